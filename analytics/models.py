@@ -1,0 +1,148 @@
+"""What is kept, in the analytics database: three event tables, installations, and the account of jobs.
+
+The event tables' names and columns are those that BI queries already use (docs: tables). They are
+partitioned by month, their only index is the primary key, and rows are written by `store.py` alone.
+"""
+
+import uuid
+
+from django.db import models
+
+C = {"db_collation": "C"}
+
+
+class Event(models.Model):
+    """What the three event tables share. `user_id` leads the key: it distributes the tables on Citus."""
+
+    pk = models.CompositePrimaryKey("timestamp", "user_id", "id")
+    id = models.UUIDField()
+    user_id = models.CharField(max_length=32, **C)
+    organization_id = models.CharField(max_length=32, **C)
+    timestamp = models.DateTimeField()
+    deployment_type = models.CharField(max_length=50, **C)
+    event_metadata = models.JSONField(default=dict)
+    is_internal = models.BooleanField(default=False)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+class UserActivity(Event):
+    """Sign-ins, sessions and other things a person did."""
+
+    event_type = models.CharField(max_length=50, **C)
+    session_id = models.CharField(max_length=255, **C, help_text="Pseudonym, or '' when not reported.")
+
+    class Meta:
+        db_table = "analytics_user_activity"
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.timestamp:%F %T}"
+
+
+class EndpointUsage(Event):
+    """One request that an endpoint of the vendor's product answered."""
+
+    endpoint = models.CharField(max_length=255, **C)
+    method = models.CharField(max_length=10, **C)
+    status_code = models.IntegerField(null=True)
+    duration_ms = models.FloatField(null=True)
+
+    class Meta:
+        db_table = "analytics_endpoint_usage"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.endpoint} {self.timestamp:%F %T}"
+
+
+class FeatureUsage(Event):
+    """One use of a feature."""
+
+    feature_name = models.CharField(max_length=100, **C)
+    action = models.CharField(max_length=100, **C)
+
+    class Meta:
+        db_table = "analytics_feature_usage"
+
+    def __str__(self) -> str:
+        return f"{self.feature_name} {self.action} {self.timestamp:%F %T}"
+
+
+class Installation(models.Model):
+    """One installation of the vendor's product, from its base telemetry. No user, no organization."""
+
+    pseudonym = models.CharField(max_length=32, unique=True)
+    app_version = models.CharField(max_length=50, blank=True)
+    platform = models.CharField(max_length=50, blank=True)
+    os_version = models.CharField(max_length=50, blank=True)
+    architecture = models.CharField(max_length=20, blank=True)
+    locale = models.CharField(max_length=20, blank=True)
+    timezone = models.CharField(max_length=50, blank=True)
+    release_channel = models.CharField(max_length=20, blank=True)
+    deployment_type = models.CharField(max_length=50, default="unknown")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-last_seen_at"]
+
+    def __str__(self) -> str:
+        return f"installation {self.pseudonym[:6]}"
+
+
+class InstallationEvent(models.Model):
+    """One base event, kept so that the same one sent again counts once; the heartbeat count is derived."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="events")
+    name = models.CharField(max_length=20, help_text="first_seen or heartbeat")
+    timestamp = models.DateTimeField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["timestamp"], name="installation_event_time")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.timestamp:%F %T}"
+
+
+class JobRun(models.Model):
+    """One run of a scheduled job: what the pages, the admin and `/ready` say about jobs."""
+
+    class Outcome(models.TextChoices):
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        SKIPPED = "skipped", "Skipped"
+
+    job = models.CharField(max_length=50)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    summary = models.CharField(max_length=500, blank=True, help_text="What it did, in a sentence.")
+
+    class Meta:
+        indexes = [models.Index(fields=["job", "-started_at"], name="job_run_latest")]
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.started_at:%F %T} {self.outcome}"
+
+
+class SentHeartbeat(models.Model):
+    """One thing that this instance sent about itself: what, when, and the answer."""
+
+    name = models.CharField(max_length=50)
+    day = models.DateField(help_text="UTC day it is about; with the name, sent once.")
+    sent_at = models.DateTimeField(null=True)
+    status_code = models.IntegerField(null=True)
+    answer = models.CharField(max_length=200, blank=True)
+    attempts = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "day"], name="sent_once_a_day")]
+        ordering = ["-day"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.day}"

@@ -1,0 +1,161 @@
+"""Who decided what, and who may call: organizations, users, their decisions, and keys.
+
+Everything here is keyed by pseudonym; a raw id never reaches a table. What the gate asks at
+ingest are the *periods*; the *decisions* are the append-only account of how they came about.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class State(models.TextChoices):
+    """What a subject has said. The dashboards' words for the three are the labels."""
+
+    UNSET = "unset", "Not decided"
+    GRANTED = "granted", "Opted in"
+    DENIED = "denied", "Opted out"
+
+
+class SubjectKind(models.TextChoices):
+    """Whose consent a decision is about."""
+
+    ORGANIZATION = "organization", "Organization"
+    USER = "user", "User"
+
+
+class DeploymentType(models.TextChoices):
+    """How an organization runs the product; decides which consent profile holds for it."""
+
+    CLOUD = "cloud", "Cloud"
+    SELF_HOSTED = "self-hosted", "Self-hosted"
+    UNKNOWN = "unknown", "Not reported"
+
+
+class Method(models.TextChoices):
+    """The way by which a decision reached us."""
+
+    ADMIN = "admin", "Admin"
+    API = "api", "API"
+    COMMAND = "command", "Command"
+    LINK = "link", "Link"
+    SIGNAL = "signal", "Signal"
+    DEMO = "demo", "Demo data"
+
+
+class Organization(models.Model):
+    """A customer of the vendor, known to us by pseudonym, with a label that admins give."""
+
+    pseudonym = models.CharField(max_length=32, unique=True, editable=False)
+    label = models.CharField(max_length=100, blank=True, help_text="Shown to staff; leave out personal names.")
+    deployment_type = models.CharField(
+        max_length=20, choices=DeploymentType, default=DeploymentType.UNKNOWN
+    )
+    is_internal = models.BooleanField(
+        "internal", default=False, help_text="Our own use: left out of reports unless asked for."
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.UNSET, editable=False)
+    notice_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When this organization was shown the notice (profile “notice” only).",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.label or f"organization {self.pseudonym[:6]}"
+
+
+class TelemetryUser(models.Model):
+    """A person who uses the vendor's product. Not a sign-in of Candid: those are Django's users."""
+
+    pseudonym = models.CharField(max_length=32, unique=True, editable=False)
+    state = models.CharField(max_length=10, choices=State, default=State.UNSET, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "user"
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"user {self.pseudonym[:6]}"
+
+
+class ConsentPeriod(models.Model):
+    """From `since` (inclusive) to `until` (exclusive, null = still) a subject's state was `state`."""
+
+    subject_kind = models.CharField(max_length=12, choices=SubjectKind)
+    subject = models.CharField(max_length=32)
+    state = models.CharField(max_length=10, choices=State)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "subject_kind"], condition=Q(until=None), name="one_open_period"
+            ),
+            models.CheckConstraint(
+                condition=Q(until=None) | Q(until__gte=models.F("since")), name="period_ends_after_it_begins"
+            ),
+        ]
+        indexes = [models.Index(fields=["subject", "subject_kind", "since"], name="period_by_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.subject_kind} {self.subject[:6]} {self.state}"
+
+
+class Decision(models.Model):
+    """One recorded decision. Append-only: nothing here is updated or deleted."""
+
+    subject_kind = models.CharField(max_length=12, choices=SubjectKind)
+    subject = models.CharField(max_length=32)
+    state = models.CharField(max_length=10, choices=State)
+    policy_version = models.CharField(max_length=40)
+    actor = models.CharField(max_length=150, help_text="Sign-in name, key name or command; never a raw id.")
+    method = models.CharField(max_length=10, choices=Method)
+    reason = models.CharField(max_length=500, blank=True)
+    effective_at = models.DateTimeField(help_text="From when it holds for events.")
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["subject", "subject_kind"], name="decision_by_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.subject_kind} {self.subject[:6]} {self.state}"
+
+
+class Scope(models.TextChoices):
+    """What a key may do."""
+
+    INGEST = "ingest", "Send events"
+    CONSENT = "consent", "Show and set consent"
+    REPORTS = "reports", "Read reports"
+    HEARTBEAT = "heartbeat", "Send licence checks and heartbeats"
+
+
+class Key(models.Model):
+    """An API key. The key itself is shown once and never stored."""
+
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=12, editable=False, help_text="How the key begins, to tell keys apart.")
+    scopes = ArrayField(models.CharField(max_length=12, choices=Scope))
+    organization = models.CharField(
+        max_length=32, blank=True, editable=False, help_text="Pseudonym; events of any other are refused."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,45 @@
+"""What ingest keeps for itself, in the operational database: counts, and the names it has seen.
+
+Nothing here is about a person. Counts are about events; names are routes, features, actions and
+event types after scrubbing, of events that consent let through.
+"""
+
+from django.db import models
+
+
+class TrafficCount(models.Model):
+    """How many records of one signal had one outcome, per key and minute. Rows are added up by readers."""
+
+    minute = models.DateTimeField(help_text="UTC, start of the minute of arrival.")
+    key_id = models.BigIntegerField(null=True, help_text="Null when no valid key was shown.")
+    signal = models.CharField(max_length=10, help_text="traces, logs or metrics")
+    outcome = models.CharField(max_length=10, help_text="accepted, duplicate, refused (a record) or rejected (a request)")
+    reason = models.CharField(max_length=40, blank=True)
+    count = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["minute", "key_id", "signal", "outcome", "reason"],
+                name="one_count_per_minute",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.minute:%F %R} {self.signal} {self.outcome} {self.reason} {self.count}"
+
+
+class SeenName(models.Model):
+    """A route, feature, action or event type that a key has sent; new ones are capped per day."""
+
+    key_id = models.BigIntegerField()
+    kind = models.CharField(max_length=12, help_text="endpoint, feature, action or event_type")
+    name = models.CharField(max_length=255)
+    first_seen_on = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key_id", "kind", "name"], name="one_row_per_name")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"

@@ -1,0 +1,222 @@
+"""The one settings file. Everything an operator may set comes from the environment (see `.env.example`).
+
+Importing this module never needs an environment: the embedded default (`telemetry_site/embedded.py`)
+puts addresses and keys there before Django starts, and `telemetry_site/checks.py` refuses a
+production start that lacks a key.
+"""
+
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+env = environ.Env()
+environ.Env.read_env(str(BASE_DIR / ".env"))
+
+# --- How this instance is run -------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+EMBEDDED = env.bool("CANDID_EMBEDDED", default=False)  # set by telemetry_site/embedded.py only
+PRODUCTION = not DEBUG and not EMBEDDED and bool(env.str("DATABASE_URL", default=""))
+DATA_DIR = Path(env.str("CANDID_DATA_DIR", default=str(BASE_DIR / "var")))
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+
+# --- Keys ---------------------------------------------------------------------------------------
+# A missing key becomes a random one, so that tools can import the settings; a production start
+# with such a key is refused by the checks candid.E001 and candid.E002.
+SECRET_KEY_IS_SET = bool(env.str("SECRET_KEY", default=""))
+SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(48)
+ID_HASH_KEY_IS_SET = bool(env.str("ID_HASH_KEY", default=""))
+ID_HASH_KEY = env.str("ID_HASH_KEY", default="") or secrets.token_urlsafe(48)
+
+# --- Databases, Redis ---------------------------------------------------------------------------
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default="postgres://candid@127.0.0.1/candid"),
+    "analytics": env.db_url("ANALYTICS_DATABASE_URL", default="postgres://candid@127.0.0.1/candid_analytics"),
+}
+for database in DATABASES.values():
+    database["CONN_MAX_AGE"] = 600  # seconds
+    database["CONN_HEALTH_CHECKS"] = True
+    database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
+DATABASE_ROUTERS = ["analytics.router.AnalyticsRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+# --- What is kept, and for whom -----------------------------------------------------------------
+REPORT_TIME_ZONE = env.str("REPORT_TIME_ZONE", default="UTC")
+EVENT_RETENTION_MONTHS = env.int("EVENT_RETENTION_MONTHS", default=12)  # months
+SUPPRESS_BELOW = env.int("SUPPRESS_BELOW", default=5)  # distinct users
+BASE_TELEMETRY_ENABLED = env.bool("BASE_TELEMETRY_ENABLED", default=True)
+TELEMETRY_ENABLED = env.bool("TELEMETRY_ENABLED", default=True)
+CONSENT_PROFILE_CLOUD = env.str("CONSENT_PROFILE_CLOUD", default="strict")
+CONSENT_PROFILE_SELF_HOSTED = env.str("CONSENT_PROFILE_SELF_HOSTED", default="strict")
+CONSENT_NOTICE_SINCE = env.str("CONSENT_NOTICE_SINCE", default="")  # ISO 8601, with a zone
+COLLECTED_FILE = env.str("COLLECTED_FILE", default="")
+NEW_NAMES_PER_DAY = env.int("NEW_NAMES_PER_DAY", default=200)  # per key and kind of name
+
+# --- Ingest -------------------------------------------------------------------------------------
+OTLP_MAX_BODY_BYTES = env.int("OTLP_MAX_BODY_BYTES", default=64 * 1024 * 1024)
+OTLP_CORS_ORIGINS = env.list("OTLP_CORS_ORIGINS", default=[])
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
+# --- Heartbeats sent by this instance -----------------------------------------------------------
+HEARTBEAT_ENDPOINT = env.str("HEARTBEAT_ENDPOINT", default="").rstrip("/")
+HEARTBEAT_KEY = env.str("HEARTBEAT_KEY", default="")
+HEARTBEAT_INTERVAL_SECONDS = env.int("HEARTBEAT_INTERVAL_SECONDS", default=300)
+ANALYTICS_HOUR_UTC = env.int("ANALYTICS_HOUR_UTC", default=2)
+LICENSE_CACHE_TTL_SECONDS = env.int("LICENSE_CACHE_TTL_SECONDS", default=3600)
+
+# --- Django -------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "telemetry_site",
+    "dashboards",
+    "ingest",
+    "analytics",
+    "consent",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "corsheaders",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "telemetry_site.urls"
+WSGI_APPLICATION = "telemetry_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/dashboards/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+# --- Security -----------------------------------------------------------------------------------
+# PUBLIC_URL decides. In production without one, https is assumed: forgetting it must not weaken anything.
+_public = urlsplit(PUBLIC_URL)
+HTTPS = _public.scheme == "https" if PUBLIC_URL else PRODUCTION
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or [
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    *([_public.hostname] if _public.hostname else []),
+]
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 14 * 24 * 3600  # seconds
+CSRF_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(otlp/)?v1/", r"^health$", r"^ready$", r"^metrics$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "blob:"],  # blob: is the PNG export of a plot
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+CORS_ALLOWED_ORIGINS = OTLP_CORS_ORIGINS
+CORS_URLS_REGEX = r"^/(otlp/)?v1/(traces|logs|metrics)$"
+CORS_ALLOW_METHODS = ["POST", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "content-encoding", "x-api-key", "dnt", "sec-gpc"]
+
+# --- API ----------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Candid",
+    "DESCRIPTION": "Reports, consent and privacy. Ingest speaks OTLP and has its own specification.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- Celery -------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 3600  # seconds
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+# --- Logs ---------------------------------------------------------------------------------------
+# No address, user agent, header or body is ever logged; the web server's access log stays off.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {"django.server": {"level": "WARNING"}, "celery": {"level": "INFO"}},
+}
