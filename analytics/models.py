@@ -12,7 +12,7 @@ C = {"db_collation": "C"}
 
 
 class Event(models.Model):
-    """What the three event tables share. `user_id` leads the key: it distributes the tables on Citus."""
+    """What the three event tables share. `user_id` is part of the key: it distributes the tables on Citus."""
 
     pk = models.CompositePrimaryKey("timestamp", "user_id", "id")
     id = models.UUIDField()
