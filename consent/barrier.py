@@ -1,0 +1,43 @@
+"""The barrier between ingest and a withdrawal: 64 advisory locks on the analytics database.
+
+An ingest transaction holds, shared and until it ends, the bucket of every subject it names, and
+only then reads consent. A withdrawal first commits its state, then takes its subject's bucket
+exclusively: once it has it, every transaction that read the older state has ended.
+Transaction-level locks, so that they survive PgBouncer in transaction mode.
+"""
+
+from collections.abc import Iterable
+
+from django.db import Error, connections, transaction
+
+BUCKETS = 64
+LOCK_SPACE = 0x0CA4D1D  # the first of the two integers of our advisory locks
+WAIT = "5s"
+
+# Ascending, in one statement: two requests never wait for each other in a circle.
+LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%b, bucket) FROM unnest(%b::int[]) AS bucket"
+
+
+class BarrierNotReached(Exception):
+    """The withdrawal is recorded, but it is not certain that nothing is in flight. Ask again."""
+
+
+def bucket(pseudonym: str) -> int:
+    return int(pseudonym[:4], 16) % BUCKETS
+
+
+def buckets(pseudonyms: Iterable[str]) -> list[int]:
+    """The buckets of all these subjects, ascending, each once. '' (a subject not named) has none."""
+    return sorted({bucket(pseudonym) for pseudonym in pseudonyms if pseudonym})
+
+
+def wait_for_ingest(pseudonym: str) -> None:
+    """Return once every ingest transaction that may have read this subject's earlier state has ended."""
+    try:
+        with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [WAIT])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, bucket(pseudonym)])
+    except Error as error:
+        raise BarrierNotReached(
+            "the decision is recorded, but events in flight could not be ruled out; send it again"
+        ) from error

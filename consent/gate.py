@@ -1,0 +1,130 @@
+"""The consent gate: which events of a request may be stored, read from the database each time.
+
+Called by `analytics/store.py` inside its transaction, after the barrier's locks (`barrier.py`) and
+in a statement of its own: what it reads is then newer than any withdrawal that has been answered.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connections
+from django.utils.dateparse import parse_datetime
+
+from consent.models import State
+from consent.policy import Period, Profile, Switches, Tier, profile_of, state_at, tier
+
+# Everything the policy asks about the subjects of one request, in one round trip.
+SUBJECTS = """
+SELECT subject_kind, subject, state, since, until, NULL::text, false
+  FROM consent_consentperiod WHERE subject = ANY(%b) AND subject_kind = 'user'
+UNION ALL
+SELECT subject_kind, subject, state, since, until, NULL::text, false
+  FROM consent_consentperiod WHERE subject = ANY(%b) AND subject_kind = 'organization'
+UNION ALL
+SELECT 'registered', pseudonym, NULL, notice_since, NULL, deployment_type, is_internal
+  FROM consent_organization WHERE pseudonym = ANY(%b)
+"""
+
+Window = tuple[datetime | None, datetime | None]
+
+
+class Registered(NamedTuple):
+    """What is registered of an organization, apart from its decisions."""
+
+    deployment_type: str
+    is_internal: bool
+    notice_since: datetime | None
+
+
+class Permissions:
+    """The answers for the subjects of one request, as of one reading."""
+
+    def __init__(
+        self,
+        users: dict[str, list[Period]],
+        organizations: dict[str, list[Period]],
+        registered: dict[str, Registered],
+        now: datetime,
+    ) -> None:
+        self._users = users
+        self._organizations = organizations
+        self._registered = registered
+        self._now = now
+        self._switches = switches()
+        self._windows: dict[tuple[str, str], list[Window]] = {}
+
+    def allows(self, organization: str, user: str, at: datetime) -> bool:
+        """Whether a detailed event dated `at` may be stored. '' stands for a subject not named."""
+        windows = self._windows.get((organization, user))
+        if windows is None:
+            windows = self._windows[organization, user] = self._windows_of(organization, user)
+        for since, until in windows:
+            if (since is None or since <= at) and (until is None or at < until):
+                return True
+        return False
+
+    def is_internal(self, organization: str) -> bool:
+        known = self._registered.get(organization)
+        return known is not None and known.is_internal
+
+    def _windows_of(self, organization: str, user: str) -> list[Window]:
+        """The spans of event time that may be stored; none at all unless today's state allows it too."""
+        known = self._registered.get(organization)
+        profile = profile_of(known.deployment_type if known else None, self._switches)
+        notice = (known.notice_since if known else None) or self._switches.notice_since
+        of_organization = self._organizations.get(organization, []) if organization else None
+        of_user = self._users.get(user, []) if user else None
+
+        def is_detailed(at: datetime) -> bool:
+            return Tier.DETAILED is tier(
+                profile=profile,
+                organization=None if of_organization is None else state_at(of_organization, at),
+                user=None if of_user is None else state_at(of_user, at),
+                at=at,
+                notice_since=notice,
+                detailed_on=self._switches.detailed,
+            )
+
+        if not is_detailed(self._now):
+            return []
+        edges = {edge for edge in (notice,) if edge}
+        for period in (*(of_organization or ()), *(of_user or ())):
+            edges.update(edge for edge in (period.since, period.until) if edge)
+        # Between two edges nothing changes, so one look at each edge decides up to the next. Before
+        # the first one nobody has decided anything and no notice was shown: never stored.
+        ordered = sorted(edges)
+        ends: Sequence[datetime | None] = [*ordered[1:], None]
+        return [(since, until) for since, until in zip(ordered, ends, strict=True) if is_detailed(since)]
+
+
+def switches() -> Switches:
+    """The operator's settings, as the policy reads them."""
+    return Switches(
+        detailed=settings.TELEMETRY_ENABLED,
+        base=settings.BASE_TELEMETRY_ENABLED,
+        cloud=Profile(settings.CONSENT_PROFILE_CLOUD),
+        self_hosted=Profile(settings.CONSENT_PROFILE_SELF_HOSTED),
+        notice_since=parse_datetime(settings.CONSENT_NOTICE_SINCE) if settings.CONSENT_NOTICE_SINCE else None,
+    )
+
+
+def base_allowed() -> bool:
+    """Whether base events are kept; apart from the event's own signal nobody else is asked."""
+    return settings.BASE_TELEMETRY_ENABLED is True
+
+
+def permissions(users: Iterable[str], organizations: Iterable[str], now: datetime) -> Permissions:
+    """Read what the policy needs for these pseudonyms: one query on the operational database."""
+    named_organizations = sorted(organizations)
+    periods: dict[str, dict[str, list[Period]]] = {"user": {}, "organization": {}}
+    registered: dict[str, Registered] = {}
+    with connections["default"].cursor() as cursor:
+        cursor.execute(SUBJECTS, [sorted(users), named_organizations, named_organizations])
+        for kind, subject, state, since, until, deployment_type, is_internal in cursor.fetchall():
+            if kind == "registered":
+                registered[subject] = Registered(deployment_type, is_internal, since)
+            else:
+                periods[kind].setdefault(subject, []).append(Period(State(state), since, until))
+    return Permissions(periods["user"], periods["organization"], registered, now)

@@ -1,0 +1,36 @@
+"""`manage.py issue_key NAME`: makes a key and prints it, and only it, on stdout."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from consent.keys import issue_key
+from consent.models import Scope
+from consent.pseudonyms import pseudonym
+
+
+class Command(BaseCommand):
+    help = "Make an API key and print it. It is shown once and stored only as a digest."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="what the key is for, e.g. the app that will send with it")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=[scope.value for scope in Scope],
+            help="what the key may do; may be given several times (default: ingest)",
+        )
+        parser.add_argument("--organization", default="", help="raw id of the one organization it is bound to")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        organization = options["organization"]
+        try:
+            text, _ = issue_key(
+                name=options["name"],
+                scopes=options["scope"] or [Scope.INGEST],
+                organization_pseudonym=pseudonym("organization", organization) if organization else "",
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(text)

@@ -1,0 +1,79 @@
+"""`manage.py set_consent STATE`: records a decision for an organization, a user or both, by raw id."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from consent.models import DeploymentType, Method, State, SubjectKind
+from consent.pseudonyms import pseudonym
+from consent.services import BarrierNotReached, DecisionRefused, record_decision, register_organization
+
+
+class Command(BaseCommand):
+    help = "Record what an organization or a user decided. Raw ids go in, only pseudonyms are stored."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("state", choices=[state.value for state in State])
+        parser.add_argument("--organization", help="raw id of the organization")
+        parser.add_argument("--user", help="raw id of the user")
+        parser.add_argument(
+            "--deployment-type",
+            choices=[kind.value for kind in DeploymentType],
+            help="registers how the organization runs the product (needs --organization)",
+        )
+        parser.add_argument(
+            "--since",
+            help="when the decision was made, if it was recorded elsewhere before (ISO 8601; UTC unless it "
+            "says otherwise). Events dated earlier stay out.",
+        )
+        parser.add_argument("--reason", default="", help="kept with the decision; no personal data")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["organization"] and not options["user"]:
+            raise CommandError("name whose decision it is: --organization ID, --user ID or both")
+        if options["deployment_type"] and not options["organization"]:
+            raise CommandError("--deployment-type needs --organization")
+        state, since = State(options["state"]), _moment(options["since"])
+        done = []
+        try:
+            if options["organization"]:
+                subject = pseudonym("organization", options["organization"])
+                if options["deployment_type"]:
+                    register_organization(pseudonym=subject, deployment_type=options["deployment_type"])
+                self._record(SubjectKind.ORGANIZATION, subject, state, since, options["reason"])
+                done.append(f"organization {subject}")
+            if options["user"]:
+                subject = pseudonym("user", options["user"])
+                self._record(SubjectKind.USER, subject, state, since, options["reason"])
+                done.append(f"user {subject}")
+        except (DecisionRefused, BarrierNotReached) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Recorded '{state.value}' for {' and '.join(done)}.")
+
+    def _record(self, kind: SubjectKind, subject: str, state: State, since: Any, reason: str) -> None:
+        record_decision(
+            kind=kind,
+            subject=subject,
+            state=state,
+            actor="manage.py set_consent",
+            method=Method.COMMAND,
+            reason=reason,
+            effective_at=since,
+        )
+
+
+def _moment(text: str | None) -> Any:
+    if not text:
+        return None
+    try:
+        moment = parse_datetime(text)
+        if moment is None and (day := parse_date(text)):
+            moment = timezone.datetime(day.year, day.month, day.day)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CommandError("--since must be a date or time in ISO 8601, e.g. 2026-11-23T09:00")
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.get_default_timezone())
