@@ -101,9 +101,7 @@ def tier(
         return below
     noticed = profile is Profile.NOTICE and notice_since is not None and notice_since <= at
     asks_organization = organization is not None or user is None
-    organization_agrees = organization == State.GRANTED or (
-        organization in (State.UNSET, None) and noticed
-    )
+    organization_agrees = organization == State.GRANTED or (organization in (State.UNSET, None) and noticed)
     if asks_organization and not organization_agrees:
         return below
     if user is None or user == State.GRANTED:

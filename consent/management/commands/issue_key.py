@@ -21,7 +21,9 @@ class Command(BaseCommand):
             choices=[scope.value for scope in Scope],
             help="what the key may do; may be given several times (default: ingest)",
         )
-        parser.add_argument("--organization", default="", help="raw id of the one organization it is bound to")
+        parser.add_argument(
+            "--organization", default="", help="raw id of the one organization it is bound to"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         organization = options["organization"]

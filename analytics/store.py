@@ -1,0 +1,320 @@
+"""Where admitted events become rows: one transaction, exactly once, behind the withdrawal barrier.
+
+The order is what matters (docs/architecture.md, "The barrier"): take the subjects' locks; then, in
+a later statement, read consent; then insert; then commit. A row's id is computed from the event,
+so whatever is sent again meets its own primary key and changes nothing.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+from django.conf import settings
+from django.db import Error as DjangoDatabaseError
+from django.db import connections
+from django.utils import timezone
+
+from analytics import partitions
+from consent import barrier, gate
+
+ATTEMPTS = 3
+
+
+class Row(NamedTuple):
+    """One event on its way into a table; `metadata` and `names` are already scrubbed."""
+
+    table: str  # 'activity', 'endpoint' or 'feature'
+    id: uuid.UUID
+    timestamp: datetime  # aware, UTC
+    user: str  # the user's pseudonym, '' when the event names none: what consent is asked for
+    user_id: str  # what is stored: the pseudonym, or 'anon:…'
+    organization_id: str  # pseudonym or ''
+    deployment_type: str
+    is_internal: bool
+    metadata: dict[str, Any]
+    names: tuple[Any, ...]  # the table's own columns, in the order of TABLES
+    do_not_track: bool
+
+
+class BaseEvent(NamedTuple):
+    """One `base_telemetry.*` event. `facts` are columns of `Installation`, already checked."""
+
+    id: uuid.UUID
+    name: str  # 'first_seen' or 'heartbeat'
+    timestamp: datetime
+    installation: str  # pseudonym
+    facts: dict[str, str]
+    do_not_track: bool
+
+
+class Receipt(NamedTuple):
+    """What became of the events: rows written, rows that were there already, refused by reason."""
+
+    inserted: int
+    duplicates: int
+    refused: dict[str, int]
+
+
+class StoreUnavailable(Exception):
+    """A database is away or overloaded, or a commit's outcome is unknown: send the same again."""
+
+
+class Table(NamedTuple):
+    """An event table as the store writes it: its own columns, in the order of `Row.names`."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]  # name, PostgreSQL type
+
+
+# In this order in every transaction, so that two never wait for each other in a circle.
+TABLES = {
+    "activity": Table("analytics_user_activity", (("event_type", "text"), ("session_id", "text"))),
+    "endpoint": Table(
+        "analytics_endpoint_usage",
+        (
+            ("endpoint", "text"),
+            ("method", "text"),
+            ("status_code", "int4"),
+            ("duration_ms", "float8"),
+        ),
+    ),
+    "feature": Table("analytics_feature_usage", (("feature_name", "text"), ("action", "text"))),
+}
+COMMON_COLUMNS = (
+    ("id", "uuid"),
+    ("timestamp", "timestamptz"),
+    ("user_id", "text"),
+    ("organization_id", "text"),
+    ("deployment_type", "text"),
+    ("is_internal", "bool"),
+    ("event_metadata", "text"),
+)
+
+
+def _insert_statement(table: Table) -> str:
+    columns = COMMON_COLUMNS + table.columns
+    names = ", ".join(f'"{name}"' for name, _ in columns)
+    values = ", ".join(f'"{name}"' + ("::jsonb" if name == "event_metadata" else "") for name, _ in columns)
+    arrays = ", ".join(f"%b::{kind}[]" for _, kind in columns)
+    # Counted in SQL: the command's own row count is wrong on a distributed table.
+    return (
+        f"WITH inserted AS (INSERT INTO {table.name} ({names}) SELECT {values} "
+        f"FROM unnest({arrays}) AS row ({names}) ON CONFLICT DO NOTHING RETURNING 1) "
+        "SELECT count(*) FROM inserted"
+    )
+
+
+INSERT = {key: _insert_statement(table) for key, table in TABLES.items()}
+
+FACTS = (
+    "app_version",
+    "platform",
+    "os_version",
+    "architecture",
+    "locale",
+    "timezone",
+    "release_channel",
+    "deployment_type",
+)
+# The newest event's facts win; first and last seen only ever widen, so order and repetition do not matter.
+UPSERT_INSTALLATION = f"""
+WITH installation AS (
+    INSERT INTO analytics_installation AS known
+           (pseudonym, {", ".join(FACTS)}, first_seen_at, last_seen_at)
+    VALUES (%(pseudonym)s, {", ".join(f"%({fact})s" for fact in FACTS)}, %(at)s, %(at)s)
+    ON CONFLICT (pseudonym) DO UPDATE SET
+           {
+    ", ".join(
+        f"{fact} = CASE WHEN excluded.last_seen_at >= known.last_seen_at "
+        f"THEN excluded.{fact} ELSE known.{fact} END"
+        for fact in FACTS
+    )
+},
+           first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
+           last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
+    RETURNING id
+), inserted AS (
+    INSERT INTO analytics_installationevent (id, installation_id, name, "timestamp", received_at)
+    SELECT %(id)s, installation.id, %(name)s, %(at)s, now() FROM installation
+    ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT count(*) FROM inserted
+"""  # noqa: S608  (names are the constants above)
+
+
+def store(
+    rows: Sequence[Row],
+    base_events: Sequence[BaseEvent] = (),
+    *,
+    finish: Callable[[list[Row]], list[Row]] | None = None,
+) -> Receipt:
+    """Commit what consent admits, and say what became of everything.
+
+    `finish` is given the admitted rows, before they are written, and returns them finished (ingest
+    caps new names there: nothing of a refused event may leave a trace). Returning means committed.
+    Raises `StoreUnavailable`; nothing is then known to be stored, and sending again is safe.
+    """
+    if not rows and not base_events:
+        return Receipt(0, 0, {})
+    for attempt in range(ATTEMPTS):
+        try:
+            return _store_once(rows, base_events, finish)
+        except (psycopg.Error, DjangoDatabaseError) as error:
+            _forget_broken_connections()
+            state = sqlstate(error)
+            if state == "23514":  # no partition for a row: a month was never made, or was lost
+                partitions.ensure_for(timezone.now(), settings.EVENT_RETENTION_MONTHS)
+            elif state[:2] in {"22", "23", "54"}:  # a value that this or any database cannot hold
+                return _store_in_halves(rows, base_events, finish, error)
+            elif attempt + 1 == ATTEMPTS:
+                raise StoreUnavailable(f"a database does not answer ({state or 'no connection'})") from error
+    raise StoreUnavailable("a partition is missing and could not be made")
+
+
+def _store_in_halves(
+    rows: Sequence[Row],
+    base_events: Sequence[BaseEvent],
+    finish: Callable[[list[Row]], list[Row]] | None,
+    error: Exception,
+) -> Receipt:
+    """A row that PostgreSQL will not have is refused by itself; the others are stored without it."""
+    if len(rows) + len(base_events) == 1:
+        return Receipt(0, 0, {"unstorable": 1})
+    half, base_half = (len(rows) + 1) // 2, len(base_events) // 2
+    first = store(rows[:half], base_events[:base_half], finish=finish)
+    second = store(rows[half:], base_events[base_half:], finish=finish)
+    return Receipt(
+        first.inserted + second.inserted,
+        first.duplicates + second.duplicates,
+        dict(Counter(first.refused) + Counter(second.refused)),
+    )
+
+
+def _store_once(
+    rows: Sequence[Row],
+    base_events: Sequence[BaseEvent],
+    finish: Callable[[list[Row]], list[Row]] | None,
+) -> Receipt:
+    now = timezone.now()
+    refused: Counter[str] = Counter()
+    users = {row.user for row in rows if row.user}
+    organizations = {row.organization_id for row in rows if row.organization_id}
+    wrapper = connections["analytics"]
+    wrapper.ensure_connection()
+    raw: psycopg.Connection[Any] = wrapper.connection
+    with raw.pipeline() as pipeline, raw.transaction():
+        if users or organizations:
+            lock = psycopg.Cursor(raw)
+            locks = barrier.buckets(chain(users, organizations))
+            lock.execute(barrier.LOCK_SHARED, [barrier.LOCK_SPACE, locks])
+            pipeline.sync()
+            lock.fetchall()  # the locks are held from here on; only now may consent be read
+        admitted = _admitted(rows, users, organizations, now, refused)
+        if finish is not None and admitted:
+            admitted = finish(admitted)
+        admitted_base = _admitted_base(base_events, refused)
+        counts = _insert(raw, admitted, admitted_base)
+    inserted = sum(int(cursor.fetchone()[0]) for cursor in counts)  # type: ignore[index]
+    return Receipt(inserted, len(admitted) + len(admitted_base) - inserted, dict(refused))
+
+
+def _admitted(
+    rows: Sequence[Row], users: set[str], organizations: set[str], now: datetime, refused: Counter[str]
+) -> list[Row]:
+    """The rows that may be stored; what may not be is counted in `refused`."""
+    if not rows:
+        return []
+    permissions = gate.permissions(users, organizations, now)
+    admitted = []
+    for row in rows:
+        if row.do_not_track:
+            refused["do_not_track"] += 1
+        elif not permissions.allows(row.organization_id, row.user, row.timestamp):
+            refused["no_consent"] += 1
+        elif not row.is_internal and permissions.is_internal(row.organization_id):
+            admitted.append(row._replace(is_internal=True))
+        else:
+            admitted.append(row)
+    return admitted
+
+
+def _admitted_base(base_events: Sequence[BaseEvent], refused: Counter[str]) -> list[BaseEvent]:
+    if not base_events:
+        return []
+    if not gate.base_allowed():
+        refused["base_telemetry_off"] += len(base_events)
+        return []
+    tracked = [event for event in base_events if not event.do_not_track]
+    if len(tracked) < len(base_events):
+        refused["do_not_track"] += len(base_events) - len(tracked)
+    return sorted(tracked, key=lambda event: (event.installation, event.timestamp, event.id))
+
+
+def _insert(
+    raw: psycopg.Connection[Any], rows: Iterable[Row], base_events: Iterable[BaseEvent]
+) -> list[psycopg.Cursor[Any]]:
+    """Queue the statements; each cursor's one row holds the number of rows inserted."""
+    by_table: dict[str, list[Row]] = {key: [] for key in TABLES}
+    for row in rows:
+        by_table[row.table].append(row)
+    cursors = []
+    for key, some in by_table.items():
+        if some:
+            # Sorted: overlapping requests then lock equal keys in the same order (194 deadlocks in 200, else).
+            some.sort(key=lambda row: (row.timestamp, row.user_id, row.id))
+            cursor = psycopg.Cursor(raw)
+            cursor.execute(INSERT[key], _columns(some))
+            cursors.append(cursor)
+    for event in base_events:
+        cursor = psycopg.Cursor(raw)
+        cursor.execute(UPSERT_INSTALLATION, _installation_parameters(event))
+        cursors.append(cursor)
+    return cursors
+
+
+def _columns(rows: list[Row]) -> list[list[Any]]:
+    """The rows as one list per column: what `unnest` takes."""
+    return [
+        [row.id for row in rows],
+        [row.timestamp for row in rows],
+        [row.user_id for row in rows],
+        [row.organization_id for row in rows],
+        [row.deployment_type for row in rows],
+        [row.is_internal for row in rows],
+        [msgspec.json.encode(row.metadata).decode() if row.metadata else "{}" for row in rows],
+        *(list(column) for column in zip(*(row.names for row in rows), strict=True)),
+    ]
+
+
+def _installation_parameters(event: BaseEvent) -> dict[str, Any]:
+    facts = {fact: event.facts.get(fact, "") for fact in FACTS}
+    facts["deployment_type"] = facts["deployment_type"] or "unknown"
+    return {
+        "pseudonym": event.installation,
+        "id": event.id,
+        "name": event.name,
+        "at": event.timestamp,
+        **facts,
+    }
+
+
+def sqlstate(error: BaseException) -> str:
+    """The SQLSTATE of a database error, also when Django has wrapped it; '' when there is none."""
+    for candidate in (error, error.__cause__):
+        state = getattr(candidate, "sqlstate", None)
+        if state:
+            return str(state)
+    return ""
+
+
+def _forget_broken_connections() -> None:
+    """A connection that an error left unusable is closed; the next attempt opens another."""
+    for alias in ("analytics", "default"):
+        wrapper = connections[alias]
+        if wrapper.connection is not None and not wrapper.in_atomic_block and not wrapper.is_usable():
+            wrapper.close()
