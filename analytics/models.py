@@ -8,18 +8,16 @@ import uuid
 
 from django.db import models
 
-C = {"db_collation": "C"}
-
 
 class Event(models.Model):
     """What the three event tables share. `user_id` is part of the key: it distributes the tables on Citus."""
 
     pk = models.CompositePrimaryKey("timestamp", "user_id", "id")
     id = models.UUIDField()
-    user_id = models.CharField(max_length=32, **C)
-    organization_id = models.CharField(max_length=32, **C)
+    user_id = models.CharField(max_length=32, db_collation="C")
+    organization_id = models.CharField(max_length=32, db_collation="C")
     timestamp = models.DateTimeField()
-    deployment_type = models.CharField(max_length=50, **C)
+    deployment_type = models.CharField(max_length=50, db_collation="C")
     event_metadata = models.JSONField(default=dict)
     is_internal = models.BooleanField(default=False)
     received_at = models.DateTimeField()
@@ -31,8 +29,10 @@ class Event(models.Model):
 class UserActivity(Event):
     """Sign-ins, sessions and other things a person did."""
 
-    event_type = models.CharField(max_length=50, **C)
-    session_id = models.CharField(max_length=255, **C, help_text="Pseudonym, or '' when not reported.")
+    event_type = models.CharField(max_length=50, db_collation="C")
+    session_id = models.CharField(
+        max_length=255, db_collation="C", help_text="Pseudonym, or '' when not reported."
+    )
 
     class Meta:
         db_table = "analytics_user_activity"
@@ -44,8 +44,8 @@ class UserActivity(Event):
 class EndpointUsage(Event):
     """One request that an endpoint of the vendor's product answered."""
 
-    endpoint = models.CharField(max_length=255, **C)
-    method = models.CharField(max_length=10, **C)
+    endpoint = models.CharField(max_length=255, db_collation="C")
+    method = models.CharField(max_length=10, db_collation="C")
     status_code = models.IntegerField(null=True)
     duration_ms = models.FloatField(null=True)
 
@@ -59,8 +59,8 @@ class EndpointUsage(Event):
 class FeatureUsage(Event):
     """One use of a feature."""
 
-    feature_name = models.CharField(max_length=100, **C)
-    action = models.CharField(max_length=100, **C)
+    feature_name = models.CharField(max_length=100, db_collation="C")
+    action = models.CharField(max_length=100, db_collation="C")
 
     class Meta:
         db_table = "analytics_feature_usage"

@@ -144,7 +144,7 @@ WITH installation AS (
     ON CONFLICT DO NOTHING RETURNING 1
 )
 SELECT count(*) FROM inserted
-"""  # noqa: S608  (names are the constants above)
+"""
 
 
 def store(
@@ -219,7 +219,7 @@ def _store_once(
             admitted = finish(admitted)
         admitted_base = _admitted_base(base_events, refused)
         counts = _insert(raw, admitted, admitted_base)
-    inserted = sum(int(cursor.fetchone()[0]) for cursor in counts)  # type: ignore[index]
+    inserted = sum(cursor.fetchall()[0][0] for cursor in counts)
     return Receipt(inserted, len(admitted) + len(admitted_base) - inserted, dict(refused))
 
 
@@ -265,7 +265,7 @@ def _insert(
     cursors = []
     for key, some in by_table.items():
         if some:
-            # Sorted: overlapping requests then lock equal keys in the same order (194 deadlocks in 200, else).
+            # Sorted, so that overlapping requests lock equal keys in one order (else 194 deadlocks in 200).
             some.sort(key=lambda row: (row.timestamp, row.user_id, row.id))
             cursor = psycopg.Cursor(raw)
             cursor.execute(INSERT[key], _columns(some))

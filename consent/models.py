@@ -47,9 +47,7 @@ class Organization(models.Model):
     """A customer of the vendor, known to us by pseudonym, with a label that admins give."""
 
     pseudonym = models.CharField(max_length=32, unique=True, editable=False)
-    label = models.CharField(
-        max_length=100, blank=True, help_text="Shown to staff; leave out personal names."
-    )
+    label = models.CharField(max_length=100, blank=True, help_text="Shown to staff; no personal names.")
     deployment_type = models.CharField(max_length=20, choices=DeploymentType, default=DeploymentType.UNKNOWN)
     is_internal = models.BooleanField(
         "internal", default=False, help_text="Our own use: left out of reports unless asked for."
@@ -145,9 +143,7 @@ class Key(models.Model):
 
     name = models.CharField(max_length=100)
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    hint = models.CharField(
-        max_length=12, editable=False, help_text="How the key begins, to tell keys apart."
-    )
+    hint = models.CharField(max_length=12, editable=False, help_text="How it begins, to tell keys apart.")
     scopes = ArrayField(models.CharField(max_length=12, choices=Scope))
     organization = models.CharField(
         max_length=32, blank=True, editable=False, help_text="Pseudonym; events of any other are refused."

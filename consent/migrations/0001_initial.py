@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=100)),
                 ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('hint', models.CharField(editable=False, help_text='How the key begins, to tell keys apart.', max_length=12)),
+                ('hint', models.CharField(editable=False, help_text='How it begins, to tell keys apart.', max_length=12)),
                 ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('ingest', 'Send events'), ('consent', 'Show and set consent'), ('reports', 'Read reports'), ('heartbeat', 'Send licence checks and heartbeats')], max_length=12), size=None)),
                 ('organization', models.CharField(blank=True, editable=False, help_text='Pseudonym; events of any other are refused.', max_length=32)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('pseudonym', models.CharField(editable=False, max_length=32, unique=True)),
-                ('label', models.CharField(blank=True, help_text='Shown to staff; leave out personal names.', max_length=100)),
+                ('label', models.CharField(blank=True, help_text='Shown to staff; no personal names.', max_length=100)),
                 ('deployment_type', models.CharField(choices=[('cloud', 'Cloud'), ('self-hosted', 'Self-hosted'), ('unknown', 'Not reported')], default='unknown', max_length=20)),
                 ('is_internal', models.BooleanField(default=False, help_text='Our own use: left out of reports unless asked for.', verbose_name='internal')),
                 ('state', models.CharField(choices=[('unset', 'Not decided'), ('granted', 'Opted in'), ('denied', 'Opted out')], default='unset', editable=False, max_length=10)),

@@ -1,10 +1,10 @@
 """`manage.py set_consent STATE`: records a decision for an organization, a user or both, by raw id."""
 
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from consent.models import DeploymentType, Method, State, SubjectKind
@@ -53,7 +53,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"Recorded '{state.value}' for {' and '.join(done)}.")
 
-    def _record(self, kind: SubjectKind, subject: str, state: State, since: Any, reason: str) -> None:
+    def _record(
+        self, kind: SubjectKind, subject: str, state: State, since: datetime | None, reason: str
+    ) -> None:
         record_decision(
             kind=kind,
             subject=subject,
@@ -65,15 +67,15 @@ class Command(BaseCommand):
         )
 
 
-def _moment(text: str | None) -> Any:
+def _moment(text: str | None) -> datetime | None:
     if not text:
         return None
     try:
         moment = parse_datetime(text)
         if moment is None and (day := parse_date(text)):
-            moment = timezone.datetime(day.year, day.month, day.day)
+            moment = datetime(day.year, day.month, day.day)
     except ValueError:
         moment = None
     if moment is None:
         raise CommandError("--since must be a date or time in ISO 8601, e.g. 2026-11-23T09:00")
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.get_default_timezone())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
