@@ -135,6 +135,7 @@ class SentHeartbeat(models.Model):
 
     name = models.CharField(max_length=50)
     day = models.DateField(help_text="UTC day it is about; with the name, sent once.")
+    body = models.JSONField(default=dict, help_text="What was sent, word for word.")
     sent_at = models.DateTimeField(null=True)
     status_code = models.IntegerField(null=True)
     answer = models.CharField(max_length=200, blank=True)
