@@ -1,0 +1,24 @@
+import hashlib
+import hmac
+
+from consent.pseudonyms import anonymous_user, is_pseudonym, pseudonym
+
+
+def test_a_pseudonym_is_keyed_and_separates_kinds(settings):
+    settings.ID_HASH_KEY = "first"
+    expected = hmac.new(b"first", b"user\x0042", hashlib.sha256).hexdigest()[:32]
+    assert pseudonym("user", "42") == expected
+    assert pseudonym("organization", "42") != expected
+    settings.ID_HASH_KEY = "second"
+    assert pseudonym("user", "42") != expected
+
+
+def test_a_lone_surrogate_is_hashed_like_any_other_id():
+    assert is_pseudonym(pseudonym("user", "\ud800"))
+
+
+def test_an_event_without_a_user_gets_a_stand_in_of_its_session_first():
+    session, installation = "a" * 32, "b" * 32
+    assert anonymous_user(session=session, installation=installation) == "anon:" + "a" * 27
+    assert anonymous_user(installation=installation) == "anon:" + "b" * 27
+    assert anonymous_user() == "anon:" + "0" * 27

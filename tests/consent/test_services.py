@@ -1,0 +1,77 @@
+"""Recording decisions: periods, the account of them, and the command."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from consent.models import ConsentPeriod, Decision, Method, Organization, State, SubjectKind, TelemetryUser
+from consent.pseudonyms import pseudonym
+from consent.services import DecisionRefused, record_decision
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
+
+USER = "c" * 32
+
+
+def decide(state, **more):
+    return record_decision(
+        kind=SubjectKind.USER, subject=USER, state=state, actor="test", method=Method.API, **more
+    )
+
+
+def test_a_decision_opens_a_period_and_is_on_record():
+    decision = decide(State.GRANTED, reason="asked at sign-up")
+    period = ConsentPeriod.objects.get()
+    assert (period.state, period.since, period.until) == (State.GRANTED, decision.effective_at, None)
+    assert Decision.objects.get().reason == "asked at sign-up"
+    assert TelemetryUser.objects.get(pseudonym=USER).state == State.GRANTED
+
+
+def test_a_new_state_closes_the_old_period_without_a_gap():
+    decide(State.GRANTED)
+    decide(State.DENIED)
+    first, second = ConsentPeriod.objects.order_by("since")
+    assert first.until == second.since
+    assert second.until is None
+
+
+def test_saying_the_same_again_is_on_record_but_does_not_shift_the_period():
+    decide(State.GRANTED)
+    since = ConsentPeriod.objects.get().since
+    decide(State.GRANTED)
+    assert ConsentPeriod.objects.get().since == since
+    assert Decision.objects.count() == 2
+
+
+def test_a_decision_made_earlier_can_be_recorded_but_not_before_a_later_one():
+    now = timezone.now()
+    decide(State.GRANTED, effective_at=now - timedelta(days=30))
+    with pytest.raises(DecisionRefused):
+        decide(State.DENIED, effective_at=now - timedelta(days=60))
+    with pytest.raises(DecisionRefused):
+        decide(State.DENIED, effective_at=now + timedelta(days=1))
+
+
+def test_the_command_records_pseudonyms_only():
+    out = StringIO()
+    call_command(
+        "set_consent", "granted", organization="acme", user="jane", deployment_type="cloud", stdout=out
+    )
+    organization = Organization.objects.get(pseudonym=pseudonym("organization", "acme"))
+    assert (organization.state, organization.deployment_type) == ("granted", "cloud")
+    assert TelemetryUser.objects.get(pseudonym=pseudonym("user", "jane")).state == "granted"
+    assert set(Decision.objects.values_list("method", flat=True)) == {"command"}
+    assert "jane" not in out.getvalue()
+    assert "acme" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"user": "jane", "deployment_type": "cloud"}, {"user": "jane", "since": "yesterday"}],
+)
+def test_the_command_says_what_is_missing(arguments):
+    with pytest.raises(CommandError):
+        call_command("set_consent", "granted", **arguments)
