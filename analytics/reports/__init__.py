@@ -1,0 +1,1 @@
+"""The reports: typed rows, exact; `suppression.py` is the one last step before anybody sees them."""

@@ -1,0 +1,53 @@
+"""What a cell of a report may hold: a number, nothing, or the mark of a number that is not shown.
+
+The report functions return numbers only; marks come in with `suppression.py`.
+"""
+
+import enum
+from typing import NamedTuple, TypeVar
+
+from django.conf import settings
+
+Key = TypeVar("Key", str, int)
+
+
+class Mark(enum.Enum):
+    """Stands where a number is kept back. Prints as what people read in its place."""
+
+    FEW = "few"  # a group of fewer people than `SUPPRESS_BELOW`, but not of none
+    HIDDEN = "hidden"  # belongs to such a group, or would give its size away by subtraction
+
+    def __str__(self) -> str:
+        return f"<{settings.SUPPRESS_BELOW}" if self is Mark.FEW else "hidden"
+
+
+Count = int | Mark
+Measure = float | Mark | None  # None: there is nothing to measure
+
+
+class Compared(NamedTuple):
+    """A headline and the same measure of the previous period (None: not asked for, or no data)."""
+
+    value: Measure
+    before: Measure = None
+
+    @property
+    def change(self) -> float | None:
+        """Relative change, 0.1 for ten per cent more; None where it can't be told."""
+        if isinstance(self.value, Mark) or isinstance(self.before, Mark):
+            return None
+        if self.value is None or not self.before:
+            return None
+        return self.value / self.before - 1
+
+
+def exact(cell: Count) -> int:
+    """The number in a cell that is known not to be hidden yet."""
+    if isinstance(cell, Mark):
+        raise TypeError("this report has been through suppression already")
+    return cell
+
+
+def ratio(part: float, whole: float) -> float | None:
+    """`part / whole`; None when there is no whole."""
+    return part / whole if whole else None

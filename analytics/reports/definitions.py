@@ -1,0 +1,27 @@
+"""The definitions in words: the same on pages, in the API and in the documentation."""
+
+DEFINITIONS = {
+    "active_user": "A person is active on a day when we accepted at least one event of theirs that day.",
+    "active_user_login": "A person is active on a day when we accepted at least one sign-in that day.",
+    "dau": "Distinct people active on the day.",
+    "wau": "Distinct people active in the 7 days that end on the day.",
+    "mau": "Distinct people active in the 28 days that end on the day. 28 rather than a calendar month, "
+    "so that every point has the same mix of weekdays.",
+    "stickiness": "Mean daily active users of 28 days, divided by the people active in those 28 days.",
+    "feature_adoption": "Distinct people who used the feature in the period, and their share of the people "
+    "active in the same segment and period.",
+    "endpoint_performance": "Requests, mean, exact percentiles of the duration, and the share answered with "
+    "a status of 500 or above, per endpoint and method.",
+    "retention": "Of the people first seen in this period whose seven days are over, the share active on any "
+    "of days 1 to 7 after the first.",
+    "retention_login_window": "Of the people who signed in for the first time in this period and whose seven "
+    "days are over, the share who signed in again within the next 7 × 24 hours.",
+    "retention_curve": "Of the people whose day N is over, the share active on that day, and on it or later.",
+    "cohorts": "Each row is everyone first seen in that week. Cells are the share of them active at least "
+    "once in that later week.",
+    "installations": "An installation is active on a day when it sent at least one heartbeat in the 7 days "
+    "that end on it.",
+    "sessions": "A session lasts from its first to its last event.",
+    "today": "Today is not over: it is shown as “so far” and left out of headlines and comparisons.",
+    "suppression": "Groups of fewer people than the threshold are hidden, and what would give them away too.",
+}
