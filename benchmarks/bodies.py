@@ -1,0 +1,169 @@
+"""OTLP trace bodies for the benchmarks: realistic spans, each request's made unique by patching bytes.
+
+A body is encoded once; per request only its trace id and its timestamps are written over, so that
+the load generator costs little next to the server that is measured.
+"""
+
+import json
+import os
+import random
+import struct
+
+import numpy
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+USERS = 200
+ORGANIZATION = "bench-organization"
+SECOND = 1_000_000_000  # nanoseconds
+TRACE = "ab" * 16
+# A time no body carries otherwise: 19 digits, like every present-day nanosecond clock.
+BASE = 1_111_111_111 * SECOND
+
+
+def user(number):
+    return f"bench-user-{number}"
+
+
+def attributes(pairs):
+    kinds = {str: "stringValue", int: "intValue", float: "doubleValue", bool: "boolValue"}
+    return [
+        {"key": key, "value": {kinds[type(value)]: str(value) if type(value) is int else value}}
+        for key, value in pairs.items()
+    ]
+
+
+def span(number, choose):
+    """A span as one of the three kinds: six in ten HTTP requests, three feature uses, one sign-in."""
+    who = {"user.id": user(choose.randrange(USERS)), "session.id": f"session-{choose.randrange(USERS)}"}
+    kind = choose.random()
+    if kind < 0.6:
+        name, more = (
+            "GET /api/items/{id}",
+            {
+                "http.request.method": choose.choice(["GET", "POST", "PUT"]),
+                "http.route": f"/api/{choose.choice(['items', 'reports', 'teams', 'runs'])}/{{id}}",
+                "http.response.status_code": choose.choice([200] * 20 + [404, 500]),
+                "url.path": "/api/items/4711",
+                "server.address": "app.example",
+            },
+        )
+    elif kind < 0.9:
+        name, more = (
+            "feature",
+            {
+                "feature.name": choose.choice(["timer", "export", "search", "board", "report"]),
+                "feature.action": choose.choice(["started", "stopped", "opened"]),
+                "app.version": "3.1.4",
+            },
+        )
+    else:
+        name, more = "login", {"event.type": "login", "app.version": "3.1.4"}
+    at = BASE + number * 1000
+    return {
+        "traceId": TRACE,
+        "spanId": f"{number + 1:016x}",
+        "name": name,
+        "kind": 2,
+        "startTimeUnixNano": str(at),
+        "endTimeUnixNano": str(at + choose.randrange(1, 900) * 1_000_000),
+        "attributes": attributes(who | more),
+        "status": {},
+    }
+
+
+def document(spans):
+    choose = random.Random(7)
+    resource = {
+        "service.name": "bench",
+        "organization.id": ORGANIZATION,
+        "deployment.type": "cloud",
+        "telemetry.sdk.language": "python",
+    }
+    return {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": attributes(resource)},
+                "scopeSpans": [
+                    {"scope": {"name": "bench"}, "spans": [span(number, choose) for number in range(spans)]}
+                ],
+            }
+        ]
+    }
+
+
+class JsonBodies:
+    content_type = "application/json"
+
+    def __init__(self, spans):
+        self._template = json.dumps(document(spans), separators=(",", ":")).encode()
+
+    def next(self, now):
+        body = self._template.replace(TRACE.encode(), os.urandom(16).hex().encode())
+        return body.replace(b'"1111111111', b'"%d' % now).replace(b'"1111111112', b'"%d' % (now + 1))
+
+
+class ProtobufBodies:
+    content_type = "application/x-protobuf"
+
+    def __init__(self, spans):
+        message = ExportTraceServiceRequest()
+        for resource_spans in document(spans)["resourceSpans"]:
+            _fill(message.resource_spans.add(), resource_spans)
+        template = message.SerializeToString()
+        self._bytes = numpy.frombuffer(template, dtype=numpy.uint8).copy()
+        times = [
+            value
+            for scope in message.resource_spans[0].scope_spans
+            for one in scope.spans
+            for value in (one.start_time_unix_nano, one.end_time_unix_nano)
+        ]
+        offsets, at = [], 0
+        for value in times:
+            at = template.index(struct.pack("<Q", value), at)
+            offsets.append(at)
+            at += 8
+        self._shifts = numpy.array(times, dtype=numpy.uint64) - numpy.uint64(BASE)
+        self._where = numpy.array(offsets)[:, None] + numpy.arange(8)
+        trace, where, at = bytes.fromhex(TRACE), [], template.find(bytes.fromhex(TRACE))
+        while at >= 0:
+            where.append(at)
+            at = template.find(trace, at + 16)
+        self._traces = numpy.array(where)[:, None] + numpy.arange(16)
+
+    def next(self, now):
+        body = self._bytes.copy()
+        body[self._where] = (self._shifts + numpy.uint64(now * SECOND)).view(numpy.uint8).reshape(-1, 8)
+        body[self._traces] = numpy.frombuffer(os.urandom(16), dtype=numpy.uint8)
+        return body.tobytes()
+
+
+def _fill(target, source):
+    for attribute in source["resource"]["attributes"]:
+        _attribute(target.resource.attributes.add(), attribute)
+    for scope_source in source["scopeSpans"]:
+        scope = target.scope_spans.add()
+        scope.scope.name = scope_source["scope"]["name"]
+        for one in scope_source["spans"]:
+            added = scope.spans.add(
+                trace_id=bytes.fromhex(one["traceId"]),
+                span_id=bytes.fromhex(one["spanId"]),
+                name=one["name"],
+                kind=one["kind"],
+                start_time_unix_nano=int(one["startTimeUnixNano"]),
+                end_time_unix_nano=int(one["endTimeUnixNano"]),
+            )
+            for attribute in one["attributes"]:
+                _attribute(added.attributes.add(), attribute)
+
+
+def _attribute(target, source):
+    target.key = source["key"]
+    value = source["value"]
+    if "intValue" in value:
+        target.value.int_value = int(value["intValue"])
+    elif "boolValue" in value:
+        target.value.bool_value = value["boolValue"]
+    elif "doubleValue" in value:
+        target.value.double_value = value["doubleValue"]
+    else:
+        target.value.string_value = value["stringValue"]
