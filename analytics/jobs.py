@@ -1,0 +1,101 @@
+"""Running a job: one at a time across all processes, with a row that says how it went.
+
+The lock is a PostgreSQL advisory lock held by a transaction of a connection of its own. It ends
+with the run, also when the process is killed, and it survives PgBouncer in transaction mode; an
+expiring key would do neither.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db import connections
+from django.utils import timezone
+
+from analytics.models import JobRun
+
+LOCK_SPACE = 0x0CA4D1E  # the first of the two integers of these advisory locks; the barrier has its own
+RUNS_KEPT = 200  # per job
+BEAT = "beat"
+
+
+def run_job(name: str, work: Callable[[], str]) -> JobRun:
+    """Run `work` unless another run of the job is under way; the row that says how it went.
+
+    `work` returns a sentence that says what it did, or '' when nothing was due: such a run leaves
+    no row. What it raises is recorded and raised again.
+    """
+    with _only_one(name) as alone:
+        started_at = timezone.now()
+        if not alone:
+            return JobRun.objects.create(
+                job=name,
+                started_at=started_at,
+                ended_at=started_at,
+                outcome=JobRun.Outcome.SKIPPED,
+                summary="Another run of this job is under way.",
+            )
+        _close_abandoned(name, started_at)
+        run = JobRun.objects.create(job=name, started_at=started_at, outcome=JobRun.Outcome.RUNNING)
+        try:
+            summary = work()
+        except Exception as error:
+            _end(run, JobRun.Outcome.FAILED, f"{type(error).__name__}: {error}")
+            raise
+        _end(run, JobRun.Outcome.DONE, summary)
+        if not summary:
+            JobRun.objects.filter(pk=run.pk).delete()
+        _forget_old_runs(name)
+    return run
+
+
+@contextmanager
+def _only_one(name: str) -> Iterator[bool]:
+    """Whether this is the only run of the job; it stays so until the block ends."""
+    database = connections["analytics"]
+    connection = database.get_new_connection(database.get_connection_params())
+    try:
+        cursor = connection.cursor()
+        # The transaction idles for as long as the job runs. It has no snapshot, so it holds no VACUUM back.
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [LOCK_SPACE, name])
+        row = cursor.fetchone()
+        yield bool(row and row[0])
+    finally:
+        connection.close()
+
+
+def _close_abandoned(name: str, now: datetime) -> None:
+    """Whoever holds the lock knows that no other run is alive."""
+    JobRun.objects.filter(job=name, outcome=JobRun.Outcome.RUNNING).update(
+        outcome=JobRun.Outcome.FAILED, ended_at=now, summary="Its process ended before it did."
+    )
+
+
+def _end(run: JobRun, outcome: JobRun.Outcome, summary: str) -> None:
+    run.outcome, run.ended_at, run.summary = outcome, timezone.now(), summary.strip()[:500]
+    run.save(update_fields=["outcome", "ended_at", "summary"])
+
+
+def _forget_old_runs(name: str) -> None:
+    latest = JobRun.objects.filter(job=name).order_by("-started_at").values("pk")[:RUNS_KEPT]
+    JobRun.objects.filter(job=name).exclude(pk__in=latest).delete()
+
+
+def note_beat(now: datetime) -> str:
+    """Beat's tick came through a worker: one row, moved on every minute."""
+    summary = "Beat and a worker are alive."
+    fields = {"started_at": now, "ended_at": now, "outcome": JobRun.Outcome.DONE, "summary": summary}
+    if not JobRun.objects.filter(job=BEAT).update(**fields):
+        JobRun.objects.create(job=BEAT, **fields)
+    return summary
+
+
+def last_beat() -> datetime | None:
+    """When beat's last tick came through a worker (UTC); every minute when all is well."""
+    return JobRun.objects.filter(job=BEAT).values_list("started_at", flat=True).first()
+
+
+def latest_runs() -> list[JobRun]:
+    """The latest run of every job, by name."""
+    return list(JobRun.objects.exclude(job=BEAT).order_by("job", "-started_at").distinct("job"))

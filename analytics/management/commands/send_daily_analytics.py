@@ -1,0 +1,17 @@
+"""`manage.py send_daily_analytics`: yesterday's totals, now, unless sent before."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from analytics import heartbeat
+from analytics.management.sent import say
+
+
+class Command(BaseCommand):
+    help = "Sends yesterday's totals (UTC) to HEARTBEAT_ENDPOINT, unless sent before."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        say(self, "daily analytics", lambda: heartbeat.send_daily_analytics(now=now, even_before_due=True))

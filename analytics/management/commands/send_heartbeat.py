@@ -1,0 +1,18 @@
+"""`manage.py send_heartbeat`: first seen (once ever) and today's heartbeat (once a day), now."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from analytics import heartbeat
+from analytics.management.sent import say
+
+
+class Command(BaseCommand):
+    help = "Sends this instance's first_seen and today's heartbeat to HEARTBEAT_ENDPOINT, unless sent before."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        say(self, "first seen", lambda: heartbeat.send_first_seen(now=now))
+        say(self, "heartbeat", lambda: heartbeat.send_heartbeat(now=now, even_before_due=True))

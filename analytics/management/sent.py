@@ -1,0 +1,17 @@
+"""How the sending commands run and what they say."""
+
+from collections.abc import Callable
+
+from django.core.management.base import BaseCommand, CommandError
+
+from analytics.jobs import run_job
+from analytics.sending import NotDelivered
+
+
+def say(command: BaseCommand, job: str, work: Callable[[], str]) -> None:
+    """Run the job and print what it did, in a sentence; exits with an error when it was not delivered."""
+    try:
+        run = run_job(job, work)
+    except NotDelivered as error:
+        raise CommandError(str(error)) from error
+    command.stdout.write(run.summary or f"Nothing to do: {job} was settled before.")

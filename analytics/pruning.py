@@ -1,0 +1,148 @@
+"""Months come and go: partitions are made ahead, and old ones are dropped whole.
+
+Dropped is every month that is wholly older than `EVENT_RETENTION_MONTHS`. Rows therefore live 12
+to 13 months (with the default of 12), and `/privacy/` says so. A month goes in one transaction from
+all three tables, or not at all. DETACH waits for everyone who uses the table and makes everyone
+behind it wait, so it gives up after a second and tries again later.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import OperationalError, connections, transaction
+
+from analytics.models import Installation, InstallationEvent, SentHeartbeat
+from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
+from analytics.store import TABLES
+
+LOCK_TIMEOUT = "1s"
+TRIES = 8
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK_DETECTED = "40P01"
+COUNTED_BELOW_BYTES = 64 * 1024 * 1024  # above, the planner's figure will do
+
+
+class MeasuredPartition(NamedTuple):
+    partition: Partition
+    rows: int
+
+
+class PruningBlocked(Exception):
+    """A month could not be dropped because the tables were in use all the time."""
+
+
+@dataclass
+class Pruned:
+    """What was dropped (or, in a dry run, would be). `rows` are near, not exact, for large months."""
+
+    kept_from: Month
+    dry_run: bool
+    months: dict[Month, list[MeasuredPartition]] = field(default_factory=dict)
+    installation_events: int = 0
+    installations: int = 0
+
+    @property
+    def rows(self) -> int:
+        return sum(measured.rows for dropped in self.months.values() for measured in dropped)
+
+    @property
+    def names(self) -> list[str]:
+        return [measured.partition.name for dropped in self.months.values() for measured in dropped]
+
+    @property
+    def sentence(self) -> str:
+        verb = "Would drop" if self.dry_run else "Dropped"
+        parts = []
+        if self.months:
+            months = ", ".join(str(month) for month in self.months)
+            parts.append(f"{months} ({len(self.names)} partitions, about {self.rows} rows)")
+        if self.installation_events:
+            parts.append(f"{self.installation_events} old base events")
+        if self.installations:
+            parts.append(f"{self.installations} installations not seen since")
+        if not parts:
+            return f"Nothing to drop: no month before {self.kept_from} stands."
+        return f"{verb} {', '.join(parts)}; kept from {self.kept_from} on."
+
+
+def make_partitions(*, now: datetime) -> str:
+    """Make the partitions that events accepted from now on may need; what was made, in a sentence."""
+    made = ensure_for(now, settings.EVENT_RETENTION_MONTHS)
+    return f"Made {', '.join(made)}." if made else "Every partition stands."
+
+
+def prune(*, now: datetime, dry_run: bool = False, pause: Callable[[float], None] = time.sleep) -> Pruned:
+    """Drop what is older than the rule and return what was dropped. Again: nothing.
+
+    Raises `PruningBlocked` when a month's tables are in use at every try.
+    """
+    pruned = Pruned(oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS), dry_run)
+    order = [table.name for table in TABLES.values()]  # the one in which ingest takes them
+    due = [partition for partition in existing() if partition.month < pruned.kept_from]
+    due.sort(key=lambda partition: (partition.month, order.index(partition.table)))
+    for month, partitions in groupby(due, key=lambda partition: partition.month):
+        measured = [MeasuredPartition(partition, _rows(partition)) for partition in partitions]
+        if not dry_run:
+            _drop([partition for partition, _ in measured], pause)
+        pruned.months[month] = measured
+    _prune_installations(pruned)
+    return pruned
+
+
+DETACH = "ALTER TABLE {table} DETACH PARTITION {name}"
+DROP = "DROP TABLE {name}"
+
+
+def _drop(partitions: list[Partition], pause: Callable[[float], None]) -> None:
+    """All tables of one month in one transaction."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+                for partition in partitions:
+                    cursor.execute(DETACH.format(table=partition.table, name=partition.name))
+                    cursor.execute(DROP.format(name=partition.name))
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED):
+                raise
+            if attempt == TRIES:
+                month = partitions[0].month
+                raise PruningBlocked(f"{month} is in use: tried {TRIES} times to take its tables")
+            pause(min(2.0**attempt / 2, 30))  # whoever waited behind us gets through meanwhile
+        else:
+            return
+
+
+SIZE = "SELECT pg_relation_size(%s::regclass), (SELECT reltuples FROM pg_class WHERE oid = %s::regclass)"
+COUNT = "SELECT count(*) FROM {name}"
+BYTES_PER_ROW = 280  # measured; for a large month that was never analyzed
+
+
+def _rows(partition: Partition) -> int:
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(SIZE, [partition.name, partition.name])
+        size, estimate = cursor.fetchone()
+        if size >= COUNTED_BELOW_BYTES:
+            return int(estimate) if estimate >= 0 else int(size // BYTES_PER_ROW)
+        cursor.execute(COUNT.format(name=partition.name))
+        return int(cursor.fetchone()[0])
+
+
+def _prune_installations(pruned: Pruned) -> None:
+    """Base events, installations not heard of since, and what this instance sent, by the same rule."""
+    end = pruned.kept_from.starts_at
+    events = InstallationEvent.objects.filter(timestamp__lt=end)
+    gone = Installation.objects.filter(last_seen_at__lt=end)
+    pruned.installation_events, pruned.installations = events.count(), gone.count()
+    if pruned.dry_run:
+        return
+    with transaction.atomic(using="analytics"):
+        events.delete()
+        gone.delete()
+        # The first one is what says that "first seen" was sent: it stays.
+        SentHeartbeat.objects.filter(day__lt=end.date()).exclude(name="first_seen").delete()
