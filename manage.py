@@ -1,15 +1,96 @@
 #!/usr/bin/env python
-"""Candid's command line. Without DATABASE_URL it brings its own PostgreSQL and Redis (embedded default)."""
+"""Candid's command line. Without DATABASE_URL it brings its own PostgreSQL and Redis (embedded default).
 
+Every command takes `--data-dir DIR` (else CANDID_DATA_DIR, else `var` beside this file): where the
+embedded servers keep their data.
+"""
+
+import contextlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import environ  # type: ignore[import-untyped]
+
+BASE_DIR = Path(__file__).resolve().parent
+NEED_NO_SERVERS = {
+    "help", "version", "check", "collectstatic", "findstatic", "startapp", "startproject", "diffsettings",
+    "makemessages", "compilemessages", "spectacular",
+}  # fmt: skip
+ADDRESSES = ("DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "CANDID_EMBEDDED")
 
 
 def main() -> None:
+    environ.Env.read_env(str(BASE_DIR / ".env"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telemetry_site.settings")
+    arguments, chosen = without_data_dir(sys.argv)
+    sys.argv[:] = arguments
+    data_dir = chosen or BASE_DIR / (os.environ.get("CANDID_DATA_DIR") or "var")
+    if chosen and os.environ.get("CANDID_EMBEDDED") and str(chosen) != os.environ.get("CANDID_DATA_DIR"):
+        for name in ADDRESSES:  # inherited from a command on another data dir
+            os.environ.pop(name, None)
+    os.environ["CANDID_DATA_DIR"] = str(data_dir)
+    with servers(data_dir) if needs_servers(arguments) else contextlib.nullcontext():
+        run(arguments)
+
+
+def run(arguments: list[str]) -> None:
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(arguments)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Candid: {error}")
+
+
+def without_data_dir(arguments: list[str]) -> tuple[list[str], Path | None]:
+    """Take `--data-dir DIR` or `--data-dir=DIR` out of the arguments; relative to the present directory."""
+    rest, chosen = [], None
+    remaining = iter(arguments)
+    for argument in remaining:
+        name, equals, value = argument.partition("=")
+        if name != "--data-dir":
+            rest.append(argument)
+        elif directory := value if equals else next(remaining, ""):
+            chosen = Path(directory).expanduser().absolute()
+        else:
+            sys.exit("--data-dir needs a directory.")
+    return rest, chosen
+
+
+def needs_servers(arguments: list[str]) -> bool:
+    if os.environ.get("DATABASE_URL"):
+        return False
+    command = arguments[1] if len(arguments) > 1 else "help"
+    asks_for_help = command.startswith("-") or {"-h", "--help"} & set(arguments)
+    checks_databases = command == "check" and {"--database", "--tag"} & set(arguments)
+    return bool(not asks_for_help and (command not in NEED_NO_SERVERS or checks_databases))
+
+
+@contextlib.contextmanager
+def servers(data_dir: Path) -> Iterator[None]:
+    """Hold the embedded servers of this data dir while the command runs."""
+    from telemetry_site import embedded
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # a plain death would leave the servers running
+            signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+    try:
+        held = embedded.start(data_dir, with_redis=not os.environ.get("REDIS_URL"))
+    except embedded.EmbeddedError as error:
+        sys.exit(f"Candid: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    try:
+        for name, value in held.environment().items():
+            if not os.environ.get(name):
+                os.environ[name] = value
+        yield
+    finally:
+        held.stop()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
+import environ  # type: ignore[import-untyped]
 from csp.constants import NONE, SELF
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -42,6 +42,8 @@ for database in DATABASES.values():
     database["CONN_MAX_AGE"] = 600  # seconds
     database["CONN_HEALTH_CHECKS"] = True
     database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
+    if socket_directory := database["OPTIONS"].pop("host", ""):  # postgres://user@/name?host=/directory
+        database["HOST"] = socket_directory
 DATABASE_ROUTERS = ["analytics.router.AnalyticsRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")

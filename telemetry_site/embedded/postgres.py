@@ -1,0 +1,188 @@
+"""PostgreSQL below a data dir: made, started or joined, and stopped by us alone.
+
+Every function here runs under the lease's exclusive lock. The server listens on a socket in a
+directory that only its own user can enter, so the socket asks for no password (`trust`).
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import psycopg
+
+from telemetry_site.embedded.errors import EmbeddedError, Patience, say
+from telemetry_site.embedded.home import Home
+from telemetry_site.embedded.processes import is_running, open_log, stop_process
+
+MAJOR_VERSION = 18
+USER = "candid"
+DATABASES = ("candid", "candid_analytics")
+RECOVERY_LIMIT = 3600  # seconds; replaying the log of a crashed bulk load takes minutes
+STALE_LIMIT = 30  # seconds until processes that a killed server left behind are gone
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "jit": "off",
+    # A failed statement must not leave ids or values in the log.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+}
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+STILL_THERE = ("shared memory block", "postmaster.pid")  # in messages about a server that is just going away
+
+
+class Postgres:
+    """The PostgreSQL of one home."""
+
+    def __init__(self, home: Home, *, durable: bool) -> None:
+        self._home, self._durable = home, durable
+        self._data = home.path / "postgres"
+        self._log = home.path / "postgres.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str) -> str:
+        return f"postgres://{USER}@/{database}?host={self._home.socket_directory()}"
+
+    def ensure(self) -> bool:
+        """Start or join the server and wait until it answers. Returns whether it had to be started."""
+        if self._answers():
+            return False
+        self._initialise()
+        self._start()
+        self._make_databases()
+        return True
+
+    def stop(self) -> None:
+        """Fast shutdown, with a checkpoint; a server that takes over a minute is killed, and recovers later."""
+        pid = self._pid()
+        if pid and not stop_process(pid, signal.SIGINT, seconds=60, child=self._process):
+            stop_process(pid, signal.SIGQUIT, seconds=10, child=self._process)
+
+    def _initialise(self) -> None:
+        marker = self._data / "PG_VERSION"
+        if not marker.exists():
+            self._initdb()
+        found = marker.read_text().strip()
+        if found != str(MAJOR_VERSION):
+            age = "newer" if int(found) > MAJOR_VERSION else "older"
+            raise EmbeddedError(
+                f"The data dir {self._home.path} holds a database of PostgreSQL {found}, {age} than the "
+                f"embedded {MAJOR_VERSION}: use the version of Candid that made it, or another --data-dir."
+            )
+
+    def _initdb(self) -> None:
+        """Make the cluster beside its place, then rename it: a killed initdb leaves nothing half made."""
+        draft = self._home.path / "postgres.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        self._home.own_directory(draft.name)
+        # fmt: off
+        options = ["-D", str(draft), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C",
+                   "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
+        # fmt: on
+        if not self._durable:
+            options.append("--no-sync")
+        made = subprocess.run(
+            [self._home.postgres_programs / "initdb", *options],
+            cwd=draft, check=False, capture_output=True, text=True, **self._home.as_account(),
+        )  # fmt: skip
+        if made.returncode != 0:
+            lines = made.stderr.strip().splitlines() or [f"initdb ended with {made.returncode}"]
+            raise EmbeddedError(f"PostgreSQL could not make its data directory: {lines[-1]}")
+        draft.rename(self._data)
+
+    def _start(self) -> None:
+        patience = Patience("PostgreSQL is getting ready; after a crash it replays its log")
+        while not self._answers():
+            if patience.seconds > RECOVERY_LIMIT:
+                raise EmbeddedError(f"PostgreSQL has not answered for an hour; see {self._log}.")
+            if self._pid() is None and (self._process is None or self._process.poll() is not None):
+                self._check_failure(patience)
+                self._launch()
+            elif self._is_unreachable():
+                self.stop()
+            patience.pause()
+
+    def _check_failure(self, patience: Patience) -> None:
+        """Give up on a server that ended by itself, unless it only waits for its predecessor to go."""
+        if self._process is None:
+            return
+        reason = _last_fatal(self._log)
+        if patience.seconds > STALE_LIMIT or not any(sign in reason for sign in STILL_THERE):
+            raise EmbeddedError(f"PostgreSQL does not start: {reason} (see {self._log})")
+
+    def _launch(self) -> None:
+        settings = SETTINGS | {"unix_socket_directories": str(self._home.socket_directory())}
+        if not self._durable:
+            settings |= NOT_DURABLE
+        extra = {}
+        stale = self._pid_in_file()
+        if stale and not self._pid():
+            # The number may belong to an unrelated process by now. PostgreSQL lets this one pass, and
+            # still looks for its predecessor's shared memory (src/backend/utils/init/miscinit.c).
+            extra = {"PG_GRANDPARENT_PID": str(stale)}
+        with open_log(self._log) as log:
+            self._process = subprocess.Popen(
+                [
+                    self._home.postgres_programs / "postgres", "-D", self._data,
+                    *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+                ],
+                cwd=self._data, stdout=log, stderr=log, **self._home.as_account(extra),
+            )  # fmt: skip
+
+    def _answers(self) -> bool:
+        if not (self._data / "PG_VERSION").exists():
+            return False
+        try:
+            with self._connect():
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def _make_databases(self) -> None:
+        with self._connect() as connection:
+            present = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            for name in DATABASES:
+                if name not in present:
+                    connection.execute(f"CREATE DATABASE {name}")
+
+    def _connect(self) -> psycopg.Connection[tuple[str]]:
+        directory = str(self._home.socket_directory())
+        return psycopg.connect(
+            host=directory, user=USER, dbname="postgres", autocommit=True, connect_timeout=5
+        )
+
+    def _pid_in_file(self) -> int | None:
+        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+            return int((self._data / "postmaster.pid").read_text().split("\n")[0])
+        return None
+
+    def _pid(self) -> int | None:
+        """The running server's process, None when the file names a process that is not this server."""
+        pid = self._pid_in_file()
+        return pid if pid and is_running(pid, "postgres", str(self._data)) else None
+
+    def _is_unreachable(self) -> bool:
+        """Whether the server says it is ready while its socket is gone: no one can use it any more."""
+        with contextlib.suppress(FileNotFoundError, IndexError):
+            lines = (self._data / "postmaster.pid").read_text().split("\n")
+            socket = Path(lines[4]) / f".s.PGSQL.{lines[3]}"
+            moved = lines[4] != str(self._home.socket_directory())
+            if lines[7].startswith("ready") and (moved or not socket.exists()):
+                say("PostgreSQL lost its socket and is started again.")
+                return True
+        return False
+
+
+def _last_fatal(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 20_000))
+        lines = file.read().decode(errors="replace").splitlines()
+    serious = [line for line in lines if "FATAL" in line or "PANIC" in line or "error" in line]
+    return (serious or lines or ["it ended without a message"])[-1]

@@ -1,0 +1,24 @@
+"""`migrate`, for both databases: `migrate` alone prepares them, `--database` still names one."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.core.management.commands.migrate import Command as MigrateCommand
+from django.db import DEFAULT_DB_ALIAS, connections
+
+
+class Command(MigrateCommand):
+    """Django's command, whose default is every database instead of the first."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(database=None)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """An app label belongs to one database by the router: in the other one its migrations do nothing."""
+        chosen = options.pop("database")
+        aliases = [chosen] if chosen else [DEFAULT_DB_ALIAS, *(set(connections) - {DEFAULT_DB_ALIAS})]
+        for alias in aliases:
+            if len(aliases) > 1 and options["verbosity"] > 0:
+                self.stdout.write(self.style.MIGRATE_HEADING(f"Database {alias}:"))
+            super().handle(*args, database=alias, **options)
