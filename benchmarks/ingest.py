@@ -42,7 +42,7 @@ import json
 from django.db import connections
 parameters = connections["analytics"].get_connection_params()
 wanted = parameters.keys() & {"host", "port", "dbname", "user", "password"}
-print(json.dumps({name: parameters[name] for name in wanted}))
+print(json.dumps(dict(zip(wanted, map(parameters.get, wanted)))))
 """
 
 
