@@ -1,0 +1,88 @@
+"""How numbers are written on a page: 1,234 · 1.69 M · 44.2% · 418 ms · 1.18 s · 2.3 pt.
+
+A number that suppression kept back is a `Mark` and is written as such; nothing here looks behind it.
+"""
+
+from django.conf import settings
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from analytics.reports.cells import Compared, Mark, Measure
+
+CLEAR_CHANGE = 0.03  # of the earlier value; smaller changes stay grey
+NO_DATA = SafeString('<span class="muted">–<span class="vh">no data</span></span>')
+
+
+def shown(value: Measure) -> float | None:
+    """The number for a drawing; None when it is kept back."""
+    return None if isinstance(value, Mark) else value
+
+
+def _instead(value: Mark | None) -> SafeString:
+    if value is None:
+        return NO_DATA
+    if value is Mark.FEW:
+        return format_html(
+            '<span class="lt" tabindex="0" title="Fewer than {}: the exact count is hidden">{}</span>',
+            settings.SUPPRESS_BELOW,
+            str(value),
+        )
+    return format_html('<span class="muted">{}</span>', str(value))
+
+
+def count(value: Measure) -> str:
+    """1,234"""
+    return f"{value:,.0f}" if isinstance(value, int | float) else _instead(value)
+
+
+def compact(value: Measure) -> str:
+    """Like `count`, and 1.69 M from a million on."""
+    return f"{value / 1e6:,.2f} M" if isinstance(value, int | float) and value >= 1e6 else count(value)
+
+
+def decimal(value: Measure, digits: int = 1) -> str:
+    return f"{value:,.{digits}f}" if isinstance(value, int | float) else _instead(value)
+
+
+def percent(value: Measure, digits: int = 1) -> str:
+    """A share between 0 and 1, as 44.2%; what would round to nothing is <0.1%."""
+    if not isinstance(value, int | float):
+        return _instead(value)
+    least = 10**-digits
+    return f"<{least:.{digits}f}%" if 0 < value * 100 < least / 2 else f"{value * 100:.{digits}f}%"
+
+
+def milliseconds(value: Measure) -> str:
+    """418 ms, 1.18 s"""
+    if not isinstance(value, int | float):
+        return _instead(value)
+    if value >= 1000:
+        return f"{value / 1000:,.2f} s"
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def change(compared: Compared, good: str = "", kind: str = "relative", digits: int = 1) -> SafeString:
+    """The arrow behind a headline: relative change, or points (`kind="points"`) between two shares.
+
+    `good` is "up", "down" or "" for measures that are neither. Empty where nothing can be compared.
+    """
+    if not isinstance(compared.value, int | float) or not isinstance(compared.before, int | float):
+        return SafeString("")
+    if not compared.before:
+        return SafeString("")
+    relative = compared.value / compared.before - 1
+    difference = (compared.value - compared.before) * 100 if kind == "points" else relative * 100
+    if abs(difference) < 0.5 * 10**-digits:
+        return SafeString('<span class="delta flat">no change</span>')
+    way = "up" if difference > 0 else "down"
+    tone = ""
+    if good and abs(relative) >= CLEAR_CHANGE:
+        tone = " good" if way == good else " bad"
+    return format_html(
+        '<span class="delta {}{}"><span class="vh">{} </span>{}{}</span>',
+        way,
+        tone,
+        way,
+        f"{abs(difference):,.{digits}f}",
+        " pt" if kind == "points" else "%",
+    )

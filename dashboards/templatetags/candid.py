@@ -1,0 +1,60 @@
+"""Template names for how numbers are written (`dashboards.numbers`) and small drawings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import template
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+from analytics.reports.cells import Compared, Measure
+from dashboards import drawings, numbers
+
+register = template.Library()
+register.filter("count", numbers.count)
+register.filter("compact", numbers.compact)
+register.filter("decimal", numbers.decimal)
+register.filter("percent", numbers.percent)
+register.filter("milliseconds", numbers.milliseconds)
+register.simple_tag(drawings.bar, name="bar")
+register.simple_tag(drawings.latency_bar, name="latency_bar")
+
+
+@register.simple_tag
+def change(
+    value: Measure | Compared, before: Measure = None, good: str = "", kind: str = "relative", digits: int = 1
+) -> SafeString:
+    """`{% change now before good="up" %}`, or `{% change compared %}`."""
+    compared = value if isinstance(value, Compared) else Compared(value, before)
+    return numbers.change(compared, good, kind, digits)
+
+
+@register.simple_tag
+def row_sparkline(values: Sequence[Measure]) -> SafeString:
+    """The small line in a table row."""
+    return drawings.sparkline([numbers.shown(value) for value in values], width=96, height=22, kind="row")
+
+
+@register.filter
+def breakable(path: str) -> SafeString:
+    """A route that may break after slashes and hyphens."""
+    safe = escape(path).replace("/", "/<wbr>").replace("-", "-<wbr>")
+    return mark_safe(safe)  # noqa: S308 - escaped above
+
+
+@register.inclusion_tag("dashboards/includes/sort_head.html", takes_context=True)
+def sort_head(
+    context: dict[str, Any], column: str, label: str, kind: str = "num", default: str = ""
+) -> dict[str, Any]:
+    """A column head that sorts by link. `default` is the page's order when none is asked for."""
+    current = context["filters"].sort or default
+    is_current = current.removeprefix("-") == column
+    descends = current == f"-{column}"
+    query = context["request"].GET.copy()
+    query["sort"] = column if (is_current and descends) else f"-{column}"
+    return {
+        "address": f"?{query.urlencode()}",
+        "label": label,
+        "kind": kind,
+        "order": ("descending" if descends else "ascending") if is_current else "",
+    }
