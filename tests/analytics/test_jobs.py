@@ -1,0 +1,95 @@
+"""Jobs: one at a time across processes, each run with its account."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from analytics import jobs
+from analytics.models import JobRun
+from tests.instances import environment, process, until
+
+LONG_JOB = """
+import django, time
+django.setup()
+from analytics.jobs import run_job
+run_job("sweep", lambda: time.sleep(60) or "swept")
+"""
+
+
+def fails() -> str:
+    raise ValueError("the broom is broken")
+
+
+@pytest.mark.django_db
+def test_a_run_leaves_a_row_that_says_what_it_did() -> None:
+    run = jobs.run_job("sweep", lambda: "Swept two rooms.")
+    row = JobRun.objects.get()
+    assert (row.job, row.outcome, row.summary) == ("sweep", "done", "Swept two rooms.")
+    assert row.ended_at >= row.started_at
+    assert run.pk == row.pk
+
+
+@pytest.mark.django_db
+def test_a_run_with_nothing_due_leaves_no_row() -> None:
+    assert jobs.run_job("sweep", lambda: "").summary == ""
+    assert not JobRun.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_failed_run_is_recorded_and_raised() -> None:
+    with pytest.raises(ValueError, match="broom"):
+        jobs.run_job("sweep", fails)
+    assert JobRun.objects.get().summary == "ValueError: the broom is broken"
+    assert JobRun.objects.get().outcome == "failed"
+
+
+@pytest.mark.django_db
+def test_a_job_does_not_run_inside_itself() -> None:
+    inner: list[JobRun] = []
+    jobs.run_job("sweep", lambda: inner.append(jobs.run_job("sweep", fails)) or "Swept.")
+    assert [run.outcome for run in inner] == ["skipped"]
+
+
+@pytest.mark.django_db
+def test_different_jobs_run_side_by_side() -> None:
+    inner: list[JobRun] = []
+    jobs.run_job("sweep", lambda: inner.append(jobs.run_job("wash", lambda: "Washed.")) or "Swept.")
+    assert [run.outcome for run in inner] == ["done"]
+
+
+@pytest.mark.django_db
+def test_only_the_latest_runs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "RUNS_KEPT", 3)
+    for number in range(5):
+        jobs.run_job("sweep", lambda number=number: f"Swept {number}.")
+    assert list(JobRun.objects.values_list("summary", flat=True)) == ["Swept 4.", "Swept 3.", "Swept 2."]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_killed_run_frees_the_job_and_is_accounted_for(tmp_path: Path) -> None:
+    with process("-c", LONG_JOB, env=environment(), log=tmp_path / "log") as other:
+        until(lambda: JobRun.objects.filter(outcome="running").exists(), what="the other runs it")
+        assert jobs.run_job("sweep", fails).outcome == "skipped"
+        other.kill()
+        other.wait()
+        until(lambda: jobs.run_job("sweep", lambda: "Swept.").outcome == "done", what="the lock is free")
+    killed = JobRun.objects.order_by("started_at")[0]
+    assert (killed.outcome, killed.summary) == ("failed", "Its process ended before it did.")
+
+
+@pytest.mark.django_db
+def test_the_beat_is_one_row_that_moves_on() -> None:
+    assert jobs.last_beat() is None
+    for minute in (1, 2):
+        jobs.note_beat(datetime(2026, 3, 1, 12, minute, tzinfo=UTC))
+    assert jobs.last_beat() == datetime(2026, 3, 1, 12, 2, tzinfo=UTC)
+    assert JobRun.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_the_latest_run_of_each_job_can_be_read() -> None:
+    for job, said in (("sweep", "one"), ("wash", "two"), ("sweep", "three")):
+        jobs.run_job(job, lambda said=said: said)
+    jobs.note_beat(datetime(2026, 3, 1, tzinfo=UTC))
+    assert [(run.job, run.summary) for run in jobs.latest_runs()] == [("sweep", "three"), ("wash", "two")]

@@ -1,0 +1,216 @@
+"""Pruning: months wholly older than the rule go, from all three tables; nothing else does."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connections, transaction
+from pytest_django import Settings
+
+from analytics import partitions, pruning
+from analytics.models import (
+    EndpointUsage,
+    FeatureUsage,
+    Installation,
+    InstallationEvent,
+    JobRun,
+    SentHeartbeat,
+    UserActivity,
+)
+from analytics.partitions import EVENT_TABLES, Month, existing
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+FIFTEEN = [Month(2026, 11).plus(-back) for back in range(15, -1, -1)]
+MODELS = (UserActivity, EndpointUsage, FeatureUsage)
+
+
+def add_rows(at: datetime) -> None:
+    """One row in each table."""
+    common = {"user_id": "a" * 32, "organization_id": "", "timestamp": at, "received_at": at}
+    own = ({"event_type": "login", "session_id": ""}, {"endpoint": "/x", "method": "GET"}, {})
+    for model, columns in zip(MODELS, own, strict=True):
+        model.objects.create(id=uuid.uuid4(), deployment_type="cloud", **common, **columns)
+
+
+def months_with_rows() -> list[list[Month]]:
+    return [sorted({Month.of(row.timestamp) for row in model.objects.all()}) for model in MODELS]
+
+
+def standing_months() -> set[Month]:
+    return {partition.month for partition in existing()}
+
+
+@pytest.fixture
+def fifteen_months(db: None, settings: Settings) -> None:
+    """Rows on the first and on the last microsecond of each of sixteen months."""
+    settings.EVENT_RETENTION_MONTHS = 12
+    partitions.ensure(FIFTEEN[0], FIFTEEN[-1])
+    for month in FIFTEEN:
+        add_rows(month.starts_at)
+        add_rows(month.ends_at - timedelta(microseconds=1))
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_each_month_wholly_older_than_the_rule_goes_and_no_other() -> None:
+    pruned = pruning.prune(now=NOW)
+    kept = [month for month in FIFTEEN if month >= Month(2025, 11)]
+    assert list(pruned.months) == [Month(2025, 8), Month(2025, 9), Month(2025, 10)]
+    assert months_with_rows() == [kept, kept, kept]
+    assert all(model.objects.count() == 2 * len(kept) for model in MODELS)
+    assert min(standing_months()) == Month(2025, 11)
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_it_says_what_it_dropped() -> None:
+    pruned = pruning.prune(now=NOW)
+    assert pruned.names[0] == "analytics_user_activity_p2025_08"
+    assert pruned.rows == 3 * 3 * 2
+    assert pruned.sentence == (
+        "Dropped 2025-08, 2025-09, 2025-10 (9 partitions, about 18 rows); kept from 2025-11 on."
+    )
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_running_it_again_changes_nothing() -> None:
+    pruning.prune(now=NOW)
+    before = months_with_rows()
+    again = pruning.prune(now=NOW)
+    assert (again.months, months_with_rows()) == ({}, before)
+    assert again.sentence == "Nothing to drop: no month before 2025-11 stands."
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_a_dry_run_tells_the_same_and_drops_nothing() -> None:
+    before = standing_months()
+    told = pruning.prune(now=NOW, dry_run=True)
+    assert (standing_months(), months_with_rows()[0]) == (before, FIFTEEN)
+    assert told.sentence.startswith("Would drop 2025-08, 2025-09, 2025-10 (9 partitions")
+    assert pruning.prune(now=NOW).names == told.names
+
+
+@pytest.mark.usefixtures("fifteen_months")
+@pytest.mark.parametrize(
+    ("now", "oldest"),
+    [
+        (datetime(2026, 11, 30, 23, 59, 59, 999999, tzinfo=UTC), Month(2025, 11)),
+        (datetime(2026, 12, 1, tzinfo=UTC), Month(2025, 12)),
+        (datetime(2027, 1, 31, tzinfo=UTC), Month(2026, 1)),
+    ],
+)
+def test_a_month_goes_at_the_turn_of_a_month(now: datetime, oldest: Month) -> None:
+    pruning.prune(now=now)
+    assert months_with_rows()[0][0] == oldest
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_what_was_dropped_is_not_made_again() -> None:
+    pruning.prune(now=NOW)
+    before = standing_months()
+    pruning.make_partitions(now=NOW)
+    assert before <= standing_months()
+    assert min(standing_months()) == Month(2025, 11)
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_a_table_that_lacks_the_month_does_not_keep_the_others() -> None:
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute("DROP TABLE analytics_user_activity_p2025_09")
+    assert len(pruning.prune(now=NOW).names) == 8
+
+
+@pytest.mark.django_db
+def test_partitions_are_made_for_late_and_for_future_events(settings: Settings) -> None:
+    settings.EVENT_RETENTION_MONTHS = 12
+    later = datetime(2028, 2, 1, tzinfo=UTC)
+    assert pruning.make_partitions(now=later).startswith("Made analytics_")
+    assert {Month(2027, 2), Month(2028, 2), Month(2028, 5)} <= standing_months()
+    assert pruning.make_partitions(now=later) == "Every partition stands."
+
+
+@pytest.mark.django_db
+def test_installations_not_seen_for_so_long_go_too(settings: Settings) -> None:
+    settings.EVENT_RETENTION_MONTHS = 12
+    for letter, month in (("a", 10), ("b", 11)):
+        seen = datetime(2025, month, 15, tzinfo=UTC)
+        row = Installation.objects.create(pseudonym=letter * 32, first_seen_at=seen, last_seen_at=seen)
+        InstallationEvent.objects.create(installation=row, name="heartbeat", timestamp=seen, received_at=seen)
+        SentHeartbeat.objects.create(name="heartbeat", day=seen)
+        SentHeartbeat.objects.create(name="first_seen", day=seen)
+    pruned = pruning.prune(now=NOW)
+    assert [row.pseudonym[0] for row in Installation.objects.all()] == ["b"]
+    assert (InstallationEvent.objects.count(), pruned.installations, pruned.installation_events) == (1, 1, 1)
+    assert SentHeartbeat.objects.filter(name="heartbeat").count() == 1
+    assert SentHeartbeat.objects.filter(name="first_seen").count() == 2
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_the_command_names_each_partition_and_leaves_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    out = StringIO()
+    call_command("prune", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert "analytics_feature_usage_p2025_10: about 2 rows" in lines
+    assert len(lines) == 10
+    assert JobRun.objects.get(job="prune").summary == lines[-1]
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_a_dry_run_of_the_command_leaves_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    out = StringIO()
+    call_command("prune", "--dry-run", stdout=out)
+    assert out.getvalue().splitlines()[-1].startswith("Would drop")
+    assert not JobRun.objects.exists()
+
+
+@pytest.fixture
+def an_old_month(transactional_db: None) -> Iterator[None]:
+    partitions.ensure(Month(2024, 1), Month(2024, 1))
+    yield
+    with connections["analytics"].cursor() as cursor:
+        for table in EVENT_TABLES:
+            cursor.execute(f"DROP TABLE IF EXISTS {partitions.partition_name(table, Month(2024, 1))}")
+
+
+@pytest.mark.usefixtures("an_old_month")
+def test_a_reader_delays_a_month_but_never_splits_it() -> None:
+    reads, done = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with transaction.atomic(using="analytics"):
+            list(FeatureUsage.objects.all()[:1])
+            reads.set()
+            done.wait(30)
+        connections["analytics"].close()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reads.wait(30)
+    stood: list[int] = []
+
+    def pause(seconds: float) -> None:
+        stood.append(sum(partition.month == Month(2024, 1) for partition in existing()))
+        done.set()
+        reader.join()
+
+    pruned = pruning.prune(now=NOW, pause=pause)
+    assert stood == [3]  # one try gave up, all three tables still whole
+    assert Month(2024, 1) in pruned.months
+    assert Month(2024, 1) not in standing_months()
+
+
+@pytest.mark.usefixtures("an_old_month")
+def test_a_month_in_use_all_the_time_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "LOCK_TIMEOUT", "20ms")
+    other = connections["analytics"].copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT 1 FROM analytics_user_activity LIMIT 1")
+        with pytest.raises(pruning.PruningBlocked, match="2024-01 is in use"):
+            pruning.prune(now=NOW, pause=lambda seconds: None)
+    other.close()
+    assert Month(2024, 1) in standing_months()

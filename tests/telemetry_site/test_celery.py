@@ -1,0 +1,62 @@
+"""The timetable, and a real worker that works it off from the real Redis."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from celery.schedules import crontab
+from pytest_django import Settings
+
+from analytics import jobs
+from analytics.models import JobRun
+from telemetry_site.celery import app, timetable
+from tests.instances import environment, process, until
+
+
+def when(task: str) -> crontab | timedelta:
+    return next(entry.when for entry in timetable() if entry.task == f"analytics.tasks.{task}")
+
+
+def test_every_task_of_the_timetable_exists(settings: Settings) -> None:
+    settings.HEARTBEAT_ENDPOINT = "http://vendor.test"
+    app.loader.import_default_modules()
+    assert {entry.task for entry in timetable()} <= set(app.tasks)
+
+
+def test_nothing_is_sent_by_the_timetable_without_an_endpoint(settings: Settings) -> None:
+    settings.HEARTBEAT_ENDPOINT = ""
+    tasks = [entry.task.rpartition(".")[2] for entry in timetable()]
+    assert tasks == ["tick", "make_partitions", "prune"]
+
+
+def test_times_follow_the_settings(settings: Settings) -> None:
+    settings.HEARTBEAT_ENDPOINT = "http://vendor.test"
+    settings.HEARTBEAT_INTERVAL_SECONDS, settings.ANALYTICS_HOUR_UTC = 90, 5
+    assert when("send_metrics") == timedelta(seconds=90)
+    assert min(when("send_daily_analytics").hour) == 5
+    assert min(when("send_heartbeat").hour) == 3
+
+
+def test_beat_uses_the_timetable_and_keeps_no_file() -> None:
+    assert {entry.name for entry in timetable()} == set(app.conf.beat_schedule)
+    assert app.conf.beat_scheduler == "celery.beat:Scheduler"
+
+
+def test_a_task_nobody_began_in_time_is_dropped() -> None:
+    assert app.conf.beat_schedule["beat is alive"]["options"] == {"expires": 60.0}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_real_worker_runs_a_task_from_the_real_redis(tmp_path: Path) -> None:
+    queue = f"test-{uuid.uuid4()}"
+    log = tmp_path / "worker.log"
+    began = datetime.now(UTC)
+    worker = ("-m", "celery", "-A", "telemetry_site", "worker", "-c", "1", "-Q", queue, "--loglevel", "info")
+    with process(*worker, env=environment(), log=log):
+        app.send_task("analytics.tasks.prune", queue=queue)
+        app.send_task("analytics.tasks.tick", queue=queue)
+        until(lambda: JobRun.objects.filter(job="prune", outcome="done").exists(), what="the job's row")
+        until(lambda: (jobs.last_beat() or began) > began, what="beat's tick")
+    assert JobRun.objects.get(job="prune").summary.startswith("Nothing to drop")
+    assert "succeeded" in log.read_text()
