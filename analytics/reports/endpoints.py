@@ -61,7 +61,8 @@ LATENCY_EDGES_MS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240)  # 1
 class EndpointsReport:
     """`rows` by requests, most first, unless `sort` says otherwise.
 
-    Rows, `total` and `days` include today so far. `headline` covers complete days, `previous` what it is compared with (None without `compare`).
+    Rows, `total` and `days` include today so far. `headline` covers complete days, `previous` what
+    it is compared with (None without `compare`).
     """
 
     filters: ReportFilters

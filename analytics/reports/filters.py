@@ -29,8 +29,8 @@ DEFINITIONS = {
 }
 METRICS = {"dau": "Daily", "wau": "7 days", "mau": "28 days"}
 SORTS = frozenset(
-    ("name", "users", "uses", "share", "per", "change", "repeat")
-    + ("endpoint", "requests", "mean", "p50", "p95", "p99", "errors", "date")
+    {"name", "users", "uses", "share", "per", "change", "repeat"}
+    | {"endpoint", "requests", "mean", "p50", "p95", "p99", "errors", "date"}
 )
 MAX_DAYS = 400
 EARLIEST = date(2000, 1, 1)

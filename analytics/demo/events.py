@@ -1,0 +1,216 @@
+"""The demo's events, as lines for `COPY`: sessions first, then what people do in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.demo.people import Integers, Population
+from analytics.demo.product import CUSTOMERS, ENDPOINTS, FEATURES, PAGES
+from consent.pseudonyms import anonymous_user, pseudonym
+
+CHUNK = 20_000  # lines
+DAY_US = 86_400_000_000  # microseconds
+ACTIVITY = ("login", "session_start", "session_end", "logout")
+TABLES = ("activity", "feature", "endpoint")
+COMMON = ("id", "timestamp", "user_id", "organization_id", "deployment_type", "is_internal", "event_metadata")
+COLUMNS = {
+    "activity": ("analytics_user_activity", (*COMMON, "event_type", "session_id")),
+    "feature": ("analytics_feature_usage", (*COMMON, "feature_name", "action")),
+    "endpoint": ("analytics_endpoint_usage", (*COMMON, "endpoint", "method", "status_code", "duration_ms")),
+}
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """One session per entry; times in microseconds since 1970."""
+
+    person: Integers
+    day: Integers
+    starts: Integers
+    length: Integers
+    ends_us: int  # nothing happens later than this
+
+
+@dataclass(frozen=True)
+class Events:
+    """One event per entry of one table, in order of time. `what` indexes the table's own kinds."""
+
+    table: str
+    times: Integers
+    person: Integers
+    session: Integers
+    what: Integers
+    extra: dict[str, NDArray[Any]]
+
+
+def sessions(random: np.random.Generator, people: Population, now: datetime) -> Sessions:
+    """One or two sessions per person and day, in working hours, none that has not begun by `now`."""
+    pairs = people.present[
+        np.repeat(np.arange(len(people.present)), 1 + (random.random(len(people.present)) < 0.3))
+    ]
+    morning = random.random(len(pairs)) < 0.55
+    hour = np.where(morning, random.normal(9.8, 1.6, len(pairs)), random.normal(14.6, 2.1, len(pairs)))
+    begin = datetime.combine(people.first_day, datetime.min.time(), UTC)
+    first_us = int(begin.timestamp()) * 1_000_000
+    starts = first_us + pairs[:, 1] * DAY_US + (np.clip(hour, 0.05, 23.0) * 3_600_000_000).astype(np.int64)
+    length = np.clip(random.lognormal(7.0, 0.9, len(pairs)), 20, 10_000) * 1_000_000
+    now_us = int(now.timestamp()) * 1_000_000
+    begun = starts < now_us
+    return Sessions(pairs[begun, 0], pairs[begun, 1], starts[begun], length[begun].astype(np.int64), now_us)
+
+
+def all_events(
+    random: np.random.Generator, people: Population, visits: Sessions, total: int
+) -> dict[str, Events]:
+    """`total` events of the three tables: every session's own, the rest shared out over sessions."""
+    activity = _activity(random, visits, total // 2)
+    left = total - len(activity.times)
+    uses = int(left * 0.42)
+    return {
+        "activity": activity,
+        "feature": _features(random, people, visits, uses),
+        "endpoint": _endpoints(random, people, visits, left - uses),
+    }
+
+
+def _activity(random: np.random.Generator, visits: Sessions, at_most: int) -> Events:
+    n = len(visits.starts)
+    chosen, what, times = [], [], []
+    for kind, share in enumerate((0.8, 1.0, 0.6, 0.35)):
+        some = np.flatnonzero(random.random(n) < share)
+        chosen.append(some)
+        what.append(np.full(len(some), kind))
+        times.append(visits.starts[some] + (1_000_000 * kind if kind < 2 else visits.length[some]))
+    session, kinds, at = np.concatenate(chosen), np.concatenate(what), np.concatenate(times)
+    keep = np.flatnonzero(at <= visits.ends_us)
+    if len(keep) > at_most:
+        keep = random.choice(keep, at_most, replace=False)
+    return _ordered("activity", visits, session[keep], at[keep], kinds[keep])
+
+
+def _within(
+    random: np.random.Generator, people: Population, visits: Sessions, n: int
+) -> tuple[Integers, Integers]:
+    """`n` moments in sessions, more of them in those of busy people: session and time of each."""
+    weight = people.intensity[visits.person] * np.sqrt(visits.length)
+    session = random.choice(len(weight), size=n, p=weight / weight.sum())
+    at = visits.starts[session] + (random.random(n) * visits.length[session]).astype(np.int64)
+    return session, np.minimum(at, visits.ends_us)
+
+
+def _features(random: np.random.Generator, people: Population, visits: Sessions, n: int) -> Events:
+    session, at = _within(random, people, visits, n)
+    weights = np.array([feature.weight for feature in FEATURES])
+    what = random.choice(len(FEATURES), size=n, p=weights / weights.sum())
+    growth = np.array([feature.growth for feature in FEATURES])[what]
+    age = visits.day[session] / people.days
+    share = np.where(growth >= 0, 1 - growth * (1 - age), 1 + growth * age)
+    reach = random.random((len(people.intensity), len(FEATURES))) < [feature.reach for feature in FEATURES]
+    unlikely = (random.random(n) > share) | ~reach[visits.person[session], what]
+    what[unlikely] = random.integers(0, 3, int(unlikely.sum()))  # the three that everyone uses
+    counts = np.array([len(feature.actions) for feature in FEATURES])[what]
+    action = np.minimum((random.random(n) ** 1.6 * counts).astype(np.int64), counts - 1)
+    page = random.integers(0, len(PAGES), n)
+    return _ordered("feature", visits, session, at, what, action=action, page=page)
+
+
+def _endpoints(random: np.random.Generator, people: Population, visits: Sessions, n: int) -> Events:
+    session, at = _within(random, people, visits, n)
+    weights = np.array([endpoint.weight for endpoint in ENDPOINTS])
+    what = random.choice(len(ENDPOINTS), size=n, p=weights / weights.sum())
+    p50 = np.array([endpoint.p50_ms for endpoint in ENDPOINTS])[what]
+    spread = np.log([endpoint.p95_ms / endpoint.p50_ms for endpoint in ENDPOINTS])[what] / 1.645
+    days_left = people.days - 1 - visits.day[session]
+    factor = np.where(days_left < 12, np.array([endpoint.slower for endpoint in ENDPOINTS])[what], 1.0)
+    factor = factor * np.where((days_left >= 6) & (days_left <= 8), 1.5, 1.0)  # three bad days
+    duration = np.round(p50 * factor * np.exp(random.normal(0, 1, n) * spread), 2)
+    failed = random.random(n) < np.array([endpoint.error_rate for endpoint in ENDPOINTS])[what] * factor
+    status = np.where(random.random(n) < 0.012, 404, np.where(random.random(n) < 0.03, 304, 200))
+    status = np.where(failed, np.where(random.random(n) < 0.8, 500, 503), status)
+    anonymous = random.random(n) < np.array([endpoint.anonymous for endpoint in ENDPOINTS])[what]
+    rare = (what == len(ENDPOINTS) - 1) & (visits.person[session] % 97 != 0)
+    what[rare] = 0
+    return _ordered(
+        "endpoint", visits, session, at, what, status=status, duration=duration, anonymous=anonymous
+    )
+
+
+def _ordered(
+    table: str, visits: Sessions, session: Integers, at: Integers, what: Integers, **extra: NDArray[Any]
+) -> Events:
+    order = np.argsort(at, kind="stable")
+    picked = {name: values[order] for name, values in extra.items()}
+    return Events(table, at[order], visits.person[session[order]], session[order], what[order], picked)
+
+
+class Pseudonyms:
+    """The pseudonyms of the demo's raw ids, computed once each."""
+
+    def __init__(self, people: int, session_count: int) -> None:
+        self.people = [pseudonym("user", f"demo-user-{number}") for number in range(people)]
+        self.organizations = [
+            pseudonym("organization", f"demo-organization-{number}") for number in range(len(CUSTOMERS))
+        ]
+        self.sessions = [pseudonym("session", f"demo-session-{number}") for number in range(session_count)]
+
+
+def lines(
+    random: np.random.Generator, events: Events, people: Population, names: Pseudonyms
+) -> Iterator[tuple[int, str]]:
+    """Blocks of COPY text for one table, with the number of lines in each."""
+    customers = people.customer[events.person]
+    stamps = np.datetime_as_string(events.times.astype("datetime64[us]"))
+    for start in range(0, len(events.times), CHUNK):
+        part = slice(start, start + CHUNK)
+        size = len(events.times[part])
+        digits = random.bytes(size * 9).hex()
+        block = []
+        own = _own_columns(events, part, names)
+        who = zip(events.person[part].tolist(), customers[part].tolist(), strict=True)
+        moments = zip(stamps[part].tolist(), (events.times[part] // 1000).tolist(), strict=True)
+        for i, ((person, customer), (stamp, ms), (anonymous, metadata, rest)) in enumerate(
+            zip(who, moments, own, strict=True)
+        ):
+            d = digits[i * 18 : i * 18 + 18]
+            organization = names.organizations[customer]
+            user = anonymous_user(organization=organization) if anonymous else names.people[person]
+            kind = CUSTOMERS[customer]
+            block.append(
+                f"{ms:012x}8{d[:3]}8{d[3:]}\t{stamp}Z\t{user}\t{organization}\t{kind.deployment_type}\t"
+                f"{'t' if kind.is_internal else 'f'}\t{metadata}\t{rest}\n"
+            )
+        yield size, "".join(block)
+
+
+def _own_columns(events: Events, part: slice, names: Pseudonyms) -> Iterator[tuple[bool, str, str]]:
+    """Whether it is anonymous, its metadata, and the table's own columns, for each event."""
+    what = events.what[part].tolist()
+    if events.table == "activity":
+        for kind, session in zip(what, events.session[part].tolist(), strict=True):
+            yield False, "{}", f"{ACTIVITY[kind]}\t{names.sessions[session]}"
+    elif events.table == "feature":
+        extra = zip(events.extra["action"][part].tolist(), events.extra["page"][part].tolist(), strict=True)
+        for kind, (action, page) in zip(what, extra, strict=True):
+            feature = FEATURES[kind]
+            metadata = f'{{"page.path": "{PAGES[page]}"}}' if feature.name == "page_view" else "{}"
+            yield False, metadata, f"{feature.name}\t{feature.actions[action]}"
+    else:
+        columns = [events.extra[name][part].tolist() for name in ("status", "duration", "anonymous")]
+        for kind, status, duration, anonymous in zip(what, *columns, strict=True):
+            endpoint = ENDPOINTS[kind]
+            yield anonymous, "{}", f"{endpoint.path}\t{endpoint.method}\t{status}\t{duration}"
+
+
+def hours_of(events: dict[str, Events]) -> dict[datetime, int]:
+    """How many events fell in each hour, UTC: what the traffic counts of the demo say."""
+    hours, counts = np.unique(
+        np.concatenate([one.times for one in events.values()]) // 3_600_000_000, return_counts=True
+    )
+    return {
+        datetime.fromtimestamp(hour * 3600, UTC): count
+        for hour, count in zip(hours.tolist(), counts.tolist(), strict=True)
+    }

@@ -1,0 +1,142 @@
+"""The product of the demo: its customers, features, endpoints and versions. All invented."""
+
+from typing import NamedTuple
+
+
+class Customer(NamedTuple):
+    label: str
+    deployment_type: str  # as in consent.models.DeploymentType
+    weight: float  # share of all people
+    state: str  # as in consent.models.State
+    is_internal: bool = False
+
+
+CUSTOMERS = (
+    Customer("Aldermoor Freight", "cloud", 16, "granted"),
+    Customer("Bright Harbour Clinics", "self-hosted", 13, "granted"),
+    Customer("Calder & Finch", "cloud", 11, "granted"),
+    Customer("Dunmere Water", "self-hosted", 9, "granted"),
+    Customer("Eastgate Schools", "cloud", 8, "granted"),
+    Customer("Fernhill Robotics", "cloud", 7, "granted"),
+    Customer("Granite Row Insurance", "cloud", 6, "granted"),
+    Customer("Hollis Archive", "self-hosted", 5, "granted"),
+    Customer("Ivybridge Rail", "self-hosted", 4.5, "granted"),
+    Customer("Juniper Foods", "cloud", 4, "granted"),
+    Customer("Kestrel Observatory", "unknown", 3, "granted"),
+    Customer("Lowfield Energy", "cloud", 3, "granted"),
+    Customer("Marlow Press", "cloud", 2.5, "granted"),
+    Customer("Northmoor Library", "self-hosted", 2, "granted"),
+    Customer("Oakum Shipyard", "cloud", 1.5, "granted"),
+    Customer("Pebble Beach Games", "cloud", 1, "granted"),
+    Customer("Quillon Legal", "cloud", 0.6, "granted"),
+    Customer("Our own instance", "cloud", 2, "granted", is_internal=True),
+    Customer("Rookwood Bank", "self-hosted", 0, "denied"),
+    Customer("Saltmarsh Council", "self-hosted", 0, "denied"),
+    Customer("Thornbury Labs", "cloud", 0, "denied"),
+    Customer("Underhill Foundry", "cloud", 0, "unset"),
+    Customer("Vale Hospital Trust", "self-hosted", 0, "unset"),
+    Customer("Westering Airways", "cloud", 0, "unset"),
+)
+
+
+class Feature(NamedTuple):
+    name: str
+    actions: tuple[str, ...]
+    weight: float  # share of uses
+    reach: float  # share of people who ever use it
+    growth: float = 0.0  # from -1 (falling out of use) to 1 (taking off)
+
+
+FEATURES = (
+    Feature("test_run", ("started", "finished", "viewed", "cancelled"), 22, 0.92),
+    Feature("dashboard", ("viewed",), 17, 0.88),
+    Feature("test_set", ("viewed", "created", "updated", "deleted"), 11, 0.80),
+    Feature("scheduled_run", ("started", "created", "paused"), 7, 0.38, 0.9),
+    Feature("prompt_template", ("created", "updated", "viewed"), 5, 0.47),
+    Feature("integration_chat", ("sent", "connected"), 4, 0.26, 0.3),
+    Feature("page_view", ("viewed",), 6, 0.95),
+    Feature("comment", ("created", "resolved"), 3, 0.31),
+    Feature("report_export", ("started", "finished", "failed"), 3, 0.52, 0.4),
+    Feature("search", ("used",), 3, 0.63),
+    Feature("webhook", ("created", "delivered"), 2, 0.12),
+    Feature("bulk_import", ("started", "finished", "failed"), 2, 0.29, -0.2),
+    Feature("comparison", ("viewed", "created"), 2, 0.36, 0.6),
+    Feature("annotation", ("created", "updated"), 2, 0.24),
+    Feature("dataset", ("created", "viewed", "shared"), 2, 0.33),
+    Feature("filter_saved", ("created", "used"), 1.5, 0.22),
+    Feature("command_palette", ("opened",), 1.5, 0.18, 0.8),
+    Feature("keyboard_shortcut", ("used",), 1.2, 0.14),
+    Feature("dark_mode", ("switched",), 0.4, 0.28),
+    Feature("notification_rule", ("created", "triggered"), 1.0, 0.19),
+    Feature("api_token", ("created", "revoked"), 0.5, 0.20),
+    Feature("team_invite", ("sent", "accepted"), 0.5, 0.13),
+    Feature("role_management", ("updated",), 0.4, 0.07, -0.3),
+    Feature("sso", ("configured", "tested"), 0.3, 0.04),
+    Feature("usage_report", ("viewed",), 0.5, 0.09),
+    Feature("billing", ("viewed", "updated"), 0.3, 0.05),
+    Feature("custom_metric", ("created", "viewed"), 0.8, 0.11, 0.5),
+    Feature("snapshot", ("created", "restored"), 0.4, 0.06),
+    Feature("audit_log", ("viewed",), 0.2, 0.012),
+    Feature("legacy_editor", ("opened",), 0.2, 0.004, -0.8),
+)
+
+
+class Endpoint(NamedTuple):
+    method: str
+    path: str
+    weight: float
+    p50_ms: float
+    p95_ms: float
+    error_rate: float
+    slower: float = 1.0  # factor of the last twelve days
+    anonymous: float = 0.06  # share of requests without a user
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/api/v1/test-runs", 412, 64, 288, 0.0008),
+    Endpoint("POST", "/api/v1/test-runs", 232, 148, 612, 0.0061),
+    Endpoint("GET", "/api/v1/test-runs/{id}", 204, 41, 176, 0.0005),
+    Endpoint("GET", "/api/v1/test-sets", 188, 58, 240, 0.0006),
+    Endpoint("POST", "/api/v1/test-runs/{id}/results", 166, 92, 430, 0.0034),
+    Endpoint("GET", "/api/v1/dashboard/summary", 148, 248, 1180, 0.0022),
+    Endpoint("GET", "/api/v1/users/me", 132, 12, 38, 0.0001),
+    Endpoint("PATCH", "/api/v1/test-sets/{id}", 74, 77, 302, 0.0012),
+    Endpoint("POST", "/api/v1/reports/export", 51, 890, 4210, 0.0274, slower=1.45),
+    Endpoint("GET", "/api/v1/prompts/{id}/versions", 49, 35, 141, 0.0004),
+    Endpoint("GET", "/api/v1/datasets", 44, 71, 310, 0.0007),
+    Endpoint("GET", "/api/v1/datasets/{id}", 40, 49, 205, 0.0006),
+    Endpoint("POST", "/api/v1/datasets", 12, 210, 940, 0.0051),
+    Endpoint("GET", "/api/v1/search", 38, 132, 690, 0.0015),
+    Endpoint("POST", "/api/v1/imports", 22, 1340, 5120, 0.0118),
+    Endpoint("GET", "/api/v1/imports/{id}", 31, 22, 88, 0.0003),
+    Endpoint("GET", "/api/v1/comments", 29, 31, 120, 0.0003),
+    Endpoint("POST", "/api/v1/comments", 11, 54, 210, 0.0011),
+    Endpoint("GET", "/api/v1/notifications", 60, 18, 64, 0.0002),
+    Endpoint("POST", "/api/v1/notifications/read", 14, 21, 77, 0.0002),
+    Endpoint("GET", "/api/v1/schedules", 21, 39, 150, 0.0004),
+    Endpoint("POST", "/api/v1/schedules", 6, 83, 330, 0.0021),
+    Endpoint("DELETE", "/api/v1/schedules/{id}", 2, 47, 190, 0.0010),
+    Endpoint("GET", "/api/v1/metrics/{id}", 26, 110, 540, 0.0013),
+    Endpoint("POST", "/api/v1/metrics", 3, 96, 380, 0.0030),
+    Endpoint("GET", "/api/v1/comparisons/{id}", 18, 190, 860, 0.0019, slower=0.8),
+    Endpoint("DELETE", "/api/v1/test-sets/{id}", 9, 51, 220, 0.0010),
+    Endpoint("GET", "/api/v1/organizations/{id}", 34, 16, 52, 0.0001),
+    Endpoint("GET", "/api/v1/organizations/{id}/members", 17, 44, 170, 0.0004),
+    Endpoint("POST", "/api/v1/organizations/{id}/invitations", 2, 160, 720, 0.0042),
+    Endpoint("GET", "/api/v1/billing/invoices", 3, 140, 480, 0.0016),
+    Endpoint("POST", "/api/v1/tokens", 1.5, 66, 240, 0.0009),
+    Endpoint("DELETE", "/api/v1/tokens/{id}", 0.8, 40, 160, 0.0009),
+    Endpoint("GET", "/api/v1/webhooks", 4, 28, 110, 0.0003),
+    Endpoint("POST", "/api/v1/webhooks/{id}/deliver", 5, 330, 1490, 0.0391, anonymous=1.0),
+    Endpoint("POST", "/api/v1/sessions", 36, 180, 520, 0.0007, anonymous=0.1),
+    Endpoint("DELETE", "/api/v1/sessions", 19, 15, 48, 0.0001),
+    Endpoint("GET", "/api/v1/status", 24, 4, 11, 0.0001, anonymous=1.0),
+    Endpoint("GET", "/api/v1/snapshots/{id}", 2, 270, 1300, 0.0035),
+    Endpoint("GET", "/api/v1/audit-log", 0.3, 96, 610, 0.0035),
+)
+
+PAGES = ("/", "/test-runs", "/test-runs/{id}", "/test-sets", "/dashboards/{id}", "/prompts", "/settings")
+VERSIONS = ("2.1.4", "2.2.7", "2.3.5", "2.4.2", "2.5.3", "3.0.1")  # oldest to newest
+PLATFORMS = (("linux", 0.78), ("windows", 0.14), ("darwin", 0.07), ("freebsd", 0.01))
+ARCHITECTURES = (("x86_64", 0.74), ("arm64", 0.255), ("riscv64", 0.005))
+CHANNELS = (("stable", 0.92), ("beta", 0.08))

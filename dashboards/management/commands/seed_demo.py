@@ -1,0 +1,109 @@
+"""`manage.py seed_demo`: plausible data to look at, and `--remove` to be rid of it.
+
+It stands on this floor because the demo's traffic counts are ingest's, and its events analytics'.
+"""
+
+import secrets
+from argparse import ArgumentParser
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from analytics.demo.seeding import is_seeded, remove, seed, usual_people
+from consent.keys import digest_of
+from consent.models import Key, Scope
+from ingest.models import TrafficCount
+
+DEFAULT_EVENTS = 200_000
+TRAFFIC_DAYS = 30
+KEY_NAME = "Demo data (revoked: nothing can be sent with it)"
+REFUSED = (("refused", "no_consent", 0.071), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002))
+
+
+class Command(BaseCommand):
+    help = "Write demo data (replacing earlier demo data), or remove it with --remove."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--days", type=int, default=90, help="how many days, today included (90)")
+        parser.add_argument("--events", type=int, default=DEFAULT_EVENTS, help=f"({DEFAULT_EVENTS})")
+        parser.add_argument("--users", type=int, help="how many people (about one per 250 events)")
+        parser.add_argument("--remove", action="store_true", help="remove the demo data, and nothing else")
+        parser.add_argument("--if-missing", action="store_true", help="do nothing when demo data is there")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        days, events = options["days"], options["events"]
+        if not 1 <= days <= 1000 or not 1 <= events <= 100_000_000:
+            raise CommandError("--days must lie between 1 and 1000, --events between 1 and 100,000,000")
+        people = options["users"] or usual_people(events, days)
+        if not 1 <= people <= 200_000:
+            raise CommandError("--users must lie between 1 and 200,000")
+        if options["if_missing"] and not options["remove"] and is_seeded():
+            self.stdout.write("Demo data is there already; nothing was changed.")
+            return
+        if options["remove"] or is_seeded():
+            self._remove()
+        if not options["remove"]:
+            self._seed(days=days, events=events, people=people, now=timezone.now())
+
+    def _remove(self) -> None:
+        removed = remove()
+        keys = Key.objects.filter(name=KEY_NAME)
+        TrafficCount.objects.filter(key_id__in=keys.values("pk")).delete()
+        keys.delete()
+        self.stdout.write(
+            f"Removed the demo data: {removed.events:,} events of {removed.people:,} people in "
+            f"{removed.organizations} organizations, and {removed.installations} installations."
+        )
+
+    def _seed(self, *, days: int, events: int, people: int, now: datetime) -> None:
+        columns = (TextColumn("Demo events"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("", total=events)
+            seeded = seed(
+                days=days,
+                events=events,
+                people=people,
+                now=now,
+                advance=lambda lines: progress.advance(task, lines),
+            )
+        _write_traffic(seeded.by_hour, now)
+        self.stdout.write(
+            f"Wrote {seeded.events:,} events of {seeded.people:,} people in {seeded.organizations} "
+            f"organizations over {days} days, and {seeded.installations} installations. "
+            "“seed_demo --remove” removes them."
+        )
+
+
+def _write_traffic(by_hour: dict[datetime, int], now: datetime) -> None:
+    """What ingest would have counted for these events, under a key that was never anybody's."""
+    key = Key.objects.create(
+        name=KEY_NAME,
+        digest=digest_of(secrets.token_urlsafe(32)),
+        hint="demo",
+        scopes=[Scope.INGEST],
+        revoked_at=now,
+    )
+    rows = []
+    for hour, count in by_hour.items():
+        if hour < now - timedelta(days=TRAFFIC_DAYS):
+            continue
+        outcomes = [("accepted", "", 1.0), *REFUSED]
+        for outcome, reason, share in outcomes:
+            for signal, part in (("traces", 0.7), ("logs", 0.3)):
+                records = round(count * share * part)
+                if records:
+                    rows.append(
+                        TrafficCount(
+                            minute=hour,
+                            key_id=key.pk,
+                            signal=signal,
+                            outcome=outcome,
+                            reason=reason,
+                            count=records,
+                        )
+                    )
+    TrafficCount.objects.bulk_create(rows, batch_size=5000)
