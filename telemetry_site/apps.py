@@ -1,5 +1,16 @@
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 
 
 class TelemetrySiteConfig(AppConfig):
     name = "telemetry_site"
+
+    def ready(self) -> None:
+        """Refuse a production start without its keys: commands, web processes and workers all come here."""
+        from telemetry_site import checks
+
+        missing = checks.keys()
+        if missing:
+            raise ImproperlyConfigured(
+                " ".join(f"{error.id}: {error.msg} {error.hint}." for error in missing)
+            )

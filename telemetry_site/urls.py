@@ -1,11 +1,14 @@
 """Every address of Candid, by app. OTLP comes first: it is the busiest, and never redirects."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import path
+
+from telemetry_site import health
 
 urlpatterns = [
     # path("", include("ingest.urls")),
-    # path("", include("telemetry_site.health_urls")),
+    path("health", health.health),
+    path("ready", health.ready),
     # path("", include("dashboards.urls")),
     path("admin/", admin.site.urls),
 ]

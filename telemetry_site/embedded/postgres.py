@@ -60,7 +60,7 @@ class Postgres:
         return True
 
     def stop(self) -> None:
-        """Fast shutdown, with a checkpoint; a server that takes over a minute is killed, and recovers later."""
+        """Fast shutdown, with a checkpoint; a server still there after a minute is killed."""
         pid = self._pid()
         if pid and not stop_process(pid, signal.SIGINT, seconds=60, child=self._process):
             stop_process(pid, signal.SIGQUIT, seconds=10, child=self._process)

@@ -1,0 +1,146 @@
+"""What can be wrong with the settings: each case with an id, a sentence and what to do.
+
+The two keys are asked for at every start of a process (`apps.py`), the rest by `manage.py check`,
+which every command and `manage.py up` run first.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+PROFILES = ("strict", "organization", "notice")
+A_NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+
+
+def keys() -> list[CheckMessage]:
+    """A production start needs both keys: a random one would end all sessions, or all pseudonyms."""
+    wanted = {
+        "candid.E001": ("SECRET_KEY", settings.SECRET_KEY_IS_SET),
+        "candid.E002": ("ID_HASH_KEY", settings.ID_HASH_KEY_IS_SET),
+    }
+    return [
+        Error(
+            f"{name} is not set, and a production start needs it.",
+            hint=f"Set it to a long random text, the same in every process, e.g. from: {A_NEW_KEY}",
+            id=identifier,
+        )
+        for identifier, (name, is_set) in wanted.items()
+        if settings.PRODUCTION and not is_set
+    ]
+
+
+def addresses() -> Iterator[CheckMessage]:
+    """Production names both databases and Redis: nothing falls back to a default on this machine."""
+    for name, identifier in (("ANALYTICS_DATABASE_URL", "candid.E009"), ("REDIS_URL", "candid.E010")):
+        if settings.PRODUCTION and not getattr(settings, f"{name}_IS_SET"):
+            yield Error(
+                f"{name} is not set, although DATABASE_URL is.",
+                hint="Set all three addresses, or none of them for the embedded servers.",
+                id=identifier,
+            )
+    default, analytics = (settings.DATABASES[alias] for alias in ("default", "analytics"))
+    if all(default.get(part) == analytics.get(part) for part in ("HOST", "PORT", "NAME")):
+        yield Error(
+            "DATABASE_URL and ANALYTICS_DATABASE_URL name the same database.",
+            hint="Events need a database of their own; it may be on the same server.",
+            id="candid.E011",
+        )
+    for alias, database in settings.DATABASES.items():
+        if database["ENGINE"] != "django.db.backends.postgresql":
+            yield Error(
+                f"The database {alias} is not PostgreSQL.",
+                hint="Use postgres://USER:PASSWORD@HOST:PORT/NAME.",
+                id="candid.E013",
+            )
+
+
+def consent() -> Iterator[CheckMessage]:
+    for name in ("CONSENT_PROFILE_CLOUD", "CONSENT_PROFILE_SELF_HOSTED"):
+        if getattr(settings, name) not in PROFILES:
+            yield Error(
+                f"{name} is {getattr(settings, name)!r}.",
+                hint=f"Use one of: {', '.join(PROFILES)}.",
+                id="candid.E003",
+            )
+    if settings.CONSENT_NOTICE_SINCE and not _has_zone(settings.CONSENT_NOTICE_SINCE):
+        yield Error(
+            f"CONSENT_NOTICE_SINCE is {settings.CONSENT_NOTICE_SINCE!r}: not a time with a zone.",
+            hint="Write it like 2026-01-31T09:00:00+00:00.",
+            id="candid.E008",
+        )
+    if settings.COLLECTED_FILE and not Path(settings.COLLECTED_FILE).is_file():
+        yield Error(
+            "COLLECTED_FILE names no file.",
+            hint="It extends consent/collected.toml; leave it out to collect only what that declares.",
+            id="candid.E014",
+        )
+
+
+def numbers() -> Iterator[CheckMessage]:
+    limits = {
+        "EVENT_RETENTION_MONTHS": ("candid.E004", 1, 1200),
+        "SUPPRESS_BELOW": ("candid.E012", 1, 1_000_000),
+        "ANALYTICS_HOUR_UTC": ("candid.E015", 0, 23),
+        "HEARTBEAT_INTERVAL_SECONDS": ("candid.E016", 1, 86_400),
+        "OTLP_MAX_BODY_BYTES": ("candid.E017", 1, 2**31),
+        "NEW_NAMES_PER_DAY": ("candid.E018", 0, 1_000_000),
+        "LICENSE_CACHE_TTL_SECONDS": ("candid.E019", 0, 31_536_000),
+    }
+    for name, (identifier, least, most) in limits.items():
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            yield Error(f"{name} is {value}.", hint=f"Use a number from {least} to {most}.", id=identifier)
+
+
+def places_and_times() -> Iterator[CheckMessage]:
+    if not _is_time_zone(settings.REPORT_TIME_ZONE):
+        yield Error(
+            f"REPORT_TIME_ZONE is {settings.REPORT_TIME_ZONE!r}: no such time zone.",
+            hint="Use an IANA name, e.g. UTC or Europe/Berlin.",
+            id="candid.E005",
+        )
+    for name, identifier in (("PUBLIC_URL", "candid.E006"), ("HEARTBEAT_ENDPOINT", "candid.E007")):
+        value = getattr(settings, name)
+        if value and not _is_web_address(value, may_have_path=name != "PUBLIC_URL"):
+            yield Error(
+                f"{name} is {value!r}.", hint="Write it like https://telemetry.example.com.", id=identifier
+            )
+
+
+@register()
+def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    groups: list[Callable[[], Any]] = [keys, addresses, consent, numbers, places_and_times]
+    return [message for group in groups for message in group()]
+
+
+def _has_zone(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _is_web_address(text: str, *, may_have_path: bool) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  (raises when it is no number)
+    except ValueError:
+        return False
+    plain = (
+        parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+    )
+    return plain and (may_have_path or parts.path in ("", "/"))

@@ -1,0 +1,190 @@
+"""`manage.py up`: the whole of Candid in the foreground, under one supervisor."""
+
+import errno
+import os
+import platform
+import socket
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+from django.db.migrations.loader import MigrationLoader
+
+from telemetry_site import demo, embedded
+from telemetry_site.celery import app
+from telemetry_site.supervisor import Output, Program, Supervisor
+
+THREADS = 4  # per worker; each holds a connection to both databases
+CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
+OUR_APPS = {"telemetry_site", "dashboards", "ingest", "analytics", "consent"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Prepares the databases, then runs web, OTLP, the Celery worker and beat until Ctrl-C. "
+        "Without DATABASE_URL it brings its own PostgreSQL and Redis."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
+        parser.add_argument("--port", type=int, default=8000, help="Web port (8000).")
+        parser.add_argument("--otlp-port", type=int, default=4318, help="OTLP/HTTP port (4318).")
+        parser.add_argument(
+            "--grpc-port", type=int, help="OTLP/gRPC port (4317); comes with a later version."
+        )
+        parser.add_argument("--data-dir", help="Where the embedded servers keep their data (var).")
+        parser.add_argument("--demo", action="store_true", help="Fill in demo data and a demo sign-in, once.")
+        workers = min(os.cpu_count() or 1, 4)
+        parser.add_argument("--workers", type=int, default=workers, help=f"Processes per port ({workers}).")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        check_options(options)
+        output = Output(["web", "otlp", "worker", "beat", "up"])
+        if options["grpc_port"]:
+            output.line("up", "OTLP/gRPC comes with a later version; nothing listens on its port.")
+        held = embedded.start(settings.DATA_DIR) if settings.EMBEDDED else None
+        try:
+            prepare_databases(output)
+            greeting = prepare_demo(output) if options["demo"] else []
+            code = supervise(options, output, greeting, held)
+        finally:
+            if held:
+                held.stop()
+        if code:
+            sys.exit(code)
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Refuse what cannot work before anything is started."""
+    if options["demo"] and not settings.EMBEDDED:
+        raise CommandError("--demo works with the embedded servers only: it would write to your databases.")
+    if options["workers"] < 1:
+        raise CommandError("--workers needs a number from 1.")
+    if options["port"] == options["otlp_port"]:
+        raise CommandError(f"--port and --otlp-port are both {options['port']}: choose two different ports.")
+    for name in ("port", "otlp_port"):
+        option = f"--{name.replace('_', '-')}"
+        if problem := port_problem(options["host"], options[name]):
+            raise CommandError(
+                f"Port {options[name]} ({option}) {problem}; choose another one with {option}."
+            )
+
+
+def port_problem(host: str, port: int) -> str:
+    """Why this port cannot be listened on, '' when it can."""
+    if not 0 < port < 65536:
+        return "is no port number"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        reasons = {
+            errno.EADDRINUSE: "is already in use by another program",
+            errno.EACCES: "may not be used without root's rights",
+        }
+        return reasons.get(error.errno or 0, f"cannot be listened on at {host} ({error.strerror})")
+    return ""
+
+
+def prepare_databases(output: Output) -> None:
+    """Migrate both, unless a newer version has been here: its tables are not ours to use."""
+    for alias in connections:
+        loader = MigrationLoader(connections[alias])
+        replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
+        applied = {key for key in loader.applied_migrations if key[0] in OUR_APPS}
+        if unknown := sorted(applied - set(loader.disk_migrations) - replaced):
+            raise CommandError(
+                f"The database {alias} was migrated by a newer version of Candid "
+                f"({unknown[-1][0]} {unknown[-1][1]}): use that version, or another database or --data-dir."
+            )
+    output.line("up", "preparing the databases")
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def prepare_demo(output: Output) -> list[str]:
+    """Demo data and sign-in; what to print when everything is up."""
+    if demo.seed_once(settings.DATA_DIR):
+        output.line("up", "demo data is in place")
+    password = demo.sign_in(settings.DATA_DIR)
+    return [f"Demo sign-in: {demo.NAME} / {password or '(the password that was set for it)'}"]
+
+
+def supervise(
+    options: dict[str, Any], output: Output, greeting: list[str], held: embedded.Servers | None
+) -> int:
+    """Run the programs until a signal; the exit code."""
+    host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
+    reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
+    web, otlp = (f"http://{reachable}:{options[name]}" for name in ("port", "otlp_port"))
+    node = f"up-{options['port']}@{platform.node() or 'localhost'}"
+
+    def missing() -> str:
+        for name, address in (("web", web), ("otlp", otlp)):
+            if not answers(f"{address}/health"):
+                return name
+        return "" if app.control.ping(destination=[node], timeout=0.5, limit=1) else "worker"
+
+    def announce() -> None:
+        connections.close_all()
+        output.plain("\n".join([f"Send OTLP to {otlp}", *greeting, f"Candid is ready: {web}"]))
+
+    def watch() -> None:
+        try:
+            if held and held.ensure():
+                output.line("up", "an embedded server had ended and was started again")
+        except embedded.EmbeddedError as error:
+            output.line("up", str(error))
+
+    programs = [
+        Program("web", granian("telemetry_site.wsgi:application", options, options["port"])),
+        Program("otlp", granian("telemetry_site.wsgi_otlp:application", options, options["otlp_port"])),
+        Program("worker", celery("worker", "--concurrency=2", f"--hostname={node}"), CELERY_ENVIRONMENT),
+        Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT),
+    ]
+    return Supervisor(
+        programs, output, directory=settings.BASE_DIR, missing=missing, announce=announce, watch=watch
+    ).run()
+
+
+def granian(target: str, options: dict[str, Any], port: int) -> list[str]:
+    # fmt: off
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi",
+        "--host", options["host"], "--port", str(port),
+        "--workers", str(options["workers"]), "--blocking-threads", str(THREADS), "--no-ws",
+        "--respawn-failed-workers", "--log-level", "warning", target,
+    ]
+    # fmt: on
+
+
+def celery(*arguments: str) -> list[str]:
+    command, *options = arguments
+    return [
+        sys.executable,
+        "-m",
+        "celery",
+        "--app=telemetry_site",
+        "--quiet",
+        "--no-color",
+        command,
+        *options,
+    ]
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as response:  # noqa: S310  (our own address)
+            return bool(response.status == 200)
+    except urllib.error.HTTPError:
+        return True  # it answers, if not to this host name (ALLOWED_HOSTS)
+    except OSError:
+        return False

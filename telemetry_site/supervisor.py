@@ -1,0 +1,214 @@
+"""Runs processes in the foreground: their lines with time and name, restarts, one bounded stop.
+
+Each process leads a session of its own, so that Ctrl-C reaches only this one, which then stops
+them in order. On Linux a process whose supervisor was killed is told to stop by the kernel.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+GRACE = 10  # seconds from the signal to SIGKILL
+RESTARTS = 5  # within RESTART_WINDOW; one more ends everything
+RESTART_WINDOW = 60  # seconds
+READY_LIMIT = 180  # seconds
+WATCH_EVERY = 5  # seconds
+PR_SET_PDEATHSIG = 1  # prctl(2)
+COLOURS = ("36", "33", "35", "32")
+DIM = "2"
+
+
+class Output:
+    """Writes whole lines, each with the time and the name of who said it; in colour on a terminal only."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._width = max(map(len, names))
+        colours = COLOURS * len(names)
+        self._colours = dict(zip(names, colours, strict=False)) if _wants_colour(sys.stdout) else {}
+        self._lock = threading.Lock()
+
+    def line(self, name: str, text: str) -> None:
+        stamp, label = time.strftime("%H:%M:%S"), name.ljust(self._width)
+        if self._colours:
+            label = f"\x1b[{self._colours.get(name, DIM)}m{label}\x1b[0m"
+        self.plain(f"{stamp} {label} | {text}")
+
+    def plain(self, text: str) -> None:
+        with self._lock:
+            sys.stdout.write(f"{text}\n")
+            sys.stdout.flush()
+
+
+@dataclass
+class Program:
+    """A process to keep running."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)  # beside our own
+    restarts: list[float] = field(default_factory=list)  # monotonic seconds
+    process: subprocess.Popen[str] | None = None
+    reader: threading.Thread | None = None
+
+
+class Supervisor:
+    """Keeps programs running until a signal, a program that will not stay up, or `fail`."""
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        output: Output,
+        *,
+        directory: Path,
+        missing: Callable[[], str],
+        announce: Callable[[], None],
+        watch: Callable[[], None],
+    ) -> None:
+        """`missing` names what does not answer yet, or ''; then comes `announce`, and `watch` now and then."""
+        self._programs, self._output, self._directory = programs, output, directory
+        self._missing, self._announce, self._watch = missing, announce, watch
+        self._wake = threading.Event()
+        self._signals = 0
+        self._failed = False
+
+    def run(self) -> int:
+        """The exit code: 0 after a signal, 1 when something would not run."""
+        self._take_signals()
+        try:
+            self._keep_running()
+        except BrokenPipeError:  # nobody reads our output any more
+            self._failed = True
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        finally:
+            self._stop_all()
+        return 1 if self._failed else 0
+
+    def _take_signals(self) -> None:
+        def stop(_number: int, _frame: object) -> None:
+            self._signals += 1
+            self._wake.set()
+
+        signal.signal(signal.SIGINT, stop)  # even where a shell's `&` has made it ignored
+        signal.signal(signal.SIGTERM, stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, stop)
+
+    def _keep_running(self) -> None:
+        started_at = watched_at = time.monotonic()
+        is_ready = False
+        for program in self._programs:
+            self._start(program)
+        while not self._failed and not self._wake.wait(0.1):
+            now = time.monotonic()
+            for program in self._programs:
+                if program.process and program.process.poll() is not None:
+                    self._ended(program, now, is_ready=is_ready)
+            if self._failed:
+                continue
+            if not is_ready:
+                is_ready = not (missing := self._missing())
+                if is_ready:
+                    self._announce()
+                elif now - started_at > READY_LIMIT:
+                    self._fail(f"{missing} does not answer after {READY_LIMIT} s")
+            elif now - watched_at > WATCH_EVERY:
+                self._watch()
+                watched_at = time.monotonic()
+
+    def _start(self, program: Program) -> None:
+        program.process = subprocess.Popen(
+            program.command,
+            cwd=self._directory,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"} | program.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            bufsize=1,
+            start_new_session=True,
+            preexec_fn=_stop_with_parent(),
+        )
+        if program.process.stdout:
+            program.reader = threading.Thread(
+                target=self._copy, args=(program.name, program.process.stdout), daemon=True
+            )
+            program.reader.start()
+
+    def _copy(self, name: str, lines: IO[str]) -> None:
+        try:
+            for line in lines:
+                if text := line.rstrip():
+                    self._output.line(name, text)
+        except BrokenPipeError:
+            self._failed = True
+            self._wake.set()
+
+    def _ended(self, program: Program, now: float, *, is_ready: bool) -> None:
+        """Start it again, unless it never worked or keeps ending."""
+        code = program.process.returncode if program.process else 0
+        self._kill_rest(program)
+        if not is_ready:
+            self._fail(f"{program.name} ended with {code} before everything was ready")
+            return
+        program.restarts = [moment for moment in program.restarts if now - moment < RESTART_WINDOW] + [now]
+        if len(program.restarts) > RESTARTS:
+            self._fail(f"{program.name} ended {len(program.restarts)} times within {RESTART_WINDOW} s")
+            return
+        self._output.line("up", f"{program.name} ended with {code}; starting it again")
+        if not self._wake.wait(1):
+            self._start(program)
+
+    def _fail(self, sentence: str) -> None:
+        self._failed = True
+        self._output.line("up", f"{sentence}; stopping.")
+
+    def _stop_all(self) -> None:
+        """SIGTERM to each leader; SIGKILL to every group at the end, or after GRACE, or a second signal."""
+        if self._signals:
+            self._output.line("up", "stopping")
+        signals, until = self._signals, time.monotonic() + GRACE
+        for program in self._programs:
+            if program.process and program.process.poll() is None:
+                program.process.terminate()
+        while any(program.process and program.process.poll() is None for program in self._programs):
+            if time.monotonic() > until or self._signals > signals:
+                break
+            time.sleep(0.02)
+        for program in self._programs:
+            self._kill_rest(program)
+
+    def _kill_rest(self, program: Program) -> None:
+        """End what is left of a program's group, so that nothing of it keeps a port."""
+        if not program.process:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it is empty, says Linux, says macOS
+            os.killpg(program.process.pid, signal.SIGKILL)
+        program.process.wait()
+        if program.reader:
+            program.reader.join(1)
+
+
+def _stop_with_parent() -> Callable[[], None] | None:
+    """What a child does before it becomes its program: ask for SIGTERM when this process dies."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return ask
+
+
+def _wants_colour(stream: IO[str]) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

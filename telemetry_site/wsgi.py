@@ -1,0 +1,8 @@
+"""The whole site for a WSGI server: pages, admin, APIs, OTLP over HTTP."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telemetry_site.settings")
+application = get_wsgi_application()
