@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
 from analytics.reports.endpoints import EndpointDay
-from analytics.reports.features import FeatureReport
+from analytics.reports.features import FeatureReport, FeatureRow, FeaturesReport
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.installations import InstallationsReport
 from analytics.reports.retention import RetentionReport
@@ -92,6 +92,48 @@ def _active_finding(report: ActiveUsersReport) -> str:
 
 
 # --- Features -----------------------------------------------------------------------------------
+
+
+MOST_LINES = 5
+
+
+def features_plot(report: FeaturesReport) -> Plot:
+    """People per day of the five features with most users."""
+    filters, days = report.filters, list(report.days)
+    known = [row for row in report.rows if shown(row.users) is not None]
+    rows = sorted(known, key=lambda row: -(shown(row.users) or 0))[:MOST_LINES]
+    traces: list[Trace] = []
+    lines: list[Trace] = []
+    shapes = figures.veil(days, filters.today)
+    ends: list[tuple[str, float, str]] = []
+    for i, row in enumerate(rows, start=1):
+        users, colour = [shown(value) for value in row.trend], f"series-{i}"
+        traces.append(figures.hoverable(row.feature, days, users, colour, filters.today))
+        lines.append(figures.finished_line(days, users, colour, 1.75, filters.today))
+        shapes += figures.unfinished_line(days, users, colour, 1.75, filters.today)
+        ends.append((_short(row.feature), users[-1] or 0, colour if i not in (1, 2) else f"{colour}-ink"))
+    span = _highest_trend(rows)
+    labels = figures.stacked_labels(sorted(ends, key=lambda end: end[1]), span=span, height_px=300)
+    layout = {
+        "shapes": shapes,
+        "annotations": labels + figures.today_note(days, filters.today),
+        "margin": {"r": 136, "l": 48, "t": 10, "b": 32},
+        "yaxis": {"range": [0, span]},
+        "xaxis": figures.day_axis(days),
+        "meta": {"narrowMargin": {"r": 14}},
+    }
+    names = ", ".join(row.feature for row in rows)
+    finding = f"Line plot of people per day for {names}. The table below has the period."
+    return Plot("features", figures.figure(traces + lines, layout), finding)
+
+
+def _highest_trend(rows: Sequence[FeatureRow]) -> float:
+    return figures.top_of(*([shown(value) for value in row.trend] for row in rows))
+
+
+def _short(name: str) -> str:
+    """A label that fits beside the plot."""
+    return name if len(name) <= 18 else f"{name[:17]}…"
 
 
 def feature_plot(report: FeatureReport) -> Plot:
@@ -233,9 +275,7 @@ def retention_weeks_plot(report: RetentionReport) -> Plot:
     for i in range(1, len(weeks)):
         if weeks[i].open:
             piece = slice(i - 1, i + 1)
-            shapes += figures.unfinished_line(
-                starts[i - 1 : i + 1], rates[i - 1 : i + 1], "series-1", 2, starts[i]
-            )
+            shapes += figures.unfinished_line(starts[piece], rates[piece], "series-1", 2, starts[i])
     axis = {"hoverformat": "First seen in the week of %-d %b %Y"}
     if starts:
         margin = timedelta(days=2)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import template
-from django.utils.html import escape
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from analytics.reports.cells import Compared, Measure
 from dashboards import drawings, numbers
+from dashboards.tables import CoveragePart
 
 register = template.Library()
 register.filter("count", numbers.count)
@@ -30,9 +31,42 @@ def change(
 
 
 @register.simple_tag
+def change_of(relative: Measure, good: str = "") -> str:
+    """For reports that worked the change out themselves: 0.1 is ten per cent more."""
+    number = numbers.shown(relative)
+    if number is None:
+        return numbers.count(relative)
+    return numbers.change(Compared(1 + number, 1.0), good)
+
+
+@register.filter
+def is_above(value: Measure, limit: float) -> bool:
+    number = numbers.shown(value)
+    return number is not None and number > limit
+
+
+@register.filter
+def percent_bare(value: Measure) -> str:
+    """A share as 44, for tables whose caption says per cent."""
+    return numbers.count(value * 100 if isinstance(value, int | float) else value)
+
+
+@register.simple_tag
 def row_sparkline(values: Sequence[Measure]) -> SafeString:
     """The small line in a table row."""
     return drawings.sparkline([numbers.shown(value) for value in values], width=96, height=22, kind="row")
+
+
+@register.simple_tag
+def share_of_parts(parts: Sequence[CoveragePart]) -> SafeString:
+    """The bar of a consent row; empty where a part is hidden, so that its length cannot be measured."""
+    shares = [(part.kind, part.share) for part in parts]
+    known = [(kind, share) for kind, share in shares if share is not None]
+    if len(known) != len(shares):
+        return SafeString('<span class="muted">Too few to draw</span>')
+    words = ", ".join(f"{part.value} {part.name.lower()}" for part in parts)
+    bar = drawings.share_bar(known)
+    return format_html('<div role="img" aria-label="{}">{}</div>', words, bar)
 
 
 @register.filter

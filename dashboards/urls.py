@@ -1,0 +1,28 @@
+"""Addresses of the pages. Reports as JSON and CSV: `dashboards/api_urls.py`."""
+
+from django.contrib.auth import views as auth_views
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from dashboards import first_event, overview, views
+
+pages = [
+    path("", overview.overview, name="overview"),
+    path("active-users/", views.active_users, name="active-users"),
+    path("features/", views.features, name="features"),
+    path("features/<path:name>/", views.feature, name="feature"),
+    path("endpoints/", views.endpoints, name="endpoints"),
+    path("endpoints/detail/", views.endpoint, name="endpoint"),
+    path("retention/", views.retention, name="retention"),
+    path("installations/", views.installations, name="installations"),
+    path("pipeline/", overview.pipeline, name="pipeline"),
+    path("first-event/", first_event.first_event, name="first-event"),
+    path("first-event/arrivals/", first_event.arrival_panel, name="arrivals"),
+]
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="dashboards:overview"), name="root"),
+    path("dashboards/", include((pages, "dashboards"))),
+    path("accounts/login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
+]
