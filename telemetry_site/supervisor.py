@@ -73,7 +73,7 @@ class Supervisor:
         announce: Callable[[], None],
         watch: Callable[[], None],
     ) -> None:
-        """`missing` names what does not answer yet, or ''; then comes `announce`, and `watch` now and then."""
+        """`missing` names what does not answer yet, or ''; `announce` follows, and `watch` now and then."""
         self._programs, self._output, self._directory = programs, output, directory
         self._missing, self._announce, self._watch = missing, announce, watch
         self._wake = threading.Event()

@@ -1,0 +1,44 @@
+# Every command of a developer's day. On a fresh machine each needs only Python 3.11 or newer, with venv.
+
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do command -v $$name && break; done)
+PY := .venv/bin/python
+INSTALLED := .venv/installed
+ARGS ?=
+
+# What `manage.py check --deploy` sees: a production start. Nothing connects to these addresses.
+PRODUCTION := env -u DEBUG -u CANDID_EMBEDDED -u PUBLIC_URL \
+	DATABASE_URL=postgres://candid@127.0.0.1:1/candid \
+	ANALYTICS_DATABASE_URL=postgres://candid@127.0.0.1:1/candid_analytics \
+	REDIS_URL=redis://127.0.0.1:1/0 \
+	SECRET_KEY=lint-only-3f0c9d1e7b5a48269c0d7e8f1a2b3c4d5e6f708192a3b4c5 \
+	ID_HASH_KEY=lint-only-5c4b3a291807f6e5d4c3b2a1f8e7d0c9628485ab7e1d9c0f
+
+.PHONY: run test lint lock bench
+
+run: $(INSTALLED)  ## Candid with demo data; ARGS="--port 8001" passes options on
+	@$(PY) manage.py up --demo $(ARGS)
+
+test: $(INSTALLED)  ## the whole suite; ARGS="tests/consent -k barrier" chooses
+	@$(PY) -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
+	@$(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+bench: $(INSTALLED)  ## ingest under load, beside COPY of the same rows
+	@$(PY) -m benchmarks.ingest $(ARGS)
+
+lock: $(INSTALLED)  ## resolve pyproject.toml anew, for every platform
+	@$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock $(ARGS)
+
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Candid needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@echo "Installing the locked dependencies into .venv (a minute or two, once) …"
+	@$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@touch $@
