@@ -1,7 +1,7 @@
 """Every address of Candid, by app. OTLP comes first: it is the busiest, and never redirects."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 from telemetry_site import health
 
@@ -9,6 +9,6 @@ urlpatterns = [
     # path("", include("ingest.urls")),
     path("health", health.health),
     path("ready", health.ready),
-    # path("", include("dashboards.urls")),
+    path("", include("dashboards.urls")),
     path("admin/", admin.site.urls),
 ]
