@@ -6,11 +6,12 @@ all three measures, and the result that leaves the database is a small histogram
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from analytics.periods import days_between
+from analytics.periods import bounds, days_between
 from analytics.reports.cells import Compared, Count, exact
 from analytics.reports.filters import ReportFilters
 from analytics.reports.source import DAY, DEPLOYMENT, active_rows, people, report_cursor, segment
@@ -34,9 +35,11 @@ class ActiveDay(NamedTuple):
 
     def only(self, deployment: str) -> "ActiveDay":
         """The same day for one deployment type: its people are the total, the others are 0."""
-        name = deployment.replace("-", "_")
-        own: Count = getattr(self, name)
-        return self._replace(**{"total": own, "cloud": 0, "self_hosted": 0, "unknown": 0, name: own})
+        if deployment == "cloud":
+            return self._replace(total=self.cloud, self_hosted=0, unknown=0)
+        if deployment == "self-hosted":
+            return self._replace(total=self.self_hosted, cloud=0, unknown=0)
+        return self._replace(total=self.unknown, cloud=0, self_hosted=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +100,6 @@ SELECT 'in ' || span.name, NULL, NULL, count(DISTINCT seen.user_id)
  GROUP BY 1
 """
 
-DISTINCT_USERS = "SELECT count(*) FROM ({seen}) AS seen"
-
 Counts = dict[tuple[str, date], dict[str, int]]  # (deployment, day) -> metric -> people
 
 
@@ -141,16 +142,20 @@ def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
     )
 
 
-def active_user_count(filters: ReportFilters) -> int:
-    """Distinct people active on any day of the range, within the filters' segment."""
-    if not filters.length:
-        return 0
-    rows = people(segment(filters, filters.first, filters.last))
+def active_user_counts(filters: ReportFilters, spans: Sequence[ReportFilters]) -> list[int]:
+    """Distinct people active on any day of each span, within the filters' segment; one scan for all."""
+    first, last = min(span.first for span in spans), max(span.last for span in spans)
+    rows = people(segment(filters, first, last))
+    flags, parameters = [], dict(rows.parameters)
+    for number, span in enumerate(spans):
+        since, until = bounds(span.first, span.last)
+        flags.append(f'"timestamp" >= %(from_{number})s AND "timestamp" < %(to_{number})s AS in_{number}')
+        parameters |= {f"from_{number}": since, f"to_{number}": until}
+    counts = ", ".join(f"count(DISTINCT user_id) FILTER (WHERE in_{number})" for number in range(len(spans)))
+    seen = active_rows(filters, f"user_id, {', '.join(flags)}", rows.where)
     with report_cursor() as cursor:
-        cursor.execute(
-            DISTINCT_USERS.format(seen=active_rows(filters, "user_id", rows.where)), rows.parameters
-        )
-        return int(cursor.fetchone()[0])
+        cursor.execute(f"SELECT {counts} FROM ({seen}) AS seen", parameters)
+        return list(cursor.fetchone())
 
 
 def _counts(filters: ReportFilters) -> tuple[Counts, dict[str, int]]:

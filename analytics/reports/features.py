@@ -1,11 +1,22 @@
 """Feature adoption: how many people use a feature, how much of all active people that is, how often."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from analytics.reports.cells import Compared, Count, Measure
-from analytics.reports.filters import ReportFilters
+from analytics.periods import days_between
+from analytics.reports.active_users import active_user_counts
+from analytics.reports.cells import Compared, Count, Measure, ratio
+from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.source import (
+    DAY,
+    DEPLOYMENT,
+    people,
+    person,
+    report_cursor,
+    segment,
+)
 
 
 class FeatureRow(NamedTuple):
@@ -82,11 +93,189 @@ class FeatureReport:
     active_users: Count  # of the complete days: what `share` is a share of
 
 
+# One scan: each feature's uses by person and day. Then, per feature, its people; per feature and day,
+# its people and uses. Who counts is asked in a WHERE: there PostgreSQL hashes the list of withdrawn.
+USES = """
+WITH uses AS MATERIALIZED (
+    SELECT feature_name, {day} AS day, user_id, organization_id, count(*) AS uses
+      FROM analytics_feature_usage WHERE {where}
+     GROUP BY 1, 2, 3, 4
+), counted AS MATERIALIZED (
+    SELECT DISTINCT feature_name, day, user_id FROM uses WHERE {counts}
+), person AS (
+    SELECT feature_name, user_id,
+           count(*) FILTER (WHERE day >= %(first)s) AS days,
+           count(*) FILTER (WHERE day BETWEEN %(first)s AND %(last_complete)s) AS complete_days,
+           count(*) FILTER (WHERE day <= %(last_before)s) AS days_before
+      FROM counted
+     GROUP BY 1, 2
+)
+SELECT 'people', feature_name, NULL::date, ARRAY[
+           count(*) FILTER (WHERE days > 0), count(*) FILTER (WHERE days > 1),
+           count(*) FILTER (WHERE complete_days > 0), count(*) FILTER (WHERE complete_days > 1),
+           count(*) FILTER (WHERE days_before > 0), count(*) FILTER (WHERE days_before > 1)
+       ]
+  FROM person GROUP BY 2
+UNION ALL
+SELECT 'users', feature_name, day, ARRAY[count(*)] FROM counted GROUP BY 2, 3
+UNION ALL
+SELECT 'uses', feature_name, day, ARRAY[sum(uses)::bigint] FROM uses GROUP BY 2, 3
+"""
+
+KINDS_OF_ACTION = """
+SELECT feature_name, count(*)
+  FROM (SELECT DISTINCT feature_name, action FROM analytics_feature_usage WHERE {where}) AS kinds
+ GROUP BY 1
+"""
+
+ACTIONS = """
+SELECT action, sum(users)::bigint, sum(uses)::bigint FROM (
+    SELECT action, 0 AS users, count(*) AS uses FROM analytics_feature_usage WHERE {where} GROUP BY 1
+    UNION ALL
+    SELECT action, count(DISTINCT user_id), 0 FROM analytics_feature_usage WHERE {counted} GROUP BY 1
+) AS parts GROUP BY 1 ORDER BY 3 DESC, 1
+"""
+
+USERS_BY_DEPLOYMENT = """
+SELECT {deployment}, count(DISTINCT user_id) FROM analytics_feature_usage WHERE {where} GROUP BY 1
+"""
+
+
+class _Used(NamedTuple):
+    """People of one feature: in the range, in its complete days, before; `_twice`: on two or more days."""
+
+    users: int = 0
+    twice: int = 0
+    complete: int = 0
+    complete_twice: int = 0
+    before: int = 0
+    before_twice: int = 0
+
+
+@dataclass
+class _Uses:
+    """What the scan found, by feature and by feature and day."""
+
+    people: dict[str, _Used]
+    users_on: dict[str, dict[date, int]]
+    uses_on: dict[str, dict[date, int]]
+
+
 def features_report(filters: ReportFilters) -> FeaturesReport:
     """Every feature that was used in the range, exact."""
-    raise NotImplementedError
+    days = days_between(filters.first, filters.last)
+    active, active_before = _active(filters, filters, filters.previous_complete)
+    found = _uses(filters)
+    kinds = _kinds_of_action(filters)
+    rows = []
+    for feature, uses_on in found.uses_on.items():
+        if feature not in kinds:
+            continue  # used in the previous period only
+        used = found.people.get(feature, _Used())
+        rows.append(
+            FeatureRow(
+                feature=feature,
+                users=used.users,
+                uses=sum(uses_on.get(day, 0) for day in days),
+                share=ratio(used.users, active),
+                repeat_users=used.twice,
+                actions=kinds[feature],
+                change=_change(used) if filters.compare else None,
+                previous_users=used.before if filters.compare else None,
+                previous_share=ratio(used.before, active_before) if filters.compare else None,
+                trend=[found.users_on[feature].get(day, 0) for day in days],
+            )
+        )
+    rows.sort(key=lambda row: (-used_by(row), row.feature))
+    return FeaturesReport(filters=filters, rows=rows, active_users=active, days=days)
 
 
 def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None:
     """One feature, exact; None when the range and the period before it know no use of it."""
-    raise NotImplementedError
+    found = _uses(filters, feature)
+    if feature not in found.uses_on:
+        return None
+    used = found.people.get(feature, _Used())
+    uses_on, users_on = found.uses_on[feature], found.users_on[feature]
+    active, active_before = _active(filters, filters.complete, filters.previous_complete)
+    rows = segment(filters, filters.first, filters.last).with_("feature_name = %(feature)s", feature=feature)
+    counted = people(rows)
+    compare = filters.compare
+
+    def days_of(span: ReportFilters) -> list[FeatureDay]:
+        return [
+            FeatureDay(day, users_on.get(day, 0), uses_on.get(day, 0), day < filters.today)
+            for day in days_between(span.first, span.last)
+        ]
+
+    def total(span: ReportFilters) -> int:
+        return sum(uses_on.get(day, 0) for day in days_between(span.first, span.last))
+
+    with report_cursor() as cursor:
+        cursor.execute(ACTIONS.format(where=rows.where, counted=counted.where), counted.parameters)
+        actions = [ActionRow(*row) for row in cursor.fetchall()]
+        cursor.execute(
+            USERS_BY_DEPLOYMENT.format(deployment=DEPLOYMENT, where=counted.where), counted.parameters
+        )
+        by_deployment = dict(cursor.fetchall())
+    return FeatureReport(
+        filters=filters,
+        feature=feature,
+        days=days_of(filters),
+        previous=days_of(filters.previous) if compare else [],
+        actions=actions,
+        deployments=[DeploymentRow(name, by_deployment.get(name, 0)) for name in DEPLOYMENTS],
+        users_so_far=used.users,
+        uses_so_far=total(filters),
+        users=Compared(used.complete, used.before if compare else None),
+        uses=Compared(total(filters.complete), total(filters.previous_complete) if compare else None),
+        share=Compared(ratio(used.complete, active), ratio(used.before, active_before) if compare else None),
+        repeat_users=Compared(used.complete_twice, used.before_twice if compare else None),
+        active_users=active,
+    )
+
+
+def used_by(row: FeatureRow) -> int:
+    """Its users as a number to sort by: 0 where they are hidden."""
+    return row.users if isinstance(row.users, int) else 0
+
+
+def _change(used: _Used) -> float | None:
+    return used.complete / used.before - 1 if used.before else None
+
+
+def _active(filters: ReportFilters, now: ReportFilters, before: ReportFilters) -> tuple[int, int]:
+    """People active now and in the previous period (0 without `compare`): what shares are shares of."""
+    if not now.length:
+        return 0, 0
+    counts = active_user_counts(filters, [now, before] if filters.compare else [now])
+    return counts[0], counts[1] if filters.compare else 0
+
+
+def _uses(filters: ReportFilters, feature: str | None = None) -> _Uses:
+    rows = segment(filters, filters.previous.first if filters.compare else filters.first, filters.last)
+    counts = person()
+    rows = rows.with_(
+        first=filters.first,
+        last_complete=filters.complete.last,
+        last_before=filters.previous_complete.last,
+        **counts.parameters,
+    )
+    if feature is not None:
+        rows = rows.with_("feature_name = %(feature)s", feature=feature)
+    found = _Uses({}, defaultdict(dict), defaultdict(dict))
+    with report_cursor() as cursor:
+        cursor.execute(USES.format(day=DAY, counts=counts.where, where=rows.where), rows.parameters)
+        for kind, name, day, numbers in cursor.fetchall():
+            if kind == "people":
+                found.people[name] = _Used(*numbers)
+            else:
+                (found.users_on if kind == "users" else found.uses_on)[name][day] = numbers[0]
+    return found
+
+
+def _kinds_of_action(filters: ReportFilters) -> dict[str, int]:
+    rows = segment(filters, filters.first, filters.last)
+    with report_cursor() as cursor:
+        cursor.execute(KINDS_OF_ACTION.format(where=rows.where), rows.parameters)
+        return dict(cursor.fetchall())
