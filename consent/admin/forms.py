@@ -1,0 +1,94 @@
+"""The admin's forms. A raw id goes in and, by `clean`, only its pseudonym comes out."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from consent.models import Key, Organization, Scope, SubjectKind, TelemetryUser
+from consent.pseudonyms import is_pseudonym, pseudonym
+
+
+class RawIdField(forms.CharField):
+    """An id as the app sends it; its cleaned value is the pseudonym."""
+
+    def __init__(self, kind: SubjectKind, **kwargs: Any) -> None:
+        self.kind = kind
+        attributes = {"autocomplete": "off", "spellcheck": "false", "size": 40}
+        kwargs.setdefault("help_text", "As the app sends it. Only its pseudonym is kept.")
+        super().__init__(max_length=1000, widget=forms.TextInput(attributes), **kwargs)
+
+    def clean(self, value: Any) -> str:
+        raw = super().clean(value)
+        return pseudonym(self.kind, raw) if raw else ""
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        widget=forms.TextInput({"class": "vTextField", "size": 60}),
+        help_text="Kept with the record for good. No names, no addresses.",
+    )
+
+
+class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    class Meta:
+        model = Organization
+        fields = ("label", "deployment_type", "is_internal", "notice_since")
+
+
+class NewOrganizationForm(OrganizationForm):
+    raw_id = RawIdField(SubjectKind.ORGANIZATION, label="Organization id")
+
+    def clean_raw_id(self) -> str:
+        return _new(Organization, self.cleaned_data["raw_id"])
+
+
+class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
+    raw_id = RawIdField(SubjectKind.USER, label="User id")
+
+    class Meta:
+        model = TelemetryUser
+        fields = ()
+
+    def clean_raw_id(self) -> str:
+        return _new(TelemetryUser, self.cleaned_data["raw_id"])
+
+
+def _new(model: type[Organization] | type[TelemetryUser], subject: str) -> str:
+    if model.objects.filter(pseudonym=subject).exists():
+        raise ValidationError("This id is recorded already: find it from the list.")
+    return subject
+
+
+class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Key
+        fields = ("name",)
+
+
+class NewKeyForm(KeyForm):
+    scopes = forms.MultipleChoiceField(choices=Scope, widget=forms.CheckboxSelectMultiple)
+    organization_raw_id = RawIdField(
+        SubjectKind.ORGANIZATION,
+        required=False,
+        label="Organization id",
+        help_text="Optional: the key speaks for this organization only. Only its pseudonym is kept.",
+    )
+    organization_pseudonym = forms.CharField(
+        required=False, max_length=32, label="or its pseudonym", widget=forms.TextInput({"size": 40})
+    )
+
+    def clean_organization_pseudonym(self) -> str:
+        text = str(self.cleaned_data["organization_pseudonym"]).strip().lower()
+        if text and not is_pseudonym(text):
+            raise ValidationError("A pseudonym has 32 hex digits.")
+        return text
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        given = {cleaned.get("organization_raw_id", ""), cleaned.get("organization_pseudonym", "")} - {""}
+        if len(given) > 1:
+            raise ValidationError("The organization's id and its pseudonym name two organizations.")
+        cleaned["organization"] = given.pop() if given else ""
+        return cleaned

@@ -1,0 +1,117 @@
+"""Organizations, users, and the account of all decisions."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from consent import barrier
+from consent.admin.forms import NewOrganizationForm, NewUserForm, OrganizationForm
+from consent.admin.kept import KeptAdmin
+from consent.admin.subjects import SubjectAdmin
+from consent.models import Decision, Organization, State, SubjectKind, TelemetryUser
+from consent.services import BarrierNotReached
+
+
+@admin.register(Organization)
+class OrganizationAdmin(SubjectAdmin):
+    kind = SubjectKind.ORGANIZATION
+    form = OrganizationForm
+    add_form = NewOrganizationForm
+    searched = "labels and pseudonyms"
+    search_fields = ("label", "pseudonym")
+    search_help_text = "By label or pseudonym"
+    list_display = ("__str__", "short_pseudonym", "deployment_type", "is_internal", "state", "updated_at")
+    list_filter = ("state", "deployment_type", "is_internal")
+    readonly_fields = ("pseudonym", "state", "created_at", "updated_at", "account", "periods")
+    actions = ("grant", "deny", "unset")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        own = ["label", "deployment_type", "is_internal", "notice_since"]
+        if obj is None:
+            return [(None, {"fields": ["raw_id", *own]})]
+        return [
+            (None, {"fields": ["pseudonym", *own]}),
+            ("Consent", {"fields": ["state", "account", "periods"]}),
+            ("Times", {"fields": ["created_at", "updated_at"]}),
+        ]
+
+    def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if {"deployment_type", "notice_since"} & set(form.changed_data) or not change:
+            # Another profile may hold from now on: events that the earlier one let in must have landed.
+            transaction.on_commit(lambda: self.reach_barrier(request, obj), using="default")
+
+    def reach_barrier(self, request: HttpRequest, organization: Organization) -> None:
+        try:
+            barrier.wait_for_ingest(organization.pseudonym)
+        except BarrierNotReached:
+            said = "Saved, but events on their way could not be ruled out. Save again to make sure."
+            self.message_user(request, said, messages.ERROR)
+
+    @admin.action(description="Opt in…", permissions=["change"])
+    def grant(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
+        explanation = "Detailed events of these organizations may be kept from now on, as far as users agree:"
+        return self.decide(request, rows, "grant", State.GRANTED, explanation)
+
+    @admin.action(description="Opt out…", permissions=["change"])
+    def deny(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
+        explanation = "No detailed event of these organizations is kept from now on:"
+        return self.decide(request, rows, "deny", State.DENIED, explanation)
+
+    @admin.action(description="Back to not decided…", permissions=["change"])
+    def unset(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
+        explanation = "The profile of their deployment type decides about these organizations from now on:"
+        return self.decide(request, rows, "unset", State.UNSET, explanation)
+
+
+@admin.register(TelemetryUser)
+class TelemetryUserAdmin(SubjectAdmin):
+    """Denying only: an admin who could grant, or undo a denial, would speak for the user."""
+
+    kind = SubjectKind.USER
+    add_form = NewUserForm
+    searched = "pseudonyms"
+    search_fields = ("pseudonym",)
+    search_help_text = "By pseudonym"
+    list_display = ("__str__", "short_pseudonym", "state", "updated_at")
+    readonly_fields = ("pseudonym", "state", "created_at", "updated_at", "account", "periods")
+    actions = ("deny",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": ["raw_id"]})]
+        return [
+            (None, {"fields": ["pseudonym"]}),
+            ("Consent", {"fields": ["state", "account", "periods"]}),
+            ("Times", {"fields": ["created_at", "updated_at"]}),
+        ]
+
+    @admin.action(description="Opt out…", permissions=["change"])
+    def deny(self, request: HttpRequest, rows: QuerySet[TelemetryUser]) -> TemplateResponse | None:
+        explanation = "No detailed event of these users is kept from now on. Only they can opt in again:"
+        return self.decide(request, rows, "deny", State.DENIED, explanation)
+
+
+@admin.register(Decision)
+class DecisionAdmin(KeptAdmin):
+    """The account of all decisions: read, never written here."""
+
+    list_display = ("recorded_at", "subject_kind", "short_subject", "state", "method", "actor", "reason")
+    list_filter = ("subject_kind", "state", "method")
+    search_fields = ("subject",)
+    search_help_text = "By pseudonym"
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.display(description="subject")
+    def short_subject(self, row: Decision) -> str:
+        return f"{row.subject[:12]}…"
