@@ -13,7 +13,9 @@ class TrafficCount(models.Model):
     minute = models.DateTimeField(help_text="UTC, start of the minute of arrival.")
     key_id = models.BigIntegerField(null=True, help_text="Null when no valid key was shown.")
     signal = models.CharField(max_length=10, help_text="traces, logs or metrics")
-    outcome = models.CharField(max_length=10, help_text="accepted, duplicate, refused (a record) or rejected (a request)")
+    outcome = models.CharField(
+        max_length=10, help_text="accepted, duplicate, refused (a record) or rejected (a request)"
+    )
     reason = models.CharField(max_length=40, blank=True)
     count = models.BigIntegerField()
 

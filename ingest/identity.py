@@ -1,0 +1,139 @@
+"""Who and when: subjects as pseudonyms, deterministic row ids, times within what is kept."""
+
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+from django.conf import settings
+
+from analytics.partitions import oldest_kept_month
+from consent.attributes import as_text
+from consent.pseudonyms import keyed_digest, pseudonym
+from ingest.otlp.records import Record, Resource
+
+USER_NAMES = ("user.id", "user_id", "enduser.id", "enduser.pseudo.id", "identity")
+ORGANIZATION_NAMES = ("organization.id", "organization_id")
+SESSION_NAMES = ("session.id", "session_id")
+INSTALLATION_NAMES = ("app.installation.id", "install_id")
+MAX_ID = 1024  # characters
+NO_ID = frozenset({"", "none", "null", "undefined", "nan"})  # what apps write that have no id
+
+FUTURE = timedelta(hours=24)  # a sender's clock may be ahead by this much
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Refusal(Exception):
+    """This record is refused by itself; `reason` is counted and named in the answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Subjects(NamedTuple):
+    """The pseudonyms that a record names, '' where it names none."""
+
+    user: str
+    organization: str
+    session: str
+    installation: str
+
+
+class Identities:
+    """Pseudonyms and row ids for the records of one request. Remembers what it has computed."""
+
+    def __init__(self, now: datetime) -> None:
+        self._pseudonyms: dict[tuple[str, str], str] = {}
+        self._ordinals: Counter[bytes] = Counter()
+        self._resource: tuple[Resource | None, bytes] = (None, b"")
+        oldest = oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS).starts_at
+        self._oldest, self._newest = (
+            int((t - EPOCH).total_seconds()) * 10**9 for t in (oldest, now + FUTURE)
+        )
+        self.raw_ids: list[str] = []  # of the record at hand: what no stored text may contain
+
+    def subjects(self, attributes: Mapping[str, Any], fallback: Mapping[str, Any]) -> Subjects:
+        """The subjects of a record; `fallback` are its resource's attributes. Raises `Refusal`."""
+        self.raw_ids = []
+        return Subjects(
+            self._subject("user", USER_NAMES, attributes, fallback),
+            self._subject("organization", ORGANIZATION_NAMES, attributes, fallback),
+            self._subject("session", SESSION_NAMES, attributes, fallback),
+            self._subject("installation", INSTALLATION_NAMES, attributes, fallback),
+        )
+
+    def _subject(
+        self, kind: str, names: tuple[str, ...], attributes: Mapping[str, Any], fallback: Mapping[str, Any]
+    ) -> str:
+        for source in (attributes, fallback):
+            for name in names:
+                value = source.get(name)
+                if value is not None:
+                    found = self._pseudonym(kind, value)
+                    if found:
+                        return found
+        return ""
+
+    def _pseudonym(self, kind: str, value: Any) -> str:
+        text = value if isinstance(value, str) else as_text(value)
+        if (
+            text is None
+        ):  # a list or a truth value names someone, but we cannot tell whom: in doubt, not stored
+            raise Refusal("bad_id")
+        if len(text) > MAX_ID:
+            raise Refusal("id_too_long")
+        known = self._pseudonyms.get((kind, text))
+        if known is None:
+            stripped = text.strip()
+            known = "" if stripped.lower() in NO_ID else pseudonym(kind, stripped)
+            self._pseudonyms[kind, text] = known
+        if known:
+            self.raw_ids.append(text)
+        return known
+
+    def timestamp(self, record: Record) -> tuple[int, datetime]:
+        """When the event happened: nanoseconds since 1970, and the same in UTC. Raises `Refusal`."""
+        nanoseconds = record.time or (0 if record.is_span else record.observed)
+        if not nanoseconds:
+            raise Refusal("no_timestamp")  # arrival would make every retry a new row
+        if nanoseconds < self._oldest:
+            raise Refusal("too_old")
+        if nanoseconds > self._newest:
+            raise Refusal("in_future")
+        return nanoseconds, EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+    def row_id(self, record: Record, nanoseconds: int) -> uuid.UUID:
+        """The same event sent again has the same id.
+
+        A log's trace and span ids are those of the span around it, which other logs share: they do not count.
+        """
+        if record.is_span and record.trace_id and record.span_id:
+            digest = keyed_digest(f"span {record.trace_id} {record.span_id}".encode(), 10)
+        else:
+            uid = None if record.is_span else as_text(record.attributes.get("log.record.uid"))
+            if uid:
+                digest = keyed_digest(f"log {uid}".encode(), 10)
+            else:
+                content = self._content(record)
+                self._ordinals[content] += 1
+                digest = keyed_digest(b"content " + content + self._ordinals[content].to_bytes(4), 10)
+        return uuid8(nanoseconds // 1_000_000, digest)
+
+    def _content(self, record: Record) -> bytes:
+        """A digest of resource, scope and record as they were sent, before anything is left out."""
+        known, encoded = self._resource
+        if known is not record.resource:
+            encoded = msgspec.json.encode(record.resource.attributes, order="sorted")
+            self._resource = (record.resource, encoded)
+        rest = msgspec.json.encode((record.is_span, *record[2:]), order="sorted")
+        return keyed_digest(encoded + b"\x00" + rest, 20)
+
+
+def uuid8(milliseconds: int, digest: bytes) -> uuid.UUID:
+    """A UUID of version 8 (RFC 9562): 48 bits of the event's time, then 74 bits of a digest of 10 bytes."""
+    bits = int.from_bytes(digest)
+    high = (milliseconds << 80) | (0x8 << 76) | ((bits >> 62 & 0xFFF) << 64)
+    return uuid.UUID(int=high | (0b10 << 62) | (bits & (1 << 62) - 1))

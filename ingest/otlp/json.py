@@ -1,0 +1,264 @@
+"""OTLP/JSON into records: ProtoJSON with hex ids and numeric enums (OTLP 1.11, "JSON Protobuf Encoding").
+
+Two readers. msgspec's typed structs read what SDKs send, fast. Whatever they object to (a number
+where text belongs, a NaN literal, a lone surrogate) is read again by `lenient.py`, which refuses
+single records rather than the request.
+"""
+
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+
+from ingest.otlp import lenient
+from ingest.otlp.records import INT64, MAX_DEPTH, Batch, DecodeError, Record, Resource, valid_id
+
+Number = int | float | str | None  # 64-bit integers and doubles come as numbers or as text
+
+
+class AnyValue(msgspec.Struct, rename="camel", gc=False):
+    string_value: str | None = None
+    int_value: Number = None
+    double_value: Number = None
+    bool_value: bool | None = None
+    array_value: "ArrayValue | None" = None
+    kvlist_value: "KeyValueList | None" = None
+    bytes_value: str | None = None
+
+
+class ArrayValue(msgspec.Struct, gc=False):
+    values: list[AnyValue | None] | None = None
+
+
+class KeyValue(msgspec.Struct, gc=False):
+    key: str | None = None
+    value: AnyValue | None = None
+
+
+class KeyValueList(msgspec.Struct, gc=False):
+    values: list[KeyValue] | None = None
+
+
+class ResourceMessage(msgspec.Struct):
+    attributes: list[KeyValue] | None = None
+
+
+class Scope(msgspec.Struct):
+    name: str | None = None
+
+
+class Status(msgspec.Struct, gc=False):
+    code: int | str | None = None
+
+
+class Span(msgspec.Struct, rename="camel"):
+    trace_id: str | None = None
+    span_id: str | None = None
+    name: str | None = None
+    kind: int | str | None = None
+    start_time_unix_nano: Number = None
+    end_time_unix_nano: Number = None
+    attributes: list[KeyValue] | None = None
+    status: Status | None = None
+
+
+class LogRecord(msgspec.Struct, rename="camel"):
+    time_unix_nano: Number = None
+    observed_time_unix_nano: Number = None
+    body: AnyValue | None = None
+    attributes: list[KeyValue] | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    event_name: str | None = None
+
+
+class ScopeSpans(msgspec.Struct):
+    scope: Scope | None = None
+    spans: list[Span] | None = None
+
+
+class ScopeLogs(msgspec.Struct, rename="camel"):
+    scope: Scope | None = None
+    log_records: list[LogRecord] | None = None
+
+
+class ResourceSpans(msgspec.Struct, rename="camel"):
+    resource: ResourceMessage | None = None
+    scope_spans: list[ScopeSpans] | None = None
+
+
+class ResourceLogs(msgspec.Struct, rename="camel"):
+    resource: ResourceMessage | None = None
+    scope_logs: list[ScopeLogs] | None = None
+
+
+class TracesRequest(msgspec.Struct, rename="camel"):
+    resource_spans: list[ResourceSpans] | None = None
+
+
+class LogsRequest(msgspec.Struct, rename="camel"):
+    resource_logs: list[ResourceLogs] | None = None
+
+
+_TRACES = msgspec.json.Decoder(TracesRequest)
+_LOGS = msgspec.json.Decoder(LogsRequest)
+_KIND_NAMES = {
+    f"SPAN_KIND_{name}": number
+    for number, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))
+}
+
+
+def decode_traces(body: bytes) -> Batch:
+    """The spans of an ExportTraceServiceRequest. Raises `DecodeError`."""
+    try:
+        return traces_from(_TRACES.decode(body))
+    except RecursionError:
+        raise DecodeError("the body is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return lenient.decode(body, "resourceSpans", "scopeSpans", "spans", TracesRequest, traces_from)
+
+
+def decode_logs(body: bytes) -> Batch:
+    """The log records of an ExportLogsServiceRequest. Raises `DecodeError`."""
+    try:
+        return logs_from(_LOGS.decode(body))
+    except RecursionError:
+        raise DecodeError("the body is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return lenient.decode(body, "resourceLogs", "scopeLogs", "logRecords", LogsRequest, logs_from)
+
+
+def traces_from(request: TracesRequest) -> Batch:
+    """Field for field: `Span`."""
+    records: list[Record] = []
+    add = records.append
+    for group in request.resource_spans or ():
+        resource = Resource(attributes_from(group.resource.attributes if group.resource else None))
+        for scope_spans in group.scope_spans or ():
+            scope = (scope_spans.scope.name or "") if scope_spans.scope else ""
+            for span in scope_spans.spans or ():
+                add(
+                    Record(
+                        True,
+                        resource,
+                        scope,
+                        span.name or "",
+                        attributes_from(span.attributes),
+                        None,
+                        _enum(span.kind),
+                        _nanoseconds(span.start_time_unix_nano),
+                        _nanoseconds(span.end_time_unix_nano),
+                        0,
+                        valid_id(span.trace_id or "", 32),
+                        valid_id(span.span_id or "", 16),
+                        _enum(span.status.code) if span.status else 0,
+                    )
+                )
+    return Batch(records, 0)
+
+
+def logs_from(request: LogsRequest) -> Batch:
+    """Field for field: `LogRecord`."""
+    records: list[Record] = []
+    add = records.append
+    for group in request.resource_logs or ():
+        resource = Resource(attributes_from(group.resource.attributes if group.resource else None))
+        for scope_logs in group.scope_logs or ():
+            scope = (scope_logs.scope.name or "") if scope_logs.scope else ""
+            for log in scope_logs.log_records or ():
+                add(
+                    Record(
+                        False,
+                        resource,
+                        scope,
+                        log.event_name or "",
+                        attributes_from(log.attributes),
+                        value_from(log.body) if log.body else None,
+                        0,
+                        _nanoseconds(log.time_unix_nano),
+                        0,
+                        _nanoseconds(log.observed_time_unix_nano),
+                        valid_id(log.trace_id or "", 32),
+                        valid_id(log.span_id or "", 16),
+                        0,
+                    )
+                )
+    return Batch(records, 0)
+
+
+def attributes_from(pairs: list[KeyValue] | None) -> dict[str, Any]:
+    """Attributes as a dict; of equal keys the last one counts."""
+    found: dict[str, Any] = {}
+    for pair in pairs or ():
+        value = pair.value
+        if value is None:
+            found[pair.key or ""] = None
+        elif value.string_value is not None:
+            found[pair.key or ""] = value.string_value
+        else:
+            found[pair.key or ""] = value_from(value)
+    return found
+
+
+def value_from(value: AnyValue, depth: int = 0) -> Any:
+    """An AnyValue as a Python value. Empty, nested too deeply or of an unknown kind: None."""
+    if value.string_value is not None:
+        return value.string_value
+    if value.int_value is not None:
+        return _integer(value.int_value)
+    if value.bool_value is not None:
+        return value.bool_value
+    if value.double_value is not None:
+        return _double(value.double_value)
+    if depth >= MAX_DEPTH:
+        return None
+    if value.array_value is not None:
+        return [value_from(one, depth + 1) if one else None for one in value.array_value.values or ()]
+    if value.kvlist_value is not None:
+        pairs = value.kvlist_value.values or ()
+        return {pair.key or "": value_from(pair.value, depth + 1) if pair.value else None for pair in pairs}
+    return _bytes(value.bytes_value) if value.bytes_value is not None else None
+
+
+def _integer(value: int | float | str) -> int | float | None:
+    """int64, as a number or decimal text. JavaScript sends a large one as 1e+21: kept as a double."""
+    if isinstance(value, str):
+        digits = value[1:] if value[:1] == "-" else value
+        if not (digits.isascii() and digits.isdecimal()) or len(digits) > 19:
+            return None
+        value = int(value)
+    elif isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        value = int(value)
+    return value if isinstance(value, float) or value in INT64 else float(value)
+
+
+def _double(value: int | float | str) -> float | None:
+    """A double, as a number, as text, or as one of the three words of ProtoJSON."""
+    try:
+        return float(value) if not isinstance(value, str) or (value.isascii() and len(value) < 400) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _nanoseconds(value: Number) -> int:
+    """fixed64. What is no number, negative or beyond 2^64-1 is a time of 0: absent."""
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdecimal() and len(value) <= 20 else 0
+    return int(value) if value and 0 < value < 2**64 else 0
+
+
+def _enum(value: int | str | None) -> int:
+    """An enum's number. Senders must not write its name; some do, and its meaning is plain."""
+    if isinstance(value, str):
+        digits = value.isascii() and value.isdecimal() and len(value) <= 10
+        value = int(value) if digits else _KIND_NAMES.get(value)
+    return value or 0
+
+
+def _bytes(text: str) -> bytes | None:
+    """Base64, standard or URL-safe, padded or not."""
+    try:
+        return base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return None
