@@ -6,7 +6,7 @@ from django.urls import include, path
 from telemetry_site import health
 
 urlpatterns = [
-    # path("", include("ingest.urls")),
+    path("", include("ingest.urls")),
     path("health", health.health),
     path("ready", health.ready),
     path("", include("dashboards.urls")),
