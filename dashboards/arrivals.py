@@ -1,38 +1,37 @@
 """What arrived lately, by outcome and reason: counts of events, not of people, so nothing is hidden."""
 
-from collections import Counter
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Sum
-from django.db.models.functions import TruncHour
-from django.utils import timezone
-
 from ingest.models import TrafficCount
+from ingest.traffic import Hour, traffic_last
 
-OUTCOMES = {"accepted": "Accepted", "duplicate": "Dropped", "refused": "Dropped", "rejected": "Rejected"}
+OUTCOMES = {
+    "accepted": "Accepted",
+    "duplicate": "Dropped",
+    "refused": "Dropped",
+    "rejected": "Rejected",
+}
+KINDS = {"accepted": "v", "duplicate": "vo", "refused": "vo", "rejected": "bad"}  # colours of the bars
+# Short words for the reasons of `ingest.receive.REASONS` and `ingest.http.REASONS`.
 REASONS = {
-    "duplicate": "sent before, stored once",
     "no_consent": "no consent",
-    "consent": "no consent",
     "do_not_track": "do-not-track signal",
+    "base_telemetry_off": "base telemetry is off",
     "unroutable": "not an event of a known form",
-    "no_timestamp": "no timestamp",
+    "incomplete": "no event type or feature name",
+    "no_timestamp": "no time",
     "too_old": "older than events are kept",
-    "too_new": "clock more than 24 h ahead",
     "in_future": "clock more than 24 h ahead",
-    "erased": "dated before an erasure",
-    "organization_mismatch": "the key belongs to another organization",
-    "no_key": "no key",
-    "bad_key": "unknown or revoked key",
-    "wrong_scope": "key without the scope “ingest”",
-    "malformed": "malformed body",
-    "too_large": "body too large",
-    "metrics": "metrics are not kept",
+    "id_too_long": "id too long",
+    "bad_id": "id neither text nor number",
+    "other_organization": "key of another organization",
+    "personal_data": "personal or secret name",
+    "no_installation": "no installation named",
+    "malformed": "malformed",
+    "unstorable": "not storable",
     "metrics_not_kept": "metrics are not kept",
 }
-KINDS = {"accepted": "v", "duplicate": "vo", "refused": "vo", "rejected": "bad"}
 RECENT_LINES = 12
 
 
@@ -53,87 +52,69 @@ class ArrivalLine(NamedTuple):
 
     minute: datetime
     name: str
-    outcome: str
-    reason: str
     signal: str
     events: int
 
 
 class Arrivals(NamedTuple):
-    """The last `hours`: totals, hour by hour, and the newest minutes."""
+    """The last `hours`: totals (accepted first), hour by hour, and the newest minutes."""
 
     hours: int
     total: int
     rows: list[ArrivalRow]
-    by_hour: list[tuple[datetime, Counter[str]]]
+    by_hour: list[Hour]
     lines: list[ArrivalLine]
-    last_at: datetime | None
+    last_accepted: datetime | None
 
     @property
     def accepted_by_hour(self) -> list[int]:
-        return [counts["accepted"] for _, counts in self.by_hour]
+        return [hour.accepted for hour in self.by_hour]
 
     @property
     def reasons(self) -> set[str]:
         return {row.reason for row in self.rows}
 
-    @property
-    def has_accepted(self) -> bool:
-        return any(row.outcome == "accepted" for row in self.rows)
-
 
 def words(outcome: str, reason: str) -> str:
-    """“Dropped: no consent”: dropped on purpose, or a request refused."""
-    name = OUTCOMES.get(outcome, outcome.capitalize())
-    why = REASONS.get(reason or outcome, (reason or "").replace("_", " "))
-    return f"{name}: {why}" if why and outcome != "accepted" else name
+    """“Dropped: no consent”. Dropped is thrown away on purpose; rejected is a whole request."""
+    name = OUTCOMES.get(outcome, outcome)
+    if outcome == "duplicate":
+        return f"{name}: sent before, stored once"
+    return f"{name}: {REASONS.get(reason, reason.replace('_', ' '))}" if reason else name
 
 
 def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
-    """What arrived in the last hours, the present hour included."""
-    now = now or timezone.now()
-    first_hour = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
-    counts = TrafficCount.objects.filter(minute__gte=first_hour)
-    totals = counts.values_list("outcome", "reason").annotate(n=Sum("count")).order_by("outcome", "-n")
-    newest = counts.order_by("-minute", "outcome", "reason")[:RECENT_LINES]
-    lines = [
-        ArrivalLine(
-            row.minute, words(row.outcome, row.reason), row.outcome, row.reason, row.signal, row.count
-        )
-        for row in newest
-    ]
-    per_hour = (
-        counts.annotate(hour=TruncHour("minute")).values_list("hour", "outcome").annotate(n=Sum("count"))
-    )
-    total, rows = _rows(totals)
-    return Arrivals(hours, total, rows, _hours(per_hour, first_hour, hours), lines, _last_at(lines))
-
-
-def _rows(totals: Iterable[tuple[str, str, int]]) -> tuple[int, list[ArrivalRow]]:
-    found = list(totals)
-    total = sum(n for _, _, n in found)
-    widest = max((n for _, _, n in found), default=0) or 1
+    """What arrived in the last hours, the present one included."""
+    traffic = traffic_last(hours, now=now)
+    found = [outcome for outcome in traffic.outcomes if outcome.count]
+    total = sum(outcome.count for outcome in found)
+    widest = max((outcome.count for outcome in found), default=1)
     order = list(OUTCOMES)
     rows = [
         ArrivalRow(
-            words(outcome, reason), KINDS.get(outcome, "vo"), outcome, reason, n, n / widest, n / total
+            name=words(outcome, reason),
+            kind=KINDS.get(outcome, "vo"),
+            outcome=outcome,
+            reason=reason,
+            events=events,
+            bar=events / widest,
+            share=events / total,
         )
-        for outcome, reason, n in found
-        if n
+        for outcome, reason, events in found
     ]
-    return total, sorted(rows, key=lambda row: order.index(row.outcome) if row.outcome in order else 9)
+    return Arrivals(
+        hours=hours,
+        total=total,
+        rows=sorted(rows, key=lambda row: order.index(row.outcome) if row.outcome in order else len(order)),
+        by_hour=traffic.hours,
+        lines=_newest(traffic.hours),
+        last_accepted=traffic.last_accepted,
+    )
 
 
-def _hours(
-    per_hour: Iterable[tuple[datetime, str, int]], first_hour: datetime, hours: int
-) -> list[tuple[datetime, Counter[str]]]:
-    found: dict[datetime, Counter[str]] = {
-        first_hour + timedelta(hours=offset): Counter() for offset in range(hours)
-    }
-    for hour, outcome, n in per_hour:
-        found.setdefault(hour, Counter())[outcome] += n
-    return sorted(found.items())
-
-
-def _last_at(lines: list[ArrivalLine]) -> datetime | None:
-    return lines[0].minute if lines else None
+def _newest(hours: list[Hour]) -> list[ArrivalLine]:
+    rows = TrafficCount.objects.filter(minute__gte=hours[0].hour).order_by("-minute", "outcome", "reason")
+    return [
+        ArrivalLine(row.minute, words(row.outcome, row.reason), row.signal, row.count)
+        for row in rows[:RECENT_LINES]
+    ]

@@ -42,7 +42,7 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
     labels: list[tuple[str, float, str]] = []
     top: list[Number] = [0] * len(days)
     for name, values, colour, ink in layers:
-        bottom = top[-1] or 0
+        bottom = figures.last_complete(days, top, filters.today)
         top = [(below or 0) + (value or 0) for below, value in zip(top, values, strict=True)]
         fill = token(f"{colour}-fill")
         traces.append(
@@ -50,7 +50,8 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
         )
         lines.append(figures.finished_line(days, top, colour, 1.5, filters.today))
         shapes += figures.unfinished_line(days, top, colour, 1.5, filters.today)
-        labels.append((name, (bottom + (top[-1] or 0)) / 2, ink))
+        upper = figures.last_complete(days, top, filters.today)
+        labels.append((name, (bottom + upper) / 2, ink))
     if earlier:
         name = f"All, {filters.shift_label}"
         lines.append(figures.earlier_line(name, days, earlier, _earlier_days(filters, days)))
@@ -111,7 +112,8 @@ def features_plot(report: FeaturesReport) -> Plot:
         traces.append(figures.hoverable(row.feature, days, users, colour, filters.today))
         lines.append(figures.finished_line(days, users, colour, 1.75, filters.today))
         shapes += figures.unfinished_line(days, users, colour, 1.75, filters.today)
-        ends.append((_short(row.feature), users[-1] or 0, colour if i not in (1, 2) else f"{colour}-ink"))
+        end = figures.last_complete(days, users, filters.today)
+        ends.append((_short(row.feature), end, f"{colour}-ink" if i <= 2 else "ink-2"))
     span = _highest_trend(rows)
     labels = figures.stacked_labels(sorted(ends, key=lambda end: end[1]), span=span, height_px=300)
     layout = {

@@ -179,6 +179,12 @@ def stacked_labels(
     return placed
 
 
+def last_complete(days: Sequence[date], values: Sequence[Number], today: date) -> float:
+    """The last value that is final, 0 when there is none: where a label belongs."""
+    final = (value for day, value in zip(days, values, strict=True) if day < today and value is not None)
+    return float(([*final] or [0])[-1])
+
+
 def today_note(days: Sequence[date], today: date, text: str = "today so far") -> list[Trace]:
     if not days or days[-1] < today:
         return []

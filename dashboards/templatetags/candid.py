@@ -60,9 +60,8 @@ def row_sparkline(values: Sequence[Measure]) -> SafeString:
 @register.simple_tag
 def share_of_parts(parts: Sequence[CoveragePart]) -> SafeString:
     """The bar of a consent row; empty where a part is hidden, so that its length cannot be measured."""
-    shares = [(part.kind, part.share) for part in parts]
-    known = [(kind, share) for kind, share in shares if share is not None]
-    if len(known) != len(shares):
+    known = [(part.kind, share) for part in parts if (share := numbers.shown(part.share)) is not None]
+    if len(known) != len(parts):
         return SafeString('<span class="muted">Too few to draw</span>')
     words = ", ".join(f"{part.value} {part.name.lower()}" for part in parts)
     bar = drawings.share_bar(known)
