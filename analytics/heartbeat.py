@@ -124,9 +124,9 @@ def facts() -> dict[str, str]:
     """What a base event says: of the software, and of its surroundings only what many share."""
     return {
         "app_version": settings.VERSION,
-        "platform": platform.system().lower(),
+        "platform": platform.system(),
         "os_version": ".".join(platform.release().split("-")[0].split(".")[:2]),
-        "architecture": platform.machine().lower(),
+        "architecture": platform.machine(),
         "locale": settings.LANGUAGE_CODE,
         "timezone": settings.REPORT_TIME_ZONE,
         "release_channel": "stable" if settings.VERSION.replace(".", "").isdigit() else "beta",

@@ -1,6 +1,7 @@
 """Other processes of this project, for tests that need a real one: their environment, and running one."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,21 @@ ROOT = Path(__file__).resolve().parent.parent
 def named(url: str, database: str) -> str:
     """The address of another database on the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def numbered(url: str, database: int) -> str:
+    """The address of another database of the same Redis."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return urlunsplit(parts._replace(query=f"db={database}"))
+    return urlunsplit(parts._replace(path=f"/{database}"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def environment(**changes: str) -> dict[str, str]:
