@@ -31,6 +31,14 @@ REASONS = {
     "malformed": "malformed",
     "unstorable": "not storable",
     "metrics_not_kept": "metrics are not kept",
+    "no_key": "no key, or an unknown one",
+    "wrong_scope": "key without the scope “ingest”",
+    "wrong_method": "not a POST",
+    "wrong_type": "unknown content type or encoding",
+    "too_slow": "body came too slowly",
+    "too_large": "body too large",
+    "our_mistake": "our mistake",
+    "unavailable": "database away, to be sent again",
 }
 RECENT_LINES = 12
 

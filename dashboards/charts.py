@@ -12,7 +12,7 @@ from analytics.reports.installations import InstallationsReport
 from analytics.reports.retention import RetentionReport
 from dashboards import figures
 from dashboards.figures import Number, Plot, Trace, token
-from dashboards.numbers import milliseconds, shown
+from dashboards.numbers import round_milliseconds, shown
 
 # what a layer is called, where its numbers are, its colour, the colour of its label
 LAYERS = (
@@ -95,47 +95,36 @@ def _active_finding(report: ActiveUsersReport) -> str:
 # --- Features -----------------------------------------------------------------------------------
 
 
-MOST_LINES = 5
+LINE_COLOURS = [f"series-{i}" for i in range(1, 6)]
 
 
 def features_plot(report: FeaturesReport) -> Plot:
     """People per day of the five features with most users."""
     filters, days = report.filters, list(report.days)
     known = [row for row in report.rows if shown(row.users) is not None]
-    rows = sorted(known, key=lambda row: -(shown(row.users) or 0))[:MOST_LINES]
+    rows = sorted(known, key=lambda row: -(shown(row.users) or 0))[: len(LINE_COLOURS)]
     traces: list[Trace] = []
     lines: list[Trace] = []
     shapes = figures.veil(days, filters.today)
-    ends: list[tuple[str, float, str]] = []
-    for i, row in enumerate(rows, start=1):
-        users, colour = [shown(value) for value in row.trend], f"series-{i}"
+    for colour, row in zip(LINE_COLOURS, rows, strict=False):
+        users = [shown(value) for value in row.trend]
         traces.append(figures.hoverable(row.feature, days, users, colour, filters.today))
         lines.append(figures.finished_line(days, users, colour, 1.75, filters.today))
         shapes += figures.unfinished_line(days, users, colour, 1.75, filters.today)
-        end = figures.last_complete(days, users, filters.today)
-        ends.append((_short(row.feature), end, f"{colour}-ink" if i <= 2 else "ink-2"))
-    span = _highest_trend(rows)
-    labels = figures.stacked_labels(sorted(ends, key=lambda end: end[1]), span=span, height_px=300)
     layout = {
         "shapes": shapes,
-        "annotations": labels + figures.today_note(days, filters.today),
-        "margin": {"r": 136, "l": 48, "t": 10, "b": 32},
-        "yaxis": {"range": [0, span]},
+        "annotations": figures.today_note(days, filters.today),
+        "margin": {"r": 24, "l": 48, "t": 10, "b": 32},
+        "yaxis": {"range": [0, _highest_trend(rows)]},
         "xaxis": figures.day_axis(days),
-        "meta": {"narrowMargin": {"r": 14}},
     }
-    names = ", ".join(row.feature for row in rows)
-    finding = f"Line plot of people per day for {names}. The table below has the period."
-    return Plot("features", figures.figure(traces + lines, layout), finding)
+    names = [row.feature for row in rows]
+    finding = f"Line plot of people per day for {', '.join(names)}. The table below has the period."
+    return Plot("features", figures.figure(traces + lines, layout), finding, names)
 
 
 def _highest_trend(rows: Sequence[FeatureRow]) -> float:
     return figures.top_of(*([shown(value) for value in row.trend] for row in rows))
-
-
-def _short(name: str) -> str:
-    """A label that fits beside the plot."""
-    return name if len(name) <= 18 else f"{name[:17]}…"
 
 
 def feature_plot(report: FeatureReport) -> Plot:
@@ -236,7 +225,7 @@ def _latency_axis(series: Sequence[Sequence[Number]]) -> dict[str, object]:
     values = [value for one in series for value in one if value]
     low, high = (min(values) * 0.62, max(values) * 1.35) if values else (10.0, 1000.0)
     ticks = [tick for tick in LATENCY_TICKS if low <= tick <= high]
-    words = [milliseconds(tick).replace(".00", "").replace(".0 ms", " ms") for tick in ticks]
+    words = [round_milliseconds(tick) for tick in ticks]
     return {
         "type": "log",
         "range": [math.log10(low), math.log10(high)],

@@ -21,11 +21,12 @@ LABEL_GAP_PX = 16
 
 
 class Plot(NamedTuple):
-    """A figure on a page: its id there, the figure, and the finding in one sentence."""
+    """A figure on a page: its id there, the figure, the finding in one sentence, what its key names."""
 
     id: str
     figure: Figure
     alt: str
+    key: Sequence[str] = ()
 
     @property
     def script_id(self) -> str:

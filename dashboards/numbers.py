@@ -61,6 +61,11 @@ def milliseconds(value: Measure) -> str:
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
+def round_milliseconds(value: float) -> str:
+    """For axes: 1 s, 1.5 s, 50 ms."""
+    return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms"
+
+
 def change(compared: Compared, good: str = "", kind: str = "relative", digits: int = 1) -> SafeString:
     """The arrow behind a headline: relative change, or points (`kind="points"`) between two shares.
 

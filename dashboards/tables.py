@@ -15,7 +15,7 @@ from analytics.reports.features import FeatureDay, FeatureReport, FeatureRow, Fe
 from analytics.reports.installations import KindRow
 from analytics.reports.overview import Coverage, OverviewReport
 from analytics.reports.retention import CohortCell, CohortRow, RetentionReport
-from dashboards.numbers import count, milliseconds, percent, shown
+from dashboards.numbers import count, percent, round_milliseconds, shown
 
 SHORT_TABLE = 14  # rows of days before "show all"
 HEAT_LEVELS = 8
@@ -172,7 +172,7 @@ def latency_heat(report: EndpointReport) -> LatencyHeat:
     found = {(cell.bucket, cell.day): cell.requests for cell in report.latency}
     shares = [share_of(value, totals.get(day, 0)) or 0 for (_, day), value in found.items()]
     top = min(1.0, max(0.05, max(shares, default=0.3)))
-    labels = ["< 10 ms", *(milliseconds(edge).replace(".00", "") for edge in LATENCY_EDGES_MS)]
+    labels = ["< 10 ms", *map(round_milliseconds, LATENCY_EDGES_MS)]
     labels[-1] = f"≥ {labels[-1]}"
     rows = []
     for bucket in range(len(LATENCY_EDGES_MS), -1, -1):

@@ -24,6 +24,7 @@ from analytics.reports.installations import InstallationsReport, installations_r
 from analytics.reports.retention import retention_report
 from dashboards import charts, tables
 from dashboards.filters import filter_bar
+from dashboards.numbers import round_milliseconds
 from dashboards.pages import Crumb, page, report_page
 
 Row = TypeVar("Row")
@@ -140,7 +141,7 @@ def feature(request: HttpRequest, filters: ReportFilters, name: str) -> HttpResp
 @report_page
 def endpoints(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     report = suppression.suppress_endpoints(endpoints_report(filters))
-    axis = tables.latency_axis_ms(report.rows)
+    axis_ms = tables.latency_axis_ms(report.rows)
     return page(
         request,
         "dashboards/endpoints.html",
@@ -150,8 +151,8 @@ def endpoints(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         bar=filter_bar(request, filters, report="endpoint-performance"),
         report=report,
         plot=charts.latency_plot(filters, report.days, report.previous_days, "all endpoints"),
-        axis=axis,
-        axis_half=axis / 2,
+        axis_ms=axis_ms,
+        axis=[round_milliseconds(axis_ms / 2), round_milliseconds(axis_ms)],
         **_common(filters),
     )
 
