@@ -139,17 +139,21 @@ WITH seen AS MATERIALIZED (
            bool_or(day BETWEEN %(first)s AND %(last_complete)s) AS complete,
            bool_or(day <= %(last_before)s) AS before
       FROM seen GROUP BY 1, 2, 3
+), anywhere AS (
+    SELECT user_id, bool_or(range) AS range, bool_or(complete) AS complete, bool_or(before) AS before
+      FROM person WHERE %(total)s GROUP BY 1
+), on_day AS (
+    SELECT DISTINCT day, user_id FROM seen WHERE %(total)s
 )
 SELECT endpoint, method, NULL::date, ARRAY[count(*) FILTER (WHERE range),
        count(*) FILTER (WHERE complete), count(*) FILTER (WHERE before)] FROM person GROUP BY 1, 2
 UNION ALL
-SELECT '', '', NULL, ARRAY[count(DISTINCT user_id) FILTER (WHERE range),
-       count(DISTINCT user_id) FILTER (WHERE complete), count(DISTINCT user_id) FILTER (WHERE before)]
-  FROM person WHERE %(total)s
+SELECT '', '', NULL, ARRAY[count(*) FILTER (WHERE range),
+       count(*) FILTER (WHERE complete), count(*) FILTER (WHERE before)] FROM anywhere
 UNION ALL
 SELECT endpoint, method, day, ARRAY[count(*)] FROM seen GROUP BY 1, 2, 3
 UNION ALL
-SELECT '', '', day, ARRAY[count(DISTINCT user_id)] FROM seen WHERE %(total)s GROUP BY 3
+SELECT '', '', day, ARRAY[count(*)] FROM on_day GROUP BY 3
 """
 
 ANY_TODAY = """
