@@ -22,10 +22,9 @@ def named(url: str, database: str) -> str:
 
 def numbered(url: str, database: int) -> str:
     """The address of another database of the same Redis."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return urlunsplit(parts._replace(query=f"db={database}"))
-    return urlunsplit(parts._replace(path=f"/{database}"))
+    if url.startswith("unix:"):
+        return f"{url.partition('?')[0]}?db={database}"
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
 def free_port() -> int:

@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from analytics import heartbeat
-from analytics.models import JobRun, SentHeartbeat
+from analytics.models import Installation, JobRun, SentHeartbeat
 from analytics.sending import NotDelivered, Refused
+from consent.keys import issue_key
+from consent.pseudonyms import pseudonym
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -257,3 +261,17 @@ def test_a_command_fails_when_it_was_not_delivered(vendor: Vendor) -> None:
     with pytest.raises(CommandError, match="not delivered: 502"):
         call_command("send_heartbeat")
     assert JobRun.objects.get().outcome == "failed"
+
+
+def test_what_is_sent_again_counts_once_at_the_other_side(client: Client) -> None:
+    key, _ = issue_key(name="customers", scopes=["ingest"])
+    now = timezone.now()
+    for name in ("first_seen", "heartbeat", "heartbeat"):
+        body = json.dumps(heartbeat.base_event(name, now))
+        answer = client.post("/v1/logs", body, content_type="application/json", headers={"x-api-key": key})
+        assert answer.json() == {}
+    installation = Installation.objects.get()
+    assert installation.pseudonym == pseudonym("installation", str(heartbeat.installation_id()))
+    assert installation.events.count() == 2
+    facts = {name: getattr(installation, name) for name in heartbeat.facts()}
+    assert facts == heartbeat.facts()
