@@ -27,7 +27,7 @@ def make_installations(random: np.random.Generator, *, count: int, days: int, no
         quiet = random.random() < 0.1
         until = int(random.integers(since, days)) if quiet else days
         seconds = int(random.integers(0, 86_000))
-        version = VERSIONS[int(5 - random.exponential(1.2) if random.random() < 0.94 else 0) % len(VERSIONS)]
+        version = VERSIONS[-1 - min(int(random.exponential(1.3)), len(VERSIONS) - 1)]
         name = demo_installation(number)
         seen = [
             datetime.combine(first_day, datetime.min.time(), UTC) + timedelta(days=day, seconds=seconds)

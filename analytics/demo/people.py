@@ -36,8 +36,8 @@ def population(random: np.random.Generator, *, people: int, days: int, today: da
     signed_up = _sign_ups(random, people, days, weekday)
     cohort = np.clip(signed_up, 0, None) / days
     self_hosted = np.array([one.deployment_type == "self-hosted" for one in CUSTOMERS])[customer]
-    stays = random.random(people) < 0.42 + 0.22 * cohort + 0.06 * self_hosted + 0.2 * (signed_up < 0)
-    lifetime = np.where(stays, random.exponential(420, people), random.exponential(3.5, people))
+    stays = random.random(people) < 0.27 + 0.17 * cohort + 0.06 * self_hosted + 0.35 * (signed_up < 0)
+    lifetime = np.where(stays, random.exponential(420, people), random.exponential(1.1, people))
     habit = np.where(stays, 0.25 + 0.65 * random.beta(2.2, 2.0, people), 0.5)
     day = np.arange(days)
     alive = (day >= signed_up[:, None]) & (day <= (np.clip(signed_up, 0, None) + lifetime)[:, None])

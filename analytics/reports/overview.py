@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
-from analytics.reports.active_users import ActiveUsersReport
+from django.db.models import Count as CountOf
+
+from analytics.reports.active_users import ActiveUsersReport, active_users_report
 from analytics.reports.cells import Count
-from analytics.reports.endpoints import EndpointsReport
-from analytics.reports.features import FeaturesReport
-from analytics.reports.filters import ReportFilters
-from analytics.reports.retention import RetentionReport
-from analytics.reports.sessions import SessionsReport
+from analytics.reports.endpoints import EndpointsReport, endpoints_report
+from analytics.reports.features import FeaturesReport, features_report
+from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.retention import RetentionReport, retention_report
+from analytics.reports.sessions import SessionsReport, sessions_report
+from consent.models import Organization, TelemetryUser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,4 +45,30 @@ class OverviewReport:
 
 def overview_report(filters: ReportFilters) -> OverviewReport:
     """All headlines of one period, exact."""
-    raise NotImplementedError
+    by_deployment: dict[str, dict[str, int]] = {name: {} for name in DEPLOYMENTS}
+    organizations = Organization.objects.order_by().values_list("deployment_type", "state")
+    for deployment, state, number in organizations.annotate(number=CountOf("pk")):
+        by_deployment[deployment][state] = number
+    states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
+    return OverviewReport(
+        filters=filters,
+        active_users=active_users_report(filters),
+        features=features_report(filters),
+        endpoints=endpoints_report(filters),
+        retention=retention_report(filters),
+        sessions=sessions_report(filters),
+        organizations=_coverage(
+            {
+                state: sum(counts.get(state, 0) for counts in by_deployment.values())
+                for state in ("granted", "denied", "unset")
+            }
+        ),
+        users=_coverage(dict(states)),
+        organizations_by_deployment={name: _coverage(counts) for name, counts in by_deployment.items()},
+    )
+
+
+def _coverage(counts: dict[str, int]) -> Coverage:
+    return Coverage(
+        granted=counts.get("granted", 0), denied=counts.get("denied", 0), unset=counts.get("unset", 0)
+    )
