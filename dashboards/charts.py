@@ -52,7 +52,7 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
         shapes += figures.unfinished_line(days, top, colour, 1.5, filters.today)
         upper = figures.last_complete(days, top, filters.today)
         labels.append((name, (bottom + upper) / 2, ink))
-    if earlier:
+    if any(earlier):  # nothing at all: there was no earlier period yet
         name = f"All, {filters.shift_label}"
         lines.append(figures.earlier_line(name, days, earlier, _earlier_days(filters, days)))
     if len(layers) > 1:
@@ -138,7 +138,7 @@ def feature_plot(report: FeatureReport) -> Plot:
         ),
         figures.finished_line(days, users, "series-1", 2, filters.today),
     ]
-    if earlier:
+    if any(earlier):  # nothing at all: there was no earlier period yet
         name = filters.shift_label[:1].upper() + filters.shift_label[1:]
         traces.append(figures.earlier_line(name, days, earlier, _earlier_days(filters, days)))
     if days and filters.includes_today:
@@ -200,7 +200,7 @@ def latency_plot(
         last = next((value for value in reversed(values) if value), None)
         if last:
             annotations.append(figures.edge_label(name, math.log10(last), "ink", name="keep"))
-    if earlier:
+    if any(earlier):  # nothing at all: there was no earlier period yet
         name = f"p95, {filters.shift_label}"
         hover = "%{y:,.0f} ms on %{customdata}"
         lines.append(figures.earlier_line(name, dates, earlier, _earlier_days(filters, dates), hover))

@@ -16,7 +16,7 @@ from dashboards.first_event import has_events, steps_page
 from dashboards.numbers import shown
 from dashboards.pages import page, report_page
 
-PIPELINE_HOURS = 48
+PIPELINE_HOURS = 24
 
 
 @report_page

@@ -35,10 +35,13 @@ def days_ago(days: int, hour: int = 12) -> datetime:
     return noon - timedelta(days=days)
 
 
+NOBODY = "nobody"  # for events that name no user
+
+
 def _shared(user: str, at: datetime, deployment: str) -> dict[str, object]:
     return {
         "id": uuid.uuid4(),
-        "user_id": pseudonym(user),
+        "user_id": "anon:" + "0" * 27 if user == NOBODY else pseudonym(user),
         "organization_id": pseudonym("organization"),
         "timestamp": at,
         "deployment_type": deployment,
@@ -47,7 +50,11 @@ def _shared(user: str, at: datetime, deployment: str) -> dict[str, object]:
 
 
 def feature_used(
-    *users: str, feature: str = "export", action: str = "created", at: datetime | None = None, deployment: str = "cloud"
+    *users: str,
+    feature: str = "export",
+    action: str = "created",
+    at: datetime | None = None,
+    deployment: str = "cloud",
 ) -> None:
     at = at or days_ago(1)
     FeatureUsage.objects.bulk_create(
@@ -63,11 +70,17 @@ def signed_in(*users: str, at: datetime | None = None, deployment: str = "cloud"
 
 
 def requested(
-    *users: str, endpoint: str = "/api/things/{id}", method: str = "GET", ms: float = 100.0, at: datetime | None = None
+    *users: str,
+    endpoint: str = "/api/things/{id}",
+    method: str = "GET",
+    ms: float = 100.0,
+    at: datetime | None = None,
 ) -> None:
     at = at or days_ago(1)
     EndpointUsage.objects.bulk_create(
-        EndpointUsage(endpoint=endpoint, method=method, status_code=200, duration_ms=ms, **_shared(user, at, "cloud"))
+        EndpointUsage(
+            endpoint=endpoint, method=method, status_code=200, duration_ms=ms, **_shared(user, at, "cloud")
+        )
         for user in users
     )
 

@@ -1,0 +1,81 @@
+"""Staff see the dashboards; the anonymous are sent to sign in, others are told."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+PAGES = [
+    "/dashboards/",
+    "/dashboards/active-users/",
+    "/dashboards/features/",
+    "/dashboards/features/export/",
+    "/dashboards/endpoints/",
+    "/dashboards/endpoints/detail/?endpoint=/api/things&method=GET",
+    "/dashboards/retention/",
+    "/dashboards/installations/",
+    "/dashboards/pipeline/",
+    "/dashboards/first-event/",
+    "/dashboards/first-event/arrivals/",
+]
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_staff_see_every_page(staff: Client, page: str) -> None:
+    assert staff.get(page).status_code == 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_anonymous_are_sent_to_sign_in(client: Client, page: str) -> None:
+    response = client.get(page)
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/?next=/dashboards/")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_accounts_that_are_not_staff_are_told(guest: Client, page: str) -> None:
+    response = guest.get(page)
+
+    assert response.status_code == 403
+    assert "Only staff can see the dashboards" in response.content.decode()
+
+
+def test_an_account_that_was_switched_off_sees_nothing(staff: Client) -> None:
+    User.objects.update(is_active=False)
+
+    assert staff.get("/dashboards/pipeline/").status_code == 302
+
+
+@pytest.mark.parametrize("page", ["/dashboards/", "/dashboards/features/"])
+def test_reports_are_read_only(staff: Client, page: str) -> None:
+    assert staff.post(page).status_code == 405
+
+
+def test_the_root_leads_to_the_dashboards(client: Client) -> None:
+    assert client.get("/")["Location"] == "/dashboards/"
+
+
+def test_signing_in_and_out(client: Client) -> None:
+    User.objects.create_user("mira", password="mira-mira", is_staff=True)
+
+    entered = client.post("/accounts/login/", {"username": "mira", "password": "mira-mira"})
+    left = client.post("/accounts/logout/")
+
+    assert entered["Location"] == "/dashboards/"
+    assert left["Location"] == "/accounts/login/"
+    assert client.get("/dashboards/").status_code == 302
+
+
+def test_a_wrong_password_is_said_without_saying_which_part_was_wrong(client: Client) -> None:
+    response = client.post("/accounts/login/", {"username": "mira", "password": "no"})
+
+    assert "User name and password do not match an account" in response.content.decode()
+
+
+def test_a_get_does_not_sign_out(staff: Client) -> None:
+    assert staff.get("/accounts/logout/").status_code == 405
+
+
+def test_pages_are_not_kept_by_caches(staff: Client) -> None:
+    assert staff.get("/dashboards/pipeline/")["Cache-Control"] == "private, no-store"

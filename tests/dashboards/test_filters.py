@@ -1,0 +1,120 @@
+"""What the filter bar understands, says, and carries along."""
+
+import pytest
+from django.test import Client
+
+from consent.models import Organization
+from tests.dashboards.conftest import feature_used, people, pseudonym, requested, signed_in
+
+PAGE = "/dashboards/active-users/"
+
+
+def text(client: Client, address: str, status: int = 200) -> str:
+    response = client.get(address)
+    assert response.status_code == status
+    return response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("range=never", "“range” must be one of: 7d, 30d, 90d, 12m, custom"),
+        ("range=custom&from=2026-13-01", "“from” must be a date"),
+        ("deployment=moon", "“deployment” must be one of"),
+        ("org=somebody@example.org", "“org” must be the label or pseudonym of a known organization"),
+        ("metric=sum", "“metric” must be one of"),
+        ("sort=password", "“sort” must be a column"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_said_and_nothing_is_shown(staff: Client, query: str, said: str) -> None:
+    page = text(staff, f"{PAGE}?{query}", status=400)
+
+    assert said in page
+    assert "somebody@example.org" not in page
+    assert "data-figure" not in page
+
+
+def test_the_scope_says_what_is_shown(staff: Client) -> None:
+    page = text(staff, f"{PAGE}?range=custom&from=2026-10-19&to=2026-11-15&internal=1&deployment=cloud")
+
+    assert "19 Oct to 15 Nov 2026 (UTC)" in page
+    assert "compared with 21 Sep to 18 Oct, same weekdays" in page
+    assert "opted-in users, cloud, internal usage included" in page
+    assert "counts under 5 hidden" in page
+
+
+def test_exports_carry_the_filters(staff: Client) -> None:
+    page = text(staff, f"{PAGE}?range=7d&metric=wau&deployment=self_hosted")
+
+    for format_name in ("csv", "json"):
+        assert (
+            "/api/reports/daily-active-users?range=7d&amp;deployment=self-hosted&amp;metric=wau"
+            f"&amp;format={format_name}" in page
+        )
+
+
+def test_links_of_the_navigation_carry_the_filters(staff: Client) -> None:
+    page = text(staff, f"{PAGE}?range=7d&deployment=cloud&metric=wau")
+
+    assert "/dashboards/retention/?range=7d&amp;deployment=cloud" in page
+
+
+def test_an_organization_is_chosen_by_label_or_by_the_start_of_its_pseudonym(staff: Client) -> None:
+    Organization.objects.create(pseudonym=pseudonym("acme"), label="Acme")
+
+    for asked in ("Acme", "acme", pseudonym("acme"), pseudonym("acme")[:8]):
+        assert f'<option value="{pseudonym("acme")}" selected>' in text(staff, f"{PAGE}?org={asked}")
+
+
+def test_above_fifty_organizations_the_list_becomes_a_search_field(staff: Client) -> None:
+    Organization.objects.bulk_create(
+        Organization(pseudonym=pseudonym(str(i)), label=f"Customer {i}") for i in range(51)
+    )
+
+    page = text(staff, f"{PAGE}?org={pseudonym('7')}")
+
+    assert '<datalist id="organizations">' in page
+    assert 'type="search" name="org"' in page
+    assert 'value="Customer 7"' in page
+
+
+def test_two_organizations_of_one_label_are_not_mixed_up(staff: Client) -> None:
+    for name in ("a", "b"):
+        Organization.objects.create(pseudonym=pseudonym(name), label="Acme")
+
+    assert "fits more than one organization" in text(staff, f"{PAGE}?org=Acme", status=400)
+
+
+def test_without_a_script_the_form_has_a_button_and_says_no_to_compare(staff: Client) -> None:
+    page = text(staff, f"{PAGE}?compare=0&compare=0")
+
+    assert "<noscript><button" in page
+    assert '<input type="hidden" name="compare" value="0">' in page
+    assert "compared with" not in page
+
+
+def test_tables_sort_by_link(staff: Client) -> None:
+    feature_used(*people(6), feature="zoom")
+    feature_used(*people(9), feature="apple")
+
+    page = text(staff, "/dashboards/features/?sort=name")
+
+    assert page.index("<code>apple</code>") < page.index("<code>zoom</code>")
+    assert 'aria-sort="ascending"' in page
+    assert "?sort=-name" in page
+
+
+def test_a_days_table_is_short_until_all_is_asked_for(staff: Client) -> None:
+    signed_in(*people(6))
+
+    assert "Showing 14 of 90 days" in text(staff, f"{PAGE}?range=90d")
+    assert text(staff, f"{PAGE}?range=90d&rows=all").count('<th scope="row"') == 90
+
+
+def test_endpoint_details_keep_their_endpoint_when_a_filter_changes(staff: Client) -> None:
+    requested(*people(6))
+
+    page = text(staff, "/dashboards/endpoints/detail/?endpoint=/api/things/{id}&method=GET")
+
+    assert '<input type="hidden" name="endpoint" value="/api/things/{id}">' in page
+    assert "endpoint=%2Fapi%2Fthings%2F%7Bid%7D" in page

@@ -1,0 +1,86 @@
+"""A group too small is shown as <5, and its size is nowhere in what the browser gets."""
+
+import json
+import re
+
+from django.test import Client
+
+from tests.dashboards.conftest import NOBODY, days_ago, feature_used, people, requested, signed_in
+
+FIGURE = re.compile(r'<script id="figure-[\w-]+" type="application/json">(.*?)</script>', re.DOTALL)
+
+
+def page_of(client: Client, address: str) -> str:
+    response = client.get(address)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def figure_of(page: str) -> dict[str, object]:
+    found = FIGURE.search(page)
+    assert found
+    figure: dict[str, object] = json.loads(found[1])
+    return figure
+
+
+def row_of(page: str, name: str) -> str:
+    """The table row whose head holds the name."""
+    rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
+    return next(row for row in rows if f"<code>{name}</code>" in row)
+
+
+def test_a_feature_of_three_people_shows_no_count(staff: Client) -> None:
+    signed_in(*people(40))
+    feature_used(*people(20), feature="export")
+    feature_used(*people(3), feature="secret_plan", at=days_ago(2))
+
+    row = row_of(page_of(staff, "/dashboards/features/"), "secret_plan")
+
+    assert "&lt;5" in row
+    assert not re.search(r">\s*3\s*<", row)
+    assert 'class="v"' not in row  # no bar whose length could be measured
+    assert "<path" not in row  # and no line
+
+
+def test_a_feature_of_three_people_is_in_no_figure(staff: Client) -> None:
+    signed_in(*people(40))
+    feature_used(*people(20), feature="export")
+    feature_used(*people(3), feature="secret_plan", at=days_ago(2))
+
+    figure = figure_of(page_of(staff, "/dashboards/features/secret_plan/"))
+
+    values = [value for trace in figure["data"] for value in trace["y"]]  # type: ignore[attr-defined]
+    assert 3 not in values
+    assert None in values
+
+
+def test_a_day_of_three_active_people_shows_no_count(staff: Client) -> None:
+    signed_in(*people(3), at=days_ago(2))
+    signed_in(*people(30), at=days_ago(1))
+
+    page = page_of(staff, "/dashboards/active-users/?range=7d")
+    values = [value for trace in figure_of(page)["data"] for value in trace["y"]]  # type: ignore[attr-defined]
+
+    assert "&lt;5" in page
+    assert 3 not in values
+    assert 30 in values
+    assert ">3<" not in page
+
+
+def test_requests_of_three_named_people_are_hidden(staff: Client) -> None:
+    requested(*people(3), endpoint="/named", ms=123)
+    requested(*people(9), endpoint="/busy", ms=45)
+
+    row = next(row for row in page_of(staff, "/dashboards/endpoints/").split("<tr") if "named</code>" in row)
+
+    assert "&lt;5" in row
+    assert "123 ms" not in row
+
+
+def test_requests_without_any_named_user_are_shown(staff: Client) -> None:
+    requested(*[NOBODY] * 3, endpoint="/unnamed", ms=123)
+
+    page = page_of(staff, "/dashboards/endpoints/")
+
+    assert "none named" in page
+    assert "<b>123 ms</b>" in page
