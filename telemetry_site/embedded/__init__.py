@@ -35,6 +35,11 @@ class Servers:
             started = self._postgres.ensure()
             return (self._redis.ensure() if self._redis else False) or started
 
+    @property
+    def home(self) -> Path:
+        """Where the servers' files are: the data dir, unless their user cannot reach it."""
+        return self._home.path
+
     def environment(self) -> dict[str, str]:
         """The variables that settings.py reads, for `os.environ`."""
         addresses = {

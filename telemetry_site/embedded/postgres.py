@@ -5,7 +5,6 @@ directory that only its own user can enter, so the socket asks for no password (
 """
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -45,6 +44,7 @@ class Postgres:
         self._home, self._durable = home, durable
         self._data = home.path / "postgres"
         self._log = home.path / "postgres.log"
+        self._log_start = 0  # bytes; where the present server's lines begin
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str) -> str:
@@ -99,6 +99,7 @@ class Postgres:
 
     def _start(self) -> None:
         patience = Patience("PostgreSQL is getting ready; after a crash it replays its log")
+        self._process = None  # what an earlier start has begun is not this one's failure
         while not self._answers():
             if patience.seconds > RECOVERY_LIMIT:
                 raise EmbeddedError(f"PostgreSQL has not answered for an hour; see {self._log}.")
@@ -113,7 +114,7 @@ class Postgres:
         """Give up on a server that ended by itself, unless it only waits for its predecessor to go."""
         if self._process is None:
             return
-        reason = _last_fatal(self._log)
+        reason = _last_fatal(self._log, self._log_start)
         if patience.seconds > STALE_LIMIT or not any(sign in reason for sign in STILL_THERE):
             raise EmbeddedError(f"PostgreSQL does not start: {reason} (see {self._log})")
 
@@ -128,6 +129,7 @@ class Postgres:
             # still looks for its predecessor's shared memory (src/backend/utils/init/miscinit.c).
             extra = {"PG_GRANDPARENT_PID": str(stale)}
         with open_log(self._log) as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 [
                     self._home.postgres_programs / "postgres", "-D", self._data,
@@ -137,7 +139,7 @@ class Postgres:
             )  # fmt: skip
 
     def _answers(self) -> bool:
-        if not (self._data / "PG_VERSION").exists():
+        if not self._pid_file_line(7).startswith("ready"):  # asking any earlier fills the log with refusals
             return False
         try:
             with self._connect():
@@ -158,10 +160,15 @@ class Postgres:
             host=directory, user=USER, dbname="postgres", autocommit=True, connect_timeout=5
         )
 
+    def _pid_file_line(self, number: int) -> str:
+        """A line of postmaster.pid: 0 process, 3 port, 4 socket directory, 7 status; '' if none."""
+        with contextlib.suppress(FileNotFoundError, IndexError):
+            return (self._data / "postmaster.pid").read_text().split("\n")[number]
+        return ""
+
     def _pid_in_file(self) -> int | None:
-        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
-            return int((self._data / "postmaster.pid").read_text().split("\n")[0])
-        return None
+        first = self._pid_file_line(0)
+        return int(first) if first.isdigit() else None
 
     def _pid(self) -> int | None:
         """The running server's process, None when the file names a process that is not this server."""
@@ -170,19 +177,19 @@ class Postgres:
 
     def _is_unreachable(self) -> bool:
         """Whether the server says it is ready while its socket is gone: no one can use it any more."""
-        with contextlib.suppress(FileNotFoundError, IndexError):
-            lines = (self._data / "postmaster.pid").read_text().split("\n")
-            socket = Path(lines[4]) / f".s.PGSQL.{lines[3]}"
-            moved = lines[4] != str(self._home.socket_directory())
-            if lines[7].startswith("ready") and (moved or not socket.exists()):
-                say("PostgreSQL lost its socket and is started again.")
-                return True
-        return False
+        if self._pid() is None or not self._pid_file_line(7).startswith("ready"):
+            return False
+        directory = self._pid_file_line(4)
+        socket = Path(directory) / f".s.PGSQL.{self._pid_file_line(3)}"
+        lost = directory != str(self._home.socket_directory()) or not socket.exists()
+        if lost:
+            say("PostgreSQL lost its socket and is started again.")
+        return lost
 
 
-def _last_fatal(log: Path) -> str:
+def _last_fatal(log: Path, since: int) -> str:
     with log.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - 20_000))
-        lines = file.read().decode(errors="replace").splitlines()
+        file.seek(since)
+        lines = file.read(1_000_000).decode(errors="replace").splitlines()
     serious = [line for line in lines if "FATAL" in line or "PANIC" in line or "error" in line]
     return (serious or lines or ["it ended without a message"])[-1]

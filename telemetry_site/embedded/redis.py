@@ -30,6 +30,7 @@ class RedisServer:
         if self._answers():
             return False
         patience = Patience("Redis is reading its data")
+        self._process = None  # what an earlier start has begun is not this one's failure
         while not self._answers():
             if patience.seconds > START_LIMIT:
                 raise EmbeddedError(f"Redis has not answered for {START_LIMIT} s; see {self._log}.")

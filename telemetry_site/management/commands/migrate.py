@@ -14,11 +14,17 @@ class Command(MigrateCommand):
         super().add_arguments(parser)
         parser.set_defaults(database=None)
 
+    def get_check_kwargs(self, options: dict[str, Any]) -> Any:
+        return super().get_check_kwargs(options) | {"databases": chosen(options["database"])}
+
     def handle(self, *args: Any, **options: Any) -> None:
         """An app label belongs to one database by the router: in the other one its migrations do nothing."""
-        chosen = options.pop("database")
-        aliases = [chosen] if chosen else [DEFAULT_DB_ALIAS, *(set(connections) - {DEFAULT_DB_ALIAS})]
+        aliases = chosen(options.pop("database"))
         for alias in aliases:
             if len(aliases) > 1 and options["verbosity"] > 0:
                 self.stdout.write(self.style.MIGRATE_HEADING(f"Database {alias}:"))
             super().handle(*args, database=alias, **options)
+
+
+def chosen(alias: str | None) -> list[str]:
+    return [alias] if alias else [DEFAULT_DB_ALIAS, *(set(connections) - {DEFAULT_DB_ALIAS})]

@@ -1,0 +1,84 @@
+"""Settings that cannot work are refused, with an id and what to do."""
+
+import pytest
+from django.core.checks import Error
+from pytest_django import Settings
+
+from telemetry_site import checks
+from tests.telemetry_site.instances import manage
+
+ADDRESSES = {
+    "DATABASE_URL": "postgres://x@127.0.0.1:1/x",
+    "ANALYTICS_DATABASE_URL": "postgres://x@127.0.0.1:1/y",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+KEYS = {"SECRET_KEY": "a-long-and-random-text-for-this-test-0123456789-abcdefghij", "ID_HASH_KEY": "b" * 50}
+
+
+@pytest.mark.parametrize(("missing", "identifier"), [("SECRET_KEY", "E001"), ("ID_HASH_KEY", "E002")])
+def test_a_production_start_without_a_key_is_refused(missing: str, identifier: str) -> None:
+    variables = ADDRESSES | KEYS
+    del variables[missing]
+    refused = manage("migrate", **variables)
+    assert refused.returncode == 1
+    [sentence] = refused.stderr.splitlines()
+    assert sentence.startswith(f"Candid: candid.{identifier}: {missing} is not set")
+    assert "Set it to a long random text" in sentence
+
+
+@pytest.mark.parametrize("public_url", ["", "https://telemetry.example.com"])
+def test_check_deploy_is_clean_in_production(public_url: str) -> None:
+    checked = manage(
+        "check", "--deploy", "--fail-level", "WARNING", PUBLIC_URL=public_url, **ADDRESSES, **KEYS
+    )
+    assert checked.stderr + checked.stdout == "System check identified no issues (0 silenced).\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "identifier"),
+    [
+        ("CONSENT_PROFILE_CLOUD", "lax", "E003"),
+        ("CONSENT_PROFILE_SELF_HOSTED", "", "E003"),
+        ("EVENT_RETENTION_MONTHS", 0, "E004"),
+        ("REPORT_TIME_ZONE", "Mars/Olympus", "E005"),
+        ("REPORT_TIME_ZONE", "../etc", "E005"),
+        ("PUBLIC_URL", "telemetry.example.com", "E006"),
+        ("PUBLIC_URL", "https://example.com/candid", "E006"),
+        ("HEARTBEAT_ENDPOINT", "ftp://example.com", "E007"),
+        ("CONSENT_NOTICE_SINCE", "2026-01-31T09:00:00", "E008"),
+        ("CONSENT_NOTICE_SINCE", "soon", "E008"),
+        ("SUPPRESS_BELOW", 0, "E012"),
+        ("COLLECTED_FILE", "/nowhere.toml", "E014"),
+        ("ANALYTICS_HOUR_UTC", 24, "E015"),
+        ("HEARTBEAT_INTERVAL_SECONDS", 0, "E016"),
+        ("OTLP_MAX_BODY_BYTES", 0, "E017"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: object, identifier: str, settings: Settings) -> None:
+    setattr(settings, name, value)
+    [error] = checks.candid(None)
+    assert isinstance(error, Error)
+    assert error.id == f"candid.{identifier}"
+    assert name in error.msg
+    assert error.hint
+
+
+def test_good_values_pass(settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://telemetry.example.com:8443"
+    settings.HEARTBEAT_ENDPOINT = "https://example.com/otlp"
+    settings.CONSENT_NOTICE_SINCE = "2026-01-31T09:00:00+01:00"
+    settings.REPORT_TIME_ZONE = "Europe/Berlin"
+    assert checks.candid(None) == []
+
+
+@pytest.mark.parametrize(("name", "identifier"), [("ANALYTICS_DATABASE_URL", "E009"), ("REDIS_URL", "E010")])
+def test_production_names_all_three_addresses(name: str, identifier: str, settings: Settings) -> None:
+    settings.PRODUCTION = True
+    settings.SECRET_KEY_IS_SET = settings.ID_HASH_KEY_IS_SET = True
+    setattr(settings, f"{name}_IS_SET", False)
+    assert [error.id for error in checks.candid(None)] == [f"candid.{identifier}"]
+
+
+def test_one_database_for_both_is_refused(settings: Settings) -> None:
+    settings.DATABASES = settings.DATABASES | {"analytics": settings.DATABASES["default"]}
+    assert [error.id for error in checks.candid(None)] == ["candid.E011"]
