@@ -44,6 +44,8 @@ def run(arguments: list[str]) -> None:
         execute_from_command_line(arguments)
     except ImproperlyConfigured as error:
         sys.exit(f"Candid: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def without_data_dir(arguments: list[str]) -> tuple[list[str], Path | None]:

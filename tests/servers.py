@@ -32,4 +32,5 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 def pytest_unconfigure(config: pytest.Config) -> None:
     if RUNNING in config.stash:
         config.stash[RUNNING].stop()
-        shutil.rmtree(config.stash[RUNNING].data_dir, ignore_errors=True)
+        for directory in {config.stash[RUNNING].data_dir, config.stash[RUNNING].home}:
+            shutil.rmtree(directory, ignore_errors=True)

@@ -5,6 +5,7 @@ directory that only its own user can enter, so the socket asks for no password (
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -79,8 +80,9 @@ class Postgres:
 
     def _initdb(self) -> None:
         """Make the cluster beside its place, then rename it: a killed initdb leaves nothing half made."""
-        draft = self._home.path / "postgres.new"
-        shutil.rmtree(draft, ignore_errors=True)
+        for left_behind in self._home.path.glob("postgres.new.*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        draft = self._home.path / f"postgres.new.{os.getpid()}"
         self._home.own_directory(draft.name)
         # fmt: off
         options = ["-D", str(draft), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C",

@@ -1,5 +1,6 @@
 """`manage.py up`: the whole of Candid in the foreground, under one supervisor."""
 
+import contextlib
 import errno
 import os
 import platform
@@ -12,8 +13,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.migrations.loader import MigrationLoader
+from kombu.exceptions import OperationalError as KombuError
 
 from telemetry_site import demo, embedded
 from telemetry_site.celery import app
@@ -49,7 +51,10 @@ class Command(BaseCommand):
             output.line("up", "OTLP/gRPC comes with a later version; nothing listens on its port.")
         held = embedded.start(settings.DATA_DIR) if settings.EMBEDDED else None
         try:
-            prepare_databases(output)
+            try:
+                prepare_databases(output)
+            except OperationalError as error:
+                raise CommandError(f"A database does not answer: {error}") from error
             greeting = prepare_demo(output) if options["demo"] else []
             code = supervise(options, output, greeting, held)
         finally:
@@ -131,7 +136,10 @@ def supervise(
         for name, address in (("web", web), ("otlp", otlp)):
             if not answers(f"{address}/health"):
                 return name
-        return "" if app.control.ping(destination=[node], timeout=0.5, limit=1) else "worker"
+        with contextlib.suppress(KombuError):
+            if app.control.ping(destination=[node], timeout=0.5, limit=1):
+                return ""
+        return "worker"
 
     def announce() -> None:
         connections.close_all()
