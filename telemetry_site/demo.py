@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 
 from telemetry_site.embedded.keys import write_private
 
@@ -12,12 +12,14 @@ NAME = "demo"
 
 
 def seed_once(data_dir: Path) -> bool:
-    """Run `seed_demo` the first time; whether it ran. One that was interrupted runs again."""
-    marker = data_dir / "demo-is-seeded"
-    if marker.exists() or "seed_demo" not in get_commands():
+    """Run `seed_demo` the first time; whether it ran. One that was interrupted is replaced."""
+    marker = data_dir / "demo-data"
+    state = marker.read_text() if marker.exists() else ""
+    if state == "complete":
         return False
-    call_command("seed_demo")
-    marker.touch()
+    marker.write_text("begun")
+    call_command("seed_demo", if_missing=state != "begun")
+    marker.write_text("complete")
     return True
 
 
