@@ -61,8 +61,7 @@ def test_a_heartbeat_of_one_instance_arrives_as_an_installation_of_another_once(
     sender = sender_environment | {"HEARTBEAT_ENDPOINT": endpoint, "HEARTBEAT_KEY": key}
     web = ("-m", "granian", "--interface", "wsgi", "--port", str(port), "telemetry_site.wsgi:application")
     worker = ("-m", "celery", "-A", "telemetry_site", "worker", "-c", "1")
-    for database in ("default", "analytics"):
-        manage("migrate", "--database", database, env=sender)
+    manage("migrate", env=sender)
 
     with process(*web, env=environment(), log=tmp_path / "web.log"):
         until(lambda: answers(f"{endpoint}/health"), what="the receiver is up")
