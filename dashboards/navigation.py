@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from analytics.reports.filters import NAVIGATION
+from analytics.reports.filters import NAVIGATION, ReportFilters
 
 
 class NavLink(NamedTuple):
@@ -76,9 +76,12 @@ PAGES = {
 }
 
 
-def navigation(request: HttpRequest) -> list[NavGroup]:
-    """The groups of links, each carrying the filters that the request has."""
-    kept = urlencode({name: request.GET[name] for name in NAVIGATION if request.GET.get(name)})
+def navigation(request: HttpRequest, filters: ReportFilters | None) -> list[NavGroup]:
+    """The groups of links, each carrying the filters of the page that they are on."""
+    if filters:
+        kept = filters.navigation_querystring
+    else:
+        kept = urlencode({name: request.GET[name] for name in NAVIGATION if request.GET.get(name)})
     return [NavGroup(label, [_link(page, kept) for page in pages]) for label, pages in PAGES.items()]
 
 

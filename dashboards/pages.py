@@ -51,7 +51,7 @@ def page(
         "title": title,
         "filters": filters,
         "bar": bar,
-        "navigation": navigation(request),
+        "navigation": navigation(request, filters),
         "version": settings.VERSION,
     }
     return render(request, template, layout | context, status=status)

@@ -1,5 +1,6 @@
 """Addresses of the pages. Reports as JSON and CSV: `dashboards/api_urls.py`."""
 
+from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -22,6 +23,7 @@ pages = [
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboards:overview"), name="root"),
+    path("favicon.ico", RedirectView.as_view(url=settings.STATIC_URL + "dashboards/mark.svg")),
     path("dashboards/", include((pages, "dashboards"))),
     path("accounts/login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),

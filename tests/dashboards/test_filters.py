@@ -88,7 +88,7 @@ def test_two_organizations_of_one_label_are_not_mixed_up(staff: Client) -> None:
 def test_without_a_script_the_form_has_a_button_and_says_no_to_compare(staff: Client) -> None:
     page = text(staff, f"{PAGE}?compare=0&compare=0")
 
-    assert "<noscript><button" in page
+    assert 'type="submit">Apply</button>' in page
     assert '<input type="hidden" name="compare" value="0">' in page
     assert "compared with" not in page
 
