@@ -27,7 +27,8 @@ class EndpointRow(NamedTuple):
     previous_p95_ms: Measure = None
     change: Measure = None  # of p95 over complete days, relative
     trend: tuple[Measure, ...] = ()  # p95 of each day of the range
-    trend_users: tuple[Count, ...] = ()  # for suppression; emptied there
+    trend_users: tuple[Count, ...] = ()  # these two for suppression
+    compared_users: tuple[int, int] = (0, 0)  # of the complete days, and before
 
     @property
     def identified(self) -> bool:
@@ -252,7 +253,8 @@ def _with_previous(filters: ReportFilters, found: _Measured, name: Name, row: En
         return row
     before, now = found.row(name, "before").p95_ms, found.row(name, "complete").p95_ms
     change = now / before - 1 if isinstance(now, float) and isinstance(before, float) and before else None
-    return row._replace(previous_p95_ms=before, change=change)
+    users = exact(found.row(name, "complete").users), exact(found.row(name, "before").users)
+    return row._replace(previous_p95_ms=before, change=change, compared_users=users)
 
 
 def _rows(filters: ReportFilters) -> Segment:

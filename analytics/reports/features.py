@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from analytics.periods import days_between
 from analytics.reports.active_users import active_user_counts
-from analytics.reports.cells import Compared, Count, Measure, ratio
+from analytics.reports.cells import Compared, Count, Measure, exact, ratio
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.source import (
     DAY,
@@ -30,11 +30,12 @@ class FeatureRow(NamedTuple):
     uses: Count
     share: Measure  # of the active users in the same segment and period
     repeat_users: Count  # used it on two or more days
-    actions: int  # kinds of action
+    actions: Count  # kinds of action
     change: Measure  # relative change of users, complete days against the previous period's
     previous_users: Count | None  # None without `compare`
     previous_share: Measure
     trend: list[Count]
+    complete_users: int = 0  # of the complete days; for suppression
 
     @property
     def uses_per_user(self) -> Measure:
@@ -91,6 +92,8 @@ class FeatureReport:
     share: Compared
     repeat_users: Compared
     active_users: Count  # of the complete days: what `share` is a share of
+    repeat_users_so_far: Count = 0  # these two for suppression
+    active_users_so_far: Count = 0
 
 
 # One scan: each feature's uses by person and day. Then, per feature, its people; per feature and day,
@@ -164,7 +167,7 @@ class _Uses:
 def features_report(filters: ReportFilters) -> FeaturesReport:
     """Every feature that was used in the range, exact."""
     days = days_between(filters.first, filters.last)
-    active, active_before = _active(filters, filters, filters.previous_complete)
+    active, active_before, _ = _active(filters)
     found = _uses(filters)
     kinds = _kinds_of_action(filters)
     rows = []
@@ -184,9 +187,10 @@ def features_report(filters: ReportFilters) -> FeaturesReport:
                 previous_users=used.before if filters.compare else None,
                 previous_share=ratio(used.before, active_before) if filters.compare else None,
                 trend=[found.users_on[feature].get(day, 0) for day in days],
+                complete_users=used.complete,
             )
         )
-    rows.sort(key=lambda row: (-used_by(row), row.feature))
+    rows.sort(key=lambda row: (-exact(row.users), row.feature))
     return FeaturesReport(filters=filters, rows=rows, active_users=active, days=days)
 
 
@@ -197,7 +201,7 @@ def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None
         return None
     used = found.people.get(feature, _Used())
     uses_on, users_on = found.uses_on[feature], found.users_on[feature]
-    active, active_before = _active(filters, filters.complete, filters.previous_complete)
+    active_so_far, active_before, active = _active(filters)
     rows = segment(filters, filters.first, filters.last).with_("feature_name = %(feature)s", feature=feature)
     counted = people(rows)
     compare = filters.compare
@@ -232,24 +236,24 @@ def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None
         share=Compared(ratio(used.complete, active), ratio(used.before, active_before) if compare else None),
         repeat_users=Compared(used.complete_twice, used.before_twice if compare else None),
         active_users=active,
+        repeat_users_so_far=used.twice,
+        active_users_so_far=active_so_far,
     )
-
-
-def used_by(row: FeatureRow) -> int:
-    """Its users as a number to sort by: 0 where they are hidden."""
-    return row.users if isinstance(row.users, int) else 0
 
 
 def _change(used: _Used) -> float | None:
     return used.complete / used.before - 1 if used.before else None
 
 
-def _active(filters: ReportFilters, now: ReportFilters, before: ReportFilters) -> tuple[int, int]:
-    """People active now and in the previous period (0 without `compare`): what shares are shares of."""
-    if not now.length:
-        return 0, 0
-    counts = active_user_counts(filters, [now, before] if filters.compare else [now])
-    return counts[0], counts[1] if filters.compare else 0
+def _active(filters: ReportFilters) -> tuple[int, int, int]:
+    """People active in the range, in the previous period (0 without `compare`), in the complete days."""
+    spans = {"range": filters}
+    if filters.compare and filters.complete.length:
+        spans["before"] = filters.previous_complete
+    if filters.complete.length:
+        spans["complete"] = filters.complete
+    counts = dict(zip(spans, active_user_counts(filters, list(spans.values())), strict=True))
+    return counts["range"], counts.get("before", 0), counts.get("complete", 0)
 
 
 def _uses(filters: ReportFilters, feature: str | None = None) -> _Uses:

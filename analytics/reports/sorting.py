@@ -1,0 +1,60 @@
+"""The order of rows. Hidden cells sort as 0, so that a row's place tells nothing about them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from analytics.reports.cells import Mark
+from analytics.reports.endpoints import EndpointRow
+from analytics.reports.features import FeatureRow
+
+Row = TypeVar("Row", FeatureRow, EndpointRow)
+
+FEATURE_COLUMNS: Mapping[str, Callable[[FeatureRow], object]] = {
+    "users": lambda row: row.users,
+    "uses": lambda row: row.uses,
+    "share": lambda row: row.share,
+    "per": lambda row: row.uses_per_user,
+    "change": lambda row: row.change,
+    "repeat": lambda row: row.repeat_users,
+}
+ENDPOINT_COLUMNS: Mapping[str, Callable[[EndpointRow], object]] = {
+    "requests": lambda row: row.requests,
+    "mean": lambda row: row.mean_ms,
+    "p50": lambda row: row.p50_ms,
+    "p95": lambda row: row.p95_ms,
+    "p99": lambda row: row.p99_ms,
+    "errors": lambda row: row.error_rate,
+    "change": lambda row: row.change,
+    "users": lambda row: row.users,
+}
+
+
+def sorted_features(rows: Sequence[FeatureRow], sort: str) -> list[FeatureRow]:
+    """By `sort` (a column, `-` for descending); by users, most first, when it names none of these."""
+    return _sorted(rows, sort, FEATURE_COLUMNS, "users", lambda row: row.feature)
+
+
+def sorted_endpoints(rows: Sequence[EndpointRow], sort: str) -> list[EndpointRow]:
+    """By `sort` (a column, `-` for descending); by requests, most first, when it names none of these."""
+    return _sorted(rows, sort, ENDPOINT_COLUMNS, "requests", lambda row: f"{row.endpoint} {row.method}")
+
+
+def _sorted(
+    rows: Sequence[Row],
+    sort: str,
+    columns: Mapping[str, Callable[[Row], object]],
+    default: str,
+    name: Callable[[Row], str],
+) -> list[Row]:
+    column = sort.removeprefix("-")
+    by_name = sorted(rows, key=name)
+    if column in {"name", "endpoint"}:
+        return by_name[::-1] if sort.startswith("-") else by_name
+    if column not in columns:
+        column, sort = default, f"-{default}"
+    cell = columns[column]
+    return sorted(by_name, key=lambda row: _number(cell(row)), reverse=sort.startswith("-"))
+
+
+def _number(value: object) -> float:
+    return 0.0 if value is None or isinstance(value, Mark) else float(str(value))

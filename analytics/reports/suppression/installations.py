@@ -1,0 +1,136 @@
+"""Suppression of the installations report: the threshold counts installations."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analytics.reports.cells import Compared, Count, Mark, exact, ratio
+from analytics.reports.installations import InstallationDay, InstallationsReport, KindRow
+from analytics.reports.suppression.rules import (
+    compared,
+    enough,
+    few,
+    hidden_measure,
+    marked,
+    part,
+    parts_of,
+    shown,
+)
+
+
+def suppress_installations(report: InstallationsReport) -> InstallationsReport:
+    """Kinds are folded together until none is small; days and the ledger are parts of their totals."""
+    if few(report.total):
+        return _nothing(report)
+    active, quiet = report.active.value, report.gone_quiet.value
+    assert isinstance(active, int)
+    assert isinstance(quiet, int)
+    ledger = [
+        marked(number, mark)
+        for number, mark in zip(
+            (active, quiet), parts_of(report.total, [active, quiet, report.long_quiet]), strict=False
+        )
+    ]
+    newest = next((row for row in report.versions if row.kind == report.newest_version), None)
+    before = report.active.before
+    whole_before = before if isinstance(before, int) else None
+    return replace(
+        report,
+        active=compared(report.active)._replace(value=ledger[0]),
+        new=_part(report.new, report.total),
+        gone_quiet=compared(report.gone_quiet)._replace(value=ledger[1]),
+        on_newest=_on_newest(report, newest, active, whole_before),
+        days=[_day(day) for day in report.days],
+        versions=_folded(report.versions, whole_before),
+        platforms=_folded(report.platforms, whole_before),
+        architectures=_folded(report.architectures, whole_before),
+        channels=_folded(report.channels, whole_before),
+        deployments=_folded(report.deployments, whole_before),
+        long_quiet=0,
+    )
+
+
+def _part(number: Compared, total: Count) -> Compared:
+    value = number.value
+    return compared(number)._replace(value=part(value, total) if isinstance(value, int) else value)
+
+
+def _on_newest(
+    report: InstallationsReport, newest: KindRow | None, active: int, before: int | None
+) -> Compared:
+    now = newest.installations if newest else 0
+    then = newest.previous if newest and newest.previous is not None else 0
+    return Compared(
+        hidden_measure(report.on_newest.value, isinstance(part(now, active), Mark)),
+        hidden_measure(report.on_newest.before, isinstance(part(then, before or 0), Mark)),
+    )
+
+
+def _day(day: InstallationDay) -> InstallationDay:
+    marks = parts_of(day.total, day.versions)
+    versions = tuple(marked(number, mark) for number, mark in zip(day.versions, marks, strict=True))
+    return day._replace(total=shown(day.total), versions=versions)
+
+
+def _folded(rows: Sequence[KindRow], before: int | None) -> list[KindRow]:
+    """Small kinds as one row, “Other, 3 kinds”, with the next smallest if that is still too small."""
+    numbers = [exact(row.installations) for row in rows]
+    total = sum(numbers)
+    if few(total):
+        return [row._replace(installations=Mark.FEW, share=Mark.HIDDEN, previous=None) for row in rows]
+    folded = {index for index, number in enumerate(numbers) if few(number)}
+    for index in sorted(range(len(rows)), key=numbers.__getitem__):
+        if not folded or (len(folded) > 1 and enough(sum(numbers[one] for one in folded))):
+            break
+        folded.add(index)
+    kept = [row for index, row in enumerate(rows) if index not in folded]
+    if folded:
+        together = sum(numbers[index] for index in folded)
+        previous = [exact(rows[index].previous or 0) for index in folded]
+        kept.append(
+            KindRow(
+                f"Other, {len(folded)} kinds",
+                together,
+                ratio(together, total),
+                None if before is None else sum(previous),
+            )
+        )
+    return _previous_hidden(kept, before)
+
+
+def _previous_hidden(rows: Sequence[KindRow], before: int | None) -> list[KindRow]:
+    """The previous counts are parts of the previous total, with the kinds that are no more as another."""
+    if before is None:
+        return list(rows)
+    numbers = [exact(row.previous or 0) for row in rows]
+    marks = parts_of(before, [*numbers, max(before - sum(numbers), 0)])
+    if few(before):
+        return [row._replace(previous=Mark.HIDDEN) for row in rows]
+    return [
+        row._replace(previous=marked(number, mark))
+        for row, number, mark in zip(rows, numbers, marks, strict=False)
+    ]
+
+
+def _nothing(report: InstallationsReport) -> InstallationsReport:
+    """Fewer installations than may be told apart: nothing but that there are few."""
+    hidden = Compared(Mark.HIDDEN, None)
+    return replace(
+        report,
+        active=Compared(Mark.FEW, None),
+        new=hidden,
+        gone_quiet=hidden,
+        total=Mark.FEW,
+        on_newest=hidden,
+        newest_version="",
+        days=[
+            InstallationDay(day.day, Mark.HIDDEN, (Mark.HIDDEN,) * len(day.versions), day.complete)
+            for day in report.days
+        ],
+        shown_versions=list(report.shown_versions),
+        versions=[],
+        platforms=[],
+        architectures=[],
+        channels=[],
+        deployments=[],
+        long_quiet=0,
+    )

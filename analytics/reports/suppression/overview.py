@@ -1,0 +1,34 @@
+"""Suppression of the overview: each report's own, and people by what they decided."""
+
+from dataclasses import replace
+
+from analytics.reports.cells import exact
+from analytics.reports.overview import Coverage, OverviewReport
+from analytics.reports.suppression.people import (
+    suppress_active_users,
+    suppress_retention,
+    suppress_sessions,
+)
+from analytics.reports.suppression.rules import marked, parts_of
+from analytics.reports.suppression.usage import suppress_endpoints, suppress_features
+
+
+def suppress_overview(report: OverviewReport) -> OverviewReport:
+    """Organizations are not people and stay as they are."""
+    return replace(
+        report,
+        active_users=suppress_active_users(report.active_users),
+        features=suppress_features(report.features),
+        endpoints=suppress_endpoints(report.endpoints),
+        retention=suppress_retention(report.retention),
+        sessions=suppress_sessions(report.sessions),
+        users=_coverage(report.users),
+    )
+
+
+def _coverage(users: Coverage) -> Coverage:
+    parts = [exact(users.granted), exact(users.denied), exact(users.unset)]
+    granted, denied, unset = (
+        marked(number, mark) for number, mark in zip(parts, parts_of(sum(parts), parts), strict=True)
+    )
+    return Coverage(granted=granted, denied=denied, unset=unset)
