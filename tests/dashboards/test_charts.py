@@ -1,0 +1,113 @@
+"""Figures: what is not over is dashed, what is hidden is absent, plotly knows every property."""
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import plotly.graph_objects as go  # type: ignore[import-untyped]
+import pytest
+
+from analytics.reports.active_users import ActiveDay, ActiveUsersReport
+from analytics.reports.cells import Compared, Count, Mark
+from analytics.reports.endpoints import EndpointDay
+from analytics.reports.filters import ReportFilters
+from dashboards import charts
+from dashboards.figures import Plot
+
+TODAY = date(2026, 11, 17)
+
+
+def filters(**query: str) -> ReportFilters:
+    return ReportFilters.from_query(query, today=TODAY)
+
+
+def days_of(asked: ReportFilters) -> list[date]:
+    return [asked.first + timedelta(days=i) for i in range(asked.length)]
+
+
+def active_report(asked: ReportFilters, cloud: Count = 10) -> ActiveUsersReport:
+    days = [ActiveDay(day, 25, cloud, 15, 0, day < TODAY) for day in days_of(asked)]
+    none = Compared(None)
+    return ActiveUsersReport(
+        filters=asked,
+        series={"dau": days, "wau": days, "mau": days},
+        previous_series={"dau": days, "wau": days, "mau": days},
+        yesterday=none,
+        wau=none,
+        mau=none,
+        average=none,
+        highest=None,
+        stickiness=none,
+        period_users=none,
+        users_so_far=25,
+    )
+
+
+def trace(plot: Plot, name: str) -> dict[str, Any]:
+    return next(one for one in plot.figure["data"] if one.get("name") == name)
+
+
+def test_every_day_answers_the_mouse_and_only_finished_days_have_a_line() -> None:
+    plot = charts.active_users_plot(active_report(filters(range="7d")))
+
+    cloud = trace(plot, "Cloud")
+    lines = [one for one in plot.figure["data"] if one.get("hoverinfo") == "skip"]
+    assert len(cloud["x"]) == 7
+    assert cloud["customdata"][-1] == " so far"
+    assert all(line["x"][-1] == "2026-11-16" for line in lines)
+    assert [shape["type"] for shape in plot.figure["layout"]["shapes"]].count("line") == len(lines)
+
+
+def test_a_range_that_is_over_has_nothing_dashed() -> None:
+    asked = filters(range="custom", **{"from": "2026-10-01", "to": "2026-10-20"})
+
+    plot = charts.active_users_plot(active_report(asked))
+
+    assert "shapes" not in plot.figure["layout"]
+
+
+def test_a_hidden_layer_draws_nothing() -> None:
+    plot = charts.active_users_plot(active_report(filters(range="7d"), cloud=Mark.FEW))
+
+    assert set(trace(plot, "Cloud")["y"]) == {None}
+
+
+def test_the_earlier_period_says_its_own_dates() -> None:
+    plot = charts.active_users_plot(active_report(filters(range="30d")))
+
+    assert trace(plot, "All, 5 weeks earlier")["customdata"][0] == "14 Sep"
+
+
+def test_one_deployment_alone_keeps_its_colour() -> None:
+    plot = charts.active_users_plot(active_report(filters(deployment="self-hosted")))
+
+    assert trace(plot, "Self-hosted")["line"]["color"] == "var(--series-2)"
+    assert [one["name"] for one in plot.figure["data"] if "stackgroup" in one] == ["Self-hosted"]
+
+
+@pytest.mark.parametrize("range_name", ["7d", "30d", "90d", "12m"])
+def test_figures_are_plain_lists_that_plotly_knows(range_name: str) -> None:
+    figure = charts.active_users_plot(active_report(filters(range=range_name))).figure
+
+    again = json.loads(json.dumps(figure))
+
+    assert again == figure
+    go.Figure(again)
+
+
+def test_a_day_without_requests_leaves_a_gap_in_the_latency() -> None:
+    asked = filters(range="7d")
+    days = [EndpointDay(day, 5, 0, 10.0, 20.0, 30.0, 5, day < TODAY) for day in days_of(asked)]
+    days[3] = days[3]._replace(p50_ms=None, p95_ms=Mark.FEW, p99_ms=None)
+
+    plot = charts.latency_plot(asked, days, [], "all endpoints")
+
+    assert trace(plot, "p95")["y"][3] is None
+    assert plot.figure["layout"]["yaxis"]["ticktext"] == ["10 ms", "20 ms"]
+
+
+def test_an_endpoint_that_answers_at_once_fits_a_logarithmic_axis() -> None:
+    asked = filters(range="7d")
+    days = [EndpointDay(day, 5, 0, 0.0, 0.0, 0.0, 5, day < TODAY) for day in days_of(asked)]
+
+    assert trace(charts.latency_plot(asked, days, [], "all"), "p50")["y"][0] == 0.1
