@@ -1,19 +1,17 @@
-"""A request's body, bounded: read off the worker's thread, within a deadline, and inflated within a limit.
+"""A request's body, bounded: read within a limit and a deadline, and inflated within the same limit.
 
 Django's own stream drops chunked bodies; granian hands them over on `wsgi.input` and says so with
-`wsgi.input_terminated`. A thread that reads a slow body is held by it, so a pool of its own reads.
+`wsgi.input_terminated`.
 """
 
+import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import IO, Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
 DEADLINE = 10.0  # seconds from the first byte asked for to the last one read
-READERS = 128  # bodies that may be on their way at once, per process
 PIECE = 256 * 1024  # bytes
 CODINGS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's window bits
 
@@ -38,12 +36,8 @@ def read_body(request: HttpRequest) -> bytes:
         raise BodyRefused(413, f"body is larger than {limit} bytes")
     if declared == 0:
         return b""
-    future = _readers().submit(_read, _stream(request), limit)
     try:
-        raw = future.result(DEADLINE)
-    except TimeoutError:
-        future.cancel()
-        raise BodyRefused(408, f"the body did not arrive within {DEADLINE:g} seconds") from None
+        raw = _read(_stream(request), limit)
     except OSError:
         raise BodyRefused(400, "the body ended early") from None
     if declared is not None and len(raw) < declared:
@@ -82,12 +76,14 @@ def _has_zlib_header(data: bytes) -> bool:
 
 def _read(stream: IO[bytes], limit: int) -> bytes:
     pieces: list[bytes] = []
-    total = 0
+    total, deadline = 0, time.monotonic() + DEADLINE
     while piece := stream.read(min(PIECE, limit + 1 - total)):
         pieces.append(piece)
         total += len(piece)
         if total > limit:
             raise BodyRefused(413, f"body is larger than {limit} bytes")
+        if time.monotonic() > deadline:
+            raise BodyRefused(408, f"the body did not arrive within {DEADLINE:g} seconds")
     return b"".join(pieces)
 
 
@@ -104,8 +100,3 @@ def _declared_length(request: HttpRequest) -> int | None:
     if not (text.isascii() and text.isdecimal()):
         raise BodyRefused(400, "Content-Length is not a number")
     return int(text[:20])
-
-
-@lru_cache(maxsize=1)
-def _readers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(READERS, thread_name_prefix="otlp-body")

@@ -109,7 +109,9 @@ def _failure(error: Exception) -> Failure:
 
 def _failed(failure: Failure, encoding: str) -> HttpResponse:
     body = status.failure(encoding, CODES[failure.code], failure.message)
-    return HttpResponse(body, status=failure.code, content_type=encoding, headers=failure.headers)
+    response = HttpResponse(body, status=failure.code, content_type=encoding, headers=failure.headers)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # else Django logs a line for each; we count
+    return response
 
 
 def _encoding(request: HttpRequest) -> str:
