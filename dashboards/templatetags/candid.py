@@ -18,7 +18,11 @@ register.filter("decimal", numbers.decimal)
 register.filter("percent", numbers.percent)
 register.filter("milliseconds", numbers.milliseconds)
 register.simple_tag(drawings.bar, name="bar")
-register.simple_tag(drawings.latency_bar, name="latency_bar")
+
+
+@register.simple_tag
+def latency_bar(p50: Measure, p95: Measure, p99: Measure, full_ms: float) -> SafeString:
+    return drawings.latency_bar(numbers.shown(p50), numbers.shown(p95), numbers.shown(p99), full_ms)
 
 
 @register.simple_tag

@@ -55,7 +55,8 @@ def test_a_filter_swaps_the_report_and_the_address(window: Callable[..., Window]
     opened = window()
     page = opened.open("/dashboards/active-users/")
 
-    page.select_option("select[name=deployment]", "cloud")
+    page.focus("#deployment")
+    page.select_option("#deployment", "cloud")
     page.wait_for_url(re.compile("deployment=cloud"))
     opened.wait_for_plots()
 
