@@ -24,6 +24,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         data_dir = Path(tempfile.mkdtemp(prefix="candid-tests-"))
         data_dir.chmod(0o711)  # as root, the servers' own user must pass
         servers = embedded.start(data_dir, durable=False)
+        (data_dir / "static").mkdir()  # whitenoise warns where it is missing
         early_config.stash[RUNNING] = servers
         os.environ.update(servers.environment())
     return (yield)

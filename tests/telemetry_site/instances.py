@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -41,8 +41,7 @@ def place() -> Iterator[Path]:
     try:
         yield parent
     finally:
-        for process in processes(parent):
-            process.kill()
+        kill(processes(parent))
         shutil.rmtree(parent, ignore_errors=True)
 
 
@@ -55,6 +54,14 @@ def processes(directory: Path | str) -> list[psutil.Process]:
         and process.info["status"] != psutil.STATUS_ZOMBIE
         and process.pid != os.getpid()
     ]
+
+
+def kill(those: list[psutil.Process]) -> None:
+    """SIGKILL; some of them may end by themselves when others do."""
+    for process in those:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(those, timeout=10)
 
 
 def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -79,6 +79,6 @@ def test_production_names_all_three_addresses(name: str, identifier: str, settin
     assert [error.id for error in checks.candid(None)] == [f"candid.{identifier}"]
 
 
-def test_one_database_for_both_is_refused(settings: Settings) -> None:
-    settings.DATABASES = settings.DATABASES | {"analytics": settings.DATABASES["default"]}
+def test_one_database_for_both_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.DATABASES, "analytics", settings.DATABASES["default"])
     assert [error.id for error in checks.candid(None)] == ["candid.E011"]

@@ -18,7 +18,7 @@ from manage import needs_servers, without_data_dir
 from telemetry_site import embedded
 from telemetry_site.embedded import home as homes
 from telemetry_site.embedded import postgres as postgres_module
-from tests.telemetry_site.instances import ROOT, data_dir, environment, manage, place, processes
+from tests.telemetry_site.instances import ROOT, data_dir, environment, kill, manage, place, processes
 
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root has an unprivileged user for the servers"
@@ -35,8 +35,7 @@ def used() -> Iterator[Path]:
 @pytest.fixture
 def directory(used: Path) -> Iterator[Path]:
     yield used
-    for process in processes(used):
-        process.kill()
+    kill(processes(used))
 
 
 @pytest.fixture
@@ -59,12 +58,6 @@ def query(servers: embedded.Servers, sql: str) -> object:
 def postmaster(directory: Path) -> psutil.Process:
     [process] = [one for one in processes(directory) if "-D" in one.cmdline()]
     return process
-
-
-def kill_servers(directory: Path) -> None:
-    for process in processes(directory):
-        process.kill()
-        process.wait()
 
 
 def holder(directory: Path) -> subprocess.Popen[str]:
@@ -112,7 +105,7 @@ def test_servers_of_a_killed_owner_are_joined(directory: Path) -> None:
 def test_killed_servers_start_again_with_their_data(directory: Path) -> None:
     with_data = embedded.start(directory)  # durable, as it is outside tests
     query(with_data, "CREATE TABLE kept AS SELECT 42 AS answer")
-    kill_servers(directory)
+    kill(processes(directory))
     servers = start(directory)
     assert query(servers, "SELECT answer FROM kept") == 42
     servers.stop()
@@ -123,7 +116,7 @@ def test_killed_servers_start_again_with_their_data(directory: Path) -> None:
 def test_a_holder_can_have_a_lost_server_started_again(directory: Path) -> None:
     servers = start(directory)
     assert servers.ensure() is False
-    kill_servers(directory)
+    kill(processes(directory))
     assert servers.ensure() is True
     assert query(servers, "SELECT 1") == 1
     servers.stop()

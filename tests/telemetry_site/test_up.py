@@ -18,7 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from telemetry_site import demo
 from telemetry_site.management.commands import up
 from telemetry_site.supervisor import Output
-from tests.telemetry_site.instances import Instance, data_dir, free_port, manage, processes
+from tests.telemetry_site.instances import Instance, data_dir, free_port, kill, manage, processes
 
 
 @pytest.fixture
@@ -85,14 +85,12 @@ def test_after_kill_9_it_starts_again_with_its_data(directory: Path) -> None:
     _gone, left = psutil.wait_procs(programs, timeout=15)
     assert left == []
 
-    for process in processes(directory):
-        process.kill()
+    kill(processes(directory))
     again = Instance(directory)
     assert again.ready() < 10
     found = manage("shell", "-c", f"{user}print(User.objects.get().username)", "--data-dir", str(directory))
     assert found.stdout.splitlines()[-1] == "kept"
-    for process in again.everything():
-        process.kill()
+    kill(again.everything())
     again.process.wait()
 
     found = manage("shell", "-c", f"{user}print(User.objects.get().username)", "--data-dir", str(directory))
