@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("ingest.urls")),
     path("health", health.health),
     path("ready", health.ready),
+    path("", include("dashboards.api_urls")),
     path("", include("dashboards.urls")),
     path("admin/", admin.site.urls),
 ]

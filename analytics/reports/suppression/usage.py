@@ -249,6 +249,6 @@ def _day_marks(days: Sequence[Day], people: Count, complete_people: Count) -> Ma
 
 def _previous_marks(filters: ReportFilters, days: Sequence[Day], people: Count) -> Marks:
     """The previous period's last day, today's counterpart, is not part of its total."""
-    counted = len(days) - (1 if filters.includes_today and days else 0)
+    counted: int = len(days) - (1 if filters.includes_today and days else 0)
     marks: Marks = rows_of(people, [day.users for day in days[:counted]])
     return [*marks, *(Mark.FEW if few(day.users) else None for day in days[counted:])]
