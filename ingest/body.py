@@ -6,7 +6,7 @@ Django's own stream drops chunked bodies; granian hands them over on `wsgi.input
 
 import time
 import zlib
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -74,7 +74,7 @@ def _has_zlib_header(data: bytes) -> bool:
     return len(data) >= 2 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
-def _read(stream: IO[bytes], limit: int) -> bytes:
+def _read(stream: Any, limit: int) -> bytes:
     pieces: list[bytes] = []
     total, deadline = 0, time.monotonic() + DEADLINE
     while piece := stream.read(min(PIECE, limit + 1 - total)):
@@ -87,10 +87,9 @@ def _read(stream: IO[bytes], limit: int) -> bytes:
     return b"".join(pieces)
 
 
-def _stream(request: HttpRequest) -> IO[bytes]:
+def _stream(request: HttpRequest) -> Any:
     environ: dict[str, Any] = getattr(request, "environ", {})
-    stream: IO[bytes] = environ["wsgi.input"] if environ.get("wsgi.input_terminated") else request
-    return stream
+    return environ["wsgi.input"] if environ.get("wsgi.input_terminated") else request
 
 
 def _declared_length(request: HttpRequest) -> int | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from analytics.store import BaseEvent, Row
-from consent.attributes import as_number, as_text
+from consent.attributes import Kept, as_number, as_text
 from consent.policy import Tier
 from consent.pseudonyms import anonymous_user
 from consent.registry import Registry
@@ -204,7 +204,7 @@ class RowMaker:
         for attribute in self._registry.of_tier(Tier.BASE):
             for name in (attribute.name, *attribute.also):
                 answer = self._registry.clean(attribute.name, attributes.get(name))
-                if hasattr(answer, "value"):
+                if isinstance(answer, Kept):
                     kept[attribute.name] = str(answer.value)
                     break
         claimed = deployment_type(attributes)

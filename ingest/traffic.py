@@ -134,7 +134,7 @@ class Outcome(NamedTuple):
 
     outcome: str
     reason: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody wants here
 
 
 class Hour(NamedTuple):

@@ -96,7 +96,7 @@ def _field(key: str, value: Any, depth: int) -> Any:
 
 def _with_shared_resources(records: list[Any]) -> list[Any]:
     """Equal neighbours share one resource object again: later stages read a resource once per object."""
-    shared = []
+    shared: list[Any] = []
     for record in records:
         if shared and record.resource == shared[-1].resource:
             record = record._replace(resource=shared[-1].resource)
