@@ -22,6 +22,7 @@ from telemetry_site.celery import app
 from telemetry_site.supervisor import Output, Program, Supervisor
 
 THREADS = 4  # per worker; each holds a connection to both databases
+WORKER_OPTIONS = ("--concurrency=2", "--without-gossip", "--without-mingle")  # workers need no news of others
 CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 OUR_APPS = {"telemetry_site", "dashboards", "ingest", "analytics", "consent"}
 
@@ -155,7 +156,7 @@ def supervise(
     programs = [
         Program("web", granian("telemetry_site.wsgi:application", options, options["port"])),
         Program("otlp", granian("telemetry_site.wsgi_otlp:application", options, options["otlp_port"])),
-        Program("worker", celery("worker", "--concurrency=2", f"--hostname={node}"), CELERY_ENVIRONMENT),
+        Program("worker", celery("worker", f"--hostname={node}", *WORKER_OPTIONS), CELERY_ENVIRONMENT),
         Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT),
     ]
     return Supervisor(
