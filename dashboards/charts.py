@@ -8,7 +8,7 @@ from analytics.reports.active_users import ActiveDay, ActiveUsersReport
 from analytics.reports.endpoints import EndpointDay
 from analytics.reports.features import FeatureReport, FeatureRow, FeaturesReport
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.reports.installations import InstallationsReport
+from analytics.reports.installations import InstallationDay, InstallationsReport
 from analytics.reports.retention import RetentionReport
 from dashboards import figures
 from dashboards.figures import Number, Plot, Trace, token
@@ -31,32 +31,37 @@ def _earlier_days(filters: ReportFilters, days: Sequence[date]) -> list[date]:
 
 
 def active_users_plot(report: ActiveUsersReport) -> Plot:
-    """Deployment types stacked, the total above them, the previous total dotted."""
+    """Deployment types stacked, the total above them, the previous total dotted.
+
+    On a day of which a part is hidden there is no stack, because the others would seem to have
+    fallen: a grey area shows the total alone.
+    """
     filters, days = report.filters, [day.day for day in report.days]
     layers = _layers(report)
     total = [shown(day.total) for day in report.days]
     earlier = [shown(day.total) for day in report.previous]
+    is_whole = [all(values[i] is not None for _, values, _, _ in layers) for i in range(len(days))]
     traces: list[Trace] = []
     lines: list[Trace] = []
     shapes = figures.veil(days, filters.today)
     labels: list[tuple[str, float, str]] = []
-    top: list[Number] = [0] * len(days)
+    top: list[Number] = [0 if whole else None for whole in is_whole]
     for name, values, colour, ink in layers:
         bottom = figures.last_complete(days, top, filters.today)
-        top = [(below or 0) + (value or 0) for below, value in zip(top, values, strict=True)]
-        fill = token(f"{colour}-fill")
-        traces.append(
-            figures.hoverable(name, days, values, colour, filters.today, stackgroup="day", fillcolor=fill)
-        )
+        top = figures.added(top, values)
+        traces += _stacked_runs(name, days, values, colour, is_whole, filters.today)
         lines.append(figures.finished_line(days, top, colour, 1.5, filters.today))
         shapes += figures.unfinished_line(days, top, colour, 1.5, filters.today)
-        upper = figures.last_complete(days, top, filters.today)
-        labels.append((name, (bottom + upper) / 2, ink))
+        labels.append((name, (bottom + figures.last_complete(days, top, filters.today)) / 2, ink))
+    if not any(is_whole):
+        labels = [("All", figures.last_complete(days, total, filters.today) / 2, "ink")]
+    if not all(is_whole):
+        lines.append(_total_alone(days, total, is_whole))
     if any(earlier):  # nothing at all: there was no earlier period yet
         name = f"All, {filters.shift_label}"
         lines.append(figures.earlier_line(name, days, earlier, _earlier_days(filters, days)))
     if len(layers) > 1:
-        lines.append(figures.hoverable("All", days, total, "ink", filters.today))
+        lines.append(_all_by_mouse(days, total, is_whole, filters.today))
     span = figures.top_of(top, total, earlier)
     layout = {
         "shapes": shapes,
@@ -65,7 +70,52 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
         "xaxis": figures.day_axis(days),
         "meta": {"narrowMargin": {"r": 14}},
     }
-    return Plot("active-users", figures.figure(traces + lines, layout), _active_finding(report))
+    key = [] if all(is_whole) else ["split hidden, a group is too small"]
+    return Plot("active-users", figures.figure(traces + lines, layout), _active_finding(report), key)
+
+
+def _stacked_runs(
+    name: str,
+    days: Sequence[date],
+    values: Sequence[Number],
+    colour: str,
+    is_whole: Sequence[bool],
+    today: date,
+) -> list[Trace]:
+    """One area for each run of whole days: plotly draws a gap in a stack as zero."""
+    fill = token(f"{colour}-fill")
+    return [
+        figures.hoverable(
+            name, days[run], values[run], colour, today, stackgroup=f"from {run.start}", fillcolor=fill
+        )
+        for run in figures.runs(is_whole)
+    ]
+
+
+def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool]) -> Trace:
+    """The grey area from the last whole day before to the first after."""
+    padded = [True, *is_whole, True]
+    values = [None if all(padded[i : i + 3]) or value is None else value for i, value in enumerate(total)]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": figures.iso(days),
+        "y": values,
+        "fill": "tozeroy",
+        "fillcolor": token("series-other-soft"),
+        "line": {"width": 1.5, "color": token("series-other")},
+        "hoverinfo": "skip",
+    }
+
+
+def _all_by_mouse(
+    days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool], today: date
+) -> Trace:
+    open_words = figures.so_far(days, today)
+    words = [
+        word if whole else f"{word}, split hidden" for word, whole in zip(open_words, is_whole, strict=True)
+    ]
+    return figures.hoverable("All", days, total, "ink", today, customdata=words)
 
 
 def _layers(report: ActiveUsersReport) -> list[tuple[str, list[Number], str, str]]:
@@ -295,7 +345,8 @@ def retention_curve_plot(report: RetentionReport) -> Plot:
         traces.append(
             {
                 "type": "scatter",
-                "mode": "lines",
+                "mode": "lines+markers" if None in values else "lines",
+                "marker": {"size": 5, "color": token(colour)},
                 "name": name,
                 "x": numbers,
                 "y": values,
@@ -340,24 +391,30 @@ def versions_plot(report: InstallationsReport) -> Plot:
     traces: list[Trace] = []
     labels: list[tuple[str, float, str]] = []
     top: list[Number] = [0] * len(days)
-    for i, version in enumerate(report.shown_versions):
-        values = [shown(day.versions[i]) for day in days]
+    layers = [
+        (version, [shown(day.versions[i]) for day in days], f"ord-{first_colour + i}")
+        for i, version in enumerate(report.shown_versions)
+    ]
+    layers.append(("Too few to show", _rest(days), "series-other-fill"))
+    for name, values, colour in layers:
+        if not any(values):
+            continue
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": version,
+                "name": name,
                 "x": figures.iso(dates),
                 "y": values,
                 "stackgroup": "versions",
                 "line": {"width": 0.75, "color": token("surface")},
-                "fillcolor": token(f"ord-{first_colour + i}"),
+                "fillcolor": token(colour),
                 "hovertemplate": "%{y:,}",
             }
         )
-        below = top[-1] if top else 0
-        top = [(under or 0) + (value or 0) for under, value in zip(top, values, strict=True)]
-        labels.append((version, ((below or 0) + (top[-1] or 0 if top else 0)) / 2, "ink"))
+        below = top[-1] or 0
+        top = figures.added(top, [value or 0 for value in values])
+        labels.append((name, (below + (top[-1] or 0)) / 2, "ink"))
     span = figures.top_of(top)
     layout = {
         "annotations": figures.stacked_labels(labels, span=span),
@@ -368,3 +425,13 @@ def versions_plot(report: InstallationsReport) -> Plot:
     }
     finding = "Stacked area plot of active installations by version. The table below has yesterday's values."
     return Plot("versions", figures.figure(traces, layout), finding)
+
+
+def _rest(days: Sequence[InstallationDay]) -> list[Number]:
+    """What the shown versions of a day leave of its total: the hidden ones together, as in the table."""
+    rest: list[Number] = []
+    for day in days:
+        total, parts = shown(day.total), [shown(value) for value in day.versions]
+        hidden = total is not None and None in parts
+        rest.append((total or 0) - sum(part or 0 for part in parts) if hidden else None)
+    return rest

@@ -186,6 +186,27 @@ def last_complete(days: Sequence[date], values: Sequence[Number], today: date) -
     return float(([*final] or [0])[-1])
 
 
+def added(below: Sequence[Number], values: Sequence[Number]) -> list[Number]:
+    """The next edge of a stack; None where either is not known."""
+    return [
+        None if under is None or value is None else under + value
+        for under, value in zip(below, values, strict=True)
+    ]
+
+
+def runs(flags: Sequence[bool]) -> list[slice]:
+    """The stretches of true flags."""
+    found: list[slice] = []
+    start: int | None = None
+    for i, flag in enumerate([*flags, False]):
+        if flag and start is None:
+            start = i
+        elif not flag and start is not None:
+            found.append(slice(start, i))
+            start = None
+    return found
+
+
 def today_note(days: Sequence[date], today: date, text: str = "today so far") -> list[Trace]:
     if not days or days[-1] < today:
         return []

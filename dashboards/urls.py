@@ -22,6 +22,7 @@ pages = [
 ]
 
 urlpatterns = [
+    path("", include("dashboards.api_urls")),
     path("", RedirectView.as_view(pattern_name="dashboards:overview"), name="root"),
     path("favicon.ico", RedirectView.as_view(url=settings.STATIC_URL + "dashboards/mark.svg")),
     path("dashboards/", include((pages, "dashboards"))),

@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from analytics.reports.cells import Compared, Measure
+from analytics.reports.cells import Compared, Mark, Measure
 from dashboards import drawings, numbers
 from dashboards.tables import CoveragePart
 
@@ -57,7 +57,9 @@ def percent_bare(value: Measure) -> str:
 
 @register.simple_tag
 def row_sparkline(values: Sequence[Measure]) -> SafeString:
-    """The small line in a table row."""
+    """The small line in a table row; where most days are hidden, the word instead of scraps of a line."""
+    if 2 * sum(isinstance(value, Mark) for value in values) > len(values):
+        return SafeString('<span class="muted">hidden</span>')
     return drawings.sparkline([numbers.shown(value) for value in values], width=96, height=22, kind="row")
 
 

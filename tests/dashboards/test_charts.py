@@ -69,7 +69,8 @@ def test_a_range_that_is_over_has_nothing_dashed() -> None:
 def test_a_hidden_layer_draws_nothing() -> None:
     plot = charts.active_users_plot(active_report(filters(range="7d"), cloud=Mark.FEW))
 
-    assert set(trace(plot, "Cloud")["y"]) == {None}
+    assert all(one.get("name") != "Cloud" for one in plot.figure["data"])
+    assert [label["text"] for label in plot.figure["layout"]["annotations"]][0] == "All"
 
 
 def test_the_earlier_period_says_its_own_dates() -> None:
@@ -111,3 +112,20 @@ def test_an_endpoint_that_answers_at_once_fits_a_logarithmic_axis() -> None:
     days = [EndpointDay(day, 5, 0, 0.0, 0.0, 0.0, 5, day < TODAY) for day in days_of(asked)]
 
     assert trace(charts.latency_plot(asked, days, [], "all"), "p50")["y"][0] == 0.1
+
+
+def test_a_day_whose_split_is_hidden_shows_its_total_and_no_fall() -> None:
+    report = active_report(filters(range="7d"))
+    hidden = [
+        day._replace(cloud=Mark.HIDDEN, unknown=Mark.FEW) if i == 3 else day
+        for i, day in enumerate(report.days)
+    ]
+    report.series["dau"][:] = hidden
+
+    plot = charts.active_users_plot(report)
+
+    clouds = [one for one in plot.figure["data"] if one.get("name") == "Cloud"]
+    assert [len(one["x"]) for one in clouds] == [3, 3]
+    grey = next(one for one in plot.figure["data"] if one.get("fill") == "tozeroy")
+    assert grey["y"] == [None, None, 25, 25, 25, None, None]
+    assert trace(plot, "All")["customdata"][3] == ", split hidden"
