@@ -55,8 +55,7 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
         labels.append((name, (bottom + figures.last_complete(days, top, filters.today)) / 2, ink))
     if not any(is_whole):
         labels = [("All", figures.last_complete(days, total, filters.today) / 2, "ink")]
-    if not all(is_whole):
-        lines.append(_total_alone(days, total, is_whole))
+    lines += _total_alone(days, total, is_whole)
     if any(earlier):  # nothing at all: there was no earlier period yet
         name = f"All, {filters.shift_label}"
         lines.append(figures.earlier_line(name, days, earlier, _earlier_days(filters, days)))
@@ -92,20 +91,24 @@ def _stacked_runs(
     ]
 
 
-def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool]) -> Trace:
-    """The grey area from the last whole day before to the first after."""
-    padded = [True, *is_whole, True]
-    values = [None if all(padded[i : i + 3]) or value is None else value for i, value in enumerate(total)]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": figures.iso(days),
-        "y": values,
-        "fill": "tozeroy",
-        "fillcolor": token("series-other-soft"),
-        "line": {"width": 1.5, "color": token("series-other")},
-        "hoverinfo": "skip",
-    }
+def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool]) -> list[Trace]:
+    """Grey areas, each from the last whole day before to the first after (plotly fills across gaps)."""
+    traces: list[Trace] = []
+    for run in figures.runs([not whole for whole in is_whole]):
+        reach = slice(max(0, run.start - 1), run.stop + 1)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": figures.iso(days[reach]),
+                "y": list(total[reach]),
+                "fill": "tozeroy",
+                "fillcolor": token("series-other-soft"),
+                "line": {"width": 1.5, "color": token("series-other")},
+                "hoverinfo": "skip",
+            }
+        )
+    return traces
 
 
 def _all_by_mouse(

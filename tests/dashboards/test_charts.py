@@ -70,7 +70,7 @@ def test_a_hidden_layer_draws_nothing() -> None:
     plot = charts.active_users_plot(active_report(filters(range="7d"), cloud=Mark.FEW))
 
     assert all(one.get("name") != "Cloud" for one in plot.figure["data"])
-    assert [label["text"] for label in plot.figure["layout"]["annotations"]][0] == "All"
+    assert next(label["text"] for label in plot.figure["layout"]["annotations"]) == "All"
 
 
 def test_the_earlier_period_says_its_own_dates() -> None:
@@ -127,5 +127,6 @@ def test_a_day_whose_split_is_hidden_shows_its_total_and_no_fall() -> None:
     clouds = [one for one in plot.figure["data"] if one.get("name") == "Cloud"]
     assert [len(one["x"]) for one in clouds] == [3, 3]
     grey = next(one for one in plot.figure["data"] if one.get("fill") == "tozeroy")
-    assert grey["y"] == [None, None, 25, 25, 25, None, None]
+    assert grey["x"] == clouds[0]["x"][-1:] + ["2026-11-14"] + clouds[1]["x"][:1]
+    assert grey["y"] == [25, 25, 25]
     assert trace(plot, "All")["customdata"][3] == ", split hidden"
