@@ -312,7 +312,7 @@ class ChangeRow(NamedTuple):
     method: str = ""
 
 
-LEAST_USERS = 20  # below, a change by a few people looks large
+LEAST_USERS = 50  # below, a change by a few people looks large
 LEAST_REQUESTS = 500
 CHANGES = 6
 

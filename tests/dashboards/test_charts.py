@@ -127,6 +127,6 @@ def test_a_day_whose_split_is_hidden_shows_its_total_and_no_fall() -> None:
     clouds = [one for one in plot.figure["data"] if one.get("name") == "Cloud"]
     assert [len(one["x"]) for one in clouds] == [3, 3]
     grey = next(one for one in plot.figure["data"] if one.get("fill") == "tozeroy")
-    assert grey["x"] == clouds[0]["x"][-1:] + ["2026-11-14"] + clouds[1]["x"][:1]
+    assert grey["x"] == ["2026-11-13", "2026-11-14", "2026-11-15"]
     assert grey["y"] == [25, 25, 25]
     assert trace(plot, "All")["customdata"][3] == ", split hidden"
