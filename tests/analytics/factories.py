@@ -1,0 +1,127 @@
+"""Rows of the event tables, made directly: a test names only what it is about."""
+
+import itertools
+import random
+import uuid
+from datetime import UTC, date, datetime, timedelta
+
+from analytics import partitions
+from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
+from analytics.reports.filters import ReportFilters
+
+TODAY = date(2026, 11, 17)  # a Tuesday
+NUMBERS = itertools.count(1)
+
+
+def person(number: int) -> str:
+    """The pseudonym of a test's n-th person (or organization)."""
+    return f"{number:032x}"
+
+
+def at(day: date | datetime, hour: float = 12) -> datetime:
+    """An instant of a day; an instant stays as it is."""
+    if isinstance(day, datetime):
+        return day
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
+
+
+def ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+def make_partitions() -> None:
+    """Room for the months that tests about TODAY use, whatever day it really is."""
+    partitions.ensure(partitions.Month(2025, 8), partitions.Month(2026, 11))
+
+
+def _event(user, day, **values):
+    moment = at(day)
+    common = {
+        "id": uuid.UUID(int=next(NUMBERS)),
+        "user_id": person(user) if isinstance(user, int) else user,
+        "organization_id": person(999),
+        "timestamp": moment,
+        "deployment_type": "cloud",
+        "received_at": moment,
+    }
+    return common | values
+
+
+def activity(user=1, day=TODAY, *, event_type="login", session="", **values):
+    return UserActivity.objects.create(
+        **_event(user, day, event_type=event_type, session_id=session, **values)
+    )
+
+
+def feature(user=1, day=TODAY, *, name="timer", action="started", **values):
+    return FeatureUsage.objects.create(**_event(user, day, feature_name=name, action=action, **values))
+
+
+def endpoint(user=1, day=TODAY, *, path="/a", method="GET", status=200, ms=10.0, **values):
+    return EndpointUsage.objects.create(
+        **_event(user, day, endpoint=path, method=method, status_code=status, duration_ms=ms, **values)
+    )
+
+
+def installation(number=1, days=(TODAY,), *, version="1.0", first_seen=None, **values):
+    """An installation with a heartbeat on each of the days."""
+    moments = sorted(at(day) for day in days)
+    known = Installation.objects.create(
+        pseudonym=person(number),
+        app_version=version,
+        first_seen_at=at(first_seen) if first_seen else moments[0],
+        last_seen_at=moments[-1],
+        **values,
+    )
+    for moment in moments:
+        InstallationEvent.objects.create(
+            installation=known, name="heartbeat", timestamp=moment, received_at=moment
+        )
+    return known
+
+
+def filters(today=TODAY, **query) -> ReportFilters:
+    query = {name.rstrip("_"): value for name, value in query.items()}
+    return ReportFilters.from_query(query, today=today)
+
+
+def crowd(seed: int, *, people: int = 30, events: int = 700, days: int = 100):
+    """Random events in all tables, inserted; they come back as plain tuples, for checking by hand.
+
+    (table, user, moment, deployment, organization, internal, what) with `what` the event type,
+    feature name or endpoint.
+    """
+    chance = random.Random(seed)
+    made = []
+    makers = {
+        "activity": (activity, "event_type"),
+        "feature": (feature, "name"),
+        "endpoint": (endpoint, "path"),
+    }
+    for _ in range(events):
+        table = chance.choice(tuple(makers))
+        make, column = makers[table]
+        user = chance.choice([*range(1, people + 1), "anon:" + "0" * 27])
+        moment = at(ago(int(days * chance.random() ** 1.5)), chance.random() * 24)
+        what = chance.choice(
+            {"activity": ("login", "logout"), "feature": ("a", "b"), "endpoint": ("/x", "/y")}[table]
+        )
+        values = {
+            "deployment_type": chance.choice(("cloud", "cloud", "self-hosted", "unknown")),
+            "organization_id": person(chance.choice((901, 902))),
+            "is_internal": chance.random() < 0.1,
+        }
+        make(user, moment, **{column: what}, **values)
+        made.append((table, user, moment, *values.values(), what))
+    return made
+
+
+def counts_for_somebody(event, asked: ReportFilters) -> bool:
+    """Whether an event of `crowd` passes the filters, the dates apart, and is of an identified person."""
+    _, user, _, deployment, organization, internal, _ = event
+    return (
+        isinstance(user, int)
+        and (asked.include_internal or not internal)
+        and asked.deployment in ("", deployment)
+        and asked.organization in ("", organization)
+    )
