@@ -25,9 +25,12 @@ class BodyRefused(Exception):
         self.message = message
 
 
-def read_body(request: HttpRequest) -> bytes:
-    """The whole body, inflated. Raises `BodyRefused`: 400, 408, 413 or 415."""
-    limit = settings.OTLP_MAX_BODY_BYTES
+def read_body(request: HttpRequest, *, limit: int | None = None) -> bytes:
+    """The whole body, inflated; `limit` is in bytes, `OTLP_MAX_BODY_BYTES` by default.
+
+    Raises `BodyRefused`: 400, 408, 413 or 415.
+    """
+    limit = settings.OTLP_MAX_BODY_BYTES if limit is None else limit
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding not in CODINGS:
         raise BodyRefused(415, "this Content-Encoding is not supported; there are gzip, deflate and identity")
@@ -43,7 +46,7 @@ def read_body(request: HttpRequest) -> bytes:
     if declared is not None and len(raw) < declared:
         raise BodyRefused(400, f"the body ended after {len(raw)} of {declared} bytes")
     window_bits = CODINGS[coding]
-    return raw if window_bits is None else inflate(raw, window_bits, limit)
+    return raw if window_bits is None or not raw else inflate(raw, window_bits, limit)
 
 
 def inflate(data: bytes, window_bits: int, limit: int) -> bytes:

@@ -24,8 +24,9 @@ KINDS = {"activity": ("event_type",), "endpoint": ("endpoint",), "feature": ("fe
 # One statement decides and remembers: of the new names as many as are left for the day.
 REMEMBER = """
 INSERT INTO ingest_seenname (key_id, kind, name, first_seen_on)
-SELECT %(key)s, %(kind)s, name, %(today)s FROM unnest(%(names)s::text[]) AS name
- WHERE NOT EXISTS (SELECT FROM ingest_seenname s WHERE (s.key_id, s.kind, s.name) = (%(key)s, %(kind)s, name))
+SELECT %(key)s, %(kind)s, sent.name, %(today)s FROM unnest(%(names)s::text[]) AS sent (name)
+ WHERE NOT EXISTS (SELECT FROM ingest_seenname seen
+                    WHERE (seen.key_id, seen.kind, seen.name) = (%(key)s, %(kind)s, sent.name))
  LIMIT greatest(0, %(cap)s - (SELECT count(*) FROM ingest_seenname
                                WHERE key_id = %(key)s AND kind = %(kind)s AND first_seen_on = %(today)s))
 """

@@ -101,6 +101,7 @@ class LogsRequest(msgspec.Struct, rename="camel"):
     resource_logs: list[ResourceLogs] | None = None
 
 
+UINT64_MAX = 2**64 - 1
 _TRACES = msgspec.json.Decoder(TracesRequest)
 _LOGS = msgspec.json.Decoder(LogsRequest)
 _KIND_NAMES = {
@@ -242,10 +243,10 @@ def _double(value: int | float | str) -> float | None:
 
 
 def _nanoseconds(value: Number) -> int:
-    """fixed64. What is no number, negative or beyond 2^64-1 is a time of 0: absent."""
+    """fixed64. What is no number, or negative, is a time of 0: absent. What is too large stays too large."""
     if isinstance(value, str):
-        value = int(value) if value.isascii() and value.isdecimal() and len(value) <= 20 else 0
-    return int(value) if value and 0 < value < 2**64 else 0
+        value = int(value) if value.isascii() and value.isdecimal() and len(value) <= 40 else 0
+    return min(int(value), UINT64_MAX) if value and 0 < value < float("inf") else 0
 
 
 def _enum(value: int | str | None) -> int:
@@ -259,6 +260,8 @@ def _enum(value: int | str | None) -> int:
 def _bytes(text: str) -> bytes | None:
     """Base64, standard or URL-safe, padded or not."""
     try:
-        return base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
+        return base64.b64decode(
+            text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True
+        )
     except (binascii.Error, ValueError):
         return None

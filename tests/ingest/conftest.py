@@ -1,6 +1,7 @@
 """For every test of ingest: no background thread, no names left in memory by another test."""
 
 import pytest
+from django.db import connections
 
 from ingest import traffic
 from ingest.names import known_names
@@ -13,3 +14,9 @@ def _quiet_ingest(monkeypatch: pytest.MonkeyPatch) -> None:
     traffic._waiting.counts.clear()
     traffic._waiting.used.clear()
     known_names.forget()
+
+
+@pytest.fixture
+def rolled_back(db: None) -> None:
+    """Let a test's transaction hold the store's own: psycopg commits a transaction that it began itself."""
+    connections["analytics"].cursor().execute("SELECT 1")

@@ -155,6 +155,10 @@ def post(
 ) -> Any:
     """Send a body (bytes as they are, everything else as JSON)."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return client.post(
-        path, raw, content_type=content_type, headers={"Authorization": f"Bearer {key}"} | headers
+    return client.generic(
+        "POST",
+        path,
+        raw,
+        content_type,
+        headers={"Authorization": f"Bearer {key}", "Content-Type": content_type} | headers,
     )
