@@ -18,7 +18,7 @@ import psutil
 
 ROOT = Path(__file__).parent.parent.parent
 OURS = ("DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ID_HASH_KEY", "DEBUG")
-OURS += ("CANDID_EMBEDDED", "CANDID_DATA_DIR", "PUBLIC_URL")
+OURS += ("CANDID_EMBEDDED", "CANDID_DATA_DIR", "PUBLIC_URL", "DJANGO_ALLOW_ASYNC_UNSAFE")
 
 
 def environment(**more: str) -> dict[str, str]:
