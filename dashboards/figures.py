@@ -128,7 +128,7 @@ def earlier_line(
     name: str,
     days: Sequence[date],
     values: Sequence[Number],
-    earlier_days: Sequence[date],
+    shift: timedelta,
     hover: str = "%{y:,} on %{customdata}",
 ) -> Trace:
     """The previous period, dotted, drawn on this period's days (same weekdays)."""
@@ -139,7 +139,7 @@ def earlier_line(
         "x": iso(days),
         "y": list(values),
         "line": GHOST,
-        "customdata": [day_name(day) for day in earlier_days],
+        "customdata": [day_name(day - shift) for day in days],
         "hovertemplate": hover,
     }
 

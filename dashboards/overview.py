@@ -8,7 +8,7 @@ from analytics.reports.active_users import ActiveUsersReport
 from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.overview import OverviewReport, overview_report
-from dashboards import drawings, tables
+from dashboards import drawings, summary
 from dashboards.access import staff_only
 from dashboards.arrivals import arrivals
 from dashboards.filters import filter_bar
@@ -38,16 +38,16 @@ def overview(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         top_features=report.features.rows[:3],
         sparks=_sparks(report),
         coverage=[
-            tables.coverage_row("Organizations", report.organizations),
-            tables.coverage_row("Users", report.users),
+            summary.coverage_row("Organizations", report.organizations),
+            summary.coverage_row("Users", report.users),
         ],
         by_deployment=[
-            (DEPLOYMENTS[name], tables.coverage_row(DEPLOYMENTS[name], part))
+            (DEPLOYMENTS[name], summary.coverage_row(DEPLOYMENTS[name], part))
             for name, part in report.organizations_by_deployment.items()
         ],
         arrivals=(arrived := arrivals(hours=24)),
         arrival_columns=drawings.column_chart(arrived.accepted_by_hour),
-        changes=tables.largest_changes(report) if filters.compare else [],
+        changes=summary.largest_changes(report) if filters.compare else [],
     )
 
 

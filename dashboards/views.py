@@ -22,7 +22,7 @@ from analytics.reports.features import feature_report, features_report
 from analytics.reports.filters import ACTIVITIES, DEPLOYMENTS, METRICS, ReportFilters
 from analytics.reports.installations import InstallationsReport, installations_report
 from analytics.reports.retention import retention_report
-from dashboards import charts, tables
+from dashboards import charts, heat, tables
 from dashboards.filters import filter_bar
 from dashboards.numbers import round_milliseconds
 from dashboards.pages import Crumb, page, report_page
@@ -167,7 +167,7 @@ def endpoint(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         rows, show_all = _shortened(request, report.days[::-1])
         context |= {
             "plot": charts.latency_plot(filters, report.days, report.previous_days, "this endpoint"),
-            "heat": tables.latency_heat(report),
+            "heat": heat.latency_heat(report),
             "rows": rows,
             "show_all": show_all,
             "statuses": tables.bar_rows(
@@ -203,7 +203,7 @@ def retention(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         report=report,
         plot=charts.retention_weeks_plot(report),
         curve=charts.retention_curve_plot(report),
-        cohorts=tables.cohort_table(report),
+        cohorts=heat.cohort_table(report),
         weeks=tables.week_rows(report),
         switches=[_switch(filters, "Definition", "definition", SHORT_NAMES)],
         **_common(filters),

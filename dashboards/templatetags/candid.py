@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from analytics.reports.cells import Compared, Mark, Measure
 from dashboards import drawings, numbers
-from dashboards.tables import CoveragePart
+from dashboards.summary import CoveragePart
 
 register = template.Library()
 register.filter("count", numbers.count)

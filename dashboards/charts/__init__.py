@@ -1,0 +1,17 @@
+"""Reports turned into figures. They take reports that have been through suppression."""
+
+from dashboards.charts.active_users import active_users_plot
+from dashboards.charts.features import feature_plot, features_plot
+from dashboards.charts.latency import latency_plot
+from dashboards.charts.retention import retention_curve_plot, retention_weeks_plot
+from dashboards.charts.versions import versions_plot
+
+__all__ = [
+    "active_users_plot",
+    "feature_plot",
+    "features_plot",
+    "latency_plot",
+    "retention_curve_plot",
+    "retention_weeks_plot",
+    "versions_plot",
+]

@@ -1,0 +1,84 @@
+"""Features: people per day, of the most used ones and of one."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from analytics.reports.features import FeatureReport, FeatureRow, FeaturesReport
+from dashboards import figures
+from dashboards.figures import Number, Plot, Trace, token
+from dashboards.numbers import shown
+
+LINE_COLOURS = [f"series-{i}" for i in range(1, 6)]
+
+
+def features_plot(report: FeaturesReport) -> Plot:
+    """People per day of the five features with most users."""
+    filters, days = report.filters, list(report.days)
+    known = [row for row in report.rows if shown(row.users) is not None]
+    rows = sorted(known, key=lambda row: -(shown(row.users) or 0))[: len(LINE_COLOURS)]
+    traces: list[Trace] = []
+    lines: list[Trace] = []
+    shapes = figures.veil(days, filters.today)
+    for colour, row in zip(LINE_COLOURS, rows, strict=False):
+        users = [shown(value) for value in row.trend]
+        traces.append(figures.hoverable(row.feature, days, users, colour, filters.today))
+        lines.append(figures.finished_line(days, users, colour, 1.75, filters.today))
+        shapes += figures.unfinished_line(days, users, colour, 1.75, filters.today)
+    layout = {
+        "shapes": shapes,
+        "annotations": figures.today_note(days, filters.today),
+        "margin": {"r": 24, "l": 48, "t": 10, "b": 32},
+        "yaxis": {"range": [0, _highest_trend(rows)]},
+        "xaxis": figures.day_axis(days),
+    }
+    names = [row.feature for row in rows]
+    finding = f"Line plot of people per day for {', '.join(names)}. The table below has the period."
+    return Plot("features", figures.figure(traces + lines, layout), finding, names)
+
+
+def _highest_trend(rows: Sequence[FeatureRow]) -> float:
+    return figures.top_of(*([shown(value) for value in row.trend] for row in rows))
+
+
+def feature_plot(report: FeatureReport) -> Plot:
+    """People using one feature each day."""
+    filters, days = report.filters, [day.day for day in report.days]
+    users = [shown(day.users) for day in report.days]
+    earlier = [shown(day.users) for day in report.previous]
+    traces = [
+        figures.hoverable(
+            "Users", days, users, "series-1", filters.today, fill="tozeroy", fillcolor=token("band-2")
+        ),
+        figures.finished_line(days, users, "series-1", 2, filters.today),
+    ]
+    if any(earlier):  # nothing at all: there was no earlier period yet
+        name = filters.shift_label[:1].upper() + filters.shift_label[1:]
+        traces.append(figures.earlier_line(name, days, earlier, filters.shift))
+    if days and filters.includes_today:
+        traces.append(_open_end(days[-1:], users[-1:]))
+    layout = {
+        "shapes": figures.unfinished_line(days, users, "series-1", 2, filters.today),
+        "annotations": figures.today_note(days, filters.today),
+        "margin": {"r": 24, "l": 44, "t": 10, "b": 32},
+        "yaxis": {"range": [0, figures.top_of(users, earlier)]},
+        "xaxis": figures.day_axis(days),
+    }
+    finding = f"Line plot of the people who used {report.feature} each day. The table below has every value."
+    return Plot("feature", figures.figure(traces, layout), finding)
+
+
+def _open_end(days: Sequence[date], values: Sequence[Number]) -> Trace:
+    """A hollow dot: this value is not final."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": figures.iso(days),
+        "y": list(values),
+        "marker": {
+            "size": 8,
+            "color": token("surface"),
+            "line": {"width": 2, "color": token("series-1")},
+        },
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }

@@ -1,0 +1,62 @@
+"""Installations: which versions run, oldest to newest."""
+
+from collections.abc import Sequence
+
+from analytics.reports.installations import InstallationDay, InstallationsReport
+from dashboards import figures
+from dashboards.figures import Number, Plot, Trace, token
+from dashboards.numbers import shown
+
+
+def versions_plot(report: InstallationsReport) -> Plot:
+    """Active installations by version, oldest below, newest on top in the strongest colour."""
+    days = [day for day in report.days if day.complete]
+    dates = [day.day for day in days]
+    first_colour = 6 - len(report.shown_versions)
+    traces: list[Trace] = []
+    labels: list[tuple[str, float, str]] = []
+    top: list[Number] = [0] * len(days)
+    layers = [
+        (version, [shown(day.versions[i]) for day in days], f"ord-{first_colour + i}")
+        for i, version in enumerate(report.shown_versions)
+    ]
+    layers.append(("Too few to show", _rest(days), "series-other-fill"))
+    for name, values, colour in layers:
+        if not any(values):
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": figures.iso(dates),
+                "y": values,
+                "stackgroup": "versions",
+                "line": {"width": 0.75, "color": token("surface")},
+                "fillcolor": token(colour),
+                "hovertemplate": "%{y:,}",
+            }
+        )
+        below = top[-1] or 0
+        top = figures.added(top, [value or 0 for value in values])
+        labels.append((name, (below + (top[-1] or 0)) / 2, "ink"))
+    span = figures.top_of(top)
+    layout = {
+        "annotations": figures.stacked_labels(labels, span=span),
+        "margin": {"r": 104, "l": 48, "t": 10, "b": 32},
+        "yaxis": {"range": [0, span]},
+        "xaxis": figures.day_axis(dates) if dates else {},
+        "meta": {"narrowMargin": {"r": 14}},
+    }
+    finding = "Stacked area plot of active installations by version. The table below has yesterday's values."
+    return Plot("versions", figures.figure(traces, layout), finding)
+
+
+def _rest(days: Sequence[InstallationDay]) -> list[Number]:
+    """What the shown versions of a day leave of its total: the hidden ones together, as in the table."""
+    rest: list[Number] = []
+    for day in days:
+        total, parts = shown(day.total), [shown(value) for value in day.versions]
+        hidden = total is not None and None in parts
+        rest.append((total or 0) - sum(part or 0 for part in parts) if hidden else None)
+    return rest
