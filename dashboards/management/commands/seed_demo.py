@@ -18,7 +18,7 @@ from consent.keys import digest_of
 from consent.models import Key, Scope
 from ingest.models import TrafficCount
 
-DEFAULT_EVENTS = 200_000
+DEFAULT_EVENTS = 300_000
 TRAFFIC_DAYS = 30
 KEY_NAME = "Demo data (revoked: nothing can be sent with it)"
 REFUSED = (("refused", "no_consent", 0.071), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002))

@@ -1,0 +1,184 @@
+"""Demo data: there at once, plausible, and gone to the last row."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.utils import timezone
+
+from analytics import partitions
+from analytics.demo import seeding
+from analytics.demo.product import CUSTOMERS
+from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
+from analytics.reports.active_users import active_users_report
+from analytics.reports.endpoints import endpoints_report
+from analytics.reports.features import features_report
+from analytics.reports.retention import retention_report
+from consent.models import (
+    ConsentPeriod,
+    Decision,
+    Key,
+    Method,
+    Organization,
+    State,
+    SubjectKind,
+    TelemetryUser,
+)
+from consent.pseudonyms import pseudonym
+from consent.registry import current_registry
+from ingest.models import TrafficCount
+from tests.analytics.factories import activity, feature, filters, installation, person
+
+pytestmark = pytest.mark.django_db
+MODELS = (
+    UserActivity,
+    EndpointUsage,
+    FeatureUsage,
+    Installation,
+    InstallationEvent,
+    Organization,
+    TelemetryUser,
+    ConsentPeriod,
+    Decision,
+    Key,
+    TrafficCount,
+)
+
+
+def sizes():
+    return {model.__name__: model.objects.count() for model in MODELS}
+
+
+def seed(capsys, *arguments):
+    call_command("seed_demo", *arguments)
+    return capsys.readouterr().out
+
+
+def test_it_writes_what_it_says(capsys):
+    said = seed(capsys, "--days", "30", "--events", "4000", "--users", "50")
+    assert "Wrote 4,000 events of 50 people in 24 organizations over 30 days" in said
+    assert sum(model.objects.count() for model in (UserActivity, EndpointUsage, FeatureUsage)) == 4000
+    assert UserActivity.objects.filter(timestamp__gt=timezone.now()).count() == 0
+    assert TrafficCount.objects.filter(outcome="accepted").exists()
+
+
+def test_every_event_has_the_consent_that_the_gate_would_ask_for(capsys):
+    seed(capsys, "--days", "20", "--events", "2000", "--users", "40")
+    granted = {
+        (period.subject_kind, period.subject): period.since
+        for period in ConsentPeriod.objects.filter(state=State.GRANTED, until=None)
+    }
+    for event in UserActivity.objects.all():
+        assert granted[SubjectKind.USER, event.user_id] <= event.timestamp
+        assert granted[SubjectKind.ORGANIZATION, event.organization_id] <= event.timestamp
+
+
+def test_subjects_derive_from_demo_ids(capsys):
+    seed(capsys, "--days", "5", "--events", "200", "--users", "10")
+    users = {pseudonym("user", f"demo-user-{number}") for number in range(20)}
+    assert set(UserActivity.objects.values_list("user_id", flat=True)) <= users
+    assert set(TelemetryUser.objects.values_list("pseudonym", flat=True)) <= users
+
+
+def test_metadata_holds_declared_attributes_only(capsys):
+    seed(capsys, "--days", "10", "--events", "3000", "--users", "30")
+    found = {name for row in FeatureUsage.objects.all() for name in row.event_metadata}
+    assert found
+    assert found <= set(current_registry().attributes)
+
+
+def test_remove_takes_the_demo_data_and_nothing_else(capsys):
+    today = timezone.now().date()
+    partitions.ensure(partitions.Month.of(today - timedelta(days=40)), partitions.Month.of(today))
+    activity(1, today)
+    feature(1, today, organization_id="")
+    installation(1, [today])
+    Organization.objects.create(pseudonym=person(1), label="Aldermoor Freight", state=State.DENIED)
+    TelemetryUser.objects.create(pseudonym=person(2), state=State.GRANTED)
+    Key.objects.create(name="mine", digest="d", hint="cnd_", scopes=["ingest"])
+    before = sizes()
+    seed(capsys, "--days", "20", "--events", "1000", "--users", "30")
+    assert all(sizes()[name] > number for name, number in before.items())
+    said = seed(capsys, "--remove")
+    assert "Removed the demo data: 1,000 events" in said
+    assert sizes() == before
+
+
+def test_twice_is_once(capsys):
+    arguments = ("--days", "15", "--events", "1000", "--users", "30")
+    seed(capsys, *arguments)
+    before = sizes()
+    seed(capsys, *arguments)
+    after = sizes()
+    for name in (
+        "UserActivity",
+        "EndpointUsage",
+        "FeatureUsage",
+        "Organization",
+        "TelemetryUser",
+        "Decision",
+    ):
+        assert abs(after[name] - before[name]) <= 5, "up to what a minute more of today brings"
+    assert "nothing was changed" in seed(capsys, "--if-missing", *arguments)
+
+
+def test_the_same_moment_gives_the_same_data(capsys):
+    def seeded():
+        seeding.seed(days=10, events=500, people=20, now=datetime(2026, 11, 17, 12, tzinfo=UTC))
+        rows = sorted(UserActivity.objects.values_list("id", "timestamp", "user_id", "event_type"))
+        seeding.remove()
+        return rows
+
+    first = seeded()
+    assert first
+    assert first == seeded()
+
+
+def test_old_demo_data_makes_the_partitions_that_it_needs(capsys):
+    seed(capsys, "--days", "460", "--events", "3000", "--users", "40")
+    oldest = min(partition.month for partition in partitions.existing())
+    assert oldest <= partitions.Month.of(timezone.now().date() - timedelta(days=458))
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM analytics_feature_usage_p{oldest.year}_{oldest.month:02d}")
+        assert cursor.fetchone()[0] > 0
+
+
+def test_the_demo_is_plausible(capsys):
+    """Weekly rhythm, two deployment types, growth, a slow endpoint, later cohorts that stay better."""
+    seed(capsys, "--days", "90", "--events", "60000", "--users", "1500")
+    today = timezone.now().date()
+    active = active_users_report(filters(today=today, range="90d", compare="0"))
+    complete = [day for day in active.days if day.complete]
+    weekdays = [day.total for day in complete if day.day.weekday() < 5]
+    weekends = [day.total for day in complete if day.day.weekday() > 4]
+    assert sum(weekends) / len(weekends) < 0.7 * sum(weekdays) / len(weekdays)
+    assert sum(weekdays[-15:]) > 1.1 * sum(weekdays[:15])
+    assert all(day.cloud > day.self_hosted > 0 for day in complete if day.day.weekday() < 5)
+    slow = max(endpoints_report(filters(today=today)).rows, key=lambda row: (row.requests > 100) * row.p95_ms)
+    assert slow.endpoint in ("/api/v1/imports", "/api/v1/reports/export")
+    assert len(features_report(filters(today=today, range="90d", compare="0")).rows) >= 25
+    cohorts = [row for row in retention_report(filters(today=today, range="90d")).cohorts if row.mature]
+    early, late = cohorts[1:5], cohorts[-4:]
+
+    def rate(rows):
+        return sum(row.retained for row in rows) / sum(row.mature for row in rows)
+
+    assert 0.25 < rate(early) < rate(late) < 0.75
+
+
+def test_some_customers_said_no_and_some_have_not_decided(capsys):
+    seed(capsys, "--days", "3", "--events", "100", "--users", "10")
+    states = dict.fromkeys(State.values, 0)
+    for organization in Organization.objects.all():
+        states[organization.state] += 1
+    assert all(states.values())
+    assert sum(states.values()) == len(CUSTOMERS)
+    assert Organization.objects.filter(is_internal=True).count() == 1
+    assert not Decision.objects.exclude(method=Method.DEMO).exists()
+
+
+@pytest.mark.parametrize("argument", [("--days", "0"), ("--events", "0"), ("--users", "300000")])
+def test_sizes_that_make_no_sense_are_refused(argument):
+    with pytest.raises(CommandError):
+        call_command("seed_demo", *argument)
