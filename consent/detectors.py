@@ -46,7 +46,7 @@ def is_denied_name(name: str) -> bool:
 
 
 # Plain words are by far the most frequent values; they cost one match.
-_PLAIN = re.compile(r"(?!eyJ)[A-Za-z_]{0,19}(?:[ .-][A-Za-z_]{1,19}){0,5}")
+_PLAIN = re.compile(r"(?!eyJ|[Bb]earer)[A-Za-z_]{0,19}(?:[ .-][A-Za-z_]{1,19}){0,5}")
 
 _EMAIL = re.compile(r"[^\s@/]{1,64}@(?:localhost\b|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[^\W\d_]{2,24})")
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
@@ -57,7 +57,7 @@ _KNOWN_SECRET = re.compile(
     r"\b(?:sk|pk|rk)[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9]{12}|\bgh[opsu]_[A-Za-z0-9]{12}|\bgithub_pat_"
     r"|\bglpat-|\bxox[abeprs]-|\b(?:AKIA|ASIA)[0-9A-Z]{12}|\bAIza[\w-]{20}|\bya29\.|\bcnd_[\w-]{8}"
     r"|\bnpm_[A-Za-z0-9]{12}|\bpypi-[\w-]{12}|\bhf_[A-Za-z0-9]{12}|\bSG\.[\w-]{12}|\bdop_v1_|\bshpat_"
-    r"|-----BEGIN|\b(?:[Bb]earer|[Bb]asic)\s[\w+/=.-]{6}"
+    r"|-----BEGIN|\b[Bb]earer\s[\w+/=.-]{8}"
 )
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _HOME = re.compile(r"(?:^|[^\w])(?:/home/|/Users/)[^/\\\s]|[A-Za-z]:[\\/]{1,2}Users[\\/]{1,2}[^/\\\s]")
