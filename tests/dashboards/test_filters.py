@@ -1,5 +1,8 @@
 """What the filter bar understands, says, and carries along."""
 
+import re
+from html import unescape
+
 import pytest
 from django.test import Client
 
@@ -118,3 +121,18 @@ def test_endpoint_details_keep_their_endpoint_when_a_filter_changes(staff: Clien
 
     assert '<input type="hidden" name="endpoint" value="/api/things/{id}">' in page
     assert "endpoint=%2Fapi%2Fthings%2F%7Bid%7D" in page
+
+
+@pytest.mark.parametrize(
+    "page", ["active-users/", "features/", "features/export/", "endpoints/", "retention/", "installations/"]
+)
+def test_the_export_links_of_a_page_work_in_its_session(staff: Client, page: str) -> None:
+    feature_used(*people(9))
+    markup = text(staff, f"/dashboards/{page}?range=7d")
+
+    links = [unescape(link) for link in re.findall(r'<a href="(/api/reports/[^"]+)" download', markup)]
+
+    assert [staff.get(link)["Content-Type"].split(";")[0] for link in links] == [
+        "text/csv",
+        "application/json",
+    ]
