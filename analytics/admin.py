@@ -1,12 +1,24 @@
-"""Jobs, what was sent, and installations in the Django admin: read, never written here."""
+"""Jobs, what was sent and what was received, in the Django admin: read, never written here. Licences are."""
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, Model, QuerySet
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
-from analytics.models import Installation, JobRun, SentHeartbeat
+from analytics.models import (
+    CustomerAnalytics,
+    CustomerHeartbeat,
+    Installation,
+    JobRun,
+    License,
+    SentHeartbeat,
+)
+from analytics.vendor import entitlements_fault
+from consent.models import Key, Scope
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
@@ -60,3 +72,78 @@ class InstallationAdmin(ReadOnlyAdmin):
         days = installation.events.values(day=TruncDate("timestamp")).annotate(received=Count("id"))
         rows = days.order_by("-day").values_list("day", "received")[:30]
         return format_html_join("\n", "<div>{}: {}</div>", rows)
+
+
+@admin.register(CustomerHeartbeat)
+class CustomerHeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ("organization_id", "timestamp", "metrics", "received_at")
+    search_fields = ("organization_id",)
+    search_help_text = "By pseudonym"
+
+
+@admin.register(CustomerAnalytics)
+class CustomerAnalyticsAdmin(ReadOnlyAdmin):
+    list_display = ("organization_id", "date", "analytics", "received_at")
+    search_fields = ("organization_id",)
+    search_help_text = "By pseudonym"
+
+
+class LicenseForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    class Meta:
+        model = License
+        fields = ("customer_name", "entitlements", "expires_at")
+
+    def clean_entitlements(self) -> dict[str, Any]:
+        entitlements = self.cleaned_data["entitlements"]
+        if fault := entitlements_fault(entitlements):
+            raise forms.ValidationError(fault)
+        return dict(entitlements or {})
+
+
+class NewLicenseForm(LicenseForm):
+    key = forms.ModelChoiceField(
+        Key.objects.none(),
+        help_text="A key with the scope “heartbeat” that has no licence yet. The customer shows it; "
+        "revoking it ends the licence.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        taken = list(License.objects.values_list("key_id", flat=True))  # another database: no join
+        free = Key.objects.filter(scopes__contains=[Scope.HEARTBEAT], revoked_at=None).exclude(pk__in=taken)
+        self.fields["key"].queryset = free  # type: ignore[attr-defined]
+
+
+@admin.register(License)
+class LicenseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A licence is never deleted: its end is its `expires_at`, or that of its key."""
+
+    form = LicenseForm
+    list_display = ("customer_name", "key_shown", "expires_at", "entitlements")
+    search_fields = ("customer_name",)
+    readonly_fields = ("key_shown", "created_at", "updated_at")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        first = "key" if obj is None else "key_shown"
+        times = [] if obj is None else ["created_at", "updated_at"]
+        return [(None, {"fields": [first, "customer_name", "entitlements", "expires_at", *times]})]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs["form"] = NewLicenseForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: License, form: Any, change: bool) -> None:
+        if not change:
+            obj.key_id = form.cleaned_data["key"].pk
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.display(description="key")
+    def key_shown(self, licence: License) -> str:
+        key = Key.objects.filter(pk=licence.key_id).first()
+        if key is None:
+            return "gone"
+        return f"{key.name} ({key.hint}…)" + (", revoked" if key.revoked_at else "")

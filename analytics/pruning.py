@@ -16,7 +16,13 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import OperationalError, connections, transaction
 
-from analytics.models import Installation, InstallationEvent, SentHeartbeat
+from analytics.models import (
+    CustomerAnalytics,
+    CustomerHeartbeat,
+    Installation,
+    InstallationEvent,
+    SentHeartbeat,
+)
 from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
 from analytics.store import TABLES
 
@@ -45,6 +51,7 @@ class Pruned:
     months: dict[Month, list[MeasuredPartition]] = field(default_factory=dict)
     installation_events: int = 0
     installations: int = 0
+    customer_reports: int = 0
 
     @property
     def rows(self) -> int:
@@ -65,6 +72,8 @@ class Pruned:
             parts.append(f"{self.installation_events} old base events")
         if self.installations:
             parts.append(f"{self.installations} installations not seen since")
+        if self.customer_reports:
+            parts.append(f"{self.customer_reports} customers' reports")
         if not parts:
             return f"Nothing to drop: no month before {self.kept_from} stands."
         return f"{verb} {', '.join(parts)}; kept from {self.kept_from} on."
@@ -90,7 +99,7 @@ def prune(*, now: datetime, dry_run: bool = False, pause: Callable[[float], None
         if not dry_run:
             _drop([partition for partition, _ in measured], pause)
         pruned.months[month] = measured
-    _prune_installations(pruned)
+    _prune_small_tables(pruned)
     return pruned
 
 
@@ -133,16 +142,21 @@ def _rows(partition: Partition) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _prune_installations(pruned: Pruned) -> None:
-    """Base events, installations not heard of since, and what this instance sent, by the same rule."""
+def _prune_small_tables(pruned: Pruned) -> None:
+    """Base events, lost installations, customers' reports and what was sent here, by the same rule."""
     end = pruned.kept_from.starts_at
     events = InstallationEvent.objects.filter(timestamp__lt=end)
     gone = Installation.objects.filter(last_seen_at__lt=end)
     pruned.installation_events, pruned.installations = events.count(), gone.count()
+    heartbeats = CustomerHeartbeat.objects.filter(timestamp__lt=end)
+    days = CustomerAnalytics.objects.filter(date__lt=end.date())
+    pruned.customer_reports = heartbeats.count() + days.count()
     if pruned.dry_run:
         return
     with transaction.atomic(using="analytics"):
         events.delete()
         gone.delete()
+        heartbeats.delete()
+        days.delete()
         # The first one is what says that "first seen" was sent: it stays.
         SentHeartbeat.objects.filter(day__lt=end.date()).exclude(name="first_seen").delete()

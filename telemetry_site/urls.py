@@ -7,6 +7,7 @@ from telemetry_site import health
 
 urlpatterns = [
     path("", include("ingest.urls")),
+    path("", include("ingest.vendor_urls")),
     path("health", health.health),
     path("ready", health.ready),
     path("", include("dashboards.api_urls")),

@@ -1,13 +1,23 @@
-"""Jobs, what was sent and installations can be read in the admin, and not be written."""
+"""Jobs, what was sent and what arrived can be read in the admin; licences are written there."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from analytics.models import Installation, InstallationEvent, JobRun, SentHeartbeat
+from analytics.models import (
+    CustomerAnalytics,
+    CustomerHeartbeat,
+    Installation,
+    InstallationEvent,
+    JobRun,
+    License,
+    SentHeartbeat,
+)
+from consent.keys import issue_key, revoke_key
+from consent.models import Key
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -19,6 +29,12 @@ def rows() -> dict[str, Any]:
             installation=installation, name="heartbeat", timestamp=AT, received_at=AT
         )
     return {
+        "customeranalytics": CustomerAnalytics.objects.create(
+            organization_id="b" * 32, date=date(2026, 3, 9), analytics={"uses": 7}, received_at=AT
+        ),
+        "customerheartbeat": CustomerHeartbeat.objects.create(
+            organization_id="b" * 32, timestamp=AT, metrics={"users": 5}, received_at=AT
+        ),
         "installation": installation,
         "jobrun": JobRun.objects.create(job="prune", started_at=AT, outcome="done", summary="Swept."),
         "sentheartbeat": SentHeartbeat.objects.create(name="heartbeat", day=AT.date(), body={"sent": "this"}),
@@ -28,6 +44,8 @@ def rows() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("model", "shown"),
     [
+        ("customeranalytics", "&quot;uses&quot;: 7"),
+        ("customerheartbeat", "&quot;users&quot;: 5"),
         ("installation", "2026-03-10: 2"),
         ("jobrun", "Swept."),
         ("sentheartbeat", "&quot;this&quot;"),
@@ -41,3 +59,57 @@ def test_rows_are_read_only(admin_client: Client, model: str, shown: str) -> Non
     assert admin_client.post(address, {}).status_code == 403
     assert admin_client.get(reverse(f"admin:analytics_{model}_add")).status_code == 403
     assert admin_client.post(reverse(f"admin:analytics_{model}_delete", args=[row.pk])).status_code == 403
+
+
+def new_key(scope: str = "heartbeat") -> Key:
+    return issue_key(name=f"key for {scope}", scopes=[scope])[1]
+
+
+def add_licence(client: Client, key: Key, entitlements: str = '{"seats": 50}') -> Any:
+    address = reverse("admin:analytics_license_add")
+    fields = {"key": key.pk, "customer_name": "Acme", "entitlements": entitlements}
+    return client.post(address, fields | {"expires_at_0": "2027-01-01", "expires_at_1": "00:00:00"})
+
+
+def test_a_licence_is_given_to_a_key_and_shows_it(admin_client: Client) -> None:
+    key = new_key()
+    assert add_licence(admin_client, key).status_code == 302
+    licence = License.objects.get()
+    assert (licence.key_id, licence.entitlements) == (key.pk, {"seats": 50})
+    assert licence.expires_at == datetime(2027, 1, 1, tzinfo=UTC)
+    page = admin_client.get(reverse("admin:analytics_license_change", args=[licence.pk])).text
+    assert f"key for heartbeat ({key.hint}…)" in page
+
+
+def test_only_keys_that_can_be_licences_are_offered(admin_client: Client) -> None:
+    taken, revoked, other = new_key(), new_key(), new_key("ingest")
+    add_licence(admin_client, taken)
+    revoke_key(key=revoked)
+    for key in (taken, revoked, other):
+        assert "Select a valid choice" in add_licence(admin_client, key).text
+    assert License.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("entitlements", "said"),
+    [
+        ("[1]", "Write a JSON object"),
+        ('{"a b": 1}', "A name has 1 to 100 letters"),
+        ('{"deep": {}}', "is no number, true or false, or text"),
+    ],
+)
+def test_entitlements_are_flat(admin_client: Client, entitlements: str, said: str) -> None:
+    assert said in add_licence(admin_client, new_key(), entitlements).text
+    assert License.objects.count() == 0
+
+
+def test_a_licence_is_changed_but_not_deleted(admin_client: Client) -> None:
+    add_licence(admin_client, new_key())
+    licence = License.objects.get()
+    address = reverse("admin:analytics_license_change", args=[licence.pk])
+    changed = {"customer_name": "Acme GmbH", "entitlements": "{}", "expires_at_0": "", "expires_at_1": ""}
+    assert admin_client.post(address, changed).status_code == 302
+    licence.refresh_from_db()
+    assert (licence.customer_name, licence.entitlements, licence.expires_at) == ("Acme GmbH", {}, None)
+    address = reverse("admin:analytics_license_delete", args=[licence.pk])
+    assert admin_client.post(address, {"post": "yes"}).status_code == 403
