@@ -13,14 +13,14 @@ from analytics import heartbeat, jobs, pruning
 from analytics.sending import Refused
 
 
-def _task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
+def task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
     """A task that may take so long, and is tried again after about 10, 20, 40 … seconds (at most 600).
 
     The pauses are drawn at random, so that a fleet that lost the same server does not come back at once.
     """
 
     def decorate(function: Callable[[], str]) -> Callable[[], str]:
-        task: Callable[[], str] = shared_task(
+        made: Callable[[], str] = shared_task(
             autoretry_for=(Exception,),
             dont_autoretry_for=(Refused,),
             max_retries=6,
@@ -30,41 +30,41 @@ def _task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
             soft_time_limit=seconds,
             time_limit=seconds + 30,
         )(function)
-        return task
+        return made
 
     return decorate
 
 
-@_task(seconds=30)
+@task(seconds=30)
 def tick() -> str:
     return jobs.note_beat(timezone.now())
 
 
-@_task(seconds=120)
+@task(seconds=120)
 def make_partitions() -> str:
     return jobs.run_job("partitions", lambda: pruning.make_partitions(now=timezone.now())).summary
 
 
-@_task(seconds=1500)
+@task(seconds=1500)
 def prune() -> str:
     return jobs.run_job("prune", lambda: pruning.prune(now=timezone.now()).sentence).summary
 
 
-@_task(seconds=60)
+@task(seconds=60)
 def send_first_seen() -> str:
     return jobs.run_job("first seen", lambda: heartbeat.send_first_seen(now=timezone.now())).summary
 
 
-@_task(seconds=60)
+@task(seconds=60)
 def send_heartbeat() -> str:
     return jobs.run_job("heartbeat", lambda: heartbeat.send_heartbeat(now=timezone.now())).summary
 
 
-@_task(seconds=120)
+@task(seconds=120)
 def send_metrics() -> str:
     return jobs.run_job("metrics", lambda: heartbeat.send_metrics(now=timezone.now())).summary
 
 
-@_task(seconds=1500)
+@task(seconds=1500)
 def send_daily_analytics() -> str:
     return jobs.run_job("daily analytics", lambda: heartbeat.send_daily_analytics(now=timezone.now())).summary

@@ -5,6 +5,7 @@ puts addresses and keys there before Django starts, and `telemetry_site/checks.p
 production start that lacks a key.
 """
 
+import re
 import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -204,7 +205,10 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Celery -------------------------------------------------------------------------------------
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+# Kombu's words for a Unix socket and for the database's number there.
+CELERY_BROKER_URL = re.sub(
+    r"(?<=[?&])db=", "virtual_host=", REDIS_URL.replace("unix://", "redis+socket://", 1)
+)
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"

@@ -1,17 +1,21 @@
 """The timetable, and a real worker that works it off from the real Redis."""
 
+import os
+import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import redis
 from celery.schedules import crontab
 from pytest_django import Settings
 
 from analytics import jobs
 from analytics.models import JobRun
 from telemetry_site.celery import app, timetable
-from tests.instances import environment, process, until
+from tests.instances import ROOT, environment, numbered, process, until
 
 
 def when(task: str) -> crontab | timedelta:
@@ -27,7 +31,7 @@ def test_every_task_of_the_timetable_exists(settings: Settings) -> None:
 def test_nothing_is_sent_by_the_timetable_without_an_endpoint(settings: Settings) -> None:
     settings.HEARTBEAT_ENDPOINT = ""
     tasks = [entry.task.rpartition(".")[2] for entry in timetable()]
-    assert tasks == ["tick", "make_partitions", "prune"]
+    assert tasks == ["tick", "make_partitions", "prune", "prune_traffic_counts"]
 
 
 def test_times_follow_the_settings(settings: Settings) -> None:
@@ -60,3 +64,16 @@ def test_a_real_worker_runs_a_task_from_the_real_redis(tmp_path: Path) -> None:
         until(lambda: (jobs.last_beat() or began) > began, what="beat's tick")
     assert JobRun.objects.get(job="prune").summary.startswith("Nothing to drop")
     assert "succeeded" in log.read_text()
+
+
+SEND = "import sys; from telemetry_site.celery import app; app.send_task('a task', queue=sys.argv[1])"
+
+
+def test_the_queue_is_in_the_database_that_redis_url_names(settings: Settings) -> None:
+    queue, there = f"test-{uuid.uuid4()}", numbered(settings.REDIS_URL, 7)
+    subprocess.run(
+        [sys.executable, "-c", SEND, queue], cwd=ROOT, env=os.environ | {"REDIS_URL": there}, check=True
+    )
+    with redis.Redis.from_url(settings.REDIS_URL) as usual, redis.Redis.from_url(there) as numbered_seven:
+        assert (usual.llen(queue), numbered_seven.llen(queue)) == (0, 1)
+        numbered_seven.flushdb()
