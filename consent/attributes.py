@@ -166,7 +166,7 @@ def as_number(value: object) -> int | float | None:
 
 
 # --- Checking an entry ---------------------------------------------------------------------------
-_WRITTEN = {
+_WRITTEN: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "type": str,
     "tier": str,

@@ -8,7 +8,7 @@ mistake. The same registry filters ingest and is printed on `/privacy/`.
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from consent.policy import Tier
 
 OURS = Path(__file__).parent / "collected.toml"
 SECTIONS = {"attribute", "events", "endpoints"}
+PREFIX = "metadata."  # some apps put it before the names of what they tell; dropped before looking
 MAX_NAME = 100  # characters: the width of a feature's column
 MAX_ENDPOINT = 255  # characters: the width of an endpoint's column
 
@@ -49,7 +50,10 @@ class Registry:
             **{other: a.name for a in self.attributes.values() for other in a.also},
             **{name: name for name in self.attributes},
         }
-        self._by_sent_name = {sent: (name, self._cleaners[name]) for sent, name in self.names.items()}
+        by_name = {sent: (name, self._cleaners[name]) for sent, name in self.names.items()}
+        self._by_sent_name = {f"{PREFIX}{sent}": found for sent, found in by_name.items()} | by_name
+        # The declared name and the cleaner for an attribute as it was sent; None when undeclared.
+        self.find = self._by_sent_name.get
 
     def clean(self, name: str, value: object) -> Kept | Dropped:
         """What may be stored of an attribute's value: `Kept(value)`, or `Dropped(reason)`.
@@ -59,10 +63,6 @@ class Registry:
         """
         clean = self._cleaners.get(name)
         return clean(value) if clean else Dropped("undeclared")
-
-    def find(self, sent_name: str) -> tuple[str, Callable[[object], Kept | Dropped]] | None:
-        """The declared name and the cleaner for an attribute as it was sent, or None when undeclared."""
-        return self._by_sent_name.get(sent_name)
 
     def of_tier(self, tier: Tier) -> list[Attribute]:
         """The attributes that are collected at `tier`, in the order of declaration."""

@@ -12,7 +12,6 @@ from ingest.identity import Refusal
 
 MAX_NAME = 100  # characters: features and actions
 MAX_EVENT_TYPE = 50  # characters
-PREFIX = "metadata."  # some apps put it before the names of what we keep as metadata
 MIN_RAW_ID = 4  # characters; a shorter id is too likely to be part of a word
 
 # Columns of their own, or computed: never copied from what was sent.
@@ -36,14 +35,11 @@ def metadata(
     names the one under its own name counts.
     """
     kept: dict[str, Any] = {}
+    find = registry.find
     for sent, value in attributes.items():
-        found = registry.find(sent)
+        found = find(sent)
         if found is None:
-            if not sent.startswith(PREFIX):
-                continue
-            found = registry.find(sent[len(PREFIX) :])
-            if found is None:
-                continue
+            continue
         name, clean = found
         if name in _NOT_COPIED or name in columns or value is None or (name in kept and sent != name):
             continue
