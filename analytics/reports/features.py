@@ -164,10 +164,18 @@ class _Uses:
     uses_on: dict[str, dict[date, int]]
 
 
-def features_report(filters: ReportFilters) -> FeaturesReport:
-    """Every feature that was used in the range, exact."""
+class Active(NamedTuple):
+    """People active in the range, in the previous period (0 without `compare`), in the complete days."""
+
+    in_range: int
+    before: int
+    complete: int
+
+
+def features_report(filters: ReportFilters, *, active: Active | None = None) -> FeaturesReport:
+    """Every feature that was used in the range, exact. `active` spares counting who has been counted."""
     days = days_between(filters.first, filters.last)
-    active, active_before, _ = _active(filters)
+    active = active or _active(filters)
     found = _uses(filters)
     kinds = _kinds_of_action(filters)
     rows = []
@@ -180,18 +188,18 @@ def features_report(filters: ReportFilters) -> FeaturesReport:
                 feature=feature,
                 users=used.users,
                 uses=sum(uses_on.get(day, 0) for day in days),
-                share=ratio(used.users, active),
+                share=ratio(used.users, active.in_range),
                 repeat_users=used.twice,
                 actions=kinds[feature],
                 change=_change(used) if filters.compare else None,
                 previous_users=used.before if filters.compare else None,
-                previous_share=ratio(used.before, active_before) if filters.compare else None,
+                previous_share=ratio(used.before, active.before) if filters.compare else None,
                 trend=[found.users_on[feature].get(day, 0) for day in days],
                 complete_users=used.complete,
             )
         )
     rows.sort(key=lambda row: (-exact(row.users), row.feature))
-    return FeaturesReport(filters=filters, rows=rows, active_users=active, days=days)
+    return FeaturesReport(filters=filters, rows=rows, active_users=active.in_range, days=days)
 
 
 def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None:
@@ -201,7 +209,7 @@ def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None
         return None
     used = found.people.get(feature, _Used())
     uses_on, users_on = found.uses_on[feature], found.users_on[feature]
-    active_so_far, active_before, active = _active(filters)
+    active = _active(filters)
     rows = segment(filters, filters.first, filters.last).with_("feature_name = %(feature)s", feature=feature)
     counted = people(rows)
     compare = filters.compare
@@ -233,11 +241,13 @@ def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None
         uses_so_far=total(filters),
         users=Compared(used.complete, used.before if compare else None),
         uses=Compared(total(filters.complete), total(filters.previous_complete) if compare else None),
-        share=Compared(ratio(used.complete, active), ratio(used.before, active_before) if compare else None),
+        share=Compared(
+            ratio(used.complete, active.complete), ratio(used.before, active.before) if compare else None
+        ),
         repeat_users=Compared(used.complete_twice, used.before_twice if compare else None),
-        active_users=active,
+        active_users=active.complete,
         repeat_users_so_far=used.twice,
-        active_users_so_far=active_so_far,
+        active_users_so_far=active.in_range,
     )
 
 
@@ -245,15 +255,14 @@ def _change(used: _Used) -> float | None:
     return used.complete / used.before - 1 if used.before else None
 
 
-def _active(filters: ReportFilters) -> tuple[int, int, int]:
-    """People active in the range, in the previous period (0 without `compare`), in the complete days."""
+def _active(filters: ReportFilters) -> Active:
     spans = {"range": filters}
     if filters.compare and filters.complete.length:
         spans["before"] = filters.previous_complete
     if filters.complete.length:
         spans["complete"] = filters.complete
     counts = dict(zip(spans, active_user_counts(filters, list(spans.values())), strict=True))
-    return counts["range"], counts.get("before", 0), counts.get("complete", 0)
+    return Active(counts["range"], counts.get("before", 0), counts.get("complete", 0))
 
 
 def _uses(filters: ReportFilters, feature: str | None = None) -> _Uses:

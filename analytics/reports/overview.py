@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from django.db.models import Count as CountOf
 
 from analytics.reports.active_users import ActiveUsersReport, active_users_report
-from analytics.reports.cells import Count
+from analytics.reports.cells import Count, exact
 from analytics.reports.endpoints import EndpointsReport, endpoints_report
-from analytics.reports.features import FeaturesReport, features_report
+from analytics.reports.features import Active, FeaturesReport, features_report
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.retention import RetentionReport, retention_report
 from analytics.reports.sessions import SessionsReport, sessions_report
@@ -50,10 +50,11 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
     for deployment, state, number in organizations.annotate(number=CountOf("pk")):
         by_deployment[deployment][state] = number
     states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
+    active_users = active_users_report(filters)
     return OverviewReport(
         filters=filters,
-        active_users=active_users_report(filters),
-        features=features_report(filters),
+        active_users=active_users,
+        features=features_report(filters, active=_active(active_users)),
         endpoints=endpoints_report(filters),
         retention=retention_report(filters),
         sessions=sessions_report(filters),
@@ -65,6 +66,16 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
         ),
         users=_coverage(dict(states)),
         organizations_by_deployment={name: _coverage(counts) for name, counts in by_deployment.items()},
+    )
+
+
+def _active(report: ActiveUsersReport) -> Active:
+    """Who was active, as the report has counted it: what features' shares are shares of."""
+    now, before = report.period_users
+    return Active(
+        exact(report.users_so_far),
+        before if isinstance(before, int) else 0,
+        now if isinstance(now, int) else 0,
     )
 
 
