@@ -28,6 +28,7 @@ _CATCH_ALL = re.compile(r"\*{1,2}|\{[*+].*|\{.*:path\}|<path:.*|\[{1,2}\.\.\..*"
 # Django writes its routes as regular expressions: `^users/(?P<pk>[^/.]+)/$`.
 _NAMED_GROUP = re.compile(r"\(\?P<([A-Za-z_]\w{0,39})>[^()]{0,200}\)")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}|\.well-known|[A-Za-z]{1,30}:[A-Za-z]{1,30}")
+_METHOD = re.compile(r"\s*[A-Z]{3,7}\s+(?=/)")  # `GET /users/{id}`
 _HEX = re.compile(r"[0-9A-Fa-f]{8,}")
 
 # What follows one of these names a person or a customer, unless it is a common word of routes.
@@ -35,6 +36,7 @@ _PEOPLE = frozenset(
     (
         *("users", "user", "u", "members", "member", "people", "person", "profiles", "profile", "accounts"),
         *("account", "customers", "customer", "clients", "client", "contacts", "contact", "employees"),
+        *("author", "patient", "student", "teacher", "owner", "assignee", "candidates", "candidate", "staff"),
         *("employee", "authors", "patients", "students", "teachers", "owners", "assignees", "home", "~"),
         *("organizations", "organisations", "orgs", "org", "tenants", "workspaces", "companies", "by-name"),
     )
@@ -68,7 +70,8 @@ _COMMON = frozenset(
 @lru_cache(maxsize=8192)
 def route_template(route: str) -> str:
     """A route as it may be stored, at most 255 characters; '' when there is nothing of a path in it."""
-    path = _NAMED_GROUP.sub(r"{\1}", route[:MAX_PATH]).removeprefix("^").removesuffix("$")
+    route = _METHOD.sub("", route[:MAX_PATH])
+    path = _NAMED_GROUP.sub(r"{\1}", route).removeprefix("^").removesuffix("$")
     segments = _segments(path)
     if segments is None:
         return ""

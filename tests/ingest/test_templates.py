@@ -69,6 +69,7 @@ def test_what_looks_like_an_id_becomes_one(route: str, template: str) -> None:
         ("\\a\\b", "/a/b"),
         ("/a//b/../c/.", "/a/b/c"),
         ("a/b", "/a/b"),
+        ("GET /a/{id}", "/a/{id}"),
         ("?a=b", ""),
         ("", ""),
     ],
