@@ -8,7 +8,7 @@ from ingest import pruning
 
 
 @task(seconds=600)
-def prune_traffic_counts() -> str:
+def prune_counts() -> str:
     return jobs.run_job(
         "prune traffic counts", lambda: pruning.prune_traffic_counts(now=timezone.now())
     ).summary

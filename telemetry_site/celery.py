@@ -44,7 +44,7 @@ def timetable() -> list[Entry]:
         Entry("beat is alive", crontab(), "analytics.tasks.tick", minute, at_start=True),
         Entry("partitions ahead", crontab(minute=10), "analytics.tasks.make_partitions", hour, at_start=True),
         Entry("drop old months", crontab(minute=30), "analytics.tasks.prune", hour),
-        Entry("old counts", crontab(minute=40, hour=4), "ingest.tasks.prune_traffic_counts", 6 * hour),
+        Entry("old counts", crontab(minute=40, hour=4), "ingest.tasks.prune_counts", hour, at_start=True),
     ]
     if settings.HEARTBEAT_ENDPOINT:
         # "From 03:00 on": the heartbeat goes out once a day, at a minute of its own after three.

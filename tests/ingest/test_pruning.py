@@ -7,7 +7,7 @@ import pytest
 from analytics.models import JobRun
 from ingest.models import TrafficCount
 from ingest.pruning import prune_traffic_counts
-from ingest.tasks import prune_traffic_counts as task
+from ingest.tasks import prune_counts
 
 pytestmark = pytest.mark.django_db
 
@@ -34,11 +34,11 @@ def test_counts_of_months_that_are_no_longer_kept_go_in_batches() -> None:
 
 def test_again_it_changes_nothing_and_leaves_no_row() -> None:
     assert prune_traffic_counts(now=NOW) == ""
-    assert task() == ""
+    assert prune_counts() == ""
     assert JobRun.objects.count() == 0
 
 
 def test_the_task_says_what_it_did() -> None:
     count_at(datetime(2020, 1, 1, tzinfo=UTC))
-    assert task().startswith("Deleted 1 traffic counts from before ")
+    assert prune_counts().startswith("Deleted 1 traffic counts from before ")
     assert JobRun.objects.get().job == "prune traffic counts"

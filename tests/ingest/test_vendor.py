@@ -2,24 +2,27 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connections
+from django.db import OperationalError, connections, transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from analytics import vendor
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
+from consent import barrier
 from consent.keys import issue_key, revoke_key
-from consent.models import Key, Method, State, SubjectKind
+from consent.models import Key, Method, Organization, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
 from ingest import traffic
 from ingest.vendor import MAX_BODY_BYTES
+from tests.instances import until
 
 pytestmark = pytest.mark.django_db
 
@@ -266,6 +269,32 @@ def test_of_an_organization_that_opted_out_nothing_is_kept(client: Client, addre
     assert (CustomerHeartbeat.objects.count(), CustomerAnalytics.objects.count()) == (0, 0)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_report_that_waits_behind_a_withdrawal_is_not_kept() -> None:
+    def record() -> vendor.Recorded:
+        try:
+            return vendor.record_heartbeat(organization=ACME, timestamp=NOW, metrics={"n": 1})
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [barrier.LOCK_SPACE, barrier.bucket(ACME)])
+            waiting = pool.submit(record)
+            until(lambda: waits_for_a_lock(cursor), what="the report waits for the withdrawal")
+            Organization.objects.create(pseudonym=ACME, state=State.DENIED)
+        assert waiting.result(10).outcome == "not_kept"
+    assert CustomerHeartbeat.objects.count() == 0
+
+
+def waits_for_a_lock(cursor: Any) -> bool:
+    cursor.execute(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND NOT granted",
+        [barrier.LOCK_SPACE],
+    )
+    return bool(cursor.fetchone()[0])
+
+
 @pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
 def test_the_signal_is_heard(client: Client, header: str) -> None:
     answer = post(client, HEARTBEAT, heartbeat(), licence_key(), **{header: "1"})
@@ -336,6 +365,13 @@ def test_a_large_body_is_413_also_after_decompression(client: Client) -> None:
     ):
         assert answer.status_code == 413
         assert str(MAX_BODY_BYTES) in answer.json()["error"]["message"]
+
+
+def test_json_is_read_whatever_its_type_is_called(client: Client) -> None:
+    form = "application/x-www-form-urlencoded"  # what `curl -d` says
+    headers = {"x-api-key": licence_key()}
+    answer = client.post(HEARTBEAT, json.dumps(heartbeat()), content_type=form, headers=headers)
+    assert answer.json()["outcome"] == "stored"
 
 
 def test_gzip_is_read(client: Client) -> None:
