@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from csp.decorators import csp_update
+from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.utils.decorators import method_decorator
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -121,6 +122,12 @@ class TooSlow(APIException):
     default_code = "timed_out"
 
 
+class DatabaseAway(APIException):
+    status_code = 503
+    default_code = "unavailable"
+    default_detail = "a database does not answer; ask again in a moment"
+
+
 class ReportView(APIView):
     """One report. `export` says which."""
 
@@ -139,6 +146,8 @@ class ReportView(APIView):
             raise BadParameter(error.parameter, str(error)) from error
         except ReportTimedOut as error:
             raise TooSlow(str(error)) from error
+        except (OperationalError, InterfaceError) as error:
+            raise DatabaseAway from error
         if query.get("format") == "csv":
             response: HttpResponse | Response = HttpResponse(
                 as_csv(self.export, filters, exported), content_type="text/csv; charset=utf-8"
@@ -253,7 +262,7 @@ def report_view(export: Export) -> Any:
             400: OpenApiResponse(ERROR, "a parameter that cannot be used"),
             401: OpenApiResponse(ERROR, "no key, or an unknown one"),
             403: OpenApiResponse(ERROR, "a key without the scope, or not of this organization"),
-            503: OpenApiResponse(ERROR, "the report took too long"),
+            503: OpenApiResponse(ERROR, "the report took too long, or a database does not answer"),
         },
     )
     return extend_schema_view(get=documented)(view).as_view()

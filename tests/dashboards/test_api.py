@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from analytics.periods import report_today
@@ -159,6 +160,17 @@ def test_a_report_that_takes_too_long_is_503(ask, monkeypatch):
     response = ask("daily-active-users")
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "timed_out"
+
+
+def test_a_database_that_is_away_is_503(ask, monkeypatch):
+    def away(*arguments):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("analytics.reports.retention.active_rows", away)
+    response = ask("retention")
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "unavailable"
+    assert "refused" not in response.content.decode()
 
 
 # --- what comes back ----------------------------------------------------------------------------
