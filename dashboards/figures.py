@@ -5,11 +5,14 @@ the browser resolves them, so the server never knows the theme. `None` is a hidd
 nothing, and nothing here works it out from other numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]
+
+from analytics.reports.cells import Mark, Measure
+from dashboards.numbers import shown
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]
@@ -48,26 +51,68 @@ def iso(days: Sequence[date]) -> list[str]:
     return [day.isoformat() for day in days]
 
 
-def so_far(days: Sequence[date], today: date) -> list[str]:
-    """What hover says behind each value: nothing, except on a day that is not over."""
-    return [" so far" if day >= today else "" for day in days]
-
-
-def hoverable(
-    name: str, days: Sequence[date], values: Sequence[Number], colour: str, today: date, **more: Any
+def by_mouse(
+    name: str,
+    x: Sequence[Any],
+    words: Sequence[str],
+    colour: str,
+    *,
+    at: float = 0.0,
 ) -> Trace:
-    """Every point, without a line: one trace answers the mouse, so that no hover mixes two days."""
-    trace: Trace = {
+    """What hover says about each point, hidden ones included, in words.
+
+    It draws nothing: an area without height, on the lower end of the axis. Were the drawn lines to
+    answer the mouse, a point that they lack would be answered with its neighbour's value.
+    """
+    return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
-        "x": iso(days),
-        "y": list(values),
+        "x": list(x),
+        "y": [at] * len(words),
         "line": {"width": 0, "color": token(colour)},
-        "customdata": so_far(days, today),
-        "hovertemplate": "%{y:,}%{customdata}",
+        "fill": "tozeroy",
+        "fillcolor": token(colour),
+        "customdata": list(words),
+        "hovertemplate": "%{customdata}",
     }
-    return trace | more
+
+
+def day_words(
+    values: Sequence[Measure],
+    days: Sequence[date],
+    today: date,
+    write: Callable[[float], str] = "{:,}".format,
+) -> list[str]:
+    """1,234 · 1,234 so far · <5 · no data"""
+    return [
+        in_words(value, write) + (" so far" if day >= today else "")
+        for value, day in zip(values, days, strict=True)
+    ]
+
+
+def in_words(value: Measure, write: Callable[[float], str] = "{:,}".format) -> str:
+    if value is None:
+        return "no data"
+    return str(value) if isinstance(value, Mark) else write(value)
+
+
+def areas(days: Sequence[date], values: Sequence[Number], colour: str, **more: Any) -> list[Trace]:
+    """The filled shape below a line, one for each run of shown days: plotly would fill across gaps."""
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": iso(days[run]),
+            "y": list(values[run]),
+            "fill": "tozeroy",
+            "fillcolor": token(colour),
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+        }
+        | more
+        for run in runs([value is not None for value in values])
+    ]
 
 
 def finished_line(
@@ -124,24 +169,31 @@ def veil(days: Sequence[date], today: date) -> list[Trace]:
     ]
 
 
-def earlier_line(
+def earlier_lines(
     name: str,
     days: Sequence[date],
-    values: Sequence[Number],
+    values: Sequence[Measure],
     shift: timedelta,
-    hover: str = "%{y:,} on %{customdata}",
-) -> Trace:
-    """The previous period, dotted, drawn on this period's days (same weekdays)."""
-    return {
+    *,
+    write: Callable[[float], str] = "{:,}".format,
+    at: float = 0.0,
+) -> list[Trace]:
+    """The previous period, dotted, on this period's days (same weekdays); nothing when it had no data."""
+    if not any(values):
+        return []
+    line: Trace = {
         "type": "scatter",
         "mode": "lines",
-        "name": name,
         "x": iso(days),
-        "y": list(values),
+        "y": [shown(value) for value in values],
         "line": GHOST,
-        "customdata": [day_name(day - shift) for day in days],
-        "hovertemplate": hover,
+        "hoverinfo": "skip",
     }
+    words = [
+        f"{in_words(value, write)} on {day_name(day - shift)}"
+        for value, day in zip(values, days, strict=True)
+    ]
+    return [line, by_mouse(name, iso(days), words, "ghost", at=at)]
 
 
 def day_name(day: date) -> str:

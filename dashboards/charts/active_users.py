@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
+from analytics.reports.cells import Measure
 from analytics.reports.filters import DEPLOYMENTS
 from dashboards import figures
 from dashboards.figures import Number, Plot, Trace, token
@@ -17,6 +19,15 @@ LAYERS = (
 )
 
 
+class Layer(NamedTuple):
+    """One deployment type: its users each day, its colour, the colour of its label."""
+
+    name: str
+    values: Sequence[Measure]
+    colour: str
+    ink: str
+
+
 def active_users_plot(report: ActiveUsersReport) -> Plot:
     """Deployment types stacked, the total above them, the previous total dotted.
 
@@ -26,29 +37,30 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
     filters, days = report.filters, [day.day for day in report.days]
     layers = _layers(report)
     total = [shown(day.total) for day in report.days]
-    earlier = [shown(day.total) for day in report.previous]
-    is_whole = [all(values[i] is not None for _, values, _, _ in layers) for i in range(len(days))]
-    traces: list[Trace] = []
-    lines: list[Trace] = []
+    is_whole = [all(shown(layer.values[i]) is not None for layer in layers) for i in range(len(days))]
+    top: list[Number] = [0 if whole else None for whole in is_whole]
+    drawn: list[Trace] = []
+    spoken: list[Trace] = []
     shapes = figures.veil(days, filters.today)
     labels: list[tuple[str, float, str]] = []
-    top: list[Number] = [0 if whole else None for whole in is_whole]
-    for name, values, colour, ink in layers:
-        bottom = figures.last_complete(days, top, filters.today)
-        top = figures.added(top, values)
-        traces += _stacked_runs(name, days, values, colour, is_whole, filters.today)
-        lines.append(figures.finished_line(days, top, colour, 1.5, filters.today))
-        shapes += figures.unfinished_line(days, top, colour, 1.5, filters.today)
-        labels.append((name, (bottom + figures.last_complete(days, top, filters.today)) / 2, ink))
+    for layer in layers:
+        bottom, top = top, figures.added(top, [shown(value) for value in layer.values])
+        drawn += _layer_areas(days, bottom, top, f"{layer.colour}-fill")
+        drawn.append(figures.finished_line(days, top, layer.colour, 1.5, filters.today))
+        shapes += figures.unfinished_line(days, top, layer.colour, 1.5, filters.today)
+        words = figures.day_words(layer.values, days, filters.today)
+        spoken.append(figures.by_mouse(layer.name, figures.iso(days), words, f"{layer.colour}-fill"))
+        edges = [figures.last_complete(days, edge, filters.today) for edge in (bottom, top)]
+        labels.append((layer.name, sum(edges) / 2, layer.ink))
     if not any(is_whole):
         labels = [("All", figures.last_complete(days, total, filters.today) / 2, "ink")]
-    lines += _total_alone(days, total, is_whole)
-    if any(earlier):  # nothing at all: there was no earlier period yet
-        name = f"All, {filters.shift_label}"
-        lines.append(figures.earlier_line(name, days, earlier, filters.shift))
+    drawn += _total_alone(days, total, is_whole)
+    before = [day.total for day in report.previous]
+    drawn += figures.earlier_lines(f"All, {filters.shift_label}", days, before, filters.shift)
     if len(layers) > 1:
-        lines.append(_all_by_mouse(days, total, is_whole, filters.today))
-    span = figures.top_of(top, total, earlier)
+        words = figures.day_words([day.total for day in report.days], days, filters.today)
+        spoken.append(figures.by_mouse("All", figures.iso(days), words, "surface"))
+    span = figures.top_of(top, total, [shown(value) for value in before])
     layout = {
         "shapes": shapes,
         "annotations": figures.stacked_labels(labels, span=span) + figures.today_note(days, filters.today),
@@ -57,68 +69,41 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
         "meta": {"narrowMargin": {"r": 14}},
     }
     key = [] if all(is_whole) else ["split hidden, a group is too small"]
-    return Plot("active-users", figures.figure(traces + lines, layout), _active_finding(report), key)
+    return Plot("active-users", figures.figure(drawn + spoken, layout), _active_finding(report), key)
 
 
-def _stacked_runs(
-    name: str,
-    days: Sequence[date],
-    values: Sequence[Number],
-    colour: str,
-    is_whole: Sequence[bool],
-    today: date,
+def _layer_areas(
+    days: Sequence[date], bottom: Sequence[Number], top: Sequence[Number], colour: str
 ) -> list[Trace]:
-    """One area for each run of whole days: plotly draws a gap in a stack as zero."""
-    fill = token(f"{colour}-fill")
-    return [
-        figures.hoverable(
-            name, days[run], values[run], colour, today, stackgroup=f"from {run.start}", fillcolor=fill
-        )
-        for run in figures.runs(is_whole)
-    ]
-
-
-def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool]) -> list[Trace]:
-    """Grey areas, each from the last whole day before to the first after (plotly fills across gaps)."""
+    """The areas between two edges of the stack, one for each run of whole days."""
     traces: list[Trace] = []
-    for run in figures.runs([not whole for whole in is_whole]):
-        reach = slice(max(0, run.start - 1), run.stop + 1)
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": figures.iso(days[reach]),
-                "y": list(total[reach]),
-                "fill": "tozeroy",
-                "fillcolor": token("series-other-soft"),
-                "line": {"width": 1.5, "color": token("series-other")},
-                "hoverinfo": "skip",
-            }
-        )
+    lower = figures.areas(days, bottom, colour, fill="none")
+    for below, above in zip(lower, figures.areas(days, top, colour, fill="tonexty"), strict=True):
+        traces += [below, above]
     return traces
 
 
-def _all_by_mouse(
-    days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool], today: date
-) -> Trace:
-    open_words = figures.so_far(days, today)
-    words = [
-        word if whole else f"{word}, split hidden" for word, whole in zip(open_words, is_whole, strict=True)
-    ]
-    return figures.hoverable("All", days, total, "ink", today, customdata=words)
+def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool]) -> list[Trace]:
+    """Grey areas, each from the last whole day before to the first after."""
+    traces: list[Trace] = []
+    line = {"width": 1.5, "color": token("series-other")}
+    for run in figures.runs([not whole for whole in is_whole]):
+        reach = slice(max(0, run.start - 1), run.stop + 1)
+        traces += figures.areas(days[reach], total[reach], "series-other-soft", line=line)
+    return traces
 
 
-def _layers(report: ActiveUsersReport) -> list[tuple[str, list[Number], str, str]]:
+def _layers(report: ActiveUsersReport) -> list[Layer]:
     """The deployment types that have users; with a filter, that one alone."""
     chosen = report.filters.deployment
     if chosen:
         name, _, colour, ink = LAYERS[list(DEPLOYMENTS).index(chosen)]
-        return [(name, [shown(day.total) for day in report.days], colour, ink)]
-    layers = []
-    for name, field, colour, ink in LAYERS:
-        if any(getattr(day, field) != 0 for day in report.days):
-            layers.append((name, [shown(getattr(day, field)) for day in report.days], colour, ink))
-    return layers
+        return [Layer(name, [day.total for day in report.days], colour, ink)]
+    layers = [
+        Layer(name, [getattr(day, field) for day in report.days], colour, ink)
+        for name, field, colour, ink in LAYERS
+    ]
+    return [layer for layer in layers if any(layer.values)]
 
 
 def _active_finding(report: ActiveUsersReport) -> str:

@@ -21,7 +21,8 @@ def features_plot(report: FeaturesReport) -> Plot:
     shapes = figures.veil(days, filters.today)
     for colour, row in zip(LINE_COLOURS, rows, strict=False):
         users = [shown(value) for value in row.trend]
-        traces.append(figures.hoverable(row.feature, days, users, colour, filters.today))
+        words = figures.day_words(row.trend, days, filters.today)
+        traces.append(figures.by_mouse(row.feature, figures.iso(days), words, colour))
         lines.append(figures.finished_line(days, users, colour, 1.75, filters.today))
         shapes += figures.unfinished_line(days, users, colour, 1.75, filters.today)
     layout = {
@@ -44,23 +45,21 @@ def feature_plot(report: FeatureReport) -> Plot:
     """People using one feature each day."""
     filters, days = report.filters, [day.day for day in report.days]
     users = [shown(day.users) for day in report.days]
-    earlier = [shown(day.users) for day in report.previous]
+    before = [day.users for day in report.previous]
+    words = figures.day_words([day.users for day in report.days], days, filters.today)
     traces = [
-        figures.hoverable(
-            "Users", days, users, "series-1", filters.today, fill="tozeroy", fillcolor=token("band-2")
-        ),
+        *figures.areas(days, users, "band-2"),
         figures.finished_line(days, users, "series-1", 2, filters.today),
+        *figures.earlier_lines(filters.shift_label.capitalize(), days, before, filters.shift),
+        figures.by_mouse("Users", figures.iso(days), words, "series-1"),
     ]
-    if any(earlier):  # nothing at all: there was no earlier period yet
-        name = filters.shift_label[:1].upper() + filters.shift_label[1:]
-        traces.append(figures.earlier_line(name, days, earlier, filters.shift))
     if days and filters.includes_today:
         traces.append(_open_end(days[-1:], users[-1:]))
     layout = {
         "shapes": figures.unfinished_line(days, users, "series-1", 2, filters.today),
         "annotations": figures.today_note(days, filters.today),
         "margin": {"r": 24, "l": 44, "t": 10, "b": 32},
-        "yaxis": {"range": [0, figures.top_of(users, earlier)]},
+        "yaxis": {"range": [0, figures.top_of(users, [shown(value) for value in before])]},
         "xaxis": figures.day_axis(days),
     }
     finding = f"Line plot of the people who used {report.feature} each day. The table below has every value."

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from datetime import date
+from typing import Any
 
+from analytics.reports.cells import Measure
 from analytics.reports.endpoints import EndpointDay
 from analytics.reports.filters import ReportFilters
 from dashboards import figures
-from dashboards.figures import Number, Plot, Trace, token
-from dashboards.numbers import round_milliseconds
+from dashboards.figures import Number, Plot, Trace
+from dashboards.numbers import milliseconds, round_milliseconds, shown
 
 LATENCY_TICKS = [base * 10**power for power in range(-1, 6) for base in (1, 2, 5)]  # ms
 
@@ -17,56 +20,71 @@ def latency_plot(
 ) -> Plot:
     """p50, p95 and p99 of each day on a logarithmic axis, the previous p95 dotted."""
     dates = [day.day for day in days]
-    series: list[tuple[str, list[Number], float, str]] = [
-        ("p50", [_rounded(day.p50_ms) for day in days], 2, ""),
-        ("p95", [_rounded(day.p95_ms) for day in days], 1.5, "band-1"),
-        ("p99", [_rounded(day.p99_ms) for day in days], 1, "band-2"),
+    measured: list[tuple[str, list[Measure], float]] = [
+        ("p50", [day.p50_ms for day in days], 2),
+        ("p95", [day.p95_ms for day in days], 1.5),
+        ("p99", [day.p99_ms for day in days], 1),
     ]
-    earlier = [_rounded(day.p95_ms) for day in previous]
-    traces: list[Trace] = []
+    before = [day.p95_ms for day in previous]
+    axis = _latency_axis([*(value for _, values, _ in measured for value in values), *before])
+    floor = 10 ** axis["range"][0]
     lines: list[Trace] = []
+    spoken: list[Trace] = []
     shapes = figures.veil(dates, filters.today)
     annotations = figures.today_note(dates, filters.today)
-    hover = "%{y:,.0f} ms%{customdata}"
-    for name, values, width, band in series:
-        fill = {"fill": "tonexty", "fillcolor": token(band)} if band else {}
-        traces.append(
-            figures.hoverable(name, dates, values, "series-1", filters.today, hovertemplate=hover, **fill)
-        )
-        lines.append(figures.finished_line(dates, values, "series-1", width, filters.today))
-        shapes += figures.unfinished_line(dates, values, "series-1", width, filters.today)
-        last = next((value for value in reversed(values) if value), None)
+    for name, values, width in measured:
+        heights = [_height(value) for value in values]
+        lines.append(figures.finished_line(dates, heights, "series-1", width, filters.today))
+        shapes += figures.unfinished_line(dates, heights, "series-1", width, filters.today)
+        words = figures.day_words(values, dates, filters.today, milliseconds)
+        spoken.append(figures.by_mouse(name, figures.iso(dates), words, "series-1", at=floor))
+        last = next((height for height in reversed(heights) if height), None)
         if last:
             annotations.append(figures.edge_label(name, math.log10(last), "ink", name="keep"))
-    if any(earlier):  # nothing at all: there was no earlier period yet
-        name = f"p95, {filters.shift_label}"
-        hover = "%{y:,.0f} ms on %{customdata}"
-        lines.append(figures.earlier_line(name, dates, earlier, filters.shift, hover))
+    lines += figures.earlier_lines(
+        f"p95, {filters.shift_label}", dates, before, filters.shift, write=milliseconds, at=floor
+    )
     layout = {
         "shapes": shapes,
         "annotations": annotations,
         "margin": {"r": 48, "l": 56, "t": 10, "b": 32},
         "xaxis": figures.day_axis(dates),
-        "yaxis": _latency_axis([*(values for _, values, _, _ in series), earlier]),
+        "yaxis": axis,
         "meta": {"narrowMargin": {"r": 40, "l": 56}},
     }
+    traces = [*_bands(dates, *(values for _, values, _ in measured)), *lines, *spoken]
     finding = f"Band plot of p50, p95 and p99 of {subject} per day. The tables below have the values."
-    return Plot("latency", figures.figure(traces + lines, layout), finding)
+    return Plot("latency", figures.figure(traces, layout), finding)
 
 
-def _rounded(value: object) -> Number:
+def _bands(
+    days: Sequence[date], p50: Sequence[Measure], p95: Sequence[Measure], p99: Sequence[Measure]
+) -> list[Trace]:
+    """The area from p50 to p95 and the lighter one to p99, on days that show all three."""
+    heights = list(zip(map(_height, p50), map(_height, p95), map(_height, p99), strict=True))
+    whole = [None not in three for three in heights]
+    edges = [
+        [three[i] if known else None for three, known in zip(heights, whole, strict=True)] for i in range(3)
+    ]
+    low = figures.areas(days, edges[0], "band-1", fill="none")
+    middle = figures.areas(days, edges[1], "band-1", fill="tonexty")
+    high = figures.areas(days, edges[2], "band-2", fill="tonexty")
+    return [trace for run in zip(low, middle, high, strict=True) for trace in run]
+
+
+def _height(value: Measure) -> Number:
     """Log axes cannot show zero; 0.1 ms is the least."""
-    return max(0.1, round(value, 1)) if isinstance(value, int | float) else None
+    number = shown(value)
+    return None if number is None else max(0.1, round(number, 1))
 
 
-def _latency_axis(series: Sequence[Sequence[Number]]) -> dict[str, object]:
-    values = [value for one in series for value in one if value]
+def _latency_axis(measures: Sequence[Measure]) -> dict[str, Any]:
+    values = [height for measure in measures if (height := _height(measure))]
     low, high = (min(values) * 0.62, max(values) * 1.35) if values else (10.0, 1000.0)
     ticks = [tick for tick in LATENCY_TICKS if low <= tick <= high]
-    words = [round_milliseconds(tick) for tick in ticks]
     return {
         "type": "log",
         "range": [math.log10(low), math.log10(high)],
         "tickvals": ticks,
-        "ticktext": words,
+        "ticktext": [round_milliseconds(tick) for tick in ticks],
     }

@@ -28,7 +28,7 @@ def retention_weeks_plot(report: RetentionReport) -> Plot:
                 "line": {"width": [2 if row.open else 0 for row in weeks], "color": token("series-1")},
             },
             "cliponaxis": False,
-            "customdata": figures.so_far(starts, open_from),
+            "customdata": [" so far" if row.open else "" for row in weeks],
             "hovertemplate": "%{y:.1f}%%{customdata}",
         },
     ]
@@ -56,28 +56,27 @@ def retention_curve_plot(report: RetentionReport) -> Plot:
     numbers = [day.n for day in report.curve]
     traces = []
     ends: list[tuple[str, float, str]] = []
-    shares = [
-        [_in_percent(day.on_day_rate) for day in report.curve],
-        [_in_percent(day.on_or_after_rate) for day in report.curve],
-    ]
+    shares = [[day.on_day_rate for day in report.curve], [day.on_or_after_rate for day in report.curve]]
+    heights = [[_in_percent(share) for share in one] for one in shares]
     names = (("On day N", "series-1"), ("On day N or later", "series-3"))
-    for (name, colour), values in zip(names, shares, strict=True):
+    for (name, colour), measured, values in zip(names, shares, heights, strict=True):
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers" if None in values else "lines",
                 "marker": {"size": 5, "color": token(colour)},
-                "name": name,
                 "x": numbers,
                 "y": values,
                 "line": {"width": 2, "color": token(colour)},
-                "hovertemplate": "%{y:.1f}%",
+                "hoverinfo": "skip",
             }
         )
+        words = [figures.in_words(share, "{:.1%}".format) for share in measured]
+        traces.append(figures.by_mouse(name, numbers, words, colour))
         last = next((value for value in reversed(values) if value is not None), None)
         if last is not None:
             ends.append((name, float(last), "ink"))
-    span = min(100.0, figures.top_of(*shares))
+    span = min(100.0, figures.top_of(*heights))
     layout = {
         "annotations": figures.stacked_labels(sorted(ends, key=lambda end: end[1]), span=span, height_px=200),
         "margin": {"r": 128, "l": 44, "t": 12, "b": 32},

@@ -28,18 +28,20 @@ def versions_plot(report: InstallationsReport) -> Plot:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": name,
                 "x": figures.iso(dates),
                 "y": values,
                 "stackgroup": "versions",
                 "line": {"width": 0.75, "color": token("surface")},
                 "fillcolor": token(colour),
-                "hovertemplate": "%{y:,}",
+                "hoverinfo": "skip",
             }
         )
         below = top[-1] or 0
         top = figures.added(top, [value or 0 for value in values])
         labels.append((name, (below + (top[-1] or 0)) / 2, "ink"))
+    for i, version in enumerate(report.shown_versions):
+        words = [figures.in_words(day.versions[i]) for day in days]
+        traces.append(figures.by_mouse(version, figures.iso(dates), words, f"ord-{first_colour + i}"))
     span = figures.top_of(top)
     layout = {
         "annotations": figures.stacked_labels(labels, span=span),

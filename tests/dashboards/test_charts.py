@@ -43,6 +43,11 @@ def active_report(asked: ReportFilters, cloud: Count = 10) -> ActiveUsersReport:
     )
 
 
+def drawn(plot: Plot) -> list[dict[str, Any]]:
+    """What can be seen: the traces that answer no mouse."""
+    return [one for one in plot.figure["data"] if one.get("hoverinfo") == "skip"]
+
+
 def trace(plot: Plot, name: str) -> dict[str, Any]:
     return next(one for one in plot.figure["data"] if one.get("name") == name)
 
@@ -51,10 +56,11 @@ def test_every_day_answers_the_mouse_and_only_finished_days_have_a_line() -> Non
     plot = charts.active_users_plot(active_report(filters(range="7d")))
 
     cloud = trace(plot, "Cloud")
-    lines = [one for one in plot.figure["data"] if one.get("hoverinfo") == "skip"]
+    colours = {"var(--series-1)", "var(--series-2)"}
+    lines = [one for one in drawn(plot) if one["line"].get("color") in colours]
     assert len(cloud["x"]) == 7
-    assert cloud["customdata"][-1] == " so far"
-    assert all(line["x"][-1] == "2026-11-16" for line in lines)
+    assert cloud["customdata"][-2:] == ["10", "10 so far"]
+    assert {line["x"][-1] for line in lines} == {"2026-11-16"}
     assert [shape["type"] for shape in plot.figure["layout"]["shapes"]].count("line") == len(lines)
 
 
@@ -69,21 +75,23 @@ def test_a_range_that_is_over_has_nothing_dashed() -> None:
 def test_a_hidden_layer_draws_nothing() -> None:
     plot = charts.active_users_plot(active_report(filters(range="7d"), cloud=Mark.FEW))
 
-    assert all(one.get("name") != "Cloud" for one in plot.figure["data"])
+    assert set(trace(plot, "Cloud")["customdata"]) == {"<5", "<5 so far"}
+    assert 10 not in [value for one in drawn(plot) for value in one["y"]]
     assert next(label["text"] for label in plot.figure["layout"]["annotations"]) == "All"
 
 
 def test_the_earlier_period_says_its_own_dates() -> None:
     plot = charts.active_users_plot(active_report(filters(range="30d")))
 
-    assert trace(plot, "All, 5 weeks earlier")["customdata"][0] == "14 Sep"
+    assert trace(plot, "All, 5 weeks earlier")["customdata"][0] == "25 on 14 Sep"
 
 
 def test_one_deployment_alone_keeps_its_colour() -> None:
     plot = charts.active_users_plot(active_report(filters(deployment="self-hosted")))
 
-    assert trace(plot, "Self-hosted")["line"]["color"] == "var(--series-2)"
-    assert [one["name"] for one in plot.figure["data"] if "stackgroup" in one] == ["Self-hosted"]
+    assert [one["name"] for one in plot.figure["data"] if "name" in one][-1] == "Self-hosted"
+    assert "var(--series-2)" in {one["line"].get("color") for one in drawn(plot)}
+    assert "var(--series-1)" not in {one["line"].get("color") for one in drawn(plot)}
 
 
 @pytest.mark.parametrize("range_name", ["7d", "30d", "90d", "12m"])
@@ -103,7 +111,9 @@ def test_a_day_without_requests_leaves_a_gap_in_the_latency() -> None:
 
     plot = charts.latency_plot(asked, days, [], "all endpoints")
 
-    assert trace(plot, "p95")["y"][3] is None
+    lines = [one for one in drawn(plot) if one["line"]["width"]]
+    assert [line["y"][3] for line in lines] == [None, None, None]
+    assert [trace(plot, name)["customdata"][3] for name in ("p50", "p95")] == ["no data", "<5"]
     assert plot.figure["layout"]["yaxis"]["ticktext"] == ["10 ms", "20 ms"]
 
 
@@ -111,7 +121,10 @@ def test_an_endpoint_that_answers_at_once_fits_a_logarithmic_axis() -> None:
     asked = filters(range="7d")
     days = [EndpointDay(day, 5, 0, 0.0, 0.0, 0.0, 5, day < TODAY) for day in days_of(asked)]
 
-    assert trace(charts.latency_plot(asked, days, [], "all"), "p50")["y"][0] == 0.1
+    plot = charts.latency_plot(asked, days, [], "all")
+
+    assert {value for one in drawn(plot) for value in one["y"]} == {0.1}
+    assert trace(plot, "p50")["customdata"][0] == "0.0 ms"
 
 
 def test_a_day_whose_split_is_hidden_shows_its_total_and_no_fall() -> None:
@@ -124,9 +137,8 @@ def test_a_day_whose_split_is_hidden_shows_its_total_and_no_fall() -> None:
 
     plot = charts.active_users_plot(report)
 
-    clouds = [one for one in plot.figure["data"] if one.get("name") == "Cloud"]
-    assert [len(one["x"]) for one in clouds] == [3, 3]
-    grey = next(one for one in plot.figure["data"] if one.get("fill") == "tozeroy")
-    assert grey["x"] == ["2026-11-13", "2026-11-14", "2026-11-15"]
-    assert grey["y"] == [25, 25, 25]
-    assert trace(plot, "All")["customdata"][3] == ", split hidden"
+    grey = [one for one in drawn(plot) if one.get("fillcolor") == "var(--series-other-soft)"]
+    assert [one["x"] for one in grey] == [["2026-11-13", "2026-11-14", "2026-11-15"]]
+    assert [one["y"] for one in grey] == [[25, 25, 25]]
+    assert all(0 not in one["y"] for one in drawn(plot) if one["line"]["width"])
+    assert trace(plot, "Cloud")["customdata"][3] == "hidden"
