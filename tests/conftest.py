@@ -1,12 +1,14 @@
-"""What every test may rely on: both databases, and a browser where one is installed."""
+"""What every test may rely on: both databases, nothing left by another test, a browser if there is one."""
 
 import os
 import shutil
 
 import pytest
+from django.db import connections
 
 DATABASES = ["default", "analytics"]
-DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "admin_client", "admin_user"}
+COMMITTING_FIXTURES = {"transactional_db", "live_server"}
+DATABASE_FIXTURES = COMMITTING_FIXTURES | {"db", "admin_client", "admin_user"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -17,6 +19,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         options = {"databases": DATABASES} | (marker.kwargs if marker else {})
         item.add_marker(pytest.mark.django_db(*(marker.args if marker else ()), **options), append=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_writes_after_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traffic counts are written when a test says so: the thread would write them into the next test."""
+    from ingest import traffic
+
+    monkeypatch.setattr(traffic, "_ensure_started", lambda: None)
+    traffic._waiting.counts.clear()
+    traffic._waiting.used.clear()
+
+
+@pytest.fixture(autouse=True)
+def _the_store_commits_nothing_that_a_test_rolls_back(request: pytest.FixtureRequest) -> None:
+    """Begin the test's transaction before the store does: psycopg would commit one that it began itself."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None or COMMITTING_FIXTURES & set(request.fixturenames):
+        return
+    if not (marker.kwargs.get("transaction") or (marker.args and marker.args[0])):
+        request.getfixturevalue("db")
+        connections["analytics"].cursor().execute("SELECT 1")
 
 
 @pytest.fixture(scope="session")
