@@ -4,6 +4,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 PY := .venv/bin/python
 INSTALLED := .venv/installed
 ARGS ?=
+CODE := manage.py analytics benchmarks consent dashboards ingest telemetry_site tests
 
 # What `manage.py check --deploy` sees: a production start. Nothing connects to these addresses.
 PRODUCTION := env -u DEBUG -u CANDID_EMBEDDED -u PUBLIC_URL \
@@ -22,8 +23,8 @@ test: $(INSTALLED)  ## the whole suite; ARGS="tests/consent -k barrier" chooses
 	@$(PY) -m pytest $(ARGS)
 
 lint: $(INSTALLED)
-	@$(PY) -m ruff check .
-	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check $(CODE)
+	@$(PY) -m ruff format --check $(CODE)
 	@$(PY) -m mypy
 	@$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	@$(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
