@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
-from bodies import ORGANIZATION, USERS, JsonBodies, ProtobufBodies, user
+from benchmarks.bodies import ORGANIZATION, USERS, JsonBodies, ProtobufBodies, user
 from rich.console import Console
 from rich.table import Table
 
