@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
-from benchmarks.bodies import ORGANIZATION, USERS, JsonBodies, ProtobufBodies, user
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.bodies import ORGANIZATION, USERS, JsonBodies, ProtobufBodies, user
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
