@@ -56,7 +56,7 @@ class Program:
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)  # beside our own
     restarts: list[float] = field(default_factory=list)  # monotonic seconds
-    process: subprocess.Popen[str] | None = None
+    process: subprocess.Popen[bytes] | None = None
     reader: threading.Thread | None = None
 
 
@@ -125,30 +125,30 @@ class Supervisor:
                 watched_at = time.monotonic()
 
     def _start(self, program: Program) -> None:
+        # The program keeps the pipe's other end, too: when this process is killed, what the program says
+        # while it stops must not fail (celery takes a broken pipe for a lost broker, and lives on).
+        ours, theirs = os.pipe()
         program.process = subprocess.Popen(
             program.command,
             cwd=self._directory,
             env=os.environ | {"PYTHONUNBUFFERED": "1"} | program.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=theirs,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            bufsize=1,
+            pass_fds=(ours,),
             start_new_session=True,
             preexec_fn=_stop_with_parent(),
         )
-        if program.process.stdout:
-            program.reader = threading.Thread(
-                target=self._copy, args=(program.name, program.process.stdout), daemon=True
-            )
-            program.reader.start()
+        os.close(theirs)
+        program.reader = threading.Thread(target=self._copy, args=(program.name, ours), daemon=True)
+        program.reader.start()
 
-    def _copy(self, name: str, lines: IO[str]) -> None:
+    def _copy(self, name: str, pipe: int) -> None:
         try:
-            for line in lines:
-                if text := line.rstrip():
-                    self._output.line(name, text)
+            with open(pipe, errors="replace") as lines:
+                for line in lines:
+                    if text := line.rstrip():
+                        self._output.line(name, text)
         except BrokenPipeError:
             self._failed = True
             self._wake.set()
