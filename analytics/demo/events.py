@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from consent.pseudonyms import anonymous_user, pseudonym
 
 CHUNK = 20_000  # lines
 DAY_US = 86_400_000_000  # microseconds
-ACTIVITY = ("login", "session_start", "session_end", "logout")
+ACTIVITY = {"login": 0.45, "session_start": 1.0, "session_end": 0.5, "logout": 0.15}  # share of sessions
 TABLES = ("activity", "feature", "endpoint")
 COMMON = ("id", "timestamp", "user_id", "organization_id", "deployment_type", "is_internal", "event_metadata")
 COLUMNS = {
@@ -48,15 +48,19 @@ class Events:
 
 
 def sessions(random: np.random.Generator, people: Population, now: datetime) -> Sessions:
-    """One or two sessions per person and day, in working hours, none that has not begun by `now`."""
+    """One or two sessions per person and day, in working hours of theirs, none begun after `now`.
+
+    The hour comes from the person's zone, the day stays the UTC day: nobody is seen before they signed up.
+    """
     pairs = people.present[
-        np.repeat(np.arange(len(people.present)), 1 + (random.random(len(people.present)) < 0.3))
+        np.repeat(np.arange(len(people.present)), 1 + (random.random(len(people.present)) < 0.15))
     ]
     morning = random.random(len(pairs)) < 0.55
     hour = np.where(morning, random.normal(9.8, 1.6, len(pairs)), random.normal(14.6, 2.1, len(pairs)))
+    hour = (hour - people.zone[pairs[:, 0]]) % 24
     begin = datetime.combine(people.first_day, datetime.min.time(), UTC)
     first_us = int(begin.timestamp()) * 1_000_000
-    starts = first_us + pairs[:, 1] * DAY_US + (np.clip(hour, 0.05, 23.0) * 3_600_000_000).astype(np.int64)
+    starts = first_us + pairs[:, 1] * DAY_US + (hour * 3_600_000_000).astype(np.int64)
     length = np.clip(random.lognormal(7.0, 0.9, len(pairs)), 20, 10_000) * 1_000_000
     now_us = int(now.timestamp()) * 1_000_000
     begun = starts < now_us
@@ -80,7 +84,7 @@ def all_events(
 def _activity(random: np.random.Generator, visits: Sessions, at_most: int) -> Events:
     n = len(visits.starts)
     chosen, what, times = [], [], []
-    for kind, share in enumerate((0.8, 1.0, 0.6, 0.35)):
+    for kind, share in enumerate(ACTIVITY.values()):
         some = np.flatnonzero(random.random(n) < share)
         chosen.append(some)
         what.append(np.full(len(some), kind))
@@ -96,10 +100,10 @@ def _within(
     random: np.random.Generator, people: Population, visits: Sessions, n: int
 ) -> tuple[Integers, Integers]:
     """`n` moments in sessions, more of them in those of busy people: session and time of each."""
-    weight = people.intensity[visits.person] * np.sqrt(visits.length)
+    length = np.minimum(visits.length, visits.ends_us - visits.starts)
+    weight = people.intensity[visits.person] * np.sqrt(length)
     session = random.choice(len(weight), size=n, p=weight / weight.sum())
-    at = visits.starts[session] + (random.random(n) * visits.length[session]).astype(np.int64)
-    return session, np.minimum(at, visits.ends_us)
+    return session, visits.starts[session] + (random.random(n) * length[session]).astype(np.int64)
 
 
 def _features(random: np.random.Generator, people: Population, visits: Sessions, n: int) -> Events:
@@ -190,8 +194,9 @@ def _own_columns(events: Events, part: slice, names: Pseudonyms) -> Iterator[tup
     """Whether it is anonymous, its metadata, and the table's own columns, for each event."""
     what = events.what[part].tolist()
     if events.table == "activity":
+        names_of_activity = list(ACTIVITY)
         for kind, session in zip(what, events.session[part].tolist(), strict=True):
-            yield False, "{}", f"{ACTIVITY[kind]}\t{names.sessions[session]}"
+            yield False, "{}", f"{names_of_activity[kind]}\t{names.sessions[session]}"
     elif events.table == "feature":
         extra = zip(events.extra["action"][part].tolist(), events.extra["page"][part].tolist(), strict=True)
         for kind, (action, page) in zip(what, extra, strict=True):
@@ -205,12 +210,13 @@ def _own_columns(events: Events, part: slice, names: Pseudonyms) -> Iterator[tup
             yield anonymous, "{}", f"{endpoint.path}\t{endpoint.method}\t{status}\t{duration}"
 
 
-def hours_of(events: dict[str, Events]) -> dict[datetime, int]:
-    """How many events fell in each hour, UTC: what the traffic counts of the demo say."""
-    hours, counts = np.unique(
-        np.concatenate([one.times for one in events.values()]) // 3_600_000_000, return_counts=True
-    )
+def counts_by(events: dict[str, Events], width: timedelta, since: datetime) -> dict[datetime, int]:
+    """How many events fell in each stretch of `width` from `since` on: what the traffic counts say."""
+    seconds = int(width.total_seconds())
+    times = np.concatenate([one.times for one in events.values()])
+    times = times[times >= int(since.timestamp()) * 1_000_000]
+    starts, counts = np.unique(times // (seconds * 1_000_000), return_counts=True)
     return {
-        datetime.fromtimestamp(hour * 3600, UTC): count
-        for hour, count in zip(hours.tolist(), counts.tolist(), strict=True)
+        datetime.fromtimestamp(start * seconds, UTC): count
+        for start, count in zip(starts.tolist(), counts.tolist(), strict=True)
     }

@@ -12,7 +12,9 @@ from analytics.demo.product import CUSTOMERS
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 WEEKDAYS = np.array([1.0, 1.04, 1.02, 0.99, 0.9, 0.34, 0.3])  # Monday to Sunday
-ALREADY_THERE = 0.4  # share of people who had signed up before the first day
+# Hours ahead of UTC, and how many of all people live there: somebody is at work at every hour.
+ZONES = ((-8, 0.12), (-5, 0.18), (0, 0.2), (1, 0.24), (3, 0.06), (5.5, 0.1), (8, 0.06), (10, 0.04))
+ALREADY_THERE = 0.3  # share of people who had signed up before the first day, and had stayed
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Population:
     days: int
     customer: Integers  # index into CUSTOMERS, per person
     signed_up: Integers  # day, negative for those who were there before
+    zone: Floats  # hours ahead of UTC, per person
     intensity: Floats  # how much somebody does, mean 1
     present: Integers  # shape (n, 2)
 
@@ -36,7 +39,7 @@ def population(random: np.random.Generator, *, people: int, days: int, today: da
     signed_up = _sign_ups(random, people, days, weekday)
     cohort = np.clip(signed_up, 0, None) / days
     self_hosted = np.array([one.deployment_type == "self-hosted" for one in CUSTOMERS])[customer]
-    stays = random.random(people) < 0.27 + 0.17 * cohort + 0.06 * self_hosted + 0.35 * (signed_up < 0)
+    stays = (signed_up < 0) | (random.random(people) < 0.27 + 0.17 * cohort + 0.06 * self_hosted)
     lifetime = np.where(stays, random.exponential(420, people), random.exponential(1.1, people))
     habit = np.where(stays, 0.25 + 0.65 * random.beta(2.2, 2.0, people), 0.5)
     day = np.arange(days)
@@ -48,6 +51,7 @@ def population(random: np.random.Generator, *, people: int, days: int, today: da
         days=days,
         customer=customer.astype(np.int64),
         signed_up=signed_up,
+        zone=random.choice([hours for hours, _ in ZONES], size=people, p=[share for _, share in ZONES]),
         intensity=random.lognormal(-0.18, 0.6, people),
         present=np.argwhere(present),
     )

@@ -22,7 +22,7 @@ CUSTOMERS = (
     Customer("Hollis Archive", "self-hosted", 5, "granted"),
     Customer("Ivybridge Rail", "self-hosted", 4.5, "granted"),
     Customer("Juniper Foods", "cloud", 4, "granted"),
-    Customer("Kestrel Observatory", "unknown", 3, "granted"),
+    Customer("Kestrel Observatory", "unknown", 6, "granted"),
     Customer("Lowfield Energy", "cloud", 3, "granted"),
     Customer("Marlow Press", "cloud", 2.5, "granted"),
     Customer("Northmoor Library", "self-hosted", 2, "granted"),

@@ -32,18 +32,22 @@ Subject = TypeVar("Subject")
 SEED = 20261117
 DECLINED = 0.09  # people who opted out, on top of those whose events there are
 UNDECIDED = 0.14
+TRAFFIC = timedelta(days=30)  # counts of what arrived: that far back
+BY_MINUTE = timedelta(days=2)  # and that far back by minute
+INSTALLATION_TABLES = ("analytics_installation", "analytics_installationevent")
 SUBJECTS_A_STATEMENT = 5_000
 
 
 @dataclass(frozen=True)
 class Seeded:
-    """What was written. `by_hour` counts events per hour, for the traffic panel."""
+    """What was written. The last two count events, for the traffic panel: lately by minute, before by hour."""
 
     events: int
     people: int
     organizations: int
     installations: int
     by_hour: dict[datetime, int]
+    by_minute: dict[datetime, int]
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ class Removed:
 
 
 def usual_people(events: int, days: int) -> int:
-    """How many people make `events` events in `days` days, at about 250 each in 90."""
-    return int(min(50_000, max(40, events / 250 * math.sqrt(90 / days))))
+    """How many people make `events` events in `days` days, at about 125 each in 90."""
+    return int(min(50_000, max(40, events / 125 * math.sqrt(90 / days))))
 
 
 def is_seeded() -> bool:
@@ -87,7 +91,11 @@ def seed(
         installations = min(900, max(30, people // 4))
         make_installations(random, count=installations, days=min(days, 120), now=now)
     _analyze()
-    return Seeded(written, people, len(CUSTOMERS), installations, made.hours_of(made_events))
+    lately = now.replace(minute=0, second=0, microsecond=0) - BY_MINUTE
+    by_minute = made.counts_by(made_events, timedelta(minutes=1), lately)
+    by_hour = made.counts_by(made_events, timedelta(hours=1), now - TRAFFIC)
+    by_hour = {hour: count for hour, count in by_hour.items() if hour < lately}
+    return Seeded(written, people, len(CUSTOMERS), installations, by_hour, by_minute)
 
 
 def _copy(
@@ -109,7 +117,7 @@ def _copy(
 
 def _analyze() -> None:
     with connections["analytics"].cursor() as cursor:
-        for table, _ in made.COLUMNS.values():
+        for table in (*(table for table, _ in made.COLUMNS.values()), *INSTALLATION_TABLES):
             cursor.execute(f"ANALYZE {table}")
 
 

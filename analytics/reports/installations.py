@@ -89,11 +89,10 @@ SELECT count(*) FILTER (WHERE first_seen_at >= %(first_at)s),
        count(*) FILTER (WHERE heard >= %(active_since)s),
        count(*) FILTER (WHERE heard >= %(first_at)s AND heard < %(active_since)s),
        count(*)
-  FROM (SELECT first_seen_at, (SELECT max("timestamp") FROM analytics_installationevent AS event
-                                WHERE event.installation_id = known.id
-                                  AND event."timestamp" < %(until)s) AS heard
-          FROM analytics_installation AS known
-         WHERE {where} AND first_seen_at < %(until)s) AS ledger
+  FROM analytics_installation AS known
+  LEFT JOIN (SELECT installation_id, max("timestamp") AS heard FROM analytics_installationevent
+              WHERE "timestamp" < %(until)s GROUP BY 1) AS latest ON installation_id = known.id
+ WHERE {where} AND first_seen_at < %(until)s
 """
 
 

@@ -113,12 +113,13 @@ def activity_sources(filters: ReportFilters) -> tuple[tuple[str, str], ...]:
 def active_rows(filters: ReportFilters, columns: str, where: str) -> str:
     """SQL for distinct `columns` of the events that make somebody active.
 
-    Distinct per table first: each scan then hands on a tenth of its rows.
+    One hash table for all: making each table's rows distinct first took twice as long.
     """
-    return " UNION ".join(
-        f"(SELECT DISTINCT {columns} FROM {table} WHERE {condition} AND {where})"
+    rows = " UNION ALL ".join(
+        f"(SELECT {columns} FROM {table} WHERE {condition} AND {where})"
         for table, condition in activity_sources(filters)
     )
+    return f"SELECT DISTINCT * FROM ({rows}) AS active"
 
 
 # A person's first day, of the days in the query `seen`. Roll-ups will keep it apart from raw rows, so

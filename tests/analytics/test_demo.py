@@ -167,6 +167,34 @@ def test_the_demo_is_plausible(capsys):
     assert 0.25 < rate(early) < rate(late) < 0.75
 
 
+def test_somebody_is_at_work_at_every_hour_and_right_up_to_now(capsys):
+    seed(capsys, "--days", "8", "--events", "20000", "--users", "1500")
+    hours = {event.timestamp.hour for event in FeatureUsage.objects.all()}
+    assert hours == set(range(24))
+    newest = FeatureUsage.objects.latest("timestamp").timestamp
+    assert timezone.now() - newest < timedelta(hours=2)
+
+
+def test_each_deployment_type_has_enough_people_to_be_shown(capsys):
+    seed(capsys, "--days", "15", "--events", "60000", "--users", "4000")
+    days = active_users_report(filters(today=timezone.now().date(), range="7d", compare="0")).days
+    assert all(day.unknown >= 5 for day in days if day.complete)
+    assert sum(day.unknown for day in days if day.complete) >= 15 * 6
+
+
+def test_traffic_is_counted_by_minute_lately_with_a_few_refusals(capsys):
+    seed(capsys, "--days", "4", "--events", "20000", "--users", "500")
+    lately = TrafficCount.objects.filter(minute__gt=timezone.now() - timedelta(days=2))
+    assert lately.exclude(minute__minute=0).count() > 100
+    assert {row.outcome for row in lately} == {"accepted", "duplicate", "refused", "rejected"}
+    day_old = timezone.now() - timedelta(hours=24)
+    minute = day_old.replace(minute=0, second=0, microsecond=0)
+    models = (UserActivity, EndpointUsage, FeatureUsage)
+    stored = sum(model.objects.filter(timestamp__gte=minute).count() for model in models)
+    accepted = TrafficCount.objects.filter(minute__gte=minute, outcome="accepted")
+    assert sum(row.count for row in accepted) == stored
+
+
 def test_some_customers_said_no_and_some_have_not_decided(capsys):
     seed(capsys, "--days", "3", "--events", "100", "--users", "10")
     states = dict.fromkeys(State.values, 0)

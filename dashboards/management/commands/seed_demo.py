@@ -5,23 +5,26 @@ It stands on this floor because the demo's traffic counts are ingest's, and its 
 
 import secrets
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from analytics.demo.seeding import is_seeded, remove, seed, usual_people
+from analytics.demo.seeding import SEED, Seeded, is_seeded, remove, seed, usual_people
 from consent.keys import digest_of
 from consent.models import Key, Scope
 from ingest.models import TrafficCount
 
-DEFAULT_EVENTS = 300_000
-TRAFFIC_DAYS = 30
+DEFAULT_EVENTS = 500_000
 KEY_NAME = "Demo data (revoked: nothing can be sent with it)"
 REFUSED = (("refused", "no_consent", 0.071), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002))
+REJECTED = (("malformed", 0.25), ("wrong_type", 0.15), ("too_slow", 0.1))  # requests an hour
+LOGS = 0.3  # share of events that come as log records
 
 
 class Command(BaseCommand):
@@ -30,7 +33,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--days", type=int, default=90, help="how many days, today included (90)")
         parser.add_argument("--events", type=int, default=DEFAULT_EVENTS, help=f"({DEFAULT_EVENTS})")
-        parser.add_argument("--users", type=int, help="how many people (about one per 250 events)")
+        parser.add_argument("--users", type=int, help="how many people (about one per 125 events)")
         parser.add_argument("--remove", action="store_true", help="remove the demo data, and nothing else")
         parser.add_argument("--if-missing", action="store_true", help="do nothing when demo data is there")
 
@@ -70,7 +73,7 @@ class Command(BaseCommand):
                 now=now,
                 advance=lambda lines: progress.advance(task, lines),
             )
-        _write_traffic(seeded.by_hour, now)
+        _write_traffic(seeded, now)
         self.stdout.write(
             f"Wrote {seeded.events:,} events of {seeded.people:,} people in {seeded.organizations} "
             f"organizations over {days} days, and {seeded.installations} installations. "
@@ -78,7 +81,7 @@ class Command(BaseCommand):
         )
 
 
-def _write_traffic(by_hour: dict[datetime, int], now: datetime) -> None:
+def _write_traffic(seeded: Seeded, now: datetime) -> None:
     """What ingest would have counted for these events, under a key that was never anybody's."""
     key = Key.objects.create(
         name=KEY_NAME,
@@ -87,23 +90,32 @@ def _write_traffic(by_hour: dict[datetime, int], now: datetime) -> None:
         scopes=[Scope.INGEST],
         revoked_at=now,
     )
+    random = np.random.default_rng(SEED)
     rows = []
-    for hour, count in by_hour.items():
-        if hour < now - timedelta(days=TRAFFIC_DAYS):
-            continue
-        outcomes = [("accepted", "", 1.0), *REFUSED]
-        for outcome, reason, share in outcomes:
-            for signal, part in (("traces", 0.7), ("logs", 0.3)):
-                records = round(count * share * part)
-                if records:
-                    rows.append(
-                        TrafficCount(
-                            minute=hour,
-                            key_id=key.pk,
-                            signal=signal,
-                            outcome=outcome,
-                            reason=reason,
-                            count=records,
-                        )
+    for moments, hours in ((seeded.by_hour, 1.0), (seeded.by_minute, 1 / 60)):
+        for moment, events in moments.items():
+            for (signal, outcome, reason), number in _counted(random, events, hours).items():
+                rows.append(
+                    TrafficCount(
+                        minute=moment,
+                        key_id=key.pk,
+                        signal=signal,
+                        outcome=outcome,
+                        reason=reason,
+                        count=number,
                     )
+                )
     TrafficCount.objects.bulk_create(rows, batch_size=5000)
+
+
+def _counted(random: np.random.Generator, events: int, hours: float) -> Counter[tuple[str, str, str]]:
+    """By signal, outcome and reason: `events` accepted in that time, and what comes with as many."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    logs = int(random.binomial(events, LOGS))
+    counts["traces", "accepted", ""], counts["logs", "accepted", ""] = events - logs, logs
+    for outcome, reason, share in REFUSED:
+        for signal, part in (("traces", 1 - LOGS), ("logs", LOGS)):
+            counts[signal, outcome, reason] = int(random.poisson(events * share * part))
+    for reason, an_hour in REJECTED:
+        counts["traces", "rejected", reason] = int(random.poisson(an_hour * hours))
+    return +counts  # without the zeros
