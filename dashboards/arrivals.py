@@ -34,7 +34,7 @@ REASONS = {
     "no_key": "no key, or an unknown one",
     "wrong_scope": "key without the scope “ingest”",
     "wrong_method": "not a POST",
-    "wrong_type": "unknown content type or encoding",
+    "wrong_type": "unknown content type",
     "too_slow": "body came too slowly",
     "too_large": "body too large",
     "our_mistake": "our mistake",

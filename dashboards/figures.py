@@ -32,6 +32,16 @@ class Plot(NamedTuple):
     key: Sequence[str] = ()
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to see: hidden points and hover's helpers draw nothing, zeros no shape."""
+        return not any(
+            number
+            for trace in self.figure["data"]
+            if "customdata" not in trace
+            for number in trace.get("y", ())
+        )
+
+    @property
     def script_id(self) -> str:
         return f"figure-{self.id}"
 

@@ -5,7 +5,7 @@ organizations, presets, and the addresses that carry the other parameters along.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -56,7 +56,7 @@ class FilterBar:
     organizations: list[OrganizationOption]
     organizations_are_few: bool
     organization_text: str
-    has_organizations: bool
+    has_people: bool
     has_compare: bool
     kept: list[tuple[str, str]]
     exports: Exports | None
@@ -95,26 +95,37 @@ def filter_bar(
     filters: ReportFilters,
     *,
     report: str = "",
-    has_organizations: bool = True,
+    has_people: bool = True,
     has_compare: bool = True,
     kept: Sequence[str] = (),
+    only: Mapping[str, str] | None = None,
 ) -> FilterBar:
-    """The bar of a page. `report` names the export, `kept` the parameters that only this page has."""
+    """The bar of a page. `report` names the export, `kept` the parameters that only this page has,
+    `only` what an export must be asked for beside them.
+
+    `has_people` is false for installations, which have neither users nor organizations.
+    """
     own = {name: request.GET[name] for name in kept if request.GET.get(name)}
-    options = _organization_options() if has_organizations else []
+    options = _organization_options() if has_people else []
     chosen = next((option for option in options if option.value == filters.organization), None)
     return FilterBar(
         summary=f"{filters.range_label}, {filters.deployment_label.lower()}",
-        scope=_scope(filters, chosen.label if chosen else filters.organization[:6], has_compare=has_compare),
+        scope=_scope(
+            filters,
+            _opted_in(filters, chosen.label if chosen else filters.organization[:6])
+            if has_people
+            else "installations" + (f", {filters.deployment_label.lower()}" if filters.deployment else ""),
+            has_compare=has_compare,
+        ),
         presets=_presets(filters, own),
         deployments=DEPLOYMENT_OPTIONS,
         organizations=options,
         organizations_are_few=len(options) <= FEW_ORGANIZATIONS,
         organization_text=chosen.text if chosen else filters.organization,
-        has_organizations=has_organizations,
+        has_people=has_people,
         has_compare=has_compare,
         kept=[*filters.query("activity", "definition", "metric", "sort").items(), *own.items()],
-        exports=_exports(filters, own, report) if report else None,
+        exports=_exports(filters, own | dict(only or {}), report) if report else None,
     )
 
 
@@ -148,11 +159,19 @@ def _exports(filters: ReportFilters, own: dict[str, str], report: str) -> Export
     return Exports(csv=address("csv"), json=address("json"))
 
 
-def _scope(filters: ReportFilters, organization: str, *, has_compare: bool) -> list[str]:
+def _scope(filters: ReportFilters, who: str, *, has_compare: bool) -> list[str]:
     scope = [f"{filters.dates_label} ({report_zone_name()})"]
     if has_compare and filters.compare:
         earlier = filters.previous
         scope.append(f"compared with {_short_dates(earlier.first, earlier.last)}, same weekdays")
+    scope.append(who)
+    scope.append(f"counts under {settings.SUPPRESS_BELOW} hidden")
+    scope.append(f"as of {timezone.now():%H:%M} UTC")
+    return scope
+
+
+def _opted_in(filters: ReportFilters, organization: str) -> str:
+    """Opted-in users, cloud, Aldermoor Freight (1f0c3a), internal usage excluded"""
     who = "opted-in users"
     if filters.deployment:
         who += f", {filters.deployment_label.lower()}"
@@ -160,10 +179,7 @@ def _scope(filters: ReportFilters, organization: str, *, has_compare: bool) -> l
         who += f", {organization}"
     if filters.activity == "login":
         who += ", sign-ins only"
-    scope.append(f"{who}, internal usage {'included' if filters.include_internal else 'excluded'}")
-    scope.append(f"counts under {settings.SUPPRESS_BELOW} hidden")
-    scope.append(f"as of {timezone.now():%H:%M} UTC")
-    return scope
+    return f"{who}, internal usage {'included' if filters.include_internal else 'excluded'}"
 
 
 def _short_dates(first: date, last: date) -> str:

@@ -3,6 +3,9 @@
 Nothing is stored without consent, so a first event is often refused: the panel says what to do.
 """
 
+import shlex
+import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -54,6 +57,20 @@ def snippets(*, address: str, key: str) -> list[Snippet]:
     ]
 
 
+def command(*words: str) -> str:
+    """The line that runs a command of this very instance, for a shell in the project's folder.
+
+    Without a data dir of its own it would speak to another embedded server.
+    """
+    root = Path(settings.BASE_DIR)
+    python = ".venv/bin/python" if Path(sys.prefix) == root / ".venv" else "python"
+    if settings.EMBEDDED and root / "var" != settings.DATA_DIR:
+        inside = settings.DATA_DIR.is_relative_to(root)
+        directory = settings.DATA_DIR.relative_to(root) if inside else settings.DATA_DIR
+        words = (*words, "--data-dir", str(directory))
+    return shlex.join([python, "manage.py", *words])
+
+
 @require_http_methods(["GET", "POST"])
 @staff_only
 def first_event(request: HttpRequest) -> HttpResponse:
@@ -78,8 +95,7 @@ def steps_page(request: HttpRequest, *, key: str = "", may_make_keys: bool | Non
         key=key,
         may_make_keys=may_make_keys,
         snippets=snippets(address=ingest_address(request), key=key or KEY_PLACEHOLDER),
-        user=EXAMPLE_USER,
-        organization=EXAMPLE_ORGANIZATION,
+        make_key=command("issue_key", KEY_NAME),
         key_name=KEY_NAME,
         **_arrival_context(),
     )
@@ -98,6 +114,7 @@ def _arrival_context() -> dict[str, Any]:
         "is_stored": has_events(),
         "has_key": Key.objects.filter(revoked_at=None, scopes__contains=[Scope.INGEST]).exists(),
         "checked_at": timezone.now(),
-        "example_user": EXAMPLE_USER,
-        "example_organization": EXAMPLE_ORGANIZATION,
+        "grant": command(
+            "set_consent", "granted", "--user", EXAMPLE_USER, "--organization", EXAMPLE_ORGANIZATION
+        ),
     }

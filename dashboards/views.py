@@ -132,7 +132,7 @@ def feature(request: HttpRequest, filters: ReportFilters, name: str) -> HttpResp
         title_is_code=True,
         crumb=_crumb("dashboards:features", "Feature adoption", filters),
         filters=filters,
-        bar=filter_bar(request, filters, report="feature-adoption", kept=("rows",)),
+        bar=filter_bar(request, filters, report="feature-adoption", kept=("rows",), only={"feature": name}),
         report=report,
         **context,
     )
@@ -220,7 +220,7 @@ def installations(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         section="installations",
         title="Installations",
         filters=filters,
-        bar=filter_bar(request, filters, report="installations", has_organizations=False, kept=("rows",)),
+        bar=filter_bar(request, filters, report="installations", has_people=False, kept=("rows",)),
         report=report,
         plot=charts.versions_plot(report),
         rows=rows,

@@ -130,7 +130,8 @@ def _endpoints(random: np.random.Generator, people: Population, visits: Sessions
     spread = np.log([endpoint.p95_ms / endpoint.p50_ms for endpoint in ENDPOINTS])[what] / 1.645
     days_left = people.days - 1 - visits.day[session]
     factor = np.where(days_left < 12, np.array([endpoint.slower for endpoint in ENDPOINTS])[what], 1.0)
-    factor = factor * np.where((days_left >= 6) & (days_left <= 8), 1.5, 1.0)  # three bad days
+    bad_days = (days_left >= 6) & (days_left <= 8)
+    factor = factor * np.where(bad_days & (what % 4 == 1), 2.2, 1.0)  # three, for a part of the endpoints
     duration = np.round(p50 * factor * np.exp(random.normal(0, 1, n) * spread), 2)
     failed = random.random(n) < np.array([endpoint.error_rate for endpoint in ENDPOINTS])[what] * factor
     status = np.where(random.random(n) < 0.012, 404, np.where(random.random(n) < 0.03, 304, 200))

@@ -40,7 +40,7 @@ SUBJECTS_A_STATEMENT = 5_000
 
 @dataclass(frozen=True)
 class Seeded:
-    """What was written. The last two count events, for the traffic panel: lately by minute, before by hour."""
+    """What was written. The last two count events, for the traffic panel: lately by minute."""
 
     events: int
     people: int

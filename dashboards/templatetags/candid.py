@@ -1,11 +1,14 @@
 """Template names for how numbers are written (`dashboards.numbers`) and small drawings."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timesince import timesince
 
 from analytics.reports.cells import Compared, Mark, Measure
 from dashboards import drawings, numbers
@@ -41,6 +44,19 @@ def change_of(relative: Measure, good: str = "") -> str:
     if number is None:
         return numbers.count(relative)
     return numbers.change(Compared(1 + number, 1.0), good)
+
+
+@register.filter
+def is_hidden(value: Measure) -> bool:
+    return isinstance(value, Mark)
+
+
+@register.filter
+def ago(minute: datetime) -> str:
+    """Of a count by the minute: “in the last minute”, “3 hours, 2 minutes ago”."""
+    if timezone.now() - minute < timedelta(minutes=2):
+        return "in the last minute"
+    return f"{timesince(minute)} ago"
 
 
 @register.filter

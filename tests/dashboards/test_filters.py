@@ -136,3 +136,24 @@ def test_the_export_links_of_a_page_work_in_its_session(staff: Client, page: str
         "text/csv",
         "application/json",
     ]
+
+
+def test_the_export_of_one_feature_asks_for_that_feature(staff: Client) -> None:
+    name = "a b/c&d"
+    feature_used(*people(9), feature=name)
+    feature_used(*people(9), feature="other")
+    page = staff.get("/dashboards/features/a%20b/c&d/?range=7d&rows=all").content.decode()
+
+    address = unescape(re.search(r'href="(/api/reports/[^"]*format=json)"', page)[1])
+    rows = staff.get(address).json()["rows"]
+
+    assert [row["feature"] for row in rows] == [name]
+
+
+def test_installations_offer_only_the_filters_that_they_obey(staff: Client) -> None:
+    page = staff.get("/dashboards/installations/?internal=1&deployment=cloud").content.decode()
+
+    assert "Internal usage" not in page
+    assert "opted-in users" not in page
+    assert "<span>installations, cloud</span>" in page
+    assert '<input type="hidden" name="internal" value="1">' in page  # kept for the next page

@@ -1,12 +1,17 @@
 """The way to the first event: the server says how, its programs work, the panel says what happened."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from analytics.models import FeatureUsage
@@ -14,7 +19,7 @@ from consent.keys import issue_key
 from consent.models import Key, Method, Scope, State, SubjectKind
 from consent.pseudonyms import pseudonym as pseudonym_of
 from consent.services import record_decision
-from dashboards.first_event import EXAMPLE_ORGANIZATION, EXAMPLE_USER, snippets
+from dashboards.first_event import EXAMPLE_ORGANIZATION, EXAMPLE_USER, command, snippets
 from ingest import traffic
 from ingest.models import TrafficCount
 from tests.dashboards.conftest import days_ago, feature_used
@@ -68,7 +73,50 @@ def test_without_consent_the_panel_says_why_nothing_was_kept(live_server: LiveSe
     assert not FeatureUsage.objects.exists()
     assert "Events arrive, none is stored yet" in panel
     assert "Dropped: no consent" in panel
-    assert f"set_consent granted --user {EXAMPLE_USER} --organization {EXAMPLE_ORGANIZATION}" in panel
+    assert (
+        f"manage.py set_consent granted --user {EXAMPLE_USER} --organization {EXAMPLE_ORGANIZATION}" in panel
+    )
+
+
+def test_the_readme_program_stores_its_event(live_server: LiveServer) -> None:
+    readme = (Path(settings.BASE_DIR) / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    grant = re.search(r"^python manage.py set_consent (.*)$", readme, re.MULTILINE)
+    assert code
+    assert grant
+    assert code[1].isascii()  # a header with an ellipsis left in it would fail in a way that says nothing
+    key, _ = issue_key(name="my-app", scopes=[Scope.INGEST])
+    program = code[1].replace("http://localhost:4318", live_server.url).replace("YOUR_KEY", key)
+    call_command("set_consent", *grant[1].split())
+
+    run("py", program)
+
+    assert FeatureUsage.objects.get().feature_name == "timer"
+
+
+def test_a_key_that_is_unknown_is_explained(staff: Client) -> None:
+    TrafficCount.objects.create(
+        minute=timezone.now(), signal="traces", outcome="rejected", reason="no_key", count=1
+    )
+
+    panel = staff.get("/dashboards/first-event/arrivals/").content.decode()
+
+    assert "A request came without a key that is known here" in panel
+    assert "Authorization: Bearer YOUR_KEY" in panel
+
+
+def test_commands_name_the_data_dir_of_this_instance(settings: object, tmp_path: Path) -> None:
+    settings.EMBEDDED, settings.DATA_DIR = True, tmp_path / "my data"  # type: ignore[attr-defined]
+
+    assert command("issue_key", "app").endswith(
+        f"python manage.py issue_key app --data-dir '{tmp_path}/my data'"
+    )
+
+    settings.DATA_DIR = settings.BASE_DIR / "var" / "mine"  # type: ignore[attr-defined]
+    assert command("issue_key", "app").endswith("--data-dir var/mine")
+
+    settings.DATA_DIR = settings.BASE_DIR / "var"  # type: ignore[attr-defined]
+    assert command("issue_key", "app").endswith("python manage.py issue_key app")
 
 
 def test_the_overview_of_an_empty_server_says_how_to_begin(staff: Client) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from django.test import Client
 
 from tests.dashboards.conftest import NOBODY, days_ago, feature_used, people, requested, signed_in
@@ -45,13 +46,34 @@ def test_a_feature_of_three_people_shows_no_count(staff: Client) -> None:
 def test_a_feature_of_three_people_is_in_no_figure(staff: Client) -> None:
     signed_in(*people(40))
     feature_used(*people(20), feature="export")
-    feature_used(*people(3), feature="secret_plan", at=days_ago(2))
+    for days, users in ((2, 3), (3, 8), (4, 9), (5, 10)):
+        feature_used(*people(users), feature="secret_plan", at=days_ago(days))
 
     figure = figure_of(page_of(staff, "/dashboards/features/secret_plan/"))
 
     values = [value for trace in figure["data"] for value in trace["y"]]  # type: ignore[attr-defined]
+    assert 10 in values
     assert 3 not in values
     assert None in values
+
+
+@pytest.mark.parametrize("page", ["/dashboards/features/", "/dashboards/features/secret_plan/"])
+def test_where_all_is_hidden_the_page_says_so_and_draws_no_empty_axes(staff: Client, page: str) -> None:
+    feature_used(*people(1), feature="secret_plan", at=days_ago(0))
+
+    shown = page_of(staff, page)
+
+    assert "Too few people to draw" in shown
+    assert not FIGURE.search(shown)
+    assert "&lt;5" in shown
+
+
+def test_the_overview_of_one_person_says_fewer_and_not_a_hidden_share(staff: Client) -> None:
+    feature_used(*people(1), feature="timer", at=days_ago(0))
+
+    shown = page_of(staff, "/dashboards/")
+
+    assert re.search(r"&lt;5</span></b><span class=\"unit\">use <code>timer</code>", shown)
 
 
 def test_a_day_of_three_active_people_shows_no_count(staff: Client) -> None:
