@@ -87,11 +87,17 @@ class Permissions:
                 detailed_on=self._switches.detailed,
             )
 
-        if not is_detailed(self._now):
+        decided = {
+            edge
+            for period in (*(of_organization or ()), *(of_user or ()))
+            for edge in (period.since, period.until)
+            if edge
+        }
+        # Today's state is the one decided last, whatever a clock says: this request may have waited for
+        # a withdrawal that is younger than its `now`, or that another machine's clock has dated ahead.
+        if not is_detailed(max((self._now, *decided))):
             return []
-        edges = {edge for edge in (notice,) if edge}
-        for period in (*(of_organization or ()), *(of_user or ())):
-            edges.update(edge for edge in (period.since, period.until) if edge)
+        edges = decided | ({notice} if notice else set())
         # Between two edges nothing changes, so one look at each edge decides up to the next. Before
         # the first one nobody has decided anything and no notice was shown: never stored.
         ordered = sorted(edges)

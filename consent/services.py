@@ -94,10 +94,11 @@ def register_organization(
     changes = {"deployment_type": deployment_type, "label": label, "is_internal": is_internal}
     with transaction.atomic(using="default", durable=True):
         organization, _ = Organization.objects.get_or_create(pseudonym=pseudonym)
-        for name, value in changes.items():
-            if value is not None:
-                setattr(organization, name, value)
-        organization.save()
+        changed = {name: value for name, value in changes.items() if value is not None}
+        for name, value in changed.items():
+            setattr(organization, name, value)
+        # Only these: a decision recorded meanwhile has changed the state.
+        organization.save(update_fields=[*changed, "updated_at"])
     if deployment_type is not None:
         barrier.wait_for_ingest(pseudonym)  # another profile may hold from now on
     return organization

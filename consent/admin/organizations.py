@@ -40,7 +40,10 @@ class OrganizationAdmin(SubjectAdmin):
         ]
 
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
+        if change:  # only what was changed: a decision recorded meanwhile has changed the state
+            obj.save(update_fields=[*form.changed_data, "updated_at"])
+        else:
+            super().save_model(request, obj, form, change)
         if {"deployment_type", "notice_since"} & set(form.changed_data) or not change:
             # Another profile may hold from now on: events that the earlier one let in must have landed.
             transaction.on_commit(lambda: self.reach_barrier(request, obj), using="default")

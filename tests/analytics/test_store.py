@@ -15,7 +15,8 @@ from django.utils import timezone
 from analytics import partitions
 from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
 from analytics.store import BaseEvent, Receipt, Row, StoreUnavailable, store
-from consent.models import Method, State, SubjectKind
+from consent import gate
+from consent.models import ConsentPeriod, Method, State, SubjectKind
 from consent.services import record_decision, register_organization
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
@@ -234,3 +235,19 @@ def test_a_database_that_is_away_means_send_it_again(consent):
     finally:
         wrapper.close()
         wrapper.settings_dict["PORT"] = host
+
+
+@pytest.mark.parametrize("state", [State.DENIED, State.UNSET])
+def test_a_request_that_began_before_a_withdrawal_and_waited_for_it_stores_nothing(consent, state):
+    """It kept the time at which it began, and by that time "no longer decided" was still to come."""
+    began = timezone.now()
+    decide(state)
+    permissions = gate.permissions([USER], [ORGANIZATION], began)
+    assert not permissions.allows(ORGANIZATION, USER, began - timedelta(hours=1))
+
+
+def test_a_withdrawal_dated_ahead_by_another_machine_holds_at_once(consent):
+    now = timezone.now()
+    decide(State.UNSET)
+    ConsentPeriod.objects.filter(until=None).update(since=now + timedelta(seconds=30))
+    assert store([row(at=now - timedelta(hours=1))]).refused == {"no_consent": 1}

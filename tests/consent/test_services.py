@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from consent.models import ConsentPeriod, Decision, Method, Organization, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import pseudonym
-from consent.services import DecisionRefused, record_decision
+from consent.services import DecisionRefused, record_decision, register_organization
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
 
@@ -75,3 +75,18 @@ def test_the_command_records_pseudonyms_only():
 def test_the_command_says_what_is_missing(arguments):
     with pytest.raises(CommandError):
         call_command("set_consent", "granted", **arguments)
+
+
+def test_a_registration_does_not_bring_back_an_older_state(monkeypatch):
+    """It wrote the whole row, and with it the state that it had read before a decision."""
+    original = Organization.save
+
+    def a_decision_comes_first(self, *args, **kwargs):
+        Organization.objects.filter(pk=self.pk).update(state=State.DENIED)
+        original(self, *args, **kwargs)
+
+    register_organization(pseudonym=USER, deployment_type="cloud")
+    monkeypatch.setattr(Organization, "save", a_decision_comes_first)
+    register_organization(pseudonym=USER, label="north")
+    row = Organization.objects.get(pseudonym=USER)
+    assert (row.state, row.label, row.deployment_type) == (State.DENIED, "north", "cloud")
