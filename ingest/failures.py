@@ -9,7 +9,7 @@ from analytics.store import StoreUnavailable
 from consent.keys import KeyRefused
 from ingest.body import BodyRefused
 from ingest.otlp import status
-from ingest.otlp.records import DecodeError
+from ingest.otlp.records import DecodeError, TooMany
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +18,7 @@ CODES = {
     400: status.INVALID_ARGUMENT,
     401: status.UNAUTHENTICATED,
     403: status.PERMISSION_DENIED,
+    404: status.UNIMPLEMENTED,
     405: status.UNIMPLEMENTED,
     408: status.INVALID_ARGUMENT,
     413: status.RESOURCE_EXHAUSTED,
@@ -58,6 +59,8 @@ def failure_of(error: Exception) -> Failure:
         )
     if isinstance(error, BodyRefused):
         return Failure(error.status, error.message)
+    if isinstance(error, TooMany):
+        return Failure(413, str(error))
     if isinstance(error, DecodeError):
         return Failure(400, str(error))
     if isinstance(error, StoreUnavailable | DatabaseError):

@@ -46,6 +46,13 @@ def export(request: HttpRequest, signal: str) -> HttpResponse:
     return _failed(failure, encoding or status.JSON)
 
 
+@csrf_exempt
+def no_such_address(request: HttpRequest) -> HttpResponse:
+    """404 in the words of OTLP, and never a redirect to an address with or without a slash."""
+    failure = Failure(404, "no such address; there are /v1/traces, /v1/logs and /v1/metrics, without a slash")
+    return _failed(failure, _encoding(request) or status.JSON)
+
+
 def _failed(failure: Failure, encoding: str) -> HttpResponse:
     body = status.failure(encoding, CODES[failure.code], failure.message)
     response = HttpResponse(body, status=failure.code, content_type=encoding, headers=failure.headers)

@@ -2,7 +2,10 @@
 
 from django.urls import re_path
 
-from ingest.http import export
+from ingest.http import export, no_such_address
 
 app_name = "ingest"
-urlpatterns = [re_path(r"^(?:otlp/)?v1/(?P<signal>traces|logs|metrics)$", export, name="export")]
+urlpatterns = [
+    re_path(r"^(?:otlp/)?v1/(?P<signal>traces|logs|metrics)$", export, name="export"),
+    re_path(r"^(?:otlp/)?v1/", no_such_address),
+]

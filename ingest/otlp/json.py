@@ -12,7 +12,17 @@ from typing import Any
 import msgspec
 
 from ingest.otlp import lenient
-from ingest.otlp.records import INT64, MAX_DEPTH, Batch, DecodeError, Record, Resource, valid_id
+from ingest.otlp.records import (
+    INT64,
+    MAX_DEPTH,
+    Batch,
+    DecodeError,
+    Record,
+    Resource,
+    bound_objects,
+    bound_records,
+    valid_id,
+)
 
 Number = int | float | str | None  # 64-bit integers and doubles come as numbers or as text
 
@@ -104,6 +114,8 @@ class LogsRequest(msgspec.Struct, rename="camel"):
 UINT64_MAX = 2**64 - 1
 _TRACES = msgspec.json.Decoder(TracesRequest)
 _LOGS = msgspec.json.Decoder(LogsRequest)
+_SPANS = lenient.Shape("resourceSpans", "scopeSpans", "spans", ResourceMessage, Scope, Span)
+_LOG_RECORDS = lenient.Shape("resourceLogs", "scopeLogs", "logRecords", ResourceMessage, Scope, LogRecord)
 _KIND_NAMES = {
     f"SPAN_KIND_{name}": number
     for number, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))
@@ -112,29 +124,42 @@ _KIND_NAMES = {
 
 def decode_traces(body: bytes) -> Batch:
     """The spans of an ExportTraceServiceRequest. Raises `DecodeError`."""
+    bound_objects(body)
     try:
         return traces_from(_TRACES.decode(body))
     except RecursionError:
         raise DecodeError("the body is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return lenient.decode(body, "resourceSpans", "scopeSpans", "spans", TracesRequest, traces_from)
+        groups, malformed = lenient.decode(body, _SPANS)
+        request = TracesRequest(
+            [ResourceSpans(resource, [ScopeSpans(*scope) for scope in scopes]) for resource, scopes in groups]
+        )
+        return traces_from(request)._replace(malformed=malformed)
 
 
 def decode_logs(body: bytes) -> Batch:
     """The log records of an ExportLogsServiceRequest. Raises `DecodeError`."""
+    bound_objects(body)
     try:
         return logs_from(_LOGS.decode(body))
     except RecursionError:
         raise DecodeError("the body is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return lenient.decode(body, "resourceLogs", "scopeLogs", "logRecords", LogsRequest, logs_from)
+        groups, malformed = lenient.decode(body, _LOG_RECORDS)
+        request = LogsRequest(
+            [ResourceLogs(resource, [ScopeLogs(*scope) for scope in scopes]) for resource, scopes in groups]
+        )
+        return logs_from(request)._replace(malformed=malformed)
 
 
 def traces_from(request: TracesRequest) -> Batch:
     """Field for field: `Span`."""
+    bound_records(
+        len(some.spans or ()) for group in request.resource_spans or () for some in group.scope_spans or ()
+    )
     records: list[Record] = []
     add = records.append
-    for group in request.resource_spans or ():
+    for group in groups:
         resource = Resource(attributes_from(group.resource.attributes if group.resource else None))
         for scope_spans in group.scope_spans or ():
             scope = (scope_spans.scope.name or "") if scope_spans.scope else ""
@@ -161,9 +186,14 @@ def traces_from(request: TracesRequest) -> Batch:
 
 def logs_from(request: LogsRequest) -> Batch:
     """Field for field: `LogRecord`."""
+    bound_records(
+        len(some.log_records or ())
+        for group in request.resource_logs or ()
+        for some in group.scope_logs or ()
+    )
     records: list[Record] = []
     add = records.append
-    for group in request.resource_logs or ():
+    for group in groups:
         resource = Resource(attributes_from(group.resource.attributes if group.resource else None))
         for scope_logs in group.scope_logs or ():
             scope = (scope_logs.scope.name or "") if scope_logs.scope else ""

@@ -2,39 +2,83 @@
 
 It asks the standard library to parse and then converts record by record: one record of wrong types
 is refused by itself, the others are kept. What is not JSON at all is still a `DecodeError`.
+Resource and scope are converted once for all their records, so that the work grows with the body alone.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from ingest.otlp.records import Batch, DecodeError
+from ingest.otlp.records import DecodeError
 
-Request = TypeVar("Request")
+Type = TypeVar("Type")
 
 _TEXTS = ("stringValue", "bytesValue", "key", "name", "eventName", "traceId", "spanId")
 
 
-def decode(
-    body: bytes,
-    groups: str,
-    scopes: str,
-    items: str,
-    request_type: type[Request],
-    records_from: Callable[[Request], Batch],
-) -> Batch:
-    """Read a request whose records lie at `groups[].scopes[].items[]`. Raises `DecodeError`."""
-    root = _parse(body)
-    records, malformed = [], 0
-    for group, scope, item in _items(root, groups, scopes, items):
-        one = {groups: [{"resource": group, scopes: [{"scope": scope, items: [item]}]}]}
+class Shape(NamedTuple):
+    """Where a signal's records lie, `groups[].scopes[].items[]`, and what each part is read as."""
+
+    groups: str
+    scopes: str
+    items: str
+    resource: type[Any]
+    scope: type[Any]
+    item: type[Any]
+
+
+class Group(NamedTuple):
+    """What one resource sent: its message, and scopes with the records that could be read."""
+
+    resource: Any
+    scopes: list[tuple[Any, list[Any]]]
+
+
+class Unreadable(Exception):
+    """A part of the request has a wrong type."""
+
+
+def decode(body: bytes, shape: Shape) -> tuple[list[Group], int]:
+    """The groups of a request, and how many records could not be read. Raises `DecodeError`."""
+    groups, malformed = [], 0
+    for group in _list(_parse(body), shape.groups):
+        scopes = [(scope, _list(scope, shape.items)) for scope in _list(group, shape.scopes)]
         try:
-            records += records_from(msgspec.convert(_mended(one), request_type)).records
-        except (msgspec.ValidationError, RecursionError, OverflowError):
-            malformed += 1
-    return Batch(_with_shared_resources(records), malformed)
+            resource = _read(group.get("resource"), shape.resource)
+        except Unreadable:
+            malformed += sum(len(items) for _, items in scopes)
+            continue
+        groups.append(Group(resource, []))
+        for scope, items in scopes:
+            read, failed = _scope(scope, items, shape)
+            groups[-1].scopes.append(read)
+            malformed += failed
+    return groups, malformed
+
+
+def _scope(message: dict[str, Any], items: list[Any], shape: Shape) -> tuple[tuple[Any, list[Any]], int]:
+    """A scope with the records that could be read, and how many could not."""
+    try:
+        scope = _read(message.get("scope"), shape.scope)
+    except Unreadable:
+        return (None, []), len(items)
+    read = []
+    for item in items:
+        try:
+            read.append(_read(item, shape.item, may_be_null=False))
+        except Unreadable:
+            continue
+    return (scope, read), len(items) - len(read)
+
+
+def _read(value: Any, kind: type[Type], *, may_be_null: bool = True) -> Type | None:
+    if value is None and may_be_null:
+        return None
+    try:
+        return msgspec.convert(_mended(value), kind)
+    except (msgspec.ValidationError, RecursionError, OverflowError):
+        raise Unreadable from None
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -52,13 +96,6 @@ def _parse(body: bytes) -> dict[str, Any]:
 def _integer(digits: str) -> int | float:
     """Python refuses to read integers of more than 4300 digits; beyond 64 bits we need no digits."""
     return int(digits) if len(digits) <= 20 else float(digits)
-
-
-def _items(root: dict[str, Any], groups: str, scopes: str, items: str) -> Iterator[tuple[Any, Any, Any]]:
-    for group in _list(root, groups):
-        for scope in _list(group, scopes):
-            for item in _list(scope, items):
-                yield group.get("resource"), scope.get("scope"), item
 
 
 def _list(message: Any, field: str) -> list[Any]:
@@ -92,13 +129,3 @@ def _field(key: str, value: Any, depth: int) -> Any:
     if key in _TEXTS and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return _mended(value, depth)
-
-
-def _with_shared_resources(records: list[Any]) -> list[Any]:
-    """Equal neighbours share one resource object again: later stages read a resource once per object."""
-    shared: list[Any] = []
-    for record in records:
-        if shared and record.resource == shared[-1].resource:
-            record = record._replace(resource=shared[-1].resource)
-        shared.append(record)
-    return shared

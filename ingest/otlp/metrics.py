@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-from ingest.otlp.records import DecodeError
+from ingest.otlp.records import DecodeError, bound_objects
 
 KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 
@@ -28,6 +28,7 @@ def count_protobuf(body: bytes) -> int:
 
 def count_json(body: bytes) -> int:
     """The same of a request in JSON. Raises `DecodeError`."""
+    bound_objects(body)
     try:
         root = json.loads(body.decode("utf-8-sig"), parse_int=float)
     except (ValueError, RecursionError):

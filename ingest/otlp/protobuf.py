@@ -8,13 +8,14 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from ingest.otlp.records import MAX_DEPTH, Batch, DecodeError, Record, Resource
+from ingest.otlp.records import MAX_DEPTH, Batch, DecodeError, Record, Resource, bound_records
 
 
 def decode_traces(body: bytes) -> Batch:
     """The spans of an ExportTraceServiceRequest. Raises `DecodeError`."""
     request = ExportTraceServiceRequest()
     _parse(request, body)
+    bound_records(len(some.spans) for group in request.resource_spans for some in group.scope_spans)
     records: list[Record] = []
     add = records.append
     for group in request.resource_spans:
@@ -46,6 +47,7 @@ def decode_logs(body: bytes) -> Batch:
     """The log records of an ExportLogsServiceRequest. Raises `DecodeError`."""
     request = ExportLogsServiceRequest()
     _parse(request, body)
+    bound_records(len(some.log_records) for group in request.resource_logs for some in group.scope_logs)
     records: list[Record] = []
     add = records.append
     for group in request.resource_logs:

@@ -4,10 +4,15 @@ A record is one span or one log record. Ids are lower-case hex, '' when absent o
 all zeros or a wrong length). Times are nanoseconds since 1970, 0 when absent. Values are Python's.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 MAX_DEPTH = 16  # levels of lists and maps in a value; what lies deeper is dropped
 INT64 = range(-(2**63), 2**63)
+# A body of empty records takes some hundred times its own size in memory. Sensible records have 100
+# bytes and more, and 13 bytes for each JSON object: a body of 64 MiB of them stays below both bounds.
+MAX_RECORDS = 1_000_000
+MAX_JSON_OBJECTS = 5_000_000
 
 SERVER, CLIENT, PRODUCER = 2, 3, 4  # Span.SpanKind
 UNSPECIFIED, INTERNAL = 0, 1
@@ -15,6 +20,10 @@ UNSPECIFIED, INTERNAL = 0, 1
 
 class DecodeError(Exception):
     """The body is not a request of its kind; the message says where, without quoting it."""
+
+
+class TooMany(DecodeError):
+    """The body holds more than one request may."""
 
 
 class Resource(NamedTuple):
@@ -54,3 +63,15 @@ def valid_id(text: str, digits: int) -> str:
         return ""
     text = text.lower()
     return text if text.strip("0123456789abcdef") == "" and text.strip("0") else ""
+
+
+def bound_records(numbers: Iterable[int]) -> None:
+    """Raises `TooMany` when a request holds more records than it may."""
+    if sum(numbers) > MAX_RECORDS:
+        raise TooMany(f"the body holds more than {MAX_RECORDS} records; send it in parts")
+
+
+def bound_objects(body: bytes) -> None:
+    """Raises `TooMany` when JSON is all structure and no content, before anything is built of it."""
+    if len(body) > MAX_JSON_OBJECTS and body.count(b"{") > MAX_JSON_OBJECTS:
+        raise TooMany(f"the body holds more than {MAX_JSON_OBJECTS} JSON objects; send it in parts")

@@ -272,3 +272,17 @@ def test_the_answer_names_no_value_that_was_sent(client: Client, key: str) -> No
     answer = post(client, "/v1/logs", body, key)
     assert "Jane" not in answer.text
     assert "xxx" not in answer.text
+
+
+def test_thousands_of_gzip_members_are_refused(client: Client, key: str) -> None:
+    """Each member cost a copy of all that followed it: a body of many would have taken hours."""
+    answer = post(client, "/v1/logs", gzip.compress(b"") * 3_000, key, **{"Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["message"]) == (400, "the body has more than 100 gzip members")
+
+
+@pytest.mark.parametrize("path", ["/v1/traces/", "/otlp/v1/logs/", "/v1/profiles", "/v1/users/jane-doe"])
+def test_an_address_that_is_none_is_said_in_the_words_of_otlp(client: Client, key: str, path: str) -> None:
+    answer = post(client, path, {}, key)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/json")
+    assert answer.json()["code"] == 12
+    assert "jane" not in answer.content.decode()

@@ -1,6 +1,7 @@
 """OTLP/JSON, rule by rule, and that protobuf gives the very same records."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from ingest.otlp import json as otlp_json
 from ingest.otlp import metrics, protobuf
-from ingest.otlp.records import Batch, DecodeError, Record
+from ingest.otlp.records import Batch, DecodeError, Record, TooMany
 from tests.ingest.otlp import log, logs, span, traces
 
 
@@ -272,3 +273,41 @@ def test_data_points_are_counted_not_metrics() -> None:
     points = {"dataPoints": [{"asInt": "1"}, {"asDouble": 2}]}
     scope = {"metrics": [{"name": "a", "gauge": points}, {"name": "b", "sum": points}]}
     assert metrics.count_json(json.dumps({"resourceMetrics": [{"scopeMetrics": [scope]}]}).encode()) == 4
+
+
+def test_a_large_resource_is_read_once_however_many_records_it_has() -> None:
+    """A body of 100 kB with one odd record took 17 s: the resource was read again for each of them."""
+    resource = {f"key {number}": "x" for number in range(2000)}
+    body = logs({"body": 5}, *({} for _ in range(2000)), resource=resource)
+    began = time.process_time()
+    batch = decode(body)
+    assert (len(batch.records), batch.malformed) == (2000, 1)
+    assert batch.records[0].resource is batch.records[-1].resource
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"resource": {"attributes": 1}}, {"scopeSpans": [{"scope": 1, "spans": [{}] * 2}]}]
+)
+def test_a_resource_or_scope_of_wrong_types_takes_its_own_records_only(wrong: dict[str, Any]) -> None:
+    body = traces(span(1), span(2))
+    body["resourceSpans"] = [body["resourceSpans"][0] | wrong, *traces(span(3))["resourceSpans"]]
+    batch = decode(body)
+    assert ([int(record.span_id, 16) for record in batch.records], batch.malformed) == ([3], 2)
+
+
+def test_a_body_of_empty_records_is_refused_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingest.otlp.records.MAX_RECORDS", 10)
+    monkeypatch.setattr("ingest.otlp.records.MAX_JSON_OBJECTS", 100)
+    assert len(decode(traces(*({} for _ in range(10)))).records) == 10
+    for body in (traces(*({} for _ in range(11))), traces({"attributes": [{} for _ in range(200)]})):
+        with pytest.raises(TooMany, match="send it in parts"):
+            decode(body)
+    message = ExportTraceServiceRequest()
+    spans = message.resource_spans.add().scope_spans.add().spans
+    for _ in range(11):
+        spans.add()
+    with pytest.raises(TooMany):
+        protobuf.decode_traces(message.SerializeToString())
