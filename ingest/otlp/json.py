@@ -154,9 +154,8 @@ def decode_logs(body: bytes) -> Batch:
 
 def traces_from(request: TracesRequest) -> Batch:
     """Field for field: `Span`."""
-    bound_records(
-        len(some.spans or ()) for group in request.resource_spans or () for some in group.scope_spans or ()
-    )
+    groups = request.resource_spans or ()
+    bound_records(len(some.spans or ()) for group in groups for some in group.scope_spans or ())
     records: list[Record] = []
     add = records.append
     for group in groups:
@@ -186,11 +185,8 @@ def traces_from(request: TracesRequest) -> Batch:
 
 def logs_from(request: LogsRequest) -> Batch:
     """Field for field: `LogRecord`."""
-    bound_records(
-        len(some.log_records or ())
-        for group in request.resource_logs or ()
-        for some in group.scope_logs or ()
-    )
+    groups = request.resource_logs or ()
+    bound_records(len(some.log_records or ()) for group in groups for some in group.scope_logs or ())
     records: list[Record] = []
     add = records.append
     for group in groups:
