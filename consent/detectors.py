@@ -35,20 +35,39 @@ DENIED_RUNS = frozenset(
         *(("person", "name"), ("login", "name"), ("mobile", "number")),
     )
 )
+# Those of them that hold a person's or a customer's name, which other texts of the same event may repeat.
+PERSONS_WORDS = frozenset(
+    (
+        *("email", "emails", "mail", "username", "usernames", "fullname", "firstname", "lastname", "surname"),
+        *("nickname", "phone", "telephone"),
+    )
+)
+PERSONS_RUNS = frozenset(
+    run for run in DENIED_RUNS if (run[1] == "name" and run[0] != "host") or run == ("e", "mail")
+)
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def is_denied_name(name: str) -> bool:
     """Whether an attribute of this name is never stored, whatever it holds."""
-    words = [word.lower() for word in _WORDS.findall(name)]
-    runs = pairwise(words)
-    return any(word in DENIED_WORDS for word in words) or any(run in DENIED_RUNS for run in runs)
+    return _has(name, DENIED_WORDS, DENIED_RUNS)
+
+
+def is_persons_name(name: str) -> bool:
+    """Whether an attribute of this name holds what a person, a customer or a project is called."""
+    return _has(name, PERSONS_WORDS, PERSONS_RUNS)
+
+
+def _has(name: str, words: frozenset[str], runs: frozenset[tuple[str, str]]) -> bool:
+    found = [word.lower() for word in _WORDS.findall(name)]
+    return not words.isdisjoint(found) or any(run in runs for run in pairwise(found))
 
 
 # Plain words are by far the most frequent values; they cost one match.
 _PLAIN = re.compile(r"(?!eyJ|[Bb]earer)[A-Za-z_]{0,19}(?:[ .-][A-Za-z_]{1,19}){0,5}")
 
-_EMAIL = re.compile(r"[^\s@/]{1,64}@(?:localhost\b|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[^\W\d_]{2,24})")
+# A host need not have a dot: `jane@intranet`. What begins with a digit is a version: `lodash@4.17`.
+_EMAIL = re.compile(r"[^\s@/]{1,64}@(?:[^\W\d_]|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[^\W\d_]{2,24})")
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _IPV4 = re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{3,39}(?![\w:])")

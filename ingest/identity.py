@@ -19,6 +19,7 @@ USER_NAMES = ("user.id", "user_id", "enduser.id", "enduser.pseudo.id", "identity
 ORGANIZATION_NAMES = ("organization.id", "organization_id")
 SESSION_NAMES = ("session.id", "session_id")
 INSTALLATION_NAMES = ("app.installation.id", "install_id")
+ID_NAMES = frozenset((*USER_NAMES, *ORGANIZATION_NAMES, *SESSION_NAMES, *INSTALLATION_NAMES))
 MAX_ID = 1024  # characters
 NO_ID = frozenset({"", "none", "null", "undefined", "nan"})  # what apps write that have no id
 
@@ -56,11 +57,9 @@ class Identities:
         self._oldest, self._newest = (
             int((t - EPOCH).total_seconds()) * 10**9 for t in (oldest, now + FUTURE)
         )
-        self.raw_ids: list[str] = []  # of the record at hand: what no stored text may contain
 
     def subjects(self, attributes: Mapping[str, Any], fallback: Mapping[str, Any]) -> Subjects:
         """The subjects of a record; `fallback` are its resource's attributes. Raises `Refusal`."""
-        self.raw_ids = []
         return Subjects(
             self._subject("user", USER_NAMES, attributes, fallback),
             self._subject("organization", ORGANIZATION_NAMES, attributes, fallback),
@@ -93,8 +92,6 @@ class Identities:
             stripped = text.strip()
             known = "" if stripped.lower() in NO_ID else pseudonym(kind, stripped)
             self._pseudonyms[kind, text] = known
-        if known:
-            self.raw_ids.append(text)
         return known
 
     def timestamp(self, record: Record) -> tuple[int, datetime]:

@@ -15,7 +15,7 @@ from django.db import connections, transaction
 from analytics.store import Row
 from consent.registry import Registry
 from ingest.models import SeenName
-from ingest.templates import UNMATCHED, has_variable, raw_template
+from ingest.templates import MAX_PATH, UNMATCHED, has_variable, raw_template
 
 OTHER = "{other}"
 ROUTES_ARE_FRESH = 10.0  # seconds; how late a process learns of a route that another has seen
@@ -44,6 +44,7 @@ class RouteBook:
 
     def match(self, path: str) -> str:
         """The template of a raw path, `{unmatched}` when none fits."""
+        path = path[:MAX_PATH]
         known = self._matched.get(path)
         if known is None:
             known = self._matched[path] = raw_template(path, self._variable, self._exact)

@@ -43,6 +43,7 @@ REASONS = {
     "bad_id": "an id is neither text nor a number",
     "other_organization": "this key belongs to another organization",
     "personal_data": "its name looks personal or secret",
+    "free_text": "its name reads like free text, not like the name of a thing",
     "no_installation": "it names no installation",
     "malformed": "a field has a wrong type",
     "unstorable": "the database would not take it",

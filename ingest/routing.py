@@ -11,6 +11,7 @@ from consent.attributes import as_text
 from ingest.otlp.records import CLIENT, INTERNAL, PRODUCER, SERVER, UNSPECIFIED, Record
 
 MAX_EVENT_NAME = 200  # characters
+MAX_READ = 4096  # characters of a text; nothing beyond is looked at
 
 
 class Activity(NamedTuple):
@@ -129,7 +130,7 @@ def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[
 
 def event_name(record: Record, attributes: Mapping[str, Any]) -> str:
     """A record's event name, '' when it has none. A span's own name is no event name."""
-    name = "" if record.is_span else record.name
+    name = "" if record.is_span else record.name[:MAX_READ]
     if not name:
         name = _text(attributes, "event.name", "event_name")
     if not name and isinstance(record.body, str) and len(record.body) <= MAX_EVENT_NAME:
@@ -228,5 +229,5 @@ def _text(attributes: Mapping[str, Any], *names: str) -> str:
         if value is not None:
             text = value if isinstance(value, str) else as_text(value)
             if text:
-                return text
+                return text[:MAX_READ]
     return ""

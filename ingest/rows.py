@@ -9,20 +9,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from analytics.store import BaseEvent, Row
-from consent.attributes import Kept, as_number, as_text
+from consent.attributes import as_number, as_text
 from consent.policy import Tier
 from consent.pseudonyms import anonymous_user
 from consent.registry import Registry
 from ingest import routing, scrub
-from ingest.identity import (
-    INSTALLATION_NAMES,
-    ORGANIZATION_NAMES,
-    SESSION_NAMES,
-    USER_NAMES,
-    Identities,
-    Refusal,
-    Subjects,
-)
+from ingest.identity import Identities, Refusal, Subjects
 from ingest.names import RouteBook
 from ingest.otlp.records import Record, Resource
 from ingest.templates import UNMATCHED, route_template
@@ -53,7 +45,6 @@ PAGE_PATHS = (
 MAX_DURATION_MS = 1e9  # eleven days; a longer one is a broken clock
 _NO = frozenset({"", "0", "false", "no", "off"})
 _READ_FROM_RESOURCE = routing.NAMES_READ | {"page.path", "duration_ms"}
-_IDS = frozenset((*USER_NAMES, *ORGANIZATION_NAMES, *SESSION_NAMES, *INSTALLATION_NAMES))
 _NO_COLUMNS: frozenset[str] = frozenset()
 _ENDPOINT_COLUMNS = frozenset({"duration_ms"})
 
@@ -71,6 +62,7 @@ class _Shared(NamedTuple):
 
     attributes: dict[str, Any]
     routing: dict[str, Any]  # the few of them that routing reads
+    private: scrub.Private
     metadata: dict[str, Any]
     deployment_type: str
     is_internal: bool
@@ -119,15 +111,15 @@ class RowMaker:
             raise Refusal(routed.reason)
         row_id = self._identities.row_id(record, nanoseconds)
         subjects = self._identities.subjects(record.attributes, shared.attributes)
-        signal = record.attributes.get("telemetry.do_not_track")
-        do_not_track = self._do_not_track or (shared.do_not_track if signal is None else is_yes(signal))
+        do_not_track = self._do_not_track or shared.do_not_track or asks_not_to_be_tracked(record.attributes)
+        private = scrub.private(record.attributes).joined(shared.private)
         if isinstance(routed, routing.Base):
             if not subjects.installation:
                 raise Refusal("no_installation")
-            facts = self._facts({**shared.attributes, **record.attributes})
+            facts = self._facts((record.attributes, shared.attributes), private)
             return BaseEvent(row_id, routed.name, timestamp, subjects.installation, facts, do_not_track)
         organization = self._organization_of(subjects)
-        table, names, metadata = self._columns(record, attributes, routed, subjects)
+        table, names, metadata = self._columns(record, attributes, routed, subjects, private)
         internal = record.attributes.get("internal")
         return Row(
             table,
@@ -147,13 +139,15 @@ class RowMaker:
         )
 
     def _share(self, attributes: dict[str, Any]) -> _Shared:
+        private = scrub.private(attributes)
         return _Shared(
             attributes,
             {name: value for name, value in attributes.items() if name in _READ_FROM_RESOURCE},
-            scrub.metadata(attributes, self._registry, _texts_of(attributes, _IDS), _ENDPOINT_COLUMNS),
+            private,
+            scrub.metadata(attributes, self._registry, private, _ENDPOINT_COLUMNS),
             deployment_type(attributes) or UNKNOWN,
             is_yes(attributes.get("internal")),
-            is_yes(attributes.get("telemetry.do_not_track")),
+            asks_not_to_be_tracked(attributes),
         )
 
     def _organization_of(self, subjects: Subjects) -> str:
@@ -162,26 +156,30 @@ class RowMaker:
         return self._organization or subjects.organization
 
     def _columns(
-        self, record: Record, attributes: Mapping[str, Any], routed: routing.Routed, subjects: Subjects
+        self,
+        record: Record,
+        attributes: Mapping[str, Any],
+        routed: routing.Routed,
+        subjects: Subjects,
+        private: scrub.Private,
     ) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         """The table, its own columns, and the metadata."""
-        raw_ids = self._identities.raw_ids
         if isinstance(routed, routing.Endpoint):
-            endpoint = scrub.without_ids(self._endpoint(routed), raw_ids)
+            endpoint = scrub.path(self._endpoint(routed), private)
             columns = (endpoint, routed.method, _status_code(routed.status), _duration(record, attributes))
-            kept = scrub.metadata(record.attributes, self._registry, raw_ids, _ENDPOINT_COLUMNS)
+            kept = scrub.metadata(record.attributes, self._registry, private, _ENDPOINT_COLUMNS)
             return "endpoint", columns, kept
-        kept = scrub.metadata(record.attributes, self._registry, raw_ids, _NO_COLUMNS)
+        kept = scrub.metadata(record.attributes, self._registry, private, _NO_COLUMNS)
         if isinstance(routed, routing.Activity):
-            event_type = scrub.name(routed.event_type, scrub.MAX_EVENT_TYPE, raw_ids)
+            event_type = scrub.name(routed.event_type, scrub.MAX_EVENT_TYPE, private)
             return "activity", (event_type, subjects.session), kept
         assert isinstance(routed, routing.Feature)
         names = (
-            scrub.name(routed.name, scrub.MAX_NAME, raw_ids),
-            scrub.name(routed.action, scrub.MAX_NAME, raw_ids),
+            scrub.name(routed.name, scrub.MAX_NAME, private),
+            scrub.name(routed.action, scrub.MAX_NAME, private),
         )
         if routed.is_page_view or "page.path" in attributes:
-            kept.update(self._page(attributes, raw_ids))
+            kept.update(self._page(attributes, private))
         if routed.is_timed and "duration_ms" not in kept and record.is_span:
             kept.update(_known("duration_ms", _duration(record, attributes)))
         return "feature", names, kept
@@ -190,24 +188,19 @@ class RowMaker:
         template = route_template(routed.route) if routed.route else ""
         return template or (self._routes.match(routed.path) if routed.path else UNMATCHED)
 
-    def _page(self, attributes: Mapping[str, Any], raw_ids: list[str]) -> dict[str, Any]:
+    def _page(self, attributes: Mapping[str, Any], private: scrub.Private) -> dict[str, Any]:
         for name in PAGE_PATHS:
             path = as_text(attributes.get(name))
             if path:
-                template = scrub.without_ids(self._routes.match(path), raw_ids)
+                template = scrub.path(self._routes.match(path), private)
                 return {"page.path": template} if "page.path" in self._registry.attributes else {}
         return {}
 
-    def _facts(self, attributes: Mapping[str, Any]) -> dict[str, str]:
+    def _facts(self, sources: tuple[Mapping[str, Any], ...], private: scrub.Private) -> dict[str, str]:
         """The declared facts of an installation; whatever else was sent is left behind."""
-        kept = {}
-        for attribute in self._registry.of_tier(Tier.BASE):
-            for name in (attribute.name, *attribute.also):
-                answer = self._registry.clean(attribute.name, attributes.get(name))
-                if isinstance(answer, Kept):
-                    kept[attribute.name] = str(answer.value)
-                    break
-        claimed = deployment_type(attributes)
+        names = [attribute.name for attribute in self._registry.of_tier(Tier.BASE)]
+        kept = scrub.facts(sources, self._registry, private, names)
+        claimed = next(filter(None, map(deployment_type, sources)), "")
         return {**kept, "deployment_type": claimed} if claimed else kept
 
 
@@ -230,6 +223,14 @@ def is_yes(value: Any) -> bool:
     return text is None or text.strip().lower() not in _NO
 
 
+def asks_not_to_be_tracked(attributes: Mapping[str, Any]) -> bool:
+    """The signal of these attributes. Sent with a value that cannot be read, it counts: in doubt, denied."""
+    if "telemetry.do_not_track" not in attributes:
+        return False
+    value = attributes["telemetry.do_not_track"]
+    return value is None or is_yes(value)
+
+
 def _status_code(value: Any) -> int | None:
     number = as_number(value)
     return int(number) if number is not None and 100 <= number <= 599 and number == int(number) else None
@@ -246,7 +247,3 @@ def _duration(record: Record, attributes: Mapping[str, Any]) -> float | None:
 
 def _known(name: str, value: Any) -> dict[str, Any]:
     return {} if value is None else {name: value}
-
-
-def _texts_of(attributes: Mapping[str, Any], names: frozenset[str]) -> list[str]:
-    return [value for name, value in attributes.items() if name in names and isinstance(value, str)]

@@ -1,32 +1,113 @@
 """What of a record's words may be kept: declared attributes, and names that hold nothing personal."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
-from consent.attributes import Kept, printable
-from consent.detectors import finding
+from consent.attributes import Kept, as_text, printable
+from consent.detectors import finding, is_persons_name
 from consent.registry import Registry
-from ingest.identity import Refusal
+from ingest.identity import ID_NAMES, NO_ID, Refusal
 
 MAX_NAME = 100  # characters: features and actions
 MAX_EVENT_TYPE = 50  # characters
+MAX_READ = 2048  # characters of a name; nothing beyond is looked at
+MAX_WORDS = 4  # of a name; more of them are a sentence, which may be about anybody
 MIN_RAW_ID = 4  # characters; a shorter id is too likely to be part of a word
+MIN_NAME = 3  # characters of a person's or a customer's name
+MAX_PRIVATE = 32  # of each kind in one record
 
 # Columns of their own, or computed: never copied from what was sent.
 _NOT_COPIED = frozenset({"page.path", "deployment_type"})
 # Ids within a name say nothing about the feature; without them the name still means the same.
 _ID = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-    r"|(?=[A-Fa-f]{0,64}\d)[0-9A-Fa-f]{12,64}|\d{4,64})(?![0-9A-Za-z])"
+    r"|(?=[A-Fa-f]{0,64}\d)[0-9A-Fa-f]{12,64}|\d{3,64})(?![0-9A-Za-z])|\d{5,64}"
 )
+# Names of accounts that stand for no person, and words that apps send for none.
+_NOBODY = NO_ID | {"admin", "administrator", "api", "default", "demo", "guest", "root", "system", "test"}
+_NOBODY |= {"user", "unknown", "anonymous", "true", "false", "web", "app"}
+
+
+class Private(NamedTuple):
+    """What a record itself says is private: no stored text of it may contain any of these."""
+
+    ids: tuple[str, ...] = ()
+    names: tuple[re.Pattern[str], ...] = ()  # of a person, a customer, a project
+
+    def joined(self, other: "Private") -> "Private":
+        if not other.ids and not other.names:
+            return self
+        return Private(self.ids + other.ids, self.names + other.names)
+
+    def without(self, text: str) -> str:
+        """`text` with `{id}` in the place of each of them."""
+        for raw in self.ids:
+            if raw in text:
+                text = text.replace(raw, "{id}")
+        for pattern in self.names:
+            text = pattern.sub("{id}", text)
+        return text
+
+    def is_in(self, text: str) -> bool:
+        return any(raw in text for raw in self.ids) or any(name.search(text) for name in self.names)
+
+
+class _Kinds(dict[str, str]):
+    """`id`, `name` or '' for the name of an attribute, remembered."""
+
+    def __missing__(self, attribute: str) -> str:
+        kind = "id" if attribute in ID_NAMES else "name" if is_persons_name(attribute[:100]) else ""
+        if len(attribute) <= 100:
+            if len(self) >= 4096:
+                self.clear()
+            self[attribute] = kind
+        return kind
+
+
+_kinds = _Kinds()
+
+
+def private(attributes: Mapping[str, Any]) -> Private:
+    """The ids among these attributes, and what they name persons and customers."""
+    found = [(kind, value) for name, value in attributes.items() if (kind := _kinds[name])]
+    if not found:
+        return NOTHING_PRIVATE
+    texts = [(kind, text) for kind, value in found if (text := as_text(value))]
+    ids = [text for kind, text in texts if kind == "id" and len(text) >= MIN_RAW_ID]
+    names = [text for kind, text in texts if kind == "name"]
+    return Private(
+        tuple(text for text in ids[:MAX_PRIVATE] if text.strip().lower() not in NO_ID),
+        tuple(filter(None, map(_name_pattern, names[:MAX_PRIVATE]))),
+    )
+
+
+NOTHING_PRIVATE = Private()
+
+
+def _name_pattern(text: str) -> re.Pattern[str] | None:
+    text = text.strip()
+    if not MIN_NAME <= len(text) <= MAX_NAME or text.lower() in _NOBODY:
+        return None
+    return _words_pattern(text.lower())
+
+
+@lru_cache(maxsize=1024)
+def _words_pattern(text: str) -> re.Pattern[str] | None:
+    """The words of a name however they are written: `ACME Industries` is also in `acme-industries.opened`."""
+    words = re.findall(r"[^\W_]+", text)
+    if not words:
+        return None
+    inner = r"[\W_]{0,3}".join(map(re.escape, words))
+    return re.compile(rf"(?<![^\W_]){inner}(?![^\W_])", re.IGNORECASE)
 
 
 def metadata(
     attributes: Mapping[str, Any],
     registry: Registry,
-    raw_ids: list[str],
+    hidden: Private,
     columns: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """The declared attributes among these, cleaned, under their declared names.
@@ -44,37 +125,52 @@ def metadata(
         if name in _NOT_COPIED or name in columns or value is None or (name in kept and sent != name):
             continue
         answer = clean(value)
-        if isinstance(answer, Kept) and not _repeats_an_id(answer.value, raw_ids):
+        if isinstance(answer, Kept) and not _tells(registry, name, answer.value, hidden):
             kept[name] = answer.value
     return kept
 
 
-def name(text: str, limit: int, raw_ids: list[str]) -> str:
+def _tells(registry: Registry, name: str, value: object, hidden: Private) -> bool:
+    """Whether a value repeats something private. One of a list of choices tells nothing."""
+    return isinstance(value, str) and registry.attributes[name].kind == "text" and hidden.is_in(value)
+
+
+def facts(
+    attributes: Iterable[Mapping[str, Any]], registry: Registry, hidden: Private, names: Iterable[str]
+) -> dict[str, str]:
+    """Of each declared attribute in `names` its first value that may be kept, as text."""
+    kept = {}
+    for name in names:
+        for sent in (name, *registry.attributes[name].also):
+            value = next((of[sent] for of in attributes if of.get(sent) is not None), None)
+            answer = registry.clean(name, value)
+            if isinstance(answer, Kept) and not _tells(registry, name, answer.value, hidden):
+                kept[name] = str(answer.value)
+                break
+    return kept
+
+
+def name(text: str, limit: int, hidden: Private) -> str:
     """A feature, action or event type as it may be stored. Raises `Refusal` when it looks personal."""
-    for raw in raw_ids:
-        if len(raw) >= MIN_RAW_ID and raw in text:
-            text = text.replace(raw, "{id}")
-    clean, looks_like = _name(text[:2048])
-    if looks_like:
-        raise Refusal("personal_data")
-    if not clean:
-        raise Refusal("incomplete")
+    clean, problem = _name(hidden.without(text[:MAX_READ]))
+    if problem:
+        raise Refusal(problem)
     return clean[:limit]
 
 
 @lru_cache(maxsize=8192)
-def _name(text: str) -> tuple[str, str | None]:
-    clean = _ID.sub("{id}", " ".join(printable(text).split()))
-    return clean, finding(clean)
+def _name(text: str) -> tuple[str, str]:
+    words = printable(text).split()
+    clean = _ID.sub("{id}", " ".join(words))
+    if not clean:
+        return "", "incomplete"
+    if finding(clean):
+        return "", "personal_data"
+    return clean, "free_text" if len(words) > MAX_WORDS else ""
 
 
-def without_ids(template: str, raw_ids: list[str]) -> str:
-    """An endpoint's template without the record's own ids, should one of its parts be one."""
-    for raw in raw_ids:
-        if len(raw) >= MIN_RAW_ID and raw in template:
-            template = "/".join("{id}" if part == raw else part for part in template.split("/"))
-    return template
-
-
-def _repeats_an_id(value: object, raw_ids: list[str]) -> bool:
-    return isinstance(value, str) and any(len(raw) >= MIN_RAW_ID and raw in value for raw in raw_ids)
+def path(template: str, hidden: Private) -> str:
+    """An endpoint's or a page's template without what is private, should one of its parts be that."""
+    if not hidden.is_in(template) and not hidden.is_in(unquote(template)):
+        return template
+    return "/".join("{id}" if hidden.is_in(unquote(part)) else part for part in template.split("/"))

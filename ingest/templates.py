@@ -30,6 +30,29 @@ _NAMED_GROUP = re.compile(r"\(\?P<([A-Za-z_]\w{0,39})>[^()]{0,200}\)")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}|\.well-known|[A-Za-z]{1,30}:[A-Za-z]{1,30}")
 _METHOD = re.compile(r"\s*[A-Z]{3,7}\s+(?=/)")  # `GET /users/{id}`
 _HEX = re.compile(r"[0-9A-Fa-f]{8,}")
+_LIKE_A_PERSON = re.compile(r"[A-Z][a-z]{1,30}(?:[._ +-][A-Z][a-z]{0,30}){1,3}")  # `John_Smith`, `Jane-Doe`
+_DOTTED = re.compile(r"[A-Za-z]{2,30}(?:[._-][A-Za-z]{1,30}){0,3}\.[A-Za-z]{2,30}")  # `jane.doe`, `app.js`
+_EXTENSIONS = frozenset(
+    (
+        *("html", "htm", "xhtml", "php", "asp", "aspx", "jsp", "cgi", "do", "action", "svc", "asmx", "ashx"),
+        *("js", "mjs", "css", "map", "json", "jsonld", "xml", "rss", "atom", "txt", "csv", "pdf", "ico"),
+        *(
+            "png",
+            "jpg",
+            "jpeg",
+            "gif",
+            "svg",
+            "webp",
+            "woff",
+            "webmanifest",
+            "yaml",
+            "yml",
+            "md",
+            "zip",
+            "ics",
+        ),
+    )
+)
 
 # What follows one of these names a person or a customer, unless it is a common word of routes.
 _PEOPLE = frozenset(
@@ -67,10 +90,14 @@ _COMMON = frozenset(
 )
 
 
-@lru_cache(maxsize=8192)
 def route_template(route: str) -> str:
     """A route as it may be stored, at most 255 characters; '' when there is nothing of a path in it."""
-    route = _METHOD.sub("", route[:MAX_PATH])
+    return _route_template(route[:MAX_PATH])
+
+
+@lru_cache(maxsize=8192)
+def _route_template(route: str) -> str:
+    route = _METHOD.sub("", route)
     path = _NAMED_GROUP.sub(r"{\1}", route).removeprefix("^").removesuffix("$")
     segments = _segments(path)
     if segments is None:
@@ -158,6 +185,8 @@ def _is_id(segment: str) -> bool:
         or digits == len(text)
         or (len(text) >= 8 and digits > 0 and _HEX.fullmatch(text) is not None)
         or (len(text) >= 16 and _HEX.fullmatch(text) is not None)
+        or _LIKE_A_PERSON.fullmatch(text) is not None
+        or (_DOTTED.fullmatch(text) is not None and text.rpartition(".")[2].lower() not in _EXTENSIONS)
         or looks_random(text)
         or finding(text) is not None
     )

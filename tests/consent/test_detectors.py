@@ -35,7 +35,7 @@ from consent.detectors import finding, is_denied_name, looks_random
         ("file /Users/jane", "home_directory"),
         (r"C:\Users\Jane\Desktop", "home_directory"),
         ("https://host.example/a?b=c", "url"),
-        ("https://jane:secret@host/", "url"),
+        ("https://jane:secret@host/", "email"),
         ("https://jane:secret@host.example/", "email"),
         ("/a?token=b", "url"),
     ],

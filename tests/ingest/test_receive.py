@@ -103,7 +103,7 @@ def test_a_batch_with_one_hopeless_record_of_each_kind_stores_the_others(client:
         "number for a user": feature(10, **{"user.id": 17}),
         "number for text": feature(11, **{"feature.action": 12}),
         "number in stringValue": feature(12, **{"feature.action": {"stringValue": 12}}),
-        "a name of 5000 characters": feature(13, **{"feature.name": "long " * 1000}),
+        "a name of 5000 characters": feature(13, **{"feature.name": "long_" * 1000}),
         "no time": feature(14) | {"startTimeUnixNano": "0"},
         "before all": feature(15) | {"startTimeUnixNano": "1"},
         "a list for a user": feature(16, **{"user.id": ["u1"]}),
