@@ -18,7 +18,7 @@ REASONS = {
     "no_consent": "no consent",
     "do_not_track": "do-not-track signal",
     "base_telemetry_off": "base telemetry is off",
-    "unroutable": "not an event of a known form",
+    "unroutable": "not a known event",
     "incomplete": "no event type or feature name",
     "no_timestamp": "no time",
     "too_old": "older than events are kept",

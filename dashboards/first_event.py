@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from analytics.models import EndpointUsage, FeatureUsage, Installation, UserActivity
 from consent.keys import issue_key
@@ -71,7 +71,7 @@ def command(*words: str) -> str:
     return shlex.join([python, "manage.py", *words])
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @staff_only
 def first_event(request: HttpRequest) -> HttpResponse:
     """The steps. By POST a key is made, and shown this once."""
@@ -101,7 +101,7 @@ def steps_page(request: HttpRequest, *, key: str = "", may_make_keys: bool | Non
     )
 
 
-@require_GET
+@require_safe
 @staff_only
 def arrival_panel(request: HttpRequest) -> HttpResponse:
     """The panel alone: htmx asks for it every three seconds."""

@@ -1,7 +1,7 @@
 """The first page: the headline of each report, who has said yes, and what arrived. And the pipeline page."""
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from analytics.reports import suppression
 from analytics.reports.active_users import ActiveUsersReport
@@ -83,7 +83,7 @@ def _sparks(report: OverviewReport) -> dict[str, str]:
     }
 
 
-@require_GET
+@require_safe
 @staff_only
 def pipeline(request: HttpRequest) -> HttpResponse:
     """What arrived, hour by hour: counts of events, unsuppressed."""

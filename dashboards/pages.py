@@ -7,7 +7,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from analytics.periods import report_today
 from analytics.reports.filters import FilterError, ReportFilters
@@ -69,7 +69,7 @@ def report_page(view: ReportView[P]) -> View[P]:
             return _refused(request, error, ReportFilters.from_query({}, today=today))
         return view(request, filters, *args, **kwargs)
 
-    return require_GET(staff_only(read))
+    return require_safe(staff_only(read))
 
 
 def _refused(request: HttpRequest, error: FilterError, defaults: ReportFilters) -> HttpResponse:

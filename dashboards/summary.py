@@ -7,7 +7,7 @@ from analytics.reports.overview import Coverage, OverviewReport
 from dashboards.numbers import shown
 from dashboards.tables import share_of
 
-LEAST_USERS = 50  # below, a change by a few people looks large
+LEAST_USERS = 100  # below, a change by a few people looks large
 LEAST_REQUESTS = 500
 CHANGES = 6
 

@@ -79,3 +79,8 @@ def test_a_get_does_not_sign_out(staff: Client) -> None:
 
 def test_pages_are_not_kept_by_caches(staff: Client) -> None:
     assert staff.get("/dashboards/pipeline/")["Cache-Control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("page", ["/dashboards/", "/dashboards/features/", "/dashboards/pipeline/"])
+def test_a_page_can_be_asked_for_its_head(staff: Client, page: str) -> None:
+    assert staff.head(page).status_code == 200
