@@ -250,13 +250,14 @@ def _admitted(
     if not rows:
         return []
     permissions = gate.permissions(users, organizations, now)
+    internal = permissions.internal()
     admitted = []
     for row in rows:
         if row.do_not_track:
             refused["do_not_track"] += 1
         elif not permissions.allows(row.organization_id, row.user, row.timestamp):
             refused["no_consent"] += 1
-        elif not row.is_internal and permissions.is_internal(row.organization_id):
+        elif not row.is_internal and row.organization_id in internal:
             admitted.append(row._replace(is_internal=True))
         else:
             admitted.append(row)

@@ -4,10 +4,13 @@ Called by `analytics/store.py` inside its transaction, after the barrier's locks
 in a statement of its own: what it reads is then newer than any withdrawal that has been answered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
+import psycopg
 from django.conf import settings
 from django.db import connections
 from django.utils.dateparse import parse_datetime
@@ -27,7 +30,8 @@ SELECT 'registered', pseudonym, NULL, notice_since, NULL, deployment_type, is_in
   FROM consent_organization WHERE pseudonym = ANY(%b)
 """
 
-Window = tuple[datetime | None, datetime | None]
+Window = tuple[datetime, datetime | None]
+_STATES = {state.value: state for state in State}
 
 
 class Registered(NamedTuple):
@@ -53,56 +57,80 @@ class Permissions:
         self._registered = registered
         self._now = now
         self._switches = switches()
-        self._windows: dict[tuple[str, str], list[Window]] = {}
+        self._windows: dict[tuple[str, str], Sequence[Window]] = {}
 
     def allows(self, organization: str, user: str, at: datetime) -> bool:
         """Whether a detailed event dated `at` may be stored. '' stands for a subject not named."""
-        windows = self._windows.get((organization, user))
-        if windows is None:
-            windows = self._windows[organization, user] = self._windows_of(organization, user)
-        for since, until in windows:
-            if (since is None or since <= at) and (until is None or at < until):
-                return True
-        return False
+        found = self._windows.get((organization, user))
+        if found is None:
+            found = self._windows[organization, user] = self._windows_of(organization, user)
+        return _is_within(found, at)
 
-    def is_internal(self, organization: str) -> bool:
-        known = self._registered.get(organization)
-        return known is not None and known.is_internal
+    def internal(self) -> frozenset[str]:
+        """The organizations whose events are our own use."""
+        return frozenset(name for name, known in self._registered.items() if known.is_internal)
 
-    def _windows_of(self, organization: str, user: str) -> list[Window]:
+    def _windows_of(self, organization: str, user: str) -> Sequence[Window]:
         """The spans of event time that may be stored; none at all unless today's state allows it too."""
         known = self._registered.get(organization)
-        profile = profile_of(known.deployment_type if known else None, self._switches)
-        notice = (known.notice_since if known else None) or self._switches.notice_since
-        of_organization = self._organizations.get(organization, []) if organization else None
-        of_user = self._users.get(user, []) if user else None
-
-        def is_detailed(at: datetime) -> bool:
-            return Tier.DETAILED is tier(
-                profile=profile,
-                organization=None if of_organization is None else state_at(of_organization, at),
-                user=None if of_user is None else state_at(of_user, at),
-                at=at,
-                notice_since=notice,
-                detailed_on=self._switches.detailed,
-            )
-
-        decided = {
-            edge
-            for period in (*(of_organization or ()), *(of_user or ()))
-            for edge in (period.since, period.until)
-            if edge
-        }
+        decisions = Decisions(
+            profile_of(known.deployment_type if known else None, self._switches),
+            (known.notice_since if known else None) or self._switches.notice_since,
+            tuple(self._organizations.get(organization, ())) if organization else None,
+            tuple(self._users.get(user, ())) if user else None,
+            self._switches.detailed,
+        )
+        found = windows(decisions)
         # Today's state is the one decided last, whatever a clock says: this request may have waited for
         # a withdrawal that is younger than its `now`, or that another machine's clock has dated ahead.
-        if not is_detailed(max((self._now, *decided))):
-            return []
-        edges = decided | ({notice} if notice else set())
-        # Between two edges nothing changes, so one look at each edge decides up to the next. Before
-        # the first one nobody has decided anything and no notice was shown: never stored.
-        ordered = sorted(edges)
-        ends: Sequence[datetime | None] = [*ordered[1:], None]
-        return [(since, until) for since, until in zip(ordered, ends, strict=True) if is_detailed(since)]
+        today = max((self._now, *decisions.edges()))
+        return found if _is_within(found, today) else ()
+
+
+class Decisions(NamedTuple):
+    """All that the policy asks about an organization and a user; None for one who is not named."""
+
+    profile: Profile
+    notice_since: datetime | None
+    organization: tuple[Period, ...] | None
+    user: tuple[Period, ...] | None
+    detailed_on: bool
+
+    def edges(self) -> Iterator[datetime]:
+        """The moments at which something was decided."""
+        for _, since, until in (*(self.organization or ()), *(self.user or ())):
+            yield since
+            if until:
+                yield until
+
+
+@lru_cache(maxsize=16384)
+def windows(decisions: Decisions) -> tuple[Window, ...]:
+    """The spans of event time that these decisions allow. The same decisions are read with every request."""
+    profile, notice, organization, user, detailed_on = decisions
+
+    def is_detailed(at: datetime) -> bool:
+        return Tier.DETAILED is tier(
+            profile=profile,
+            organization=None if organization is None else state_at(organization, at),
+            user=None if user is None else state_at(user, at),
+            at=at,
+            notice_since=notice,
+            detailed_on=detailed_on,
+        )
+
+    # Between two edges nothing changes, so one look at each edge decides up to the next. Before
+    # the first one nobody has decided anything and no notice was shown: never stored.
+    ordered = sorted({*decisions.edges(), *([notice] if notice else [])})
+    until = dict(pairwise(ordered))
+    return tuple((since, until.get(since)) for since in ordered if is_detailed(since))
+
+
+def _is_within(found: Sequence[Window], at: datetime) -> bool:
+    for since, until in found:  # noqa: SIM110  # once for every row: `any` costs three times as much
+        if since <= at and (until is None or at < until):
+            return True
+    return False
 
 
 def switches() -> Switches:
@@ -126,11 +154,13 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
     named_organizations = sorted(organizations)
     periods: dict[str, dict[str, list[Period]]] = {"user": {}, "organization": {}}
     registered: dict[str, Registered] = {}
-    with connections["default"].cursor() as cursor:
-        cursor.execute(SUBJECTS, [sorted(users), named_organizations, named_organizations])
+    with connections["default"].cursor() as django_cursor:
+        # In PostgreSQL's binary form: reading times costs a fifth of what it does in text.
+        cursor = psycopg.Cursor(django_cursor.connection)
+        cursor.execute(SUBJECTS, [sorted(users), named_organizations, named_organizations], binary=True)
         for kind, subject, state, since, until, deployment_type, is_internal in cursor.fetchall():
             if kind == "registered":
                 registered[subject] = Registered(deployment_type, is_internal, since)
             else:
-                periods[kind].setdefault(subject, []).append(Period(State(state), since, until))
+                periods[kind].setdefault(subject, []).append(Period(_STATES[state], since, until))
     return Permissions(periods["user"], periods["organization"], registered, now)
