@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -44,11 +44,41 @@ class Subjects(NamedTuple):
     installation: str
 
 
+class IdNames(NamedTuple):
+    """The names of ids among some attribute names, of each kind, the one that counts first."""
+
+    user: tuple[str, ...]
+    organization: tuple[str, ...]
+    session: tuple[str, ...]
+    installation: tuple[str, ...]
+
+
+_ID_NAMES = IdNames(USER_NAMES, ORGANIZATION_NAMES, SESSION_NAMES, INSTALLATION_NAMES)
+
+
+def id_names(names: Collection[str]) -> IdNames:
+    """Those that stand for an id."""
+    return IdNames(*(tuple(name for name in kind if name in names) for kind in _ID_NAMES))
+
+
+class _Pseudonyms(dict[str, str]):
+    """The pseudonyms of one kind by raw id, '' for what only looks like an id. Lives as long as a request."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def __missing__(self, text: str) -> str:
+        stripped = text.strip()
+        self[text] = found = "" if stripped.lower() in NO_ID else pseudonym(self._kind, stripped)
+        return found
+
+
 class Identities:
     """Pseudonyms and row ids for the records of one request. Remembers what it has computed."""
 
     def __init__(self, now: datetime) -> None:
-        self._pseudonyms: dict[tuple[str, str], str] = {}
+        self._pseudonyms = [_Pseudonyms(kind) for kind in IdNames._fields]
         # Keyed once and copied for each record: half the cost of keying anew.
         self._keyed = hashlib.blake2b(digest_size=10, key=keyed_digest(b"row ids", 32))
         self._ordinals: Counter[bytes] = Counter()
@@ -58,41 +88,19 @@ class Identities:
             int((t - EPOCH).total_seconds()) * 10**9 for t in (oldest, now + FUTURE)
         )
 
-    def subjects(self, attributes: Mapping[str, Any], fallback: Mapping[str, Any]) -> Subjects:
-        """The subjects of a record; `fallback` are its resource's attributes. Raises `Refusal`."""
-        return Subjects(
-            self._subject("user", USER_NAMES, attributes, fallback),
-            self._subject("organization", ORGANIZATION_NAMES, attributes, fallback),
-            self._subject("session", SESSION_NAMES, attributes, fallback),
-            self._subject("installation", INSTALLATION_NAMES, attributes, fallback),
-        )
-
-    def _subject(
-        self, kind: str, names: tuple[str, ...], attributes: Mapping[str, Any], fallback: Mapping[str, Any]
-    ) -> str:
-        for source in (attributes, fallback):
-            for name in names:
-                value = source.get(name)
-                if value is not None:
-                    found = self._pseudonym(kind, value)
-                    if found:
-                        return found
-        return ""
-
-    def _pseudonym(self, kind: str, value: Any) -> str:
-        text = value if isinstance(value, str) else as_text(value)
-        if (
-            text is None
-        ):  # a list or a truth value names someone, but we cannot tell whom: in doubt, not stored
-            raise Refusal("bad_id")
-        if len(text) > MAX_ID:
-            raise Refusal("id_too_long")
-        known = self._pseudonyms.get((kind, text))
-        if known is None:
-            stripped = text.strip()
-            known = "" if stripped.lower() in NO_ID else pseudonym(kind, stripped)
-            self._pseudonyms[kind, text] = known
-        return known
+    def subjects(
+        self,
+        attributes: Mapping[str, Any],
+        named: IdNames,
+        of_resource: Mapping[str, Any],
+        named_of_resource: IdNames,
+    ) -> Subjects:
+        """The subjects of a record, those of its resource where it names none itself. Raises `Refusal`."""
+        found = []
+        for known, own, others in zip(self._pseudonyms, named, named_of_resource, strict=True):
+            subject = _subject(known, own, attributes) if own else ""
+            found.append(subject or (_subject(known, others, of_resource) if others else ""))
+        return Subjects._make(found)
 
     def timestamp(self, record: Record) -> tuple[int, datetime]:
         """When the event happened: nanoseconds since 1970, and the same in UTC. Raises `Refusal`."""
@@ -132,6 +140,23 @@ class Identities:
             self._resource = (record.resource, encoded)
         rest = msgspec.json.encode((record.is_span, *record[2:]), order="sorted")
         return keyed_digest(encoded + b"\x00" + rest, 20)
+
+
+def _subject(known: _Pseudonyms, names: tuple[str, ...], attributes: Mapping[str, Any]) -> str:
+    for name in names:
+        value = attributes[name]
+        if value is None:
+            continue
+        text = value if isinstance(value, str) else as_text(value)
+        if text is None:
+            # A list or a truth value names someone, but we cannot tell whom: in doubt, not stored.
+            raise Refusal("bad_id")
+        if len(text) > MAX_ID:
+            raise Refusal("id_too_long")
+        found = known[text]
+        if found:
+            return found
+    return ""
 
 
 def uuid8(milliseconds: int, digest: bytes) -> uuid.UUID:

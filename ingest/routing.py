@@ -133,9 +133,15 @@ def event_name(record: Record, attributes: Mapping[str, Any]) -> str:
     name = "" if record.is_span else record.name[:MAX_READ]
     if not name:
         name = _text(attributes, "event.name", "event_name")
-    if not name and isinstance(record.body, str) and len(record.body) <= MAX_EVENT_NAME:
-        name = record.body if _BODY_NAME.fullmatch(record.body) else ""
-    return name.strip().removeprefix("analytics.")
+    return (name or name_in_body(record)).strip().removeprefix("analytics.")
+
+
+def name_in_body(record: Record) -> str:
+    """A log record's body when it has the form of an event's name, else ''."""
+    body = record.body
+    if not isinstance(body, str) or len(body) > MAX_EVENT_NAME:
+        return ""
+    return body if _BODY_NAME.fullmatch(body) else ""
 
 
 def _explicit_activity(record: Record, attributes: Mapping[str, Any], name: str) -> Routed:

@@ -70,6 +70,11 @@ class _Kinds(dict[str, str]):
 _kinds = _Kinds()
 
 
+def names_a_person(attribute: str) -> bool:
+    """Whether an attribute of this name holds what a person or a customer is called."""
+    return _kinds[attribute] == "name"
+
+
 def private(attributes: Mapping[str, Any]) -> Private:
     """The ids among these attributes, and what they name persons and customers."""
     found = [(kind, value) for name, value in attributes.items() if (kind := _kinds[name])]
@@ -128,6 +133,12 @@ def metadata(
         if isinstance(answer, Kept) and not _tells(registry, name, answer.value, hidden):
             kept[name] = answer.value
     return kept
+
+
+def is_copied(sent: str, registry: Registry) -> bool:
+    """Whether an attribute sent under this name may get into the metadata."""
+    found = registry.find(sent)
+    return found is not None and found[0] not in _NOT_COPIED
 
 
 def _tells(registry: Registry, name: str, value: object, hidden: Private) -> bool:
