@@ -1,9 +1,4 @@
-"""Active users: distinct people on a day, in the 7 and in the 28 days that end on it. Never sums of days.
-
-A person active on day d counts for every window that holds d. Knowing how long it was until their
-next active day, each person is counted once per window without comparing windows: one pass gives
-all three measures, and the result that leaves the database is a small histogram.
-"""
+"""Active users: distinct people on a day, in the 7 and in the 28 days that end on it. Never sums of days."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from analytics.periods import bounds, days_between
+from analytics.periods import days_between
 from analytics.reports.cells import Compared, Count, exact
-from analytics.reports.filters import ReportFilters
-from analytics.reports.source import DAY, DEPLOYMENT, active_rows, people, report_cursor, segment
+from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.presence import Presence, presence
 
 WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days
 LONGEST = max(WINDOWS.values())
@@ -80,34 +75,15 @@ def _narrowed(days: list[ActiveDay], filters: ReportFilters) -> list[ActiveDay]:
     return [day.only(filters.deployment) for day in days] if filters.deployment else days
 
 
-# How many people were active on a day and then not again for `gap` days, by deployment type and in all.
-SPELLS = """
-WITH seen AS MATERIALIZED ({seen}),
-spells AS (
-    SELECT deployment, day, lead(day) OVER (PARTITION BY user_id, deployment ORDER BY day) - day AS gap
-      FROM seen
-    UNION ALL
-    SELECT 'all', day, lead(day) OVER (PARTITION BY user_id ORDER BY day) - day
-      FROM (SELECT DISTINCT user_id, day FROM seen) AS once
-)
-SELECT deployment, day, least(coalesce(gap, %(longest)s), %(longest)s) AS gap, count(*)
-  FROM spells GROUP BY 1, 2, 3
-UNION ALL
-SELECT 'in ' || span.name, NULL, NULL, count(DISTINCT seen.user_id)
-  FROM unnest(%(spans)s::text[], %(firsts)s::date[], %(lasts)s::date[]) AS span (name, first, last)
-  JOIN seen ON seen.day BETWEEN span.first AND span.last
-   AND %(own)s IN ('all', seen.deployment)
- GROUP BY 1
-"""
-
 Counts = dict[tuple[str, date], dict[str, int]]  # (deployment, day) -> metric -> people
 
 
-def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
-    """The report, exact."""
+def active_users_report(filters: ReportFilters, *, seen: Presence | None = None) -> ActiveUsersReport:
+    """The report, exact. `seen` spares asking who was there, where another report has asked."""
     before = filters.previous_complete
     last = filters.complete.last if filters.complete.length else None
-    counts, in_span = _counts(filters)
+    seen = seen or presence(filters, _earliest(filters), filters.last)
+    counts, in_span = _counts(filters, seen), _in_spans(filters, seen)
     series = {metric: _days(filters, counts, metric) for metric in WINDOWS}
     previous: dict[str, list[ActiveDay]] = {metric: [] for metric in WINDOWS}
     if filters.compare:
@@ -144,49 +120,36 @@ def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
 
 def active_user_counts(filters: ReportFilters, spans: Sequence[ReportFilters]) -> list[int]:
     """Distinct people active on any day of each span, within the filters' segment; one scan for all."""
-    first, last = min(span.first for span in spans), max(span.last for span in spans)
-    rows = people(segment(filters, first, last))
-    flags, parameters = [], dict(rows.parameters)
-    for number, span in enumerate(spans):
-        since, until = bounds(span.first, span.last)
-        flags.append(f'"timestamp" >= %(from_{number})s AND "timestamp" < %(to_{number})s AS in_{number}')
-        parameters |= {f"from_{number}": since, f"to_{number}": until}
-    counts = ", ".join(f"count(DISTINCT user_id) FILTER (WHERE in_{number})" for number in range(len(spans)))
-    seen = active_rows(filters, f"user_id, {', '.join(flags)}", rows.where)
-    with report_cursor() as cursor:
-        cursor.execute(f"SELECT {counts} FROM ({seen}) AS seen", parameters)
-        return list(cursor.fetchone())
+    seen = presence(filters, min(span.first for span in spans), max(span.last for span in spans))
+    return [seen.distinct(filters.deployment, span) for span in spans]
 
 
-def _counts(filters: ReportFilters) -> tuple[Counts, dict[str, int]]:
-    """People per deployment type and day for each metric, and distinct people per span of days.
+def _earliest(filters: ReportFilters) -> date:
+    """From there on the first day's 28 days, and the previous period's, are whole."""
+    first = min(filters.first, filters.previous_complete.first) if filters.compare else filters.first
+    return first - timedelta(days=LONGEST + 7)
 
-    Reads from far enough back that the first day's 28 days, and the previous period's, are whole.
-    """
-    spans = {"range": filters, "complete": filters.complete}
-    if filters.compare:
-        spans["before"] = filters.previous_complete
-    earliest = min(span.first for span in spans.values()) - timedelta(days=LONGEST + 7)
-    rows = people(segment(filters, earliest, filters.last, by_deployment=False)).with_(
-        longest=LONGEST,
-        own=filters.deployment or "all",
-        spans=list(spans),
-        firsts=[span.first for span in spans.values()],
-        lasts=[span.last for span in spans.values()],
-    )
-    columns = f"user_id, {DAY} AS day, {DEPLOYMENT} AS deployment"
+
+def _counts(filters: ReportFilters, seen: Presence) -> Counts:
+    """People per deployment type and day for each metric."""
+    first = _earliest(filters)
+    windows = seen.windows(list(WINDOWS.values()), first, filters.last)
     counts: Counts = defaultdict(lambda: dict.fromkeys(WINDOWS, 0))
-    in_span = dict.fromkeys(("range", "complete", "before"), 0)
-    with report_cursor() as cursor:
-        cursor.execute(SPELLS.format(seen=active_rows(filters, columns, rows.where)), rows.parameters)
-        for name, day, gap, number in cursor.fetchall():
-            if day is None:
-                in_span[name.removeprefix("in ")] = number
-                continue
-            for metric, width in WINDOWS.items():
-                for offset in range(min(gap, width)):
-                    counts[name, day + timedelta(days=offset)][metric] += number
-    return counts, in_span
+    for name in ("all", *DEPLOYMENTS):
+        for metric, width in WINDOWS.items():
+            numbers = windows["" if name == "all" else name, width]
+            for day, number in zip(days_between(first, filters.last), numbers, strict=True):
+                counts[name, day][metric] = number
+    return counts
+
+
+def _in_spans(filters: ReportFilters, seen: Presence) -> dict[str, int]:
+    """Distinct people in the range, in its complete days, and before."""
+    spans = {"range": filters, "complete": filters.complete, "before": filters.previous_complete}
+    return {
+        name: seen.distinct(filters.deployment, span) if name != "before" or filters.compare else 0
+        for name, span in spans.items()
+    }
 
 
 def _days(filters: ReportFilters, counts: Counts, metric: str) -> list[ActiveDay]:

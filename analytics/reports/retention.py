@@ -5,26 +5,20 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
 from django.utils import timezone
 
 from analytics.periods import report_today, week_of
 from analytics.reports.cells import Compared, Count, Measure, exact, ratio
 from analytics.reports.filters import ReportFilters
-from analytics.reports.source import (
-    DAY,
-    EVENT_TABLES,
-    FIRST_SEEN,
-    active_rows,
-    in_segment,
-    people,
-    report_cursor,
-    segment,
-)
+from analytics.reports.presence import Days, Numbers, Presence, presence
+from analytics.reports.source import EVENT_TABLES, in_segment, people, report_cursor, segment
 
 WINDOW_DAYS = 7
 CURVE_DAYS = 28
 TRIANGLE_WEEKS = 12  # columns, and rows at least
 MOST_COHORTS = 53
+NEVER = 10_000  # days; later than any day that is kept
 
 
 class Headline(NamedTuple):
@@ -85,30 +79,6 @@ class RetentionReport:
         return Compared(self.headline.rate, self.previous.rate if self.previous else None)
 
 
-# Everyone's first day, whatever the filters; then, of those whose first day was in the segment, the
-# days they came back to it. `age` is days since the first.
-COHORTS = f"""
-WITH seen AS MATERIALIZED ({{seen}}), firsts AS ({FIRST_SEEN}), visit AS MATERIALIZED (
-    SELECT DISTINCT user_id, first, day - first AS age,
-           (day - extract(isodow FROM day)::int - first + extract(isodow FROM first)::int) / 7 AS week
-      FROM firsts JOIN seen USING (user_id)
-     WHERE first BETWEEN %(from)s AND %(to)s AND inside
-), person AS MATERIALIZED (
-    SELECT user_id, first, min(age) FILTER (WHERE age > 0) AS next,
-           max(age) FILTER (WHERE first + age < %(today)s) AS last
-      FROM visit GROUP BY 1, 2 HAVING min(age) = 0
-)
-SELECT 'next', first, least(next, {WINDOW_DAYS + 1}), count(*) FROM person GROUP BY 2, 3
-UNION ALL
-SELECT 'last', first, least(last, {CURVE_DAYS}), count(*) FROM person GROUP BY 2, 3
-UNION ALL
-SELECT 'on', first, age, count(*) FROM visit JOIN person USING (user_id, first)
- WHERE age <= {CURVE_DAYS} GROUP BY 2, 3
-UNION ALL
-SELECT 'week', first - extract(isodow FROM first)::int + 1, week, count(DISTINCT user_id)
-  FROM visit JOIN person USING (user_id, first) WHERE week < {TRIANGLE_WEEKS} GROUP BY 2, 3
-"""
-
 # Sign-ins within 168 hours of the first one, to the second; the first does not count again.
 LOGIN_WINDOW = """
 WITH login AS MATERIALIZED (
@@ -149,12 +119,18 @@ class _Cohorts:
     week: dict[tuple[date, int], int]
 
 
-def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> RetentionReport:
-    """The report, exact. `now` decides which seven days are over (the clock's when left out)."""
+def retention_report(
+    filters: ReportFilters, *, now: datetime | None = None, seen: Presence | None = None
+) -> RetentionReport:
+    """The report, exact. `now` decides which seven days are over (the clock's when left out).
+
+    `seen` (from `retention_presence`) spares asking who was there, where another report has asked.
+    """
     now = now or timezone.now()
+    seen = seen or retention_presence(filters, now)
     mondays = _cohort_weeks(filters)
     earliest = min(mondays[0], filters.previous.first if filters.compare else filters.first)
-    found = _cohorts(filters, earliest, now)
+    found = _cohorts(filters, earliest, now, seen)
     rows = [_cohort_row(filters, found, monday) for monday in mondays]
     while rows and not rows[0].users:
         rows.pop(0)
@@ -191,33 +167,76 @@ def _cohort_weeks(filters: ReportFilters) -> list[date]:
     return [last - timedelta(weeks=count - 1 - number) for number in range(count)]
 
 
-def _cohorts(filters: ReportFilters, earliest: date, now: datetime) -> _Cohorts:
-    login_window = filters.definition == "login_window"
-    if login_window:
+def retention_presence(filters: ReportFilters, now: datetime) -> Presence:
+    """Everybody's days from the beginning: what a first day is found by."""
+    if filters.definition == "login_window":
         filters = replace(filters, activity="login")
+    return presence(filters, None, max(filters.today, report_today(now)), anywhere=True)
+
+
+def _cohorts(filters: ReportFilters, earliest: date, now: datetime, seen: Presence) -> _Cohorts:
     found = _Cohorts(defaultdict(_Ledger), defaultdict(int), defaultdict(int), defaultdict(int))
-    everything = replace(filters, deployment="", organization="")
-    inside = in_segment(filters)
-    rows = people(segment(everything, None, max(filters.today, report_today(now)))).with_(
-        **inside.parameters, today=filters.today, now=now, **{"from": earliest, "to": filters.last}
-    )
-    seen = active_rows(filters, f"user_id, {DAY} AS day, {inside.where} AS inside", rows.where)
-    with report_cursor() as cursor:
-        cursor.execute(COHORTS.format(seen=seen), rows.parameters)
-        for kind, first, age, number in cursor.fetchall():
-            if kind == "next" and not login_window:
-                mature = first + timedelta(days=WINDOW_DAYS) < filters.today
-                retained = mature and age is not None and age <= WINDOW_DAYS
-                found.ledgers[first].add(_Ledger(number, number * mature, number * retained))
-            elif kind != "next":
-                {"last": found.last, "on": found.on, "week": found.week}[kind][first, age] += number
-        if login_window:
-            statement = LOGIN_WINDOW.format(inside=inside.where, table=EVENT_TABLES[0], where=rows.where)
-            cursor.execute(statement, rows.parameters)
-            for first, mature, retained, number in cursor.fetchall():
-                ledger = _Ledger(number, number * mature, number * (mature and retained))
-                found.ledgers[first].add(ledger)
+    for inside, anywhere in seen.blocks(filters.deployment):
+        first = anywhere.argmax(axis=1)
+        new = (first >= seen.column(earliest)) & (first <= seen.column(filters.last))
+        new &= inside[np.arange(len(first)), first]  # their first day was one in the segment
+        _count_visits(found, seen.first, first[new], inside[new], seen.column(filters.today))
+    if filters.definition == "login_window":
+        found.ledgers = _login_ledgers(filters, earliest, now)
     return found
+
+
+def _count_visits(found: _Cohorts, origin: date, first: Numbers, days: Days, today: int) -> None:
+    """Add some people to what was found: their first days, and on which days they came. Days are columns."""
+    person, day = np.nonzero(days)
+    age = day - first[person]
+    mature = first + WINDOW_DAYS < today
+    next_age = np.full(len(first), NEVER)
+    np.minimum.at(next_age, person[age > 0], age[age > 0])
+    for (day_0,), number in _counted(first):
+        found.ledgers[_day(origin, day_0)].new += number
+    for (day_0,), number in _counted(first[mature]):
+        found.ledgers[_day(origin, day_0)].mature += number
+    for (day_0,), number in _counted(first[mature & (next_age <= WINDOW_DAYS)]):
+        found.ledgers[_day(origin, day_0)].retained += number
+    last_age = np.full(len(first), -1)  # of those who came today for the first time
+    np.maximum.at(last_age, person[day < today], age[day < today])
+    for (day_0, last), number in _counted(first, np.minimum(last_age, CURVE_DAYS)):
+        found.last[_day(origin, day_0), last] += number
+    early = age <= CURVE_DAYS
+    for (day_0, came), number in _counted(first[person[early]], age[early]):
+        found.on[_day(origin, day_0), came] += number
+    weekday = origin.weekday()
+    monday, came_monday = (columns - (columns + weekday) % 7 for columns in (first, day))
+    week = (came_monday - monday[person]) // 7
+    once = np.unique(np.stack([person, week], axis=1)[week < TRIANGLE_WEEKS], axis=0)
+    for (day_0, came), number in _counted(monday[once[:, 0]], once[:, 1]):
+        found.week[_day(origin, day_0), came] += number
+
+
+def _counted(*columns: Numbers) -> list[tuple[list[int], int]]:
+    """Each combination of the columns' values that occurs, and how often."""
+    combinations, counts = np.unique(np.stack(columns, axis=1), axis=0, return_counts=True)
+    return list(zip(combinations.tolist(), counts.tolist(), strict=True))
+
+
+def _day(origin: date, column: int) -> date:
+    return origin + timedelta(days=column)
+
+
+def _login_ledgers(filters: ReportFilters, earliest: date, now: datetime) -> dict[date, _Ledger]:
+    inside = in_segment(filters)
+    everything = replace(filters, deployment="", organization="")
+    rows = people(segment(everything, None, max(filters.today, report_today(now)))).with_(
+        **inside.parameters, now=now
+    )
+    ledgers: dict[date, _Ledger] = defaultdict(_Ledger)
+    with report_cursor() as cursor:
+        statement = LOGIN_WINDOW.format(inside=inside.where, table=EVENT_TABLES[0], where=rows.where)
+        cursor.execute(statement, rows.parameters)
+        for first, mature, retained, number in cursor.fetchall():
+            ledgers[first].add(_Ledger(number, number * mature, number * (mature and retained)))
+    return ledgers
 
 
 def _headline(found: _Cohorts, span: ReportFilters) -> Headline:

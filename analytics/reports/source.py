@@ -110,23 +110,6 @@ def activity_sources(filters: ReportFilters) -> tuple[tuple[str, str], ...]:
     return tuple((table, "TRUE") for table in EVENT_TABLES)
 
 
-def active_rows(filters: ReportFilters, columns: str, where: str) -> str:
-    """SQL for distinct `columns` of the events that make somebody active.
-
-    One hash table for all: making each table's rows distinct first took twice as long.
-    """
-    rows = " UNION ALL ".join(
-        f"(SELECT {columns} FROM {table} WHERE {condition} AND {where})"
-        for table, condition in activity_sources(filters)
-    )
-    return f"SELECT DISTINCT * FROM ({rows}) AS active"
-
-
-# A person's first day, of the days in the query `seen`. Roll-ups will keep it apart from raw rows, so
-# that pruning turns nobody into a new user; until then it is the first day that is still there.
-FIRST_SEEN = "SELECT user_id, min(day) AS first FROM seen GROUP BY 1"
-
-
 def in_segment(filters: ReportFilters) -> Segment:
     """The filters as an expression: for reports that must see a person's other events too."""
     inside = Segment(("TRUE",))

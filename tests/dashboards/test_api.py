@@ -166,7 +166,7 @@ def test_a_database_that_is_away_is_503(ask, monkeypatch):
     def away(*arguments):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("analytics.reports.retention.active_rows", away)
+    monkeypatch.setattr("analytics.reports.retention.presence", away)
     response = ask("retention")
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "unavailable"
