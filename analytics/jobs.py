@@ -10,20 +10,22 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import connections
+from django.db.models import Max
 from django.utils import timezone
 
 from analytics.models import JobRun
 
 LOCK_SPACE = 0x0CA4D1E  # the first of the two integers of these advisory locks; the barrier has its own
 RUNS_KEPT = 200  # per job
+NOTHING_DUE = "Nothing was due."
 BEAT = "beat"
 
 
 def run_job(name: str, work: Callable[[], str]) -> JobRun:
     """Run `work` unless another run of the job is under way; the row that says how it went.
 
-    `work` returns a sentence that says what it did, or '' when nothing was due: such a run leaves
-    no row. What it raises is recorded and raised again.
+    `work` returns a sentence that says what it did, or '' when nothing was due: of such runs only
+    the latest leaves a row. What it raises is recorded and raised again.
     """
     with _only_one(name) as alone:
         started_at = timezone.now()
@@ -42,9 +44,10 @@ def run_job(name: str, work: Callable[[], str]) -> JobRun:
         except Exception as error:
             _end(run, JobRun.Outcome.FAILED, f"{type(error).__name__}: {error}")
             raise
-        _end(run, JobRun.Outcome.DONE, summary)
         if not summary:
-            JobRun.objects.filter(pk=run.pk).delete()
+            JobRun.objects.filter(job=name, summary=NOTHING_DUE).delete()
+        _end(run, JobRun.Outcome.DONE, summary or NOTHING_DUE)
+        run.summary = summary
         _forget_old_runs(name)
     return run
 
@@ -99,3 +102,16 @@ def last_beat() -> datetime | None:
 def latest_runs() -> list[JobRun]:
     """The latest run of every job, by name."""
     return list(JobRun.objects.exclude(job=BEAT).order_by("job", "-started_at").distinct("job"))
+
+
+def failing() -> list[JobRun]:
+    """The latest run of every job whose latest run that ended has failed, by name."""
+    ended = JobRun.objects.filter(outcome__in=[JobRun.Outcome.DONE, JobRun.Outcome.FAILED])
+    latest = ended.exclude(job=BEAT).order_by("job", "-started_at").distinct("job")
+    return [run for run in latest if run.outcome == JobRun.Outcome.FAILED]
+
+
+def last_successes() -> dict[str, datetime]:
+    """When each job last ended well (UTC), by name; a run with nothing due is one."""
+    done = JobRun.objects.filter(outcome=JobRun.Outcome.DONE, ended_at__isnull=False)
+    return dict(done.values_list("job").annotate(Max("ended_at")).order_by("job"))

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from consent.keys import authenticate
-from ingest import traffic
+from ingest import measures, traffic
 from ingest.body import read_body
 from ingest.failures import CODES, REASONS, Failure, failure_of
 from ingest.otlp import status
@@ -20,6 +20,17 @@ KEY_HEADERS = ("authorization", "x-api-key")
 @csrf_exempt
 def export(request: HttpRequest, signal: str) -> HttpResponse:
     """Method, key, type, size, then `receive`. 200 means committed."""
+    under_way = measures.Request("http", signal)
+    status_code = 500
+    try:
+        response = _export(request, signal, under_way)
+        status_code = response.status_code
+        return response
+    finally:
+        under_way.ended(status_code)
+
+
+def _export(request: HttpRequest, signal: str, under_way: measures.Request) -> HttpResponse:
     encoding = _encoding(request)
     key_id: int | None = None
     try:
@@ -34,7 +45,7 @@ def export(request: HttpRequest, signal: str) -> HttpResponse:
         answer = receive(
             signal=signal,
             encoding=encoding,
-            body=read_body(request),
+            body=read_body(request, took=under_way.took),
             key=key,
             do_not_track=_do_not_track(request),
         )
@@ -42,7 +53,7 @@ def export(request: HttpRequest, signal: str) -> HttpResponse:
         return HttpResponse(body, content_type=encoding)
     except Exception as error:  # the outermost edge: whatever happens is an OTLP answer
         failure = failure_of(error)
-    traffic.count(key_id, signal, "rejected", REASONS[failure.code], 1)
+    traffic.reject(key_id, signal, REASONS[failure.code], transport="http", status=failure.code)
     return _failed(failure, encoding or status.JSON)
 
 

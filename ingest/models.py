@@ -1,7 +1,7 @@
 """What ingest keeps for itself, in the operational database: counts, and the names it has seen.
 
-Nothing here is about a person. Counts are about events; names are routes, features, actions and
-event types after scrubbing, of events that consent let through.
+Nothing here is about a person. Counts are about events; names are routes, features, actions, event
+types and attributes' names after scrubbing, of events that consent let through.
 """
 
 from django.db import models
@@ -10,7 +10,9 @@ from django.db import models
 class TrafficCount(models.Model):
     """How many records of one signal had one outcome, per key and minute. Rows are added up by readers."""
 
-    minute = models.DateTimeField(help_text="UTC, start of the minute of arrival.")
+    minute = models.DateTimeField(
+        help_text="UTC, start of the minute of arrival; after two days, start of the hour."
+    )
     key_id = models.BigIntegerField(null=True, help_text="Null when no valid key was shown.")
     signal = models.CharField(max_length=10, help_text="traces, logs or metrics")
     outcome = models.CharField(
@@ -30,6 +32,37 @@ class TrafficCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.minute:%F %R} {self.signal} {self.outcome} {self.reason} {self.count}"
+
+
+class RejectedRequest(models.Model):
+    """One of the latest requests that were refused as a whole: never what it held, nor where it came from."""
+
+    at = models.DateTimeField(help_text="UTC.")
+    key_id = models.BigIntegerField(null=True, help_text="Null when no valid key was shown.")
+    signal = models.CharField(max_length=10)
+    transport = models.CharField(max_length=4, help_text="http or grpc")
+    status = models.CharField(max_length=20, help_text="HTTP's number, or gRPC's word.")
+    reason = models.CharField(max_length=40)
+
+    def __str__(self) -> str:
+        return f"{self.at:%F %T} {self.signal} {self.status} {self.reason}"
+
+
+class UndeclaredName(models.Model):
+    """An attribute that a key's admitted records had on a day and that nothing declares: it was dropped."""
+
+    day = models.DateField(help_text="UTC.")
+    key_id = models.BigIntegerField()
+    name = models.CharField(max_length=64)
+    count = models.BigIntegerField(help_text="Records that had it, about.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["day", "key_id", "name"], name="one_row_per_day_and_name")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.name} {self.count}"
 
 
 class SeenName(models.Model):

@@ -6,12 +6,11 @@ HTTP and gRPC both enter here.
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import NamedTuple
 
 from django.utils import timezone
 
-from analytics.store import store
+from analytics.store import Row, store
 from consent.models import Key
 from consent.registry import current_registry
 from ingest import traffic
@@ -20,6 +19,7 @@ from ingest.otlp import json, metrics, protobuf
 from ingest.otlp.records import Batch
 from ingest.otlp.status import JSON, PROTOBUF
 from ingest.rows import RowMaker
+from ingest.undeclared import undeclared
 
 DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
     ("traces", JSON): json.decode_traces,
@@ -86,13 +86,19 @@ def receive(
         routes=known_names.routes(key.pk, registry),
     )
     mapped = maker.map(batch.records)
-    finish = partial(cap_new_names, key_id=key.pk, today=now.astimezone(UTC).date())
+    admitted: list[Row] = []
+
+    def finish(rows: list[Row]) -> list[Row]:
+        admitted.extend(rows)
+        return cap_new_names(rows, key_id=key.pk, today=now.astimezone(UTC).date())
+
     receipt = store(mapped.rows, mapped.base_events, finish=finish)
     refused = mapped.refused + Counter(receipt.refused) + Counter(malformed=batch.malformed)
     traffic.count(key.pk, signal, "accepted", "", receipt.inserted)
     traffic.count(key.pk, signal, "duplicate", "", receipt.duplicates)
     for reason, number in refused.items():
         traffic.count(key.pk, signal, "refused", reason, number)
+    traffic.note_names(key.pk, undeclared(admitted, mapped.rows, mapped.records, registry))
     return Answer(refused.total(), message_of(refused, len(batch.records) + batch.malformed))
 
 

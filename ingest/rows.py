@@ -26,6 +26,7 @@ class Mapped(NamedTuple):
     """What a request's records have become."""
 
     rows: list[Row]
+    records: list[Record]  # that the rows were made of
     base_events: list[BaseEvent]
     refused: Counter[str]
 
@@ -47,6 +48,7 @@ class RowMaker:
     def map(self, records: Iterable[Record]) -> Mapped:
         """Rows, base events, and the reasons of the records that became neither."""
         rows: list[Row] = []
+        sources: list[Record] = []
         base_events: list[BaseEvent] = []
         refused: Counter[str] = Counter()
         for record in records:
@@ -57,9 +59,10 @@ class RowMaker:
                 continue
             if isinstance(made, Row):
                 rows.append(made)
+                sources.append(record)
             else:
                 base_events.append(made)
-        return Mapped(rows, base_events, refused)
+        return Mapped(rows, sources, base_events, refused)
 
     def _make(self, record: Record) -> Row | BaseEvent:
         if record.resource is not self._resource:

@@ -9,6 +9,16 @@ from ingest import pruning
 
 @task(seconds=600)
 def prune_counts() -> str:
+    return jobs.run_job("prune traffic counts", _prune).summary
+
+
+@task(seconds=600)
+def roll_up_counts() -> str:
     return jobs.run_job(
-        "prune traffic counts", lambda: pruning.prune_traffic_counts(now=timezone.now())
+        "roll up traffic counts", lambda: pruning.roll_up_minutes(now=timezone.now())
     ).summary
+
+
+def _prune() -> str:
+    now = timezone.now()
+    return " ".join(filter(None, (pruning.prune_traffic_counts(now=now), pruning.prune_details(now=now))))

@@ -2,36 +2,80 @@
 
 Counted in memory, written every second by a thread with a connection of its own, and at exit.
 About events, not people. A database that is away costs nothing but the wait; a killed process
-loses the last second.
+loses the last second. How the counts are read: `ingest/arrived.py`.
 """
 
 import atexit
 import logging
 import os
 import threading
-from collections import Counter
-from datetime import UTC, datetime, timedelta
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from multiprocessing import util
 from typing import NamedTuple
 
-from django.db import Error, connections
+from django.db import Error, connections, transaction
 from django.utils import timezone
 
 from consent import keys
-from ingest.models import TrafficCount
+from ingest import measures
 
 logger = logging.getLogger(__name__)
 
 FLUSH_EVERY = 1.0  # seconds
 MAX_WAITING = 20_000  # different counts kept while the database is away; then new ones are dropped
+MAX_REJECTIONS = 200  # the latest, of requests with a key and of those without one
+NAMES_PER_DAY = 200  # different undeclared names that are listed per key and day
 
-Label = tuple[datetime, int | None, str, str, str]  # minute, key, signal, outcome, reason
+Label = tuple[int, int | None, str, str, str]  # minute since 1970, key, signal, outcome, reason
+Name = tuple[int, str]  # key, undeclared attribute name
 
 ADD = """
 INSERT INTO ingest_trafficcount AS known (minute, key_id, signal, outcome, reason, count)
 SELECT * FROM unnest(%s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[])
     ON CONFLICT ON CONSTRAINT one_count_per_minute DO UPDATE SET count = known.count + excluded.count
 """
+REMEMBER_REJECTIONS = """
+INSERT INTO ingest_rejectedrequest (at, key_id, signal, transport, status, reason)
+SELECT * FROM unnest(%s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
+"""
+# Whoever has no key must not push out what happened to those who have one.
+FORGET_REJECTIONS = """
+DELETE FROM ingest_rejectedrequest
+ WHERE id IN (SELECT id FROM ingest_rejectedrequest
+               WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY key_id IS NULL
+                                                                          ORDER BY id DESC) AS place
+                                              FROM ingest_rejectedrequest) AS ranked
+                             WHERE place > %s)
+                 FOR UPDATE SKIP LOCKED)
+"""
+NAMES_LOCK = 0x0CA4D1F  # an advisory lock: two processes must not both use the day's last place
+ADD_NAMES = """
+INSERT INTO ingest_undeclaredname AS known (day, key_id, name, count)
+SELECT %(day)s, key_id, name, count
+  FROM (SELECT sent.*, seen.name IS NOT NULL AS is_known,
+               count(*) FILTER (WHERE seen.name IS NULL) OVER (PARTITION BY sent.key_id ORDER BY sent.name)
+               AS place
+          FROM unnest(%(keys)s::bigint[], %(names)s::text[], %(counts)s::bigint[]) AS sent (key_id, name, count)
+          LEFT JOIN ingest_undeclaredname seen
+            ON (seen.day, seen.key_id, seen.name) = (%(day)s, sent.key_id, sent.name)) AS ranked
+ WHERE is_known OR place <= %(cap)s - (SELECT count(*) FROM ingest_undeclaredname seen
+                                        WHERE (seen.day, seen.key_id) = (%(day)s, ranked.key_id))
+    ON CONFLICT ON CONSTRAINT one_row_per_day_and_name DO UPDATE SET count = known.count + excluded.count
+"""
+
+
+class Rejection(NamedTuple):
+    """A request that was refused as a whole. Of what it held nothing is kept, nor where it came from."""
+
+    at: datetime
+    key_id: int | None
+    signal: str
+    transport: str
+    status: str
+    reason: str
 
 
 class _Waiting:
@@ -39,9 +83,20 @@ class _Waiting:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.writing = threading.Lock()  # held while what was taken out is being written
+        self.pid = 0  # of the process whose thread writes; a forked child starts its own
+        self.clear()
+
+    def clear(self) -> None:
         self.counts: Counter[Label] = Counter()
         self.used: dict[int, datetime] = {}
-        self.pid = 0  # of the process whose thread writes; a forked child starts its own
+        self.rejections: dict[bool, deque[Rejection]] = {
+            has_key: deque(maxlen=MAX_REJECTIONS) for has_key in (True, False)
+        }
+        self.names: Counter[Name] = Counter()
+
+    def is_empty(self) -> bool:
+        return not (self.counts or self.used or self.names or any(self.rejections.values()))
 
     def start(self) -> None:
         """Begin to write, once per process. Called with the lock held."""
@@ -59,11 +114,23 @@ def count(key_id: int | None, signal: str, outcome: str, reason: str, number: in
     """Add to a count. `outcome`: accepted, duplicate, refused (records) or rejected (a request)."""
     if number <= 0:
         return
-    label = (timezone.now().replace(second=0, microsecond=0), key_id, signal, outcome, reason[:40])
+    reason = reason[:40]
+    measures.count_records(signal, outcome, reason, number)
+    label = (int(time.time()) // 60, key_id, signal, outcome, reason)
     with _waiting.lock:
         if label in _waiting.counts or len(_waiting.counts) < MAX_WAITING:
             _waiting.counts[label] += number
+        else:
+            measures.COUNTS_LOST.inc(number)
         _ensure_started()
+
+
+def reject(key_id: int | None, signal: str, reason: str, *, transport: str, status: str | int) -> None:
+    """Count a request that was refused as a whole, and remember it among the latest."""
+    count(key_id, signal, "rejected", reason, 1)
+    rejection = Rejection(timezone.now(), key_id, signal, transport, str(status), reason[:40])
+    with _waiting.lock:
+        _waiting.rejections[key_id is not None].append(rejection)
 
 
 def note_use(key_id: int) -> None:
@@ -73,30 +140,78 @@ def note_use(key_id: int) -> None:
         _ensure_started()
 
 
+def note_names(key_id: int, names: Mapping[str, int]) -> None:
+    """Count undeclared attribute names of admitted records (`ingest/undeclared.py` says which)."""
+    with _waiting.lock:
+        for name, number in names.items():
+            if (key_id, name) in _waiting.names or len(_waiting.names) < MAX_WAITING:
+                _waiting.names[key_id, name] += number
+        _ensure_started()
+
+
+# --- Writing -------------------------------------------------------------------------------------
 def flush() -> None:
     """Write what was counted. Raises a database error after putting the counts back."""
-    with _waiting.lock:
-        counts, used = _waiting.counts, _waiting.used
-        _waiting.counts, _waiting.used = Counter(), {}
-    try:
-        if counts:
-            _write(counts)
-            counts = Counter()
-        if used:
-            keys.note_use(used, max(used.values()))
-    except Error:
+    with _waiting.writing:
         with _waiting.lock:
-            _waiting.counts.update(counts)
-            _waiting.used = {**used, **_waiting.used}
-        raise
+            counts, used, rejections, names = (
+                _waiting.counts,
+                _waiting.used,
+                _waiting.rejections,
+                _waiting.names,
+            )
+            _waiting.clear()
+        try:
+            with transaction.atomic(using="default"):
+                _write(counts)
+                _write_rejections([*rejections[True], *rejections[False]])
+                _write_names(names)
+                if used:
+                    keys.note_use(used, max(used.values()))
+        except Error:
+            with _waiting.lock:
+                _waiting.counts.update(counts)
+                _waiting.names.update(names)
+                _waiting.used = {**used, **_waiting.used}
+                for has_key, earlier in rejections.items():
+                    earlier.extend(_waiting.rejections[has_key])
+                    _waiting.rejections[has_key] = earlier
+            raise
 
 
 def _write(counts: Counter[Label]) -> None:
+    if not counts:
+        return
     # Sorted, so that two processes never wait for each other's rows in a circle.
     rows = sorted(counts.items(), key=lambda item: (item[0][0], item[0][1] or 0, *item[0][2:]))
-    columns: list[list[object]] = [[label[position] for label, _ in rows] for position in range(5)]
+    minutes = [datetime.fromtimestamp(label[0] * 60, UTC) for label, _ in rows]
+    columns: list[list[object]] = [[label[position] for label, _ in rows] for position in range(1, 5)]
     with connections["default"].cursor() as cursor:
-        cursor.execute(ADD, [*columns, [number for _, number in rows]])
+        cursor.execute(ADD, [minutes, *columns, [number for _, number in rows]])
+
+
+def _write_rejections(rejections: list[Rejection]) -> None:
+    if not rejections:
+        return
+    rejections.sort(key=lambda rejection: rejection.at)
+    with connections["default"].cursor() as cursor:
+        cursor.execute(REMEMBER_REJECTIONS, [list(column) for column in zip(*rejections, strict=True)])
+        cursor.execute(FORGET_REJECTIONS, [MAX_REJECTIONS])
+
+
+def _write_names(names: Counter[Name]) -> None:
+    if not names:
+        return
+    parameters = {
+        "day": timezone.now().astimezone(UTC).date(),
+        "keys": [key_id for key_id, _ in names],
+        "names": [name for _, name in names],
+        "counts": list(names.values()),
+        "cap": NAMES_PER_DAY,
+    }
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [NAMES_LOCK])
+        cursor.execute(ADD_NAMES, parameters)
 
 
 def _ensure_started() -> None:
@@ -113,69 +228,23 @@ def _flush_for_ever() -> None:
 
 
 def _flush_quietly() -> None:
-    if not _waiting.counts and not _waiting.used:
+    """Write, if there is anything; a connection that has ended since the last time is made anew once."""
+    if _waiting.is_empty():
         return
-    try:
-        flush()
-    except Exception as error:  # the outermost edge of a thread; the counts wait for the next second
-        logger.warning("traffic counts wait for the database: %s", type(error).__name__)
-    finally:
-        connections["default"].close()
+    for attempt in (1, 2):
+        try:
+            flush()
+            break
+        except Exception as error:  # the outermost edge of a thread; the counts wait for the next second
+            connections["default"].close()
+            if attempt == 2:
+                measures.count_database_error("counts", error)
+                logger.warning("traffic counts wait for the database: %s", type(error).__name__)
+    measures.COUNTS_WAITING.set(len(_waiting.counts))
 
 
 def _flush_at_exit() -> None:
     if _waiting.pid == os.getpid():
+        with _waiting.writing:  # the thread may be at it; what it could not write comes back
+            pass
         _flush_quietly()
-
-
-# --- Reading -------------------------------------------------------------------------------------
-class Outcome(NamedTuple):
-    """How many records (`rejected`: requests) of the last hours had this outcome for this reason."""
-
-    outcome: str
-    reason: str
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody wants here
-
-
-class Hour(NamedTuple):
-    """One hour of arrival, UTC; `refused` includes no duplicates."""
-
-    hour: datetime
-    accepted: int
-    duplicate: int
-    refused: int
-    rejected: int
-
-
-class Traffic(NamedTuple):
-    """The traffic of the last hours. `last_accepted` is the minute of the last stored event of all times."""
-
-    outcomes: list[Outcome]
-    hours: list[Hour]
-    accepted: int
-    refused: int
-    last_accepted: datetime | None
-
-
-def traffic_last(hours: int, *, now: datetime | None = None, key_id: int | None = None) -> Traffic:
-    """The counts of the last `hours` hours, the current one included. Never suppressed: they count events."""
-    now = (now or timezone.now()).astimezone(UTC)
-    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
-    rows = TrafficCount.objects.filter(minute__gte=first)
-    everything = TrafficCount.objects.filter(outcome="accepted")
-    if key_id is not None:
-        rows, everything = rows.filter(key_id=key_id), everything.filter(key_id=key_id)
-    outcomes: Counter[tuple[str, str]] = Counter()
-    by_hour: Counter[tuple[datetime, str]] = Counter()
-    for minute, outcome, reason, number in rows.values_list("minute", "outcome", "reason", "count"):
-        outcomes[outcome, reason] += number
-        by_hour[minute.replace(minute=0), outcome] += number
-    every_hour = [first + timedelta(hours=offset) for offset in range(hours)]
-    names = ("accepted", "duplicate", "refused", "rejected")
-    return Traffic(
-        [Outcome(outcome, reason, number) for (outcome, reason), number in outcomes.most_common()],
-        [Hour(hour, *(by_hour[hour, name] for name in names)) for hour in every_hour],
-        sum(number for (outcome, _), number in outcomes.items() if outcome == "accepted"),
-        sum(number for (outcome, _), number in outcomes.items() if outcome == "refused"),
-        everything.order_by("-minute").values_list("minute", flat=True).first(),
-    )

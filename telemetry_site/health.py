@@ -1,16 +1,20 @@
 """Is this process alive (`/health`), and is everything it needs well (`/ready`)?
 
-`/ready` names each part and what is wrong with it, never an address or an error's own text: it is
-open to whoever can reach the port.
+`/ready` names each part and what is wrong with it, never an address or an error's own text. Parts
+are looked at in threads of their own with a deadline, because a database that hangs would hang
+whoever asks it; an answer is shared for a second, so asking often costs nothing.
 """
 
+import hmac
 import logging
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, transaction
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -20,6 +24,19 @@ from analytics import jobs, partitions
 log = logging.getLogger(__name__)
 
 BEAT_IS_LATE = timedelta(minutes=3)  # it ticks every minute
+DEADLINE = 2.5  # seconds for all parts together
+FRESH = 1.0  # seconds for which an answer is shared
+GIVEN_UP = 30.0  # seconds after which a look that hangs is left alone, and another one begun
+STATEMENT_LIMIT = "2s"
+# libpq: a server that cannot be reached, or has gone silent, ends the look.
+CONNECTION = {
+    "connect_timeout": 2,
+    "tcp_user_timeout": 3000,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+}
+OK = "ok"
 
 
 class NotWell(Exception):
@@ -34,35 +51,104 @@ def health(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when every part is well, else 503; `parts` says `ok` or what is wrong, by name."""
-    parts = {name: _state(name, check) for name, check in PARTS.items()}
-    well = all(state == "ok" for state in parts.values())
-    return JsonResponse(
-        {"status": "ok" if well else "not ready", "parts": parts},
-        status=200 if well else 503,
-        headers={"Cache-Control": "no-store"},
-    )
+    """200 when every needed part is well, else 503; `parts` says `ok` or what is wrong, by name.
+
+    `?part=NAME`, also several, asks for these parts only. Where `OPERATOR_TOKEN` is set, `parts`
+    needs it; the status does not.
+    """
+    chosen = request.GET.getlist("part") or list(PARTS)
+    if unknown := [name for name in chosen if name not in PARTS]:
+        message = f"no such part: {unknown[0][:40]}; there are {', '.join(PARTS)}"
+        return JsonResponse({"status": "error", "message": message}, status=400)
+    found = states(chosen)
+    is_well = all(state == OK or name in NOT_NEEDED for name, state in found.items())
+    answer: dict[str, object] = {"status": "ok" if is_well else "not ready"}
+    if may_see_details(request):
+        answer["parts"] = found
+    return JsonResponse(answer, status=200 if is_well else 503, headers={"Cache-Control": "no-store"})
 
 
-def _state(name: str, check: Callable[[], None]) -> str:
-    try:
-        check()
-    except NotWell as problem:
-        return str(problem)
-    except (DatabaseError, redis.RedisError) as error:
-        log.warning("/ready: %s does not answer (%s)", name, type(error).__name__)
-        return "does not answer"
-    return "ok"
+def may_see_details(request: HttpRequest) -> bool:
+    """Whether the request shows `OPERATOR_TOKEN`, or none is set."""
+    if not settings.OPERATOR_TOKEN:
+        return True
+    method, _, shown = request.headers.get("Authorization", "").strip().partition(" ")
+    expected = settings.OPERATOR_TOKEN.encode()
+    return method.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), expected)
 
 
-def _default_database() -> None:
-    with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT 1")
+def states(names: list[str]) -> dict[str, str]:
+    """`ok` or what is wrong, of each of these parts; within `DEADLINE`."""
+    until = time.monotonic() + DEADLINE
+    looks = {server: _look_at(server) for server in dict.fromkeys(PARTS[name] for name in names)}
+    for look in looks.values():
+        look.done.wait(max(0.0, until - time.monotonic()))
+    return {name: looks[PARTS[name]].states.get(name, "does not answer in time") for name in names}
 
 
-def _analytics_database() -> None:
-    with connections["analytics"].cursor() as cursor:
-        cursor.execute("SELECT 1")
+# --- Looking -------------------------------------------------------------------------------------
+class _Look:
+    """One look at everything that one server keeps, in a thread."""
+
+    def __init__(self, server: str) -> None:
+        self.server, self.began = server, time.monotonic()
+        self.states: dict[str, str] = {}
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._look()
+        except Exception as error:  # the outermost edge of a thread
+            log.warning("/ready: %s does not answer (%s)", self.server, type(error).__name__)
+        finally:
+            for name in SERVERS[self.server]:
+                self.states.setdefault(name, "does not answer")
+            self.done.set()
+
+    def _look(self) -> None:
+        if self.server not in connections:
+            self._ask()
+            return
+        wrapper = connections[self.server]  # this thread's own
+        options = {**wrapper.settings_dict.get("OPTIONS", {}), **CONNECTION}
+        wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": options}
+        try:
+            with transaction.atomic(using=self.server):
+                with wrapper.cursor() as cursor:
+                    cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_LIMIT}'")
+                self._ask()
+        finally:
+            wrapper.close()
+
+    def _ask(self) -> None:
+        for name, check in SERVERS[self.server].items():
+            try:
+                check()
+                self.states[name] = OK
+            except NotWell as problem:
+                self.states[name] = str(problem)
+
+
+_looks: dict[str, _Look] = {}
+_lock = threading.Lock()
+
+
+def _look_at(server: str) -> _Look:
+    """The look that is under way or fresh, or a new one."""
+    with _lock:
+        last = _looks.get(server)
+        if last:
+            age = time.monotonic() - last.began
+            if age < (FRESH if last.done.is_set() else GIVEN_UP):
+                return last
+        look = _looks[server] = _Look(server)
+    threading.Thread(target=look.run, name=f"ready-{server}", daemon=True).start()
+    return look
+
+
+# --- The parts -----------------------------------------------------------------------------------
+def _answers() -> None:
+    """The transaction around this one has been begun: the server answers."""
 
 
 def _redis() -> None:
@@ -88,10 +174,22 @@ def _beat() -> None:
         raise NotWell(f"beat's last tick came at {last:%Y-%m-%d %H:%M:%S} UTC: is a worker running?")
 
 
-PARTS: dict[str, Callable[[], None]] = {
-    "database": _default_database,
-    "analytics_database": _analytics_database,
-    "redis": _redis,
-    "partitions": _partitions,
-    "beat": _beat,
+def _jobs() -> None:
+    failing = [f"{run.job} (at {run.ended_at or run.started_at:%Y-%m-%d %H:%M:%S} UTC)" for run in jobs.failing()]
+    if failing:
+        raise NotWell(f"failed: {', '.join(failing)}; the admin's job runs say why")
+
+
+# What each server is asked for, in this order. The two databases go by their aliases.
+SERVERS: Mapping[str, Mapping[str, Callable[[], None]]] = {
+    "default": {"database": _answers},
+    "analytics": {
+        "analytics_database": _answers,
+        "partitions": _partitions,
+        "beat": _beat,
+        "jobs": _jobs,
+    },
+    "redis": {"redis": _redis},
 }
+PARTS = {name: server for server, checks in SERVERS.items() for name in checks}
+NOT_NEEDED = {"jobs"}  # a job that fails is tried again, and no reason to stop receiving

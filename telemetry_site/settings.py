@@ -25,6 +25,7 @@ EMBEDDED = env.bool("CANDID_EMBEDDED", default=False)  # set by telemetry_site/e
 PRODUCTION = not DEBUG and not EMBEDDED and bool(env.str("DATABASE_URL", default=""))
 DATA_DIR = Path(env.str("CANDID_DATA_DIR", default=str(BASE_DIR / "var")))
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+OPERATOR_TOKEN = env.str("OPERATOR_TOKEN", default="")  # for /metrics and the details of /ready
 
 # --- Keys ---------------------------------------------------------------------------------------
 # A missing key becomes a random one, so that tools can import the settings; a production start

@@ -131,7 +131,7 @@ class Supervisor:
         program.process = subprocess.Popen(
             program.command,
             cwd=self._directory,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"} | program.environment,
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "CANDID_PROGRAM": program.name} | program.environment,
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             stderr=subprocess.STDOUT,

@@ -3,13 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from telemetry_site import health
+from telemetry_site import health, metrics
 
 urlpatterns = [
     path("", include("ingest.urls")),
     path("", include("ingest.vendor_urls")),
     path("health", health.health),
     path("ready", health.ready),
+    path("metrics", metrics.metrics),
     path("", include("dashboards.api_urls")),
     path("", include("dashboards.urls")),
     path("admin/", admin.site.urls),

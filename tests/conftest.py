@@ -27,8 +27,7 @@ def _no_thread_writes_after_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     from ingest import traffic
 
     monkeypatch.setattr(traffic, "_ensure_started", lambda: None)
-    traffic._waiting.counts.clear()
-    traffic._waiting.used.clear()
+    traffic._waiting.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -31,9 +31,22 @@ def test_a_run_leaves_a_row_that_says_what_it_did() -> None:
 
 
 @pytest.mark.django_db
-def test_a_run_with_nothing_due_leaves_no_row() -> None:
-    assert jobs.run_job("sweep", lambda: "").summary == ""
-    assert not JobRun.objects.exists()
+def test_of_runs_with_nothing_due_the_latest_is_kept() -> None:
+    jobs.run_job("sweep", lambda: "Swept.")
+    for _ in range(3):
+        assert jobs.run_job("sweep", lambda: "").summary == ""
+    assert list(JobRun.objects.values_list("summary", flat=True)) == ["Nothing was due.", "Swept."]
+
+
+@pytest.mark.django_db
+def test_a_job_is_failing_until_a_run_ends_well_even_with_nothing_due() -> None:
+    assert jobs.last_successes() == {}
+    with pytest.raises(ValueError, match="broom"):
+        jobs.run_job("sweep", fails)
+    assert [run.job for run in jobs.failing()] == ["sweep"]
+    run = jobs.run_job("sweep", lambda: "")
+    assert jobs.failing() == []
+    assert jobs.last_successes() == {"sweep": run.ended_at}
 
 
 @pytest.mark.django_db

@@ -11,8 +11,7 @@ from ingest.names import known_names
 def _quiet_ingest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts are written when a test says so, not by the thread; memories of names are empty."""
     monkeypatch.setattr(traffic, "_ensure_started", lambda: None)
-    traffic._waiting.counts.clear()
-    traffic._waiting.used.clear()
+    traffic._waiting.clear()
     known_names.forget()
 
 

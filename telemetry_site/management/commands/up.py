@@ -17,7 +17,7 @@ from django.db import OperationalError, connections
 from django.db.migrations.loader import MigrationLoader
 from kombu.exceptions import OperationalError as KombuError
 
-from telemetry_site import demo, embedded
+from telemetry_site import demo, embedded, metrics
 from telemetry_site.celery import app
 from telemetry_site.supervisor import Output, Program, Supervisor
 
@@ -159,9 +159,11 @@ def supervise(
         Program("worker", celery("worker", f"--hostname={node}", *WORKER_OPTIONS), CELERY_ENVIRONMENT),
         Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT),
     ]
-    return Supervisor(
-        programs, output, directory=settings.BASE_DIR, missing=missing, announce=announce, watch=watch
-    ).run()
+    with metrics.directory(settings.DATA_DIR) as figures:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(figures)  # for the programs
+        return Supervisor(
+            programs, output, directory=settings.BASE_DIR, missing=missing, announce=announce, watch=watch
+        ).run()
 
 
 def granian(target: str, options: dict[str, Any], port: int) -> list[str]:

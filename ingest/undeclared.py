@@ -1,0 +1,86 @@
+"""Which attributes of admitted records nothing declares: their names, so that an admin sees what to declare.
+
+An attribute's name is the app's own word, but an app may put anything there. So a name is noted only
+when it is short and plain, looks neither personal nor secret, repeats none of its record's ids, and
+could be declared at all. Of a large request some records are looked at and counted for their neighbours.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from analytics.store import Row
+from consent.detectors import finding, is_denied_name
+from consent.registry import Registry
+from ingest import routing
+from ingest.identity import INSTALLATION_NAMES, ORGANIZATION_NAMES, SESSION_NAMES, USER_NAMES
+from ingest.otlp.records import Record
+from ingest.rows import DEPLOYMENT_NAMES, PAGE_PATHS
+
+LOOKED_AT = 64  # records of a request
+MAX_NAME = 64  # characters
+MIN_ID = 3  # characters; an id may be a part of a name
+
+_IDS = frozenset((*USER_NAMES, *ORGANIZATION_NAMES, *SESSION_NAMES, *INSTALLATION_NAMES))
+# What becomes a column or decides about one was not dropped.
+_READ = routing.NAMES_READ.union(
+    _IDS,
+    DEPLOYMENT_NAMES,
+    PAGE_PATHS,
+    ("telemetry.do_not_track", "internal", "duration_ms", "log.record.uid", "trace_id", "span_id"),
+)
+_PLAIN = re.compile(r"\$?[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,7}", re.ASCII)
+MAX_DIGITS = 3  # more are a number of something
+
+
+def undeclared(
+    admitted: Sequence[Row], rows: Sequence[Row], records: Sequence[Record], registry: Registry
+) -> dict[str, int]:
+    """Names, and of about how many of the admitted records each was.
+
+    `records` are those that `rows` were made of, in the same order; `admitted` are some of the rows.
+    """
+    step = -(-len(admitted) // LOOKED_AT) or 1
+    if len(admitted) == len(rows):
+        chosen = records[::step]
+    else:
+        places = {id(row.id): place for place, row in enumerate(rows)}  # a row may be a changed copy
+        chosen = [records[places[id(row.id)]] for row in admitted[::step]]
+    found: Counter[str] = Counter()
+    memory: dict[tuple[str, ...], frozenset[str]] = {}  # records of one request are much alike
+    for record in chosen:
+        names: set[str] = set()
+        for sent in (tuple(record.attributes), tuple(record.resource.attributes)):
+            if sent not in memory:
+                memory[sent] = frozenset(name for name in sent if _is_noted(name, registry))
+            names |= memory[sent]
+        if names:
+            found.update(_without_ids(names, record.attributes, record.resource.attributes))
+    return {name: number * step for name, number in found.items()}
+
+
+def _is_noted(name: str, registry: Registry) -> bool:
+    return len(name) <= MAX_NAME and name not in _READ and registry.find(name) is None and is_plain(name)
+
+
+@lru_cache(maxsize=8192)
+def is_plain(name: str) -> bool:
+    """Whether a name, by itself, may be shown to staff."""
+    return (
+        _PLAIN.fullmatch(name) is not None
+        and sum(map(str.isdigit, name)) <= MAX_DIGITS
+        and not is_denied_name(name)
+        and finding(name) is None
+    )
+
+
+def _without_ids(names: Iterable[str], *attributes: Mapping[str, Any]) -> list[str]:
+    ids = [
+        value.strip().lower()
+        for some in attributes
+        for name, value in some.items()
+        if name in _IDS and isinstance(value, str) and len(value) >= MIN_ID
+    ]
+    return [name for name in names if not any(text in name.lower() for text in ids)]

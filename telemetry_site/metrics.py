@@ -1,0 +1,92 @@
+"""`/metrics`: what Prometheus reads. Receiving is measured in `ingest/measures.py`; here are parts and jobs.
+
+The directory in which processes keep their figures is in memory (/dev/shm) where there is such a
+thing: a full disk must never stop a process that only wants to count.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from analytics import jobs
+from ingest import measures
+from telemetry_site import health
+
+MEMORY = Path("/dev/shm")  # noqa: S108  (a private directory is made in it)
+PREFIX = "candid-metrics-"
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The whole instance's figures, in Prometheus' text format; with `OPERATOR_TOKEN` where it is set."""
+    if not health.may_see_details(request):
+        return HttpResponse(
+            "needs 'Authorization: Bearer OPERATOR_TOKEN'\n",
+            status=401,
+            content_type="text/plain; charset=utf-8",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    body = measures.exposition(_Instance())
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+
+class _Instance(Collector):
+    """The version, the parts of `/ready`, and when each job last ended well."""
+
+    def collect(self) -> Iterable[Metric]:
+        version = GaugeMetricFamily("candid_info", "Which version runs.", labels=["version"])
+        version.add_metric([settings.VERSION], 1)
+        ready = GaugeMetricFamily("candid_part_ready", "1 when the part of /ready is well.", labels=["part"])
+        states = health.states(list(health.PARTS))
+        for part, state in states.items():
+            ready.add_metric([part], state == health.OK)
+        yield from (version, ready)
+        if states["analytics_database"] == health.OK:
+            with contextlib.suppress(DatabaseError):
+                yield _successes()
+
+
+def _successes() -> Metric:
+    metric = GaugeMetricFamily(
+        "candid_job_last_success_timestamp_seconds",
+        "When a job last ended well, in seconds since 1970; beat is its tick through a worker.",
+        labels=["job"],
+    )
+    with transaction.atomic(using="analytics"):
+        with connections["analytics"].cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = '{health.STATEMENT_LIMIT}'")
+        for job, at in jobs.last_successes().items():
+            metric.add_metric([job], at.timestamp())
+    return metric
+
+
+@contextlib.contextmanager
+def directory(data_dir: Path) -> Iterator[Path]:
+    """An empty directory for the figures of processes that are started meanwhile; gone afterwards.
+
+    Also clears away what a killed supervisor has left: its lock on the directory went with it.
+    """
+    place = MEMORY if os.access(MEMORY, os.W_OK) else data_dir
+    for left in place.glob(f"{PREFIX}*/lock"):
+        with contextlib.suppress(OSError), left.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.parent, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
