@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from ingest.arrived import Span, traffic_last
 from ingest.models import TrafficCount
-from ingest.traffic import Hour, traffic_last
 
 OUTCOMES = {
     "accepted": "Accepted",
@@ -70,7 +70,7 @@ class Arrivals(NamedTuple):
     hours: int
     total: int
     rows: list[ArrivalRow]
-    by_hour: list[Hour]
+    by_hour: list[Span]
     lines: list[ArrivalLine]
     last_accepted: datetime | None
 
@@ -114,14 +114,14 @@ def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
         hours=hours,
         total=total,
         rows=sorted(rows, key=lambda row: order.index(row.outcome) if row.outcome in order else len(order)),
-        by_hour=traffic.hours,
-        lines=_newest(traffic.hours),
+        by_hour=traffic.spans,
+        lines=_newest(traffic.spans),
         last_accepted=traffic.last_accepted,
     )
 
 
-def _newest(hours: list[Hour]) -> list[ArrivalLine]:
-    rows = TrafficCount.objects.filter(minute__gte=hours[0].hour).order_by("-minute", "outcome", "reason")
+def _newest(hours: list[Span]) -> list[ArrivalLine]:
+    rows = TrafficCount.objects.filter(minute__gte=hours[0].start).order_by("-minute", "outcome", "reason")
     return [
         ArrivalLine(row.minute, words(row.outcome, row.reason), row.signal, row.count)
         for row in rows[:RECENT_LINES]

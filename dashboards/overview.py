@@ -1,7 +1,6 @@
-"""The first page: the headline of each report, who has said yes, and what arrived. And the pipeline page."""
+"""The first page: the headline of each report, who has said yes, and what arrived."""
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
 
 from analytics.reports import suppression
 from analytics.reports.active_users import ActiveUsersReport
@@ -9,14 +8,11 @@ from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.overview import OverviewReport, overview_report
 from dashboards import drawings, summary
-from dashboards.access import staff_only
 from dashboards.arrivals import arrivals
 from dashboards.filters import filter_bar
 from dashboards.first_event import has_events, steps_page
 from dashboards.numbers import shown
 from dashboards.pages import page, report_page
-
-PIPELINE_HOURS = 24
 
 
 @report_page
@@ -81,19 +77,3 @@ def _sparks(report: OverviewReport) -> dict[str, str]:
             label="7-day retention by week of first activity",
         ),
     }
-
-
-@require_safe
-@staff_only
-def pipeline(request: HttpRequest) -> HttpResponse:
-    """What arrived, hour by hour: counts of events, unsuppressed."""
-    arrived = arrivals(hours=PIPELINE_HOURS)
-    return page(
-        request,
-        "dashboards/pipeline.html",
-        section="pipeline",
-        title="Pipeline",
-        arrivals=arrived,
-        arrival_columns=drawings.column_chart(arrived.accepted_by_hour),
-        hours=arrived.by_hour[::-1],
-    )

@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from dashboards import first_event, overview, views
+from dashboards import first_event, overview, pipeline, views
 
 pages = [
     path("", overview.overview, name="overview"),
@@ -16,7 +16,7 @@ pages = [
     path("endpoints/detail/", views.endpoint, name="endpoint"),
     path("retention/", views.retention, name="retention"),
     path("installations/", views.installations, name="installations"),
-    path("pipeline/", overview.pipeline, name="pipeline"),
+    path("pipeline/", pipeline.pipeline, name="pipeline"),
     path("first-event/", first_event.first_event, name="first-event"),
     path("first-event/arrivals/", first_event.arrival_panel, name="arrivals"),
 ]

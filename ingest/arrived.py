@@ -5,7 +5,7 @@ it is about events and requests, not about people.
 """
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Max, QuerySet, Sum
@@ -59,12 +59,12 @@ class Rejected(NamedTuple):
 
 
 class Undeclared(NamedTuple):
-    """An attribute that nothing declares, so that it was dropped; `count` is about how many records had it."""
+    """An attribute that was dropped, as nothing declares it; `count` is about how many records had it."""
 
     name: str
     key: Key | None
     count: int  # type: ignore[assignment]
-    last_seen: datetime
+    last_seen: date
 
 
 class Traffic(NamedTuple):
@@ -137,10 +137,13 @@ def latest_rejections(limit: int) -> list[Rejected]:
     ]
 
 
-def undeclared_names(since: datetime, limit: int) -> list[Undeclared]:
-    """Names that are still undeclared, the most frequent first, per key."""
-    grouped = UndeclaredName.objects.filter(day__gte=since.astimezone(UTC).date()).values_list("key_id", "name")
-    rows = grouped.annotate(total=Sum("count"), last=Max("day")).order_by("-total", "name")
+def undeclared_names(since: datetime, limit: int, *, at_least: int) -> list[Undeclared]:
+    """Names that are still undeclared and that `at_least` so many records had, the most frequent first."""
+    grouped = UndeclaredName.objects.filter(day__gte=since.astimezone(UTC).date()).values_list(
+        "key_id", "name"
+    )
+    sums = grouped.annotate(total=Sum("count"), last=Max("day")).filter(total__gte=at_least)
+    rows = sums.order_by("-total", "name")
     registry = current_registry()
     still = [row for row in rows if registry.find(row[1]) is None][:limit]
     keys = Key.objects.in_bulk({row[0] for row in still})

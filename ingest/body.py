@@ -35,7 +35,8 @@ def read_body(
 ) -> bytes:
     """The whole body, inflated; `limit` is in bytes, `OTLP_MAX_BODY_BYTES` by default.
 
-    `took` is told how many bytes arrived, and how many they are after decompression. Raises `BodyRefused`: 400, 408, 413 or 415.
+    `took` is told how many bytes arrived, and how many they are after decompression. Raises
+    `BodyRefused`: 400, 408, 413 or 415.
     """
     limit = settings.OTLP_MAX_BODY_BYTES if limit is None else limit
     coding = request.headers.get("Content-Encoding", "").strip().lower()

@@ -7,6 +7,7 @@ from django.db import Error as DatabaseError
 
 from analytics.store import StoreUnavailable
 from consent.keys import KeyRefused
+from ingest import measures
 from ingest.body import BodyRefused
 from ingest.otlp import status
 from ingest.otlp.records import DecodeError, TooMany
@@ -64,6 +65,7 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, DecodeError):
         return Failure(400, str(error))
     if isinstance(error, StoreUnavailable | DatabaseError):
+        measures.count_database_error("ingest", error)
         logger.warning("ingest is unavailable: %s", type(error).__name__)
         return Failure(503, "storage is unavailable; send the same again", {"Retry-After": RETRY_AFTER})
     # An exception's message may quote what was sent. Its type and the lines of code do not.

@@ -11,16 +11,33 @@ import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import multiprocess as untyped
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from analytics.store import sqlstate
 
+multiprocess: Any = untyped  # it has no types of its own
 PROGRAM = os.environ.get("CANDID_PROGRAM", "web")  # what `manage.py up` calls this process
-SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # bounds of the buckets
-LIVE = "livesum"  # added up over the processes that live
+SECONDS = (
+    0.002,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)  # bounds of the buckets
+LIVE: Final = "livesum"  # added up over the processes that live
 
 DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")  # prometheus-client's own name for it
 if DIRECTORY:  # an earlier process of this number may have left what it had under way

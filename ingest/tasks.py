@@ -14,9 +14,7 @@ def prune_counts() -> str:
 
 @task(seconds=600)
 def roll_up_counts() -> str:
-    return jobs.run_job(
-        "roll up traffic counts", lambda: pruning.roll_up_minutes(now=timezone.now())
-    ).summary
+    return jobs.run_job("roll up traffic counts", lambda: pruning.roll_up_minutes(now=timezone.now())).summary
 
 
 def _prune() -> str:

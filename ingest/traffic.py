@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from multiprocessing import util
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import Error, connections, transaction
 from django.utils import timezone
@@ -58,7 +58,8 @@ SELECT %(day)s, key_id, name, count
   FROM (SELECT sent.*, seen.name IS NOT NULL AS is_known,
                count(*) FILTER (WHERE seen.name IS NULL) OVER (PARTITION BY sent.key_id ORDER BY sent.name)
                AS place
-          FROM unnest(%(keys)s::bigint[], %(names)s::text[], %(counts)s::bigint[]) AS sent (key_id, name, count)
+          FROM unnest(%(keys)s::bigint[], %(names)s::text[], %(counts)s::bigint[])
+               AS sent (key_id, name, count)
           LEFT JOIN ingest_undeclaredname seen
             ON (seen.day, seen.key_id, seen.name) = (%(day)s, sent.key_id, sent.name)) AS ranked
  WHERE is_known OR place <= %(cap)s - (SELECT count(*) FROM ingest_undeclaredname seen
@@ -202,7 +203,7 @@ def _write_rejections(rejections: list[Rejection]) -> None:
 def _write_names(names: Counter[Name]) -> None:
     if not names:
         return
-    parameters = {
+    parameters: dict[str, Any] = {
         "day": timezone.now().astimezone(UTC).date(),
         "keys": [key_id for key_id, _ in names],
         "names": [name for _, name in names],

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connections, transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -175,7 +175,9 @@ def _beat() -> None:
 
 
 def _jobs() -> None:
-    failing = [f"{run.job} (at {run.ended_at or run.started_at:%Y-%m-%d %H:%M:%S} UTC)" for run in jobs.failing()]
+    failing = [
+        f"{run.job} (at {run.ended_at or run.started_at:%Y-%m-%d %H:%M:%S} UTC)" for run in jobs.failing()
+    ]
     if failing:
         raise NotWell(f"failed: {', '.join(failing)}; the admin's job runs say why")
 

@@ -174,5 +174,5 @@ def test_counts_of_events_are_shown_however_few(staff: Client) -> None:
     page = staff.get("/dashboards/pipeline/").content.decode()
 
     assert "Dropped: not a known event" in page
-    assert "Rejected: no key, or an unknown one" in page
+    assert "401 Unauthorized: no key, or an unknown one" in page
     assert "&lt;5" not in page

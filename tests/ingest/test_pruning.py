@@ -54,7 +54,7 @@ def test_minutes_of_two_days_ago_become_their_hour_and_totals_stay() -> None:
     assert list(rows) == [(hour, 4), (hour + timedelta(hours=3, minutes=1), 1)]
     count_at(hour + timedelta(minutes=7))  # a process whose database was away that long
     roll_up_minutes(now=NOW)
-    assert list(rows.all())[0] == (hour, 5)
+    assert rows.all()[0] == (hour, 5)
     assert roll_up_minutes(now=NOW) == ""
 
 

@@ -1,48 +1,131 @@
 """`/health` and `/ready`."""
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as django_settings
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from analytics import jobs, partitions
+from telemetry_site import health
+
+pytestmark = pytest.mark.django_db(transaction=True)  # parts are looked at by other connections
+NAMES = ("database", "analytics_database", "partitions", "beat", "jobs", "redis")
 
 
-def parts(client: Client) -> dict[str, str]:
-    return dict(client.get("/ready").json()["parts"])
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> Iterator[None]:
+    health._looks.clear()
+    yield
+    for look in health._looks.values():
+        look.done.wait(10)
+
+
+def parts(client: Client, query: str = "") -> dict[str, str]:
+    health._looks.clear()
+    return dict(client.get(f"/ready{query}").json()["parts"])
 
 
 def test_health_asks_no_database(client: Client) -> None:
     assert client.get("/health").json() == {"status": "ok"}
 
 
-def test_ready_when_every_part_is_well(client: Client, db: None) -> None:
+def test_ready_when_every_part_is_well(client: Client) -> None:
     jobs.note_beat(timezone.now())
     answer = client.get("/ready")
     assert answer.status_code == 200
-    assert answer.json() == {
-        "status": "ok",
-        "parts": dict.fromkeys(("database", "analytics_database", "redis", "partitions", "beat"), "ok"),
-    }
+    assert answer.json() == {"status": "ok", "parts": dict.fromkeys(NAMES, "ok")}
 
 
-def test_a_late_beat_is_not_ready(client: Client, db: None) -> None:
+def test_a_late_beat_is_not_ready(client: Client) -> None:
     jobs.note_beat(timezone.now() - timedelta(minutes=4))
     assert client.get("/ready").status_code == 503
     assert parts(client)["beat"].startswith("beat's last tick came at")
 
 
-def test_a_missing_partition_is_named(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_job_is_named_and_no_reason_to_stop_receiving(client: Client) -> None:
+    jobs.note_beat(timezone.now())
+    with pytest.raises(ZeroDivisionError):
+        jobs.run_job("prune", lambda: str(1 // 0))
+    answer = client.get("/ready")
+    assert answer.status_code == 200
+    assert answer.json()["parts"]["jobs"].startswith("failed: prune (at 2")
+    jobs.run_job("prune", lambda: "")
+    assert parts(client)["jobs"] == "ok"
+
+
+def test_a_missing_partition_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     this_month = partitions.Month.of(timezone.now().date())
     kept = [one for one in partitions.existing() if one.month != this_month.plus(1)]
     monkeypatch.setattr(partitions, "existing", lambda: kept)
     assert f"has no partition for {this_month.plus(1)}" in parts(client)["partitions"]
 
 
-def test_a_redis_that_does_not_answer_is_said_without_its_address(
-    client: Client, db: None, settings: Settings
-) -> None:
+def test_a_redis_that_does_not_answer_is_said_without_its_address(client: Client, settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert parts(client)["redis"] == "does not answer"
+
+
+def test_only_the_parts_asked_for_decide(client: Client, settings: Settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    query = "?part=database&part=analytics_database&part=partitions"
+    assert client.get(f"/ready{query}").status_code == 200
+    assert parts(client, query) == dict.fromkeys(("database", "analytics_database", "partitions"), "ok")
+    assert client.get("/ready?part=moon").status_code == 400
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """The port of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_database_that_hangs_does_not_hang_ready(
+    client: Client, silent_server: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_dict = connections["analytics"].settings_dict
+    silent = {**settings_dict, "HOST": "127.0.0.1", "PORT": str(silent_server), "OPTIONS": {}}
+    monkeypatch.setitem(connections.settings, "analytics", silent)
+    before, began = threading.active_count(), time.monotonic()
+    for _ in range(5):
+        answer = client.get("/ready")
+    assert time.monotonic() - began < 5 * 3
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["database"] == "ok"
+    assert answer.json()["parts"]["analytics_database"].startswith("does not answer")
+    assert threading.active_count() <= before + 2  # one look is shared by all who ask
+
+
+def test_one_answer_takes_three_seconds_at_most(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(partitions, "existing", lambda: over.wait(20) or [])
+    began = time.monotonic()
+    found = parts(client)
+    over.set()
+    assert time.monotonic() - began < 3
+    assert found["analytics_database"] == "ok"
+    assert found["partitions"] == found["beat"] == "does not answer in time"
+
+
+def test_without_the_token_only_the_status_is_told(client: Client, settings: Settings) -> None:
+    jobs.note_beat(timezone.now())
+    settings.OPERATOR_TOKEN = "a-token-of-the-operators"
+    assert client.get("/ready").json() == {"status": "ok"}
+    for wrong in ("Bearer nonsense", "Basic a-token-of-the-operators", "Bearer ", "Bearer ÿ"):
+        assert client.get("/ready", headers={"Authorization": wrong}).json() == {"status": "ok"}
+    told = client.get("/ready", headers={"Authorization": "Bearer a-token-of-the-operators"})
+    assert set(told.json()["parts"]) == set(NAMES)
+
+
+def test_no_answer_names_an_address(client: Client) -> None:
+    text = client.get("/ready").content.decode()
+    for database in django_settings.DATABASES.values():
+        assert str(database["HOST"]) not in text or not database["HOST"]

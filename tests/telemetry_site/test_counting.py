@@ -1,0 +1,159 @@
+"""Counting across processes, as it really runs: whole-instance figures, restarts, kills, a stop."""
+
+import http.client
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from django.db.models import Sum
+from prometheus_client.parser import text_string_to_metric_families
+
+from ingest.models import TrafficCount
+from telemetry_site import metrics
+from tests import instances
+from tests.ingest.otlp import a_key, log, logs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Site:
+    """The web port with two workers."""
+
+    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.port, self.process = port, process
+
+    def send(self, key: str, times: int) -> int:
+        """Send so many requests of one record each; how many were answered."""
+        body, answered = json.dumps(logs(log("a.b"))).encode(), 0
+        for _ in range(times):
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+            try:
+                connection.request("POST", "/v1/logs", body, headers)
+                answered += connection.getresponse().status == 200
+            except OSError:
+                continue
+            finally:
+                connection.close()
+        return answered
+
+    def metric(self, name: str, **labels: str) -> float:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+    def answers(self) -> bool:
+        try:
+            return self.metric("candid_info") == 1
+        except OSError:
+            return False
+
+
+@contextmanager
+def running(tmp_path: Path) -> Iterator[Site]:
+    port = instances.free_port()
+    with metrics.directory(tmp_path) as directory:
+        env = instances.environment(DEBUG="1", PROMETHEUS_MULTIPROC_DIR=str(directory), CANDID_PROGRAM="web")
+        arguments = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+        arguments += ["--workers", "2", "--respawn-failed-workers", "--log-level", "warning", "--no-ws"]
+        target = "telemetry_site.wsgi:application"
+        with instances.process(*arguments, target, env=env, log=tmp_path / "log") as process:
+            site = Site(port, process)
+            instances.until(site.answers, what="the site answers")
+            yield site
+
+
+def counted(outcome: str = "refused") -> int:
+    total = TrafficCount.objects.filter(outcome=outcome).aggregate(total=Sum("count"))["total"]
+    return total or 0
+
+
+def test_figures_are_of_all_workers_and_survive_a_kill(tmp_path: Path) -> None:
+    key, _ = a_key()
+    with running(tmp_path) as site:
+        assert site.send(key, 40) == 40
+        requests = {"signal": "logs", "transport": "http", "status": "200"}
+        assert site.metric("candid_requests_total", **requests) == 40
+        assert site.metric("candid_records_total", outcome="refused") == 40
+        instances.until(lambda: counted() == 40, what="the counts are written", seconds=5)
+        for worker in site.workers:
+            worker.kill()
+        instances.until(site.answers, what="new workers answer")
+        assert site.metric("candid_requests_total", **requests) == 40
+        assert site.metric("candid_requests_in_flight") == 0
+        assert site.send(key, 10) == 10
+        assert site.metric("candid_requests_total", **requests) == 50
+        assert site.metric("candid_process_start_time_seconds", program="web") > 0
+        instances.until(lambda: counted() == 50, what="the new workers count, too", seconds=5)
+
+
+def test_a_kill_loses_two_seconds_of_counts_at_most(tmp_path: Path) -> None:
+    key, _ = a_key()
+    answered_at: list[float] = []
+    over = threading.Event()
+    with running(tmp_path) as site:
+
+        def sender() -> None:
+            while not over.is_set():
+                if site.send(key, 1):
+                    answered_at.append(time.monotonic())
+
+        senders = [threading.Thread(target=sender) for _ in range(2)]
+        for thread in senders:
+            thread.start()
+        time.sleep(4)
+        over.set()
+        for worker in site.workers:
+            worker.kill()
+        killed_at = time.monotonic()
+        for thread in senders:
+            thread.join()
+        written = counted()
+    settled = sum(moment < killed_at - 2 for moment in answered_at)
+    assert settled > 20
+    assert settled <= written <= len(answered_at) + 2  # a request may be counted whose answer was lost
+
+
+def test_a_stop_loses_no_count(tmp_path: Path) -> None:
+    key, _ = a_key()
+    with running(tmp_path) as site:
+        for _ in range(3):
+            assert site.send(key, 25) == 25
+            time.sleep(0.4)  # so that the thread may be in the middle of its second
+        site.process.send_signal(signal.SIGTERM)
+        site.process.wait(20)
+    assert counted() == 75
+
+
+def test_what_a_killed_supervisor_left_is_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "MEMORY", tmp_path)
+    left = tmp_path / f"{metrics.PREFIX}left"
+    left.mkdir()
+    (left / "lock").touch()
+    with metrics.directory(tmp_path) as held:
+        assert not left.exists()
+        with metrics.directory(tmp_path) as second:
+            assert held.exists()
+            assert second != held
+    assert list(tmp_path.iterdir()) == []
