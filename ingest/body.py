@@ -6,7 +6,6 @@ Django's own stream drops chunked bodies; granian hands them over on `wsgi.input
 
 import time
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -27,16 +26,10 @@ class BodyRefused(Exception):
         self.message = message
 
 
-def read_body(
-    request: HttpRequest,
-    *,
-    limit: int | None = None,
-    took: Callable[[int, int], None] = lambda wire, inflated: None,
-) -> bytes:
+def read_body(request: HttpRequest, *, limit: int | None = None) -> bytes:
     """The whole body, inflated; `limit` is in bytes, `OTLP_MAX_BODY_BYTES` by default.
 
-    `took` is told how many bytes arrived, and how many they are after decompression. Raises
-    `BodyRefused`: 400, 408, 413 or 415.
+    Raises `BodyRefused`: 400, 408, 413 or 415.
     """
     limit = settings.OTLP_MAX_BODY_BYTES if limit is None else limit
     coding = request.headers.get("Content-Encoding", "").strip().lower()
@@ -54,9 +47,7 @@ def read_body(
     if declared is not None and len(raw) < declared:
         raise BodyRefused(400, f"the body ended after {len(raw)} of {declared} bytes")
     window_bits = CODINGS[coding]
-    body = raw if window_bits is None or not raw else inflate(raw, window_bits, limit)
-    took(len(raw), len(body))
-    return body
+    return raw if window_bits is None or not raw else inflate(raw, window_bits, limit)
 
 
 def inflate(data: bytes, window_bits: int, limit: int) -> bytes:

@@ -45,7 +45,7 @@ def _export(request: HttpRequest, signal: str, under_way: measures.Request) -> H
         answer = receive(
             signal=signal,
             encoding=encoding,
-            body=read_body(request, took=under_way.took),
+            body=_body(request, under_way),
             key=key,
             do_not_track=_do_not_track(request),
         )
@@ -62,6 +62,13 @@ def no_such_address(request: HttpRequest) -> HttpResponse:
     """404 in the words of OTLP, and never a redirect to an address with or without a slash."""
     failure = Failure(404, "no such address; there are /v1/traces, /v1/logs and /v1/metrics, without a slash")
     return _failed(failure, _encoding(request) or status.JSON)
+
+
+def _body(request: HttpRequest, under_way: measures.Request) -> bytes:
+    body = read_body(request)
+    declared = request.headers.get("Content-Length", "")
+    under_way.took(int(declared) if declared else len(body), len(body))
+    return body
 
 
 def _failed(failure: Failure, encoding: str) -> HttpResponse:
