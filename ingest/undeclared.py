@@ -1,32 +1,29 @@
 """Which attributes of admitted records nothing declares: their names, so that an admin sees what to declare.
 
 An attribute's name is the app's own word, but an app may put anything there. So a name is noted only
-when it is short and plain, looks neither personal nor secret, repeats none of its record's ids, and
-could be declared at all. Of a large request some records are looked at and counted for their neighbours.
+when it is short and plain, looks neither personal nor secret, repeats nothing that its record says is
+private, and could be declared at all. Of a large request some records are looked at and counted for their neighbours.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
 
 from analytics.store import Row
-from consent.detectors import finding, is_denied_name
+from consent.detectors import finding, is_denied_name, is_persons_name
 from consent.registry import Registry
-from ingest import routing
-from ingest.identity import INSTALLATION_NAMES, ORGANIZATION_NAMES, SESSION_NAMES, USER_NAMES
+from ingest import routing, scrub
+from ingest.identity import ID_NAMES
+from ingest.meaning import DEPLOYMENT_NAMES, PAGE_PATHS
 from ingest.otlp.records import Record
-from ingest.rows import DEPLOYMENT_NAMES, PAGE_PATHS
 
 LOOKED_AT = 64  # records of a request
 MAX_NAME = 64  # characters
-MIN_ID = 3  # characters; an id may be a part of a name
 
-_IDS = frozenset((*USER_NAMES, *ORGANIZATION_NAMES, *SESSION_NAMES, *INSTALLATION_NAMES))
 # What becomes a column or decides about one was not dropped.
 _READ = routing.NAMES_READ.union(
-    _IDS,
+    ID_NAMES,
     DEPLOYMENT_NAMES,
     PAGE_PATHS,
     ("telemetry.do_not_track", "internal", "duration_ms", "log.record.uid", "trace_id", "span_id"),
@@ -57,7 +54,7 @@ def undeclared(
                 memory[sent] = frozenset(name for name in sent if _is_noted(name, registry))
             names |= memory[sent]
         if names:
-            found.update(_without_ids(names, record.attributes, record.resource.attributes))
+            found.update(_without_private(names, record))
     return {name: number * step for name, number in found.items()}
 
 
@@ -72,15 +69,16 @@ def is_plain(name: str) -> bool:
         _PLAIN.fullmatch(name) is not None
         and sum(map(str.isdigit, name)) <= MAX_DIGITS
         and not is_denied_name(name)
+        and not is_persons_name(name)
         and finding(name) is None
     )
 
 
-def _without_ids(names: Iterable[str], *attributes: Mapping[str, Any]) -> list[str]:
-    ids = [
-        value.strip().lower()
-        for some in attributes
-        for name, value in some.items()
-        if name in _IDS and isinstance(value, str) and len(value) >= MIN_ID
+def _without_private(names: Iterable[str], record: Record) -> list[str]:
+    hidden = scrub.private(record.attributes).joined(scrub.private(record.resource.attributes))
+    if hidden is scrub.NOTHING_PRIVATE:
+        return list(names)
+    ids = [text.strip().lower() for text in hidden.ids]
+    return [
+        name for name in names if not hidden.is_in(name) and not any(text in name.lower() for text in ids)
     ]
-    return [name for name in names if not any(text in name.lower() for text in ids)]
