@@ -21,7 +21,7 @@ CODES = {
     403: status.PERMISSION_DENIED,
     404: status.UNIMPLEMENTED,
     405: status.UNIMPLEMENTED,
-    408: status.INVALID_ARGUMENT,
+    408: status.DEADLINE_EXCEEDED,
     413: status.RESOURCE_EXHAUSTED,
     415: status.INVALID_ARGUMENT,
     500: status.INTERNAL,

@@ -14,8 +14,10 @@ JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
 
 # google.rpc.Code
-INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 3, 7, 8
+INVALID_ARGUMENT, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 3, 4, 7, 8
 UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 12, 13, 14, 16
+
+RETRY_INFO = b"type.googleapis.com/google.rpc.RetryInfo"
 
 _RESPONSES: dict[str, tuple[type[Any], str, str]] = {
     "traces": (ExportTraceServiceResponse, "rejected_spans", "rejectedSpans"),
@@ -44,6 +46,18 @@ def failure(encoding: str, code: int, message: str) -> bytes:
         return msgspec.json.encode({"code": code, "message": message})
     text = message.encode()
     return b"\x08" + _varint(code) + b"\x12" + _varint(len(text)) + text
+
+
+def retry_info(seconds: int) -> bytes:
+    """A google.rpc.RetryInfo: how long to wait before the same is sent again."""
+    delay = b"\x08" + _varint(seconds)
+    return b"\x0a" + _varint(len(delay)) + delay
+
+
+def failure_to_retry(code: int, message: str, retry: bytes) -> bytes:
+    """A google.rpc.Status whose details hold this RetryInfo: the trailer `grpc-status-details-bin`."""
+    any_message = b"\x0a" + _varint(len(RETRY_INFO)) + RETRY_INFO + b"\x12" + _varint(len(retry)) + retry
+    return failure(PROTOBUF, code, message) + b"\x1a" + _varint(len(any_message)) + any_message
 
 
 def _varint(number: int) -> bytes:

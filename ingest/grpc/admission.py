@@ -1,0 +1,88 @@
+"""How much one gRPC process takes on at a time. What is beyond is sent back at once, to come again.
+
+Nothing queues without a bound: calls are counted from their headers on, a message that is arriving
+has one of a few places, and whole messages share a number of bytes. Before a call has its place its
+message is not read, and HTTP/2 stops the sender after some 64 KiB.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from ingest.failures import Failure
+
+CALLS = 512  # at any stage
+ARRIVALS = 128  # messages that are being received
+ARRIVAL_LIMIT = 10.0  # seconds a message may take to arrive
+PATIENCE = 1.0  # seconds after which a slow message loses its place when all are taken
+LARGE = 4 * 1024 * 1024  # bytes; larger messages are decoded one at a time
+RETRY_AFTER = "1"  # seconds
+
+
+class Admission:
+    """The bounds of one server. All of it belongs to the event loop's thread."""
+
+    def __init__(self, *, max_message: int) -> None:
+        """`max_message` in bytes: two such messages fit at once, or many small ones."""
+        self.calls = 0
+        self.bytes = 0
+        self._max_bytes = 2 * max_message
+        self._arriving: dict[asyncio.Timeout, float] = {}  # oldest first; since when, in loop time
+        self._large = asyncio.Lock()
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Count a call. Raises `Failure` (503) beyond CALLS."""
+        if self.calls >= CALLS:
+            raise _busy()
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
+
+    @asynccontextmanager
+    async def arrival(self) -> AsyncIterator[None]:
+        """A place to receive a message. Raises `Failure`: 408 too slow, 503 none free or lost to others."""
+        now = asyncio.get_running_loop().time()
+        if len(self._arriving) >= ARRIVALS:
+            oldest, since = next(iter(self._arriving.items()))
+            if now - since < PATIENCE:
+                raise _busy()
+            del self._arriving[oldest]
+            oldest.reschedule(now)
+        timeout = asyncio.timeout_at(now + ARRIVAL_LIMIT)
+        try:
+            async with timeout:
+                self._arriving[timeout] = now
+                yield
+        except TimeoutError:
+            if timeout in self._arriving:
+                raise Failure(408, f"the message did not arrive within {ARRIVAL_LIMIT:g} seconds") from None
+            raise _busy() from None
+        finally:
+            self._arriving.pop(timeout, None)
+
+    @contextmanager
+    def memory(self, size: int) -> Iterator[None]:
+        """Account for a message of so many bytes. Raises `Failure` (503) when there is no room."""
+        if self.bytes + size > self._max_bytes:
+            raise _busy()
+        self.bytes += size
+        try:
+            yield
+        finally:
+            self.bytes -= size
+
+    @asynccontextmanager
+    async def turn(self, size: int) -> AsyncIterator[None]:
+        """Large messages wait for each other: decoded, they take several times their size."""
+        if size <= LARGE:
+            yield
+            return
+        async with self._large:
+            yield
+
+
+def _busy() -> Failure:
+    return Failure(503, "too much is arriving at once; send the same again", {"Retry-After": RETRY_AFTER})

@@ -1,0 +1,117 @@
+"""The gRPC server of one process: its options, its health, and how it ends.
+
+One process first of all: grpcio must never be forked. Several share a port with SO_REUSEPORT.
+TLS is the proxy's business.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connections
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+
+from ingest.grpc.service import SERVICES, Exports
+
+logger = logging.getLogger(__name__)
+
+DRAIN = 8  # seconds that calls get after SIGTERM; `up` kills after 10
+HEALTH_EVERY = 2.0  # seconds
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class CannotListen(Exception):
+    """The address is taken, or is none."""
+
+
+def options(*, reuse_port: bool) -> list[tuple[str, int]]:
+    """gRPC's channel arguments."""
+    return [
+        ("grpc.max_receive_message_length", settings.OTLP_MAX_BODY_BYTES),
+        ("grpc.per_message_decompression", 0),  # see ingest.grpc.service.inflated
+        ("grpc.max_concurrent_streams", 256),  # per connection; more wait at the client
+        ("grpc.so_reuseport", int(reuse_port)),
+        # Clients may ask every second whether we are there, also between calls: SDKs, meshes and
+        # load balancers do, and gRPC's own default (5 minutes) breaks their connections.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 900),
+        # We ask too, so that a peer that vanished is not kept for ever.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        # Now and then a connection is closed politely, so that load spreads anew over processes.
+        ("grpc.max_connection_age_ms", 600_000),
+        ("grpc.max_connection_age_grace_ms", 30_000),
+    ]
+
+
+async def serve(address: str, *, threads: int, reuse_port: bool = False, announce: Any = None) -> None:
+    """Serve until SIGTERM or SIGINT, then let calls end. Raises `CannotListen`."""
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    server = grpc.aio.server(options=options(reuse_port=reuse_port))
+    exports, state = Exports(threads=threads), Health()
+    server.add_generic_rpc_handlers(exports.handlers())
+    health_pb2_grpc.add_HealthServicer_to_server(state, server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError:
+        raise CannotListen(f"OTLP/gRPC cannot listen on {address}: it is in use, or no address.") from None
+    await server.start()
+    if announce:
+        announce(port)
+    watching = asyncio.create_task(state.watch_databases())
+    await ended.wait()
+    watching.cancel()
+    await state.end()
+    await server.stop(DRAIN)
+    await exports.finish()
+
+
+class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
+    """grpc.health.v1: '' is whether this process answers, a service's name whether it can store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watchers: set[asyncio.Future[None]] = set()
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
+        watcher = asyncio.ensure_future(super().Watch(request, context))
+        self._watchers.add(watcher)
+        try:
+            await watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    async def watch_databases(self) -> None:
+        """Keep the services' state, for ever."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "health") as thread:
+            while True:
+                state = SERVING if await loop.run_in_executor(thread, databases_answer) else NOT_SERVING
+                for service in SERVICES.values():
+                    await self.set(service, state)
+                await asyncio.sleep(HEALTH_EVERY)
+
+    async def end(self) -> None:
+        """Say NOT_SERVING to all, and end the streams of those who watch: they would outlast the rest."""
+        await self.enter_graceful_shutdown()
+        await asyncio.sleep(0.05)
+        for watcher in self._watchers:
+            watcher.cancel()
+
+
+def databases_answer() -> bool:
+    close_old_connections()
+    with contextlib.suppress(DatabaseError):
+        for alias in connections:
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SELECT 1")
+        return True
+    return False

@@ -1,0 +1,203 @@
+"""The three Export methods. OK means committed, as 200 does over HTTP.
+
+They take raw bytes and decode them as HTTP does, for grpcio would answer INTERNAL to garbage. And
+they are registered as if the client streamed: it is the same on the wire, but the handler is called
+with the headers, so that the key is looked at before a message is received, and a stalled sender
+holds no thread.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import grpc
+from django.conf import settings
+from django.db import close_old_connections
+
+from consent.keys import authenticate
+from ingest import traffic
+from ingest.body import BodyRefused, inflate
+from ingest.failures import CODES, REASONS, Failure, failure_of
+from ingest.grpc.admission import Admission
+from ingest.otlp import status
+from ingest.receive import receive
+
+SERVICES = {
+    "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
+    "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
+    "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
+}
+KEY_HEADERS = ("authorization", "x-api-key")
+SIGNAL_HEADERS = ("dnt", "sec-gpc")
+KEY_REMEMBERED = 60.0  # seconds for which a good key's messages are received before the key is looked up
+KEYS_REMEMBERED = 10_000
+GZIP = b"\x1f\x8b"  # how gzip begins, and no protobuf message ever
+GZIP_BITS, ZLIB_BITS = 31, 15  # zlib's words for the two
+STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+Context = grpc.aio.ServicerContext[Any, Any]
+T = TypeVar("T")
+
+
+class Exports:
+    """The handlers, and the few threads in which they talk to the databases."""
+
+    def __init__(self, *, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, "export")
+        self._threads = asyncio.Semaphore(threads)
+        self._admission = Admission(max_message=settings.OTLP_MAX_BODY_BYTES)
+        self._good_keys: dict[bytes, tuple[float, int]] = {}  # by digest: until when (loop time), key id
+        self._storing: set[asyncio.Task[bytes]] = set()
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        return [
+            grpc.method_handlers_generic_handler(
+                service, {"Export": grpc.stream_unary_rpc_method_handler(self._handler(signal))}
+            )
+            for signal, service in SERVICES.items()
+        ]
+
+    async def finish(self) -> None:
+        """Wait for what is being stored, also when nobody waits for the answer any more."""
+        if self._storing:
+            await asyncio.wait(self._storing)
+        self._pool.shutdown()
+
+    def _handler(self, signal: str) -> Callable[[object, Context], Awaitable[bytes]]:
+        async def export(_messages: object, context: Context) -> bytes:
+            call = Call(signal, context)
+            try:
+                with self._admission.call():
+                    return await self._export(call)
+            except Exception as error:  # the outermost edge: never UNKNOWN, for clients do not resend it
+                return await call.refuse(failure_of(error))
+
+        return export
+
+    async def _export(self, call: "Call") -> bytes:
+        call.key_id = await self._let_in(call.credentials)
+        async with self._admission.arrival():
+            message = await call.context.read()
+        if message is grpc.aio.EOF:
+            raise Failure(400, "the call ended without a message")
+        # A task of its own: a client that goes away gives back neither the thread nor the memory.
+        task = asyncio.create_task(self._store(call, message))
+        self._storing.add(task)
+        task.add_done_callback(self._stored)
+        return await asyncio.shield(task)
+
+    async def _let_in(self, credentials: Mapping[str, str]) -> int:
+        """The key's id. Raises `KeyRefused` before any message is received.
+
+        A key that was good a moment ago is let in unasked; it is looked up again before anything is
+        stored, so that a revoked one stores nothing.
+        """
+        digest = hashlib.sha256(repr(credentials).encode("utf-8", "surrogatepass")).digest()
+        now = asyncio.get_running_loop().time()
+        until, key_id = self._good_keys.get(digest, (0.0, 0))
+        if until < now:
+            key_id = (await self._in_thread(_authenticated, credentials)).pk
+            if len(self._good_keys) >= KEYS_REMEMBERED:
+                self._good_keys.clear()
+            self._good_keys[digest] = now + KEY_REMEMBERED, key_id
+        return key_id
+
+    async def _store(self, call: "Call", message: bytes) -> bytes:
+        with self._admission.memory(len(message)):
+            plain = await self._in_thread(inflated, message) if may_be_compressed(message) else message
+        del message
+        with self._admission.memory(len(plain)):
+            async with self._admission.turn(len(plain)):
+                return await self._in_thread(
+                    _answer, call.signal, call.credentials, plain, call.do_not_track, unless=call.context.done
+                )
+
+    def _stored(self, task: asyncio.Task[bytes]) -> None:
+        self._storing.discard(task)
+        if not task.cancelled():
+            task.exception()  # it has been looked at, if the client has not stayed for the answer
+
+    async def _in_thread(
+        self, function: Callable[..., T], *arguments: object, unless: Callable[[], bool] | None = None
+    ) -> T:
+        async with self._threads:
+            if unless is not None and unless():
+                raise Failure(503, "the client has gone")
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+
+class Call:
+    """One call: what its metadata say, and how it is refused."""
+
+    def __init__(self, signal: str, context: Context) -> None:
+        self.signal = signal
+        self.context = context
+        self.key_id: int | None = None
+        metadata = {name: value for name, value in context.invocation_metadata() or () if type(value) is str}
+        self.credentials = {name: metadata.get(name, "") for name in KEY_HEADERS}
+        self.do_not_track = any(metadata.get(name, "").strip() == "1" for name in SIGNAL_HEADERS)
+
+    async def refuse(self, failure: Failure) -> bytes:
+        """Count it and abort the call. Never returns."""
+        code, retry_after = CODES[failure.code], failure.headers.get("Retry-After")
+        metadata: list[tuple[str, str | bytes]] = []
+        if retry_after:  # the Python SDK reads the second form only, others the first
+            delay = status.retry_info(int(retry_after))
+            metadata.append(
+                ("grpc-status-details-bin", status.failure_to_retry(code, failure.message, delay))
+            )
+            metadata.append(("google.rpc.retryinfo-bin", delay))
+        reason = REASONS[failure.code]
+        try:
+            await self.context.abort(STATUS_CODES[code], failure.message, tuple(metadata))
+        except grpc.aio.InternalError:
+            reason = "too_large"  # gRPC itself has refused the message, and answered
+            raise
+        finally:
+            traffic.count(self.key_id, self.signal, "rejected", reason, 1)
+
+
+def _authenticated(credentials: Mapping[str, str]) -> Any:
+    close_old_connections()
+    try:
+        return authenticate(credentials, "ingest")
+    finally:
+        close_old_connections()
+
+
+def _answer(signal: str, credentials: Mapping[str, str], message: bytes, do_not_track: bool) -> bytes:
+    """Store a message; the Export…ServiceResponse. In a thread of the pool."""
+    close_old_connections()
+    try:
+        key = authenticate(credentials, "ingest")
+        traffic.note_use(key.pk)
+        answer = receive(
+            signal=signal, encoding=status.PROTOBUF, body=message, key=key, do_not_track=do_not_track
+        )
+        return status.response(signal, status.PROTOBUF, answer.rejected, answer.message)
+    finally:
+        close_old_connections()
+
+
+def may_be_compressed(message: bytes) -> bool:
+    """Whether a message begins as gzip or zlib do (RFC 1950: 8 in the low half, divisible by 31)."""
+    return message[:2] == GZIP or (message[:1] == b"\x78" and int.from_bytes(message[:2], "big") % 31 == 0)
+
+
+def inflated(message: bytes) -> bytes:
+    """A compressed message as it was before; any other as it is. Raises `BodyRefused`.
+
+    gRPC leaves this to us: its own bound on what comes out is met only once it has come out, and
+    what goes wrong is INTERNAL.
+    """
+    limit = settings.OTLP_MAX_BODY_BYTES
+    if message[:2] == GZIP:
+        return inflate(message, GZIP_BITS, limit)
+    try:
+        return inflate(message, ZLIB_BITS, limit)
+    except BodyRefused as refused:
+        if refused.status == 413:
+            raise
+        return message  # an unknown field that happens to look like zlib; its checksum says that it is not
