@@ -83,13 +83,15 @@ class Instance:
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.directory, self.port, self.otlp_port = directory, free_port(), free_port()
+        self.grpc_port = free_port()
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
             [
                 sys.executable, "manage.py", "up", "--data-dir", str(directory), "--workers", "1",
-                "--port", str(self.port), "--otlp-port", str(self.otlp_port), *options,
+                "--port", str(self.port), "--otlp-port", str(self.otlp_port),
+                "--grpc-port", str(self.grpc_port), *options,
             ],
             cwd=ROOT, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip

@@ -55,6 +55,8 @@ def test_two_instances_run_side_by_side_and_each_leaves_nothing(directory: Path)
         assert get(first.port, "/health") == (200, b'{"status": "ok"}')
         assert get(first.otlp_port, "/health") == (200, b'{"status": "ok"}')
         assert get(first.otlp_port, "/admin/")[0] == 404
+        assert up.speaks_http2("127.0.0.1", first.grpc_port)
+        assert not up.speaks_http2("127.0.0.1", free_port())
         assert well(first.port), get(first.port, "/ready")
 
         alive = first.everything()
@@ -79,8 +81,9 @@ def test_after_kill_9_it_starts_again_with_its_data(directory: Path) -> None:
     user = "from django.contrib.auth.models import User; "
     made = manage("shell", "-c", f"{user}User.objects.create(username='kept')", "--data-dir", str(directory))
     assert made.returncode == 0, made.stderr
-    programs = [one for one in psutil.Process(instance.process.pid).children() if "-m" in one.cmdline()]
-    assert len(programs) == 4
+    started = psutil.Process(instance.process.pid).children()
+    programs = [one for one in started if {"-m", "serve_grpc"} & set(one.cmdline())]
+    assert len(programs) == 5
     instance.process.kill()  # of the supervisor alone: the programs end by themselves, the servers stay
     _gone, left = psutil.wait_procs(programs, timeout=15)
     assert left == []
@@ -98,16 +101,18 @@ def test_after_kill_9_it_starts_again_with_its_data(directory: Path) -> None:
     assert processes(directory) == []
 
 
-def test_a_taken_port_is_said_in_one_sentence(directory: Path) -> None:
+@pytest.mark.parametrize("option", ["--otlp-port", "--grpc-port"])
+def test_a_taken_port_is_said_in_one_sentence(directory: Path, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = str(taken.getsockname()[1])
-        refused = manage("up", "--port", str(free_port()), "--otlp-port", port, "--data-dir", str(directory))
+        port, others = str(taken.getsockname()[1]), {"--port", "--otlp-port", "--grpc-port"} - {option}
+        free = [text for other in others for text in (other, str(free_port()))]
+        refused = manage("up", option, port, *free, "--data-dir", str(directory))
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        f"CommandError: Port {port} (--otlp-port) is already in use by another program; "
-        "choose another one with --otlp-port."
+        f"CommandError: Port {port} ({option}) is already in use by another program; "
+        f"choose another one with {option}."
     )
     assert processes(directory) == []
 
@@ -116,13 +121,15 @@ def test_a_taken_port_is_said_in_one_sentence(directory: Path) -> None:
     ("options", "sentence"),
     [
         ({"port": 8000, "otlp_port": 8000}, "both 8000"),
+        ({"otlp_port": 8001, "grpc_port": 8001}, "--otlp-port and --grpc-port are both 8001"),
         ({"port": 70000}, "is no port number"),
         ({"workers": 0}, "--workers"),
         ({"host": "192.0.2.1"}, "cannot be listened on at 192.0.2.1"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, object], sentence: str) -> None:
-    usual = {"host": "127.0.0.1", "port": free_port(), "otlp_port": free_port(), "workers": 1, "demo": False}
+    ports = {name: free_port() for name in ("port", "otlp_port", "grpc_port")}
+    usual = {"host": "127.0.0.1", "workers": 1, "demo": False} | ports
     with pytest.raises(CommandError, match=sentence):
         up.check_options(usual | options)
 

@@ -29,7 +29,7 @@ OUR_APPS = {"telemetry_site", "dashboards", "ingest", "analytics", "consent"}
 
 class Command(BaseCommand):
     help = (
-        "Prepares the databases, then runs web, OTLP, the Celery worker and beat until Ctrl-C. "
+        "Prepares the databases, then runs web, OTLP (HTTP, gRPC), the Celery worker and beat until Ctrl-C. "
         "Without DATABASE_URL it brings its own PostgreSQL and Redis."
     )
 
@@ -37,9 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
         parser.add_argument("--port", type=int, default=8000, help="Web port (8000).")
         parser.add_argument("--otlp-port", type=int, default=4318, help="OTLP/HTTP port (4318).")
-        parser.add_argument(
-            "--grpc-port", type=int, help="OTLP/gRPC port (4317); comes with a later version."
-        )
+        parser.add_argument("--grpc-port", type=int, default=4317, help="OTLP/gRPC port (4317).")
         parser.add_argument("--data-dir", help="Where the embedded servers keep their data (var).")
         parser.add_argument("--demo", action="store_true", help="Fill in demo data and a demo sign-in, once.")
         workers = min(os.cpu_count() or 1, 4)
@@ -47,9 +45,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         check_options(options)
-        output = Output(["web", "otlp", "worker", "beat", "up"])
-        if options["grpc_port"]:
-            output.line("up", "OTLP/gRPC comes with a later version; nothing listens on its port.")
+        output = Output(["web", "otlp", "grpc", "worker", "beat", "up"])
         held = embedded.start(settings.DATA_DIR) if settings.EMBEDDED else None
         try:
             try:
@@ -71,14 +67,14 @@ def check_options(options: dict[str, Any]) -> None:
         raise CommandError("--demo works with the embedded servers only: it would write to your databases.")
     if options["workers"] < 1:
         raise CommandError("--workers needs a number from 1.")
-    if options["port"] == options["otlp_port"]:
-        raise CommandError(f"--port and --otlp-port are both {options['port']}: choose two different ports.")
-    for name in ("port", "otlp_port"):
-        option = f"--{name.replace('_', '-')}"
-        if problem := port_problem(options["host"], options[name]):
-            raise CommandError(
-                f"Port {options[name]} ({option}) {problem}; choose another one with {option}."
-            )
+    ports = {f"--{name.replace('_', '-')}": options[name] for name in ("port", "otlp_port", "grpc_port")}
+    for port in set(ports.values()):
+        same = [option for option, number in ports.items() if number == port]
+        if len(same) > 1:
+            raise CommandError(f"{' and '.join(same)} are both {port}: choose different ports.")
+    for option, port in ports.items():
+        if problem := port_problem(options["host"], port):
+            raise CommandError(f"Port {port} ({option}) {problem}; choose another one with {option}.")
 
 
 def port_problem(host: str, port: int) -> str:
@@ -131,12 +127,15 @@ def supervise(
     host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
     reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
     web, otlp = (f"http://{reachable}:{options[name]}" for name in ("port", "otlp_port"))
+    grpc = f"http://{reachable}:{options['grpc_port']}"
     node = f"up-{options['port']}@{platform.node() or 'localhost'}"
 
     def missing() -> str:
         for name, address in (("web", web), ("otlp", otlp)):
             if not answers(f"{address}/health"):
                 return name
+        if not speaks_http2(reachable.strip("[]"), options["grpc_port"]):
+            return "grpc"
         with contextlib.suppress(KombuError):
             if app.control.ping(destination=[node], timeout=0.5, limit=1):
                 return ""
@@ -144,7 +143,9 @@ def supervise(
 
     def announce() -> None:
         connections.close_all()
-        output.plain("\n".join([f"Send OTLP to {otlp}", *greeting, f"Candid is ready: {web}"]))
+        output.plain(
+            "\n".join([f"Send OTLP to {otlp}, over gRPC to {grpc}", *greeting, f"Candid is ready: {web}"])
+        )
 
     def watch() -> None:
         try:
@@ -156,6 +157,7 @@ def supervise(
     programs = [
         Program("web", granian("telemetry_site.wsgi:application", options, options["port"])),
         Program("otlp", granian("telemetry_site.wsgi_otlp:application", options, options["otlp_port"])),
+        *(Program("grpc", serve_grpc(options)) for _ in range(options["workers"])),
         Program("worker", celery("worker", f"--hostname={node}", *WORKER_OPTIONS), CELERY_ENVIRONMENT),
         Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT),
     ]
@@ -173,6 +175,17 @@ def granian(target: str, options: dict[str, Any], port: int) -> list[str]:
         "--host", options["host"], "--port", str(port),
         "--workers", str(options["workers"]), "--blocking-threads", str(THREADS), "--no-ws",
         "--respawn-failed-workers", "--log-level", "warning", target,
+    ]
+    # fmt: on
+
+
+def serve_grpc(options: dict[str, Any]) -> list[str]:
+    # Processes that share a port, not forks: grpcio's threads do not survive one.
+    sharing = ["--reuse-port"] if options["workers"] > 1 else []
+    # fmt: off
+    return [
+        sys.executable, str(settings.BASE_DIR / "manage.py"), "serve_grpc", "--verbosity", "0",
+        "--host", options["host"], "--port", str(options["grpc_port"]), *sharing,
     ]
     # fmt: on
 
@@ -197,5 +210,16 @@ def answers(address: str) -> bool:
             return bool(response.status == 200)
     except urllib.error.HTTPError:
         return True  # it answers, if not to this host name (ALLOWED_HOSTS)
+    except OSError:
+        return False
+
+
+def speaks_http2(host: str, port: int) -> bool:
+    """Whether a gRPC server answers; without gRPC, whose threads must not be in a process that forks."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # and empty SETTINGS
+    try:
+        with socket.create_connection((host, port), timeout=2) as connection:
+            connection.sendall(preface)
+            return connection.recv(4)[3:] == b"\4"  # its own SETTINGS
     except OSError:
         return False
