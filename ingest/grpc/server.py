@@ -80,12 +80,17 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
     def __init__(self) -> None:
         super().__init__()
         self._watchers: set[asyncio.Future[None]] = set()
+        self._ending = False
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
         watcher = asyncio.ensure_future(super().Watch(request, context))
         self._watchers.add(watcher)
         try:
             await watcher
+        except asyncio.CancelledError:
+            if not self._ending:  # the client has gone
+                raise
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the server ends")
         finally:
             self._watchers.discard(watcher)
 
@@ -102,7 +107,8 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
     async def end(self) -> None:
         """Say NOT_SERVING to all, and end the streams of those who watch: they would outlast the rest."""
         await self.enter_graceful_shutdown()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # for the news to be written
+        self._ending = True
         for watcher in self._watchers:
             watcher.cancel()
 

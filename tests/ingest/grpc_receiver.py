@@ -1,15 +1,18 @@
 """OTLP/gRPC as it really runs, `manage.py serve_grpc`, and the plainest of clients for it."""
 
+import base64
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf import json_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ingest.grpc.service import SERVICES
 from tests import instances
@@ -73,6 +76,25 @@ def refusal(channel: grpc.Channel, message: bytes, key: str = "", **options: Any
     raise AssertionError("it was accepted")
 
 
+def encoded(document: dict[str, Any]) -> bytes:
+    """A request of `tests.ingest.otlp` (JSON) as protobuf."""
+    message = ExportTraceServiceRequest() if "resourceSpans" in document else ExportLogsServiceRequest()
+    return bytes(json_format.ParseDict(_with_ids_in_base64(document), message).SerializeToString())
+
+
+def _with_ids_in_base64(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_ids_in_base64(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: base64.b64encode(bytes.fromhex(one)).decode()
+        if name in ("traceId", "spanId")
+        else _with_ids_in_base64(one)
+        for name, one in value.items()
+    }
+
+
 # --- HTTP/2 by hand, for what no client would send -----------------------------------------------
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS = 0, 1, 4
@@ -102,18 +124,8 @@ def prefixed(message: bytes, *, compressed: bool = False, length: int | None = N
     return bytes([compressed]) + struct.pack(">I", len(message) if length is None else length) + message
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / 100
-
-
 def resident_mib(pid: int, *, peak: bool = False) -> float:
+    """The memory of a process now, or at its highest (Linux)."""
     name = "VmHWM" if peak else "VmRSS"
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) / 1024
-    raise AssertionError(name)
-
-
-def seconds(since: float) -> float:
-    return time.monotonic() - since
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
