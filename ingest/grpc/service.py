@@ -78,12 +78,8 @@ class Exports:
 
     async def _export(self, call: "Call") -> bytes:
         call.key_id = await self._let_in(call.credentials)
-        async with self._admission.arrival():
-            message = await call.context.read()
-        if message is grpc.aio.EOF:
-            raise Failure(400, "the call ended without a message")
         # A task of its own: a client that goes away gives back neither the thread nor the memory.
-        task = asyncio.create_task(self._store(call, message))
+        task = asyncio.create_task(self._store(call, await self._message(call)))
         self._storing.add(task)
         task.add_done_callback(self._stored)
         return await asyncio.shield(task)
@@ -103,6 +99,13 @@ class Exports:
                 self._good_keys.clear()
             self._good_keys[digest] = now + KEY_REMEMBERED, key_id
         return key_id
+
+    async def _message(self, call: "Call") -> bytes:
+        async with self._admission.arrival():
+            message = await call.context.read()
+        if message is grpc.aio.EOF:
+            raise Failure(400, "the call ended without a message")
+        return bytes(message)
 
     async def _store(self, call: "Call", message: bytes) -> bytes:
         with self._admission.memory(len(message)):

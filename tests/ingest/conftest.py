@@ -1,10 +1,17 @@
 """For every test of ingest: no background thread, no names left in memory by another test."""
 
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 from django.db import connections
 
 from ingest import traffic
 from ingest.names import known_names
+
+NODE = Path(__file__).parent.parent / "node"
 
 
 @pytest.fixture(autouse=True)
@@ -19,3 +26,24 @@ def _quiet_ingest(monkeypatch: pytest.MonkeyPatch) -> None:
 def rolled_back(db: None) -> None:
     """Let a test's transaction hold the store's own: psycopg commits a transaction that it began itself."""
     connections["analytics"].cursor().execute("SELECT 1")
+
+
+@pytest.fixture(scope="session")
+def node_modules(pytestconfig: pytest.Config) -> Path:
+    """The Node SDK, installed once as locked; without npm the test is skipped, or fails where CI=1."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        reason = "node and npm are not installed"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    lock = (NODE / "package-lock.json").read_bytes()
+    installed = NODE / "node_modules" / ".package-lock.candid"
+    if not installed.exists() or installed.read_bytes() != lock:
+        result = subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True, text=True, timeout=300
+        )
+        if result.returncode and not os.environ.get("CI"):
+            pytest.skip(f"npm ci could not install the Node SDK: {result.stderr[-200:]}")
+        assert result.returncode == 0, result.stderr
+        installed.write_bytes(lock)
+    return NODE

@@ -1,7 +1,9 @@
 """OTLP over gRPC, as a process of its own: which status, which answer, which rows."""
 
 import gzip
+import json
 import socket
+import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,6 +188,18 @@ def test_the_real_python_sdk(receiver: Receiver) -> None:
     loggers.force_flush()
     loggers.shutdown()
     check_the_three_rows("python")
+
+
+@pytest.mark.node
+def test_the_real_node_sdk(receiver: Receiver, node_modules: Path) -> None:
+    grant(user="node-user", organization="node-organization")
+    result = subprocess.run(
+        ["node", "send.mjs", f"http://{receiver.address}", a_key()[0], "grpc"],
+        cwd=node_modules, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.splitlines()[-1]) == []
+    check_the_three_rows("node")
 
 
 # --- What is refused -----------------------------------------------------------------------------

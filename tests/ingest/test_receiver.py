@@ -2,9 +2,7 @@
 
 import http.client
 import json
-import os
 import random
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -27,7 +25,6 @@ from tests.instances import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NODE = Path(__file__).parent.parent / "node"
 RESOURCE = {"service.name": "shop", "service.version": "1.2.3", "deployment.type": "cloud"}
 
 
@@ -146,27 +143,6 @@ def test_the_real_python_sdk(address: str) -> None:
     loggers.force_flush()
     loggers.shutdown()
     check_the_three_rows("python")
-
-
-@pytest.fixture(scope="session")
-def node_modules(pytestconfig: pytest.Config) -> Path:
-    """The Node SDK, installed once as locked; without npm the test is skipped, or fails where CI=1."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        reason = "node and npm are not installed"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    lock = (NODE / "package-lock.json").read_bytes()
-    installed = NODE / "node_modules" / ".package-lock.candid"
-    if not installed.exists() or installed.read_bytes() != lock:
-        result = subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True, text=True, timeout=300
-        )
-        if result.returncode and not os.environ.get("CI"):
-            pytest.skip(f"npm ci could not install the Node SDK: {result.stderr[-200:]}")
-        assert result.returncode == 0, result.stderr
-        installed.write_bytes(lock)
-    return NODE
 
 
 @pytest.mark.node
