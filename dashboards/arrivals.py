@@ -27,6 +27,7 @@ REASONS = {
     "bad_id": "id neither text nor number",
     "other_organization": "key of another organization",
     "personal_data": "personal or secret name",
+    "free_text": "free text in place of a name",
     "no_installation": "no installation named",
     "malformed": "malformed",
     "unstorable": "not storable",
