@@ -7,43 +7,84 @@ there is nothing to guess, and an index look-up of a digest tells an attacker's 
 import base64
 import binascii
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 
 from consent.models import Key, Scope
 
 PREFIX = "cnd_"
+PUBLISHABLE_PREFIX = "cnd_pub_"
+DEFAULT_PORTS = {"http": 80, "https": 443}
+ORIGIN_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+")
 MAX_KEY_CHARACTERS = 200
 
 
 class KeyRefused(Exception):
     """No usable key. `status` is 401 (none, unknown, revoked) or 403 (lacks the scope)."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.reason = reason or ("no_key" if status == 401 else "wrong_scope")
 
 
-def issue_key(*, name: str, scopes: Iterable[str], organization_pseudonym: str = "") -> tuple[str, Key]:
-    """Make a key: its text, which cannot be shown again, and the row that stands for it."""
+def issue_key(
+    *,
+    name: str,
+    scopes: Iterable[str],
+    organization_pseudonym: str = "",
+    origins: Iterable[str] = (),
+    requests_per_second: int | None = None,
+) -> tuple[str, Key]:
+    """Make a key: its text, which cannot be shown again, and the row that stands for it.
+
+    With `origins` it is publishable: pages of these websites may hold it, and it sends events only.
+    Raises `ValueError`, with a sentence for the one who asked.
+    """
     wanted = sorted({Scope(scope).value for scope in scopes})
+    pages_of = sorted({origin_of(text) for text in origins})
     if not wanted:
         raise ValueError("a key needs at least one scope")
     if not name.strip():
         raise ValueError("a key needs a name")
-    text = PREFIX + secrets.token_urlsafe(32)
+    if pages_of and wanted != [Scope.INGEST]:
+        raise ValueError("a publishable key can have the scope 'ingest' only: anybody may see it")
+    prefix = PUBLISHABLE_PREFIX if pages_of else PREFIX
+    text = prefix + secrets.token_urlsafe(32)
     key = Key.objects.create(
         name=name.strip()[:100],
         digest=digest_of(text),
-        hint=text[:8],
+        hint=text[: len(prefix) + 4],
         scopes=wanted,
         organization=organization_pseudonym,
+        is_publishable=bool(pages_of),
+        origins=pages_of,
+        requests_per_second=requests_per_second,
     )
     return text, key
+
+
+def origin_of(text: str) -> str:
+    """A web origin as browsers write it, like `http://localhost:3000`. Raises `ValueError`."""
+    wrong = f"{text!r} is no origin: write it like https://app.example or http://localhost:3000"
+    try:
+        parts = urlsplit(text.strip().lower())
+        port = parts.port
+    except ValueError:
+        raise ValueError(wrong) from None
+    more = parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in DEFAULT_PORTS or not ORIGIN_HOST.fullmatch(parts.hostname or "") or more:
+        raise ValueError(wrong)
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{parts.scheme}://{host}" + (
+        f":{port}" if port not in (None, DEFAULT_PORTS[parts.scheme]) else ""
+    )
 
 
 def digest_of(text: str) -> str:
@@ -53,7 +94,7 @@ def digest_of(text: str) -> str:
 def authenticate(headers: Mapping[str, str], scope: str) -> Key:
     """The key that a request shows in `authorization` (Bearer, or Basic: the password) or `x-api-key`.
 
-    Header names are lower-case. Raises `KeyRefused`.
+    A publishable key holds with its `origin` only. Header names are lower-case. Raises `KeyRefused`.
     """
     text = _key_in(headers)
     if not text:
@@ -63,6 +104,8 @@ def authenticate(headers: Mapping[str, str], scope: str) -> Key:
         raise KeyRefused(401, "this key is unknown or revoked")
     if scope not in key.scopes:
         raise KeyRefused(403, f"this key does not have the scope '{scope}'")
+    if key.is_publishable and headers.get("origin", "") not in key.origins:
+        raise KeyRefused(403, "this key is for the pages of its own websites only", reason="wrong_origin")
     return key
 
 
@@ -89,3 +132,9 @@ def revoke_key(*, key: Key) -> None:
 def note_use(key_ids: Iterable[int], at: datetime) -> None:
     """Remember when keys were last used; never moves the time back."""
     Key.objects.filter(pk__in=list(key_ids)).exclude(last_used_at__gte=at).update(last_used_at=at)
+
+
+def publishable_origins() -> set[str]:
+    """The websites whose pages may send with some key."""
+    origins = Key.objects.filter(is_publishable=True, revoked_at=None).values_list("origins", flat=True)
+    return {origin for some in origins for origin in some}

@@ -148,12 +148,32 @@ class Key(models.Model):
     organization = models.CharField(
         max_length=32, blank=True, editable=False, help_text="Pseudonym; events of any other are refused."
     )
+    is_publishable = models.BooleanField(
+        "publishable", default=False, editable=False, help_text="Anybody may see it: a web page holds it."
+    )
+    origins = ArrayField(
+        models.CharField(max_length=200),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="Websites whose pages may send with it (publishable keys only).",
+    )
+    requests_per_second = models.PositiveIntegerField(
+        null=True, blank=True, help_text="What it may send, 0 for no limit; empty for the instance's setting."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_publishable=False) | (~Q(origins=[]) & Q(scopes=["ingest"])),
+                name="publishable_key_has_origins",
+                violation_error_message="A publishable key needs an origin, and sends events only.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -39,6 +39,9 @@ REASONS = {
     "too_slow": "body came too slowly",
     "too_large": "body too large",
     "our_mistake": "our mistake",
+    "rate_limited": "more than the key may send",
+    "wrong_origin": "publishable key on another website",
+    "busy": "too much at once, to be sent again",
     "unavailable": "database away, to be sent again",
 }
 RECENT_LINES = 12

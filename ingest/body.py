@@ -1,19 +1,21 @@
 """A request's body, bounded: read within a limit and a deadline, and inflated within the same limit.
 
-Django's own stream drops chunked bodies; granian hands them over on `wsgi.input` and says so with
+`front.py` reads bodies off the threads that store them. What is read here is a Django request's:
+Django's own stream drops chunked bodies; a server that hands them over on `wsgi.input` says so with
 `wsgi.input_terminated`.
 """
 
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
 DEADLINE = 10.0  # seconds from the first byte asked for to the last one read
-PIECE = 256 * 1024  # bytes
-MAX_MEMBERS = 100  # gzip members in one body; each costs a copy of what follows it
+PIECE = 64 * 1024  # bytes
+MAX_MEMBERS = 10_000
 CODINGS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's window bits
 
 
@@ -26,18 +28,54 @@ class BodyRefused(Exception):
         self.message = message
 
 
+def check(coding: str, length: str, *, limit: int | None = None) -> None:
+    """What a head says about its body: `Content-Encoding`, lower-case, and `Content-Length`, '' when absent.
+
+    `limit` is in bytes, `OTLP_MAX_BODY_BYTES` by default. Raises `BodyRefused`: 400, 413 or 415.
+    """
+    limit = settings.OTLP_MAX_BODY_BYTES if limit is None else limit
+    if coding not in CODINGS:
+        raise BodyRefused(415, "this Content-Encoding is not supported; there are gzip, deflate and identity")
+    declared = declared_length(length)
+    if declared is not None and declared > limit:
+        raise too_large(limit)
+
+
+def declared_length(length: str) -> int | None:
+    """The number in a `Content-Length`; None when there is none. Raises `BodyRefused`."""
+    if not length:
+        return None
+    if not (length.isascii() and length.isdecimal()):
+        raise BodyRefused(400, "Content-Length is not a number")
+    return int(length[:20])
+
+
+def too_large(limit: int) -> BodyRefused:
+    return BodyRefused(413, f"body is larger than {limit} bytes")
+
+
+def too_slow() -> BodyRefused:
+    return BodyRefused(408, f"the body did not arrive within {DEADLINE:g} seconds")
+
+
+def cut_short(length: int, declared: int) -> BodyRefused:
+    return BodyRefused(400, f"the body ended after {length} of {declared} bytes")
+
+
 def read_body(request: HttpRequest, *, limit: int | None = None) -> bytes:
-    """The whole body, inflated; `limit` is in bytes, `OTLP_MAX_BODY_BYTES` by default.
+    """The whole body of a Django request, inflated; `limit` as above.
 
     Raises `BodyRefused`: 400, 408, 413 or 415.
     """
-    limit = settings.OTLP_MAX_BODY_BYTES if limit is None else limit
     coding = request.headers.get("Content-Encoding", "").strip().lower()
-    if coding not in CODINGS:
-        raise BodyRefused(415, "this Content-Encoding is not supported; there are gzip, deflate and identity")
-    declared = _declared_length(request)
-    if declared is not None and declared > limit:
-        raise BodyRefused(413, f"body is larger than {limit} bytes")
+    check(coding, request.headers.get("Content-Length", ""), limit=limit)
+    return inflated(read_raw(request, limit=limit), coding, limit=limit)
+
+
+def read_raw(request: HttpRequest, *, limit: int | None = None) -> bytes:
+    """The whole body of a Django request, as it was sent. Raises `BodyRefused`: 400, 408 or 413."""
+    limit = settings.OTLP_MAX_BODY_BYTES if limit is None else limit
+    declared = declared_length(request.headers.get("Content-Length", ""))
     if declared == 0:
         return b""
     try:
@@ -45,31 +83,49 @@ def read_body(request: HttpRequest, *, limit: int | None = None) -> bytes:
     except OSError:
         raise BodyRefused(400, "the body ended early") from None
     if declared is not None and len(raw) < declared:
-        raise BodyRefused(400, f"the body ended after {len(raw)} of {declared} bytes")
+        raise cut_short(len(raw), declared)
+    return raw
+
+
+def inflated(
+    raw: bytes, coding: str, *, limit: int | None = None, hold: Callable[[int], None] | None = None
+) -> bytes:
+    """A body without its `Content-Encoding`, which `check` has seen. Raises `BodyRefused`: 400 or 413."""
     window_bits = CODINGS[coding]
-    return raw if window_bits is None or not raw else inflate(raw, window_bits, limit)
+    if window_bits is None or not raw:
+        return raw
+    return inflate(raw, window_bits, settings.OTLP_MAX_BODY_BYTES if limit is None else limit, hold)
 
 
-def inflate(data: bytes, window_bits: int, limit: int) -> bytes:
-    """`data` decompressed, all gzip members of it, at most `limit` bytes. Raises `BodyRefused`."""
+def inflate(data: bytes, window_bits: int, limit: int, hold: Callable[[int], None] | None = None) -> bytes:
+    """`data` decompressed, all gzip members of it, at most `limit` bytes. Raises `BodyRefused`.
+
+    `hold` is told of each piece's bytes, and may raise.
+    """
     if window_bits == CODINGS["deflate"] and not _has_zlib_header(data):
         window_bits = -15  # some clients send bare deflate under this name
+    view, at = memoryview(data), 0  # fed in pieces, else the rest is copied once for every member
     pieces: list[bytes] = []
     room = limit
     for _ in range(MAX_MEMBERS):
         decompressor = zlib.decompressobj(window_bits)
-        try:
-            piece = decompressor.decompress(data, room + 1)
-        except zlib.error:
-            raise BodyRefused(400, "the body is not compressed as its Content-Encoding says") from None
-        room -= len(piece)
-        if room < 0:
-            raise BodyRefused(413, f"body is larger than {limit} bytes after decompression")
-        if not decompressor.eof:
-            raise BodyRefused(400, "the compressed body ended early")
-        pieces.append(piece)
-        data = decompressor.unused_data.lstrip(b"\x00")
-        if not data or window_bits != CODINGS["gzip"]:
+        while not decompressor.eof:
+            if at == len(view):
+                raise BodyRefused(400, "the compressed body ended early")
+            try:
+                piece = decompressor.decompress(view[at : at + PIECE], room + 1)
+            except zlib.error:
+                raise BodyRefused(400, "the body is not compressed as its Content-Encoding says") from None
+            at = min(at + PIECE, len(view)) - len(decompressor.unused_data)
+            room -= len(piece)
+            if room < 0:
+                raise BodyRefused(413, f"body is larger than {limit} bytes after decompression")
+            if hold:
+                hold(len(piece))
+            pieces.append(piece)
+        if at < len(view) and view[at] == 0:
+            at = len(view) - len(data[at:].lstrip(b"\x00"))  # gzip allows padding
+        if at == len(view) or window_bits != CODINGS["gzip"]:
             return b"".join(pieces)
     raise BodyRefused(400, f"the body has more than {MAX_MEMBERS} gzip members")
 
@@ -86,21 +142,12 @@ def _read(stream: Any, limit: int) -> bytes:
         pieces.append(piece)
         total += len(piece)
         if total > limit:
-            raise BodyRefused(413, f"body is larger than {limit} bytes")
+            raise too_large(limit)
         if time.monotonic() > deadline:
-            raise BodyRefused(408, f"the body did not arrive within {DEADLINE:g} seconds")
+            raise too_slow()
     return b"".join(pieces)
 
 
 def _stream(request: HttpRequest) -> Any:
     environ: dict[str, Any] = getattr(request, "environ", {})
     return environ["wsgi.input"] if environ.get("wsgi.input_terminated") else request
-
-
-def _declared_length(request: HttpRequest) -> int | None:
-    text = request.headers.get("Content-Length", "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal()):
-        raise BodyRefused(400, "Content-Length is not a number")
-    return int(text[:20])

@@ -1,6 +1,7 @@
 """What goes wrong with a request, said once for HTTP and gRPC: a status, a message, a reason to count."""
 
 import logging
+import random
 import traceback
 
 from django.db import Error as DatabaseError
@@ -11,10 +12,14 @@ from ingest import measures
 from ingest.body import BodyRefused
 from ingest.otlp import status
 from ingest.otlp.records import DecodeError, TooMany
+from ingest.pool import Busy
+from ingest.rates import RateLimited
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER = "2"  # seconds; SDKs give up where it exceeds their whole budget of 10 s
+# In seconds. SDKs give up where it exceeds their whole budget of 10 s.
+RETRY_AFTER = "2"
+RETRY_SPREAD = ("1", "2", "3", "4", "5")  # so that those who were too many do not come back together
 CODES = {
     400: status.INVALID_ARGUMENT,
     401: status.UNAUTHENTICATED,
@@ -24,6 +29,7 @@ CODES = {
     408: status.DEADLINE_EXCEEDED,
     413: status.RESOURCE_EXHAUSTED,
     415: status.INVALID_ARGUMENT,
+    429: status.RESOURCE_EXHAUSTED,
     500: status.INTERNAL,
     503: status.UNAVAILABLE,
 }
@@ -35,6 +41,7 @@ REASONS = {
     408: "too_slow",
     413: "too_large",
     415: "wrong_type",
+    429: "rate_limited",
     500: "our_mistake",
     503: "unavailable",
 }
@@ -43,9 +50,12 @@ REASONS = {
 class Failure(Exception):
     """The request is answered with an error."""
 
-    def __init__(self, code: int, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, code: int, message: str, headers: dict[str, str] | None = None, *, reason: str = ""
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.reason = reason or REASONS[code]
         self.message = message
         self.headers = headers or {}
 
@@ -55,15 +65,20 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, Failure):
         return error
     if isinstance(error, KeyRefused):
-        return Failure(
-            error.status, error.message, {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-        )
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+        return Failure(error.status, error.message, headers, reason=error.reason)
     if isinstance(error, BodyRefused):
         return Failure(error.status, error.message)
     if isinstance(error, TooMany):
         return Failure(413, str(error))
     if isinstance(error, DecodeError):
         return Failure(400, str(error))
+    if isinstance(error, Busy):
+        again = {"Retry-After": random.choice(RETRY_SPREAD)}  # noqa: S311  (nobody gains by guessing it)
+        return Failure(503, "too much arrives at once; send the same again", again, reason="busy")
+    if isinstance(error, RateLimited):
+        message = f"this key may send {error.per_second:g} requests a second; send the same again"
+        return Failure(429, message, {"Retry-After": str(error.again_after)})
     if isinstance(error, StoreUnavailable | DatabaseError):
         measures.count_database_error("ingest", error)
         logger.warning("ingest is unavailable: %s", type(error).__name__)

@@ -1,88 +1,150 @@
-"""OTLP over HTTP: `/v1/traces`, `/v1/logs`, `/v1/metrics`, also under `/otlp/`.
+"""OTLP over HTTP: what a request must be, and what it is answered. `/v1/traces`, `/v1/logs`, `/v1/metrics`.
 
-A plain Django view. What goes wrong is said as OTLP wants it: a google.rpc.Status in the request's
-own encoding, content type bare. No redirect, no session, no cookie, and no word of a payload in a log.
+The rules, once, for two thin edges: `front.py`, by which granian serves them, and the Django view
+below. What goes wrong is said as OTLP wants it: a google.rpc.Status in the request's own encoding,
+content type bare. No redirect, no session, no cookie, and no word of a payload in a log.
+
+Django's middleware has no part in it. Host is not checked: nothing in an answer depends on it, and
+senders know a receiver by many names; the key is what admits. Of the security headers only
+`nosniff` is given: no answer is a page.
 """
+
+import gzip
+from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from consent.keys import authenticate
-from ingest import measures, traffic
-from ingest.body import read_body
-from ingest.failures import CODES, REASONS, Failure, failure_of
+from ingest import body, cors, measures, rates, traffic
+from ingest.exchange import Answer, Export, media_type_of, read_head
+from ingest.failures import CODES, Failure, failure_of
 from ingest.otlp import status
 from ingest.receive import receive
 
-KEY_HEADERS = ("authorization", "x-api-key")
+COMPRESS_FROM = 256  # bytes; most answers are `{}`, which compression only makes longer
+
+
+def admit(export: Export) -> None:
+    """Method, key, type, coding, declared length. Sets the key; raises what the request is refused for."""
+    check_method(export)
+    export.key = authenticate(export.shown, "ingest")
+    traffic.note_use(export.key.pk)
+    rates.spend(export.key)
+    check_head(export)
+
+
+def check_method(export: Export) -> None:
+    if export.method != "POST":
+        raise Failure(405, "use POST", {"Allow": "POST, OPTIONS"})
+
+
+def check_head(export: Export) -> None:
+    """The rules that need neither key nor body. Raises `Failure` or `BodyRefused`."""
+    if not export.encoding:
+        raise Failure(415, f"send {status.JSON} or {status.PROTOBUF}")
+    body.check(export.coding, export.length)
+
+
+def unpack(export: Export, raw: bytes, hold: Callable[[int], None] | None = None) -> bytes:
+    """The body inflated; `hold` is told of each number of bytes that this adds. Raises `BodyRefused`."""
+    content = body.inflated(raw, export.coding, hold=hold)
+    export.measure.took(len(raw), len(content))
+    return content
+
+
+def take(export: Export, content: bytes) -> Answer:
+    """Store what was admitted, and answer. Raises what the request is refused for."""
+    assert export.key is not None
+    received = receive(
+        signal=export.signal,
+        encoding=export.encoding,
+        body=content,
+        key=export.key,
+        do_not_track=export.do_not_track,
+    )
+    said = status.response(export.signal, export.encoding, received.rejected, received.message)
+    return _answer(export, 200, export.encoding, said)
+
+
+def refuse(export: Export, error: Exception) -> Answer:
+    """The answer to what was raised. It is counted."""
+    failure = failure_of(error)
+    key_id = export.key.pk if export.key else None
+    traffic.reject(key_id, export.signal, failure.reason, transport="http", status=failure.code)
+    if failure.reason in ("rate_limited", "busy"):
+        measures.RATE_LIMITED.labels("http", failure.reason).inc()
+    encoding = export.encoding or status.JSON
+    content = status.failure(encoding, CODES[failure.code], failure.message)
+    return _answer(export, failure.code, encoding, content, failure.headers)
+
+
+def not_found(encoding: str) -> Answer:
+    """404 in the words of OTLP, and never a redirect to an address with or without a slash."""
+    message = "no such address; there are /v1/traces, /v1/logs and /v1/metrics, without a slash"
+    encoding = encoding or status.JSON
+    return Answer(404, _headers(encoding), status.failure(encoding, CODES[404], message))
+
+
+def _answer(
+    export: Export, code: int, encoding: str, content: bytes, more: dict[str, str] | None = None
+) -> Answer:
+    headers = _headers(encoding)
+    if more:
+        headers.extend(more.items())
+    if export.origin:
+        headers.extend(cors.answer_headers(export.origin))
+    if len(content) >= COMPRESS_FROM:
+        headers.append(("Vary", "Accept-Encoding"))
+        if accepts_gzip(export.accepted_coding):
+            headers.append(("Content-Encoding", "gzip"))
+            content = gzip.compress(content, 1)
+    return Answer(code, headers, content)
+
+
+def _headers(encoding: str) -> list[tuple[str, str]]:
+    return [("Content-Type", encoding), ("X-Content-Type-Options", "nosniff")]
+
+
+def accepts_gzip(accepted: str) -> bool:
+    """Whether Accept-Encoding gives gzip, or else everything, a weight above zero (RFC 9110, 12.5.3)."""
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
+        try:
+            weights[name] = float(weight)
+        except ValueError:
+            weights[name] = 0
+    return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0))) > 0
 
 
 @csrf_exempt
 def export(request: HttpRequest, signal: str) -> HttpResponse:
-    """Method, key, type, size, then `receive`. 200 means committed."""
-    under_way = measures.Request("http", signal)
-    status_code = 500
-    try:
-        response = _export(request, signal, under_way)
-        status_code = response.status_code
-        return response
-    finally:
-        under_way.ended(status_code)
-
-
-def _export(request: HttpRequest, signal: str, under_way: measures.Request) -> HttpResponse:
-    encoding = _encoding(request)
-    key_id: int | None = None
-    try:
-        if request.method != "POST":
-            raise Failure(405, "use POST", {"Allow": "POST, OPTIONS"})
-        headers = {name: request.headers.get(name, "") for name in KEY_HEADERS}
-        key = authenticate(headers, "ingest")
-        key_id = key.pk
-        traffic.note_use(key.pk)
-        if not encoding:
-            raise Failure(415, f"send {status.JSON} or {status.PROTOBUF}")
-        answer = receive(
-            signal=signal,
-            encoding=encoding,
-            body=_body(request, under_way),
-            key=key,
-            do_not_track=_do_not_track(request),
-        )
-        body = status.response(signal, encoding, answer.rejected, answer.message)
-        return HttpResponse(body, content_type=encoding)
-    except Exception as error:  # the outermost edge: whatever happens is an OTLP answer
-        failure = failure_of(error)
-    traffic.reject(key_id, signal, REASONS[failure.code], transport="http", status=failure.code)
-    return _failed(failure, encoding or status.JSON)
+    """The Django view, for servers without RSGI and for tests: it reads the body on its own thread."""
+    sent = read_head(request.method or "", signal, request.headers)
+    if sent.origin and cors.is_stale(sent.origin):
+        cors.refresh()
+    answer = cors.preflight(sent, request.headers)
+    if answer is None:
+        try:
+            admit(sent)
+            answer = take(sent, unpack(sent, body.read_raw(request)))
+        except Exception as error:  # the outermost edge: whatever happens is an OTLP answer
+            answer = refuse(sent, error)
+    sent.measure.ended(answer.status)
+    return _sent(answer)
 
 
 @csrf_exempt
 def no_such_address(request: HttpRequest) -> HttpResponse:
-    """404 in the words of OTLP, and never a redirect to an address with or without a slash."""
-    failure = Failure(404, "no such address; there are /v1/traces, /v1/logs and /v1/metrics, without a slash")
-    return _failed(failure, _encoding(request) or status.JSON)
+    """The Django view of every other path below OTLP's prefixes."""
+    return _sent(not_found(media_type_of(request.headers)))
 
 
-def _body(request: HttpRequest, under_way: measures.Request) -> bytes:
-    body = read_body(request)
-    declared = request.headers.get("Content-Length", "")
-    under_way.took(int(declared) if declared else len(body), len(body))
-    return body
-
-
-def _failed(failure: Failure, encoding: str) -> HttpResponse:
-    body = status.failure(encoding, CODES[failure.code], failure.message)
-    response = HttpResponse(body, status=failure.code, content_type=encoding, headers=failure.headers)
+def _sent(answer: Answer) -> HttpResponse:
+    response = HttpResponse(answer.body, status=answer.status)
     response._has_been_logged = True  # type: ignore[attr-defined]  # else Django logs a line for each; we count
+    for name, value in answer.headers:
+        response[name] = value
     return response
-
-
-def _encoding(request: HttpRequest) -> str:
-    """The media type, when it is one of the two: case and parameters do not count."""
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return media_type if media_type in (status.JSON, status.PROTOBUF) else ""
-
-
-def _do_not_track(request: HttpRequest) -> bool:
-    return request.headers.get("DNT", "").strip() == "1" or request.headers.get("Sec-GPC", "").strip() == "1"

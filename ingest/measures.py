@@ -91,6 +91,11 @@ DATABASE_ERRORS = Counter(
 RATE_LIMITED = Counter(
     "candid_rate_limited_total", "OTLP requests refused by a limit.", ["transport", "limit"], registry=_own
 )
+LIMITS_UNSHARED = Counter(
+    "candid_rate_exchanges_failed_total",
+    "Times a process could not learn from Redis what others count against a key's limit.",
+    registry=_own,
+)
 COUNTS_WAITING = Gauge(
     "candid_counts_waiting",
     "Traffic counts in memory that are not in the database yet.",

@@ -89,6 +89,10 @@ def numbers() -> Iterator[CheckMessage]:
         "ANALYTICS_HOUR_UTC": ("candid.E015", 0, 23),
         "HEARTBEAT_INTERVAL_SECONDS": ("candid.E016", 1, 86_400),
         "OTLP_MAX_BODY_BYTES": ("candid.E017", 1, 2**31),
+        "BODY_MEMORY_BYTES": ("candid.E020", 2 * settings.OTLP_MAX_BODY_BYTES, 2**40),
+        "REQUESTS_WAITING": ("candid.E021", 0, 1_000_000),
+        "KEY_REQUESTS_PER_SECOND": ("candid.E022", 0, 1_000_000),
+        "PUBLISHABLE_KEY_REQUESTS_PER_SECOND": ("candid.E023", 0, 1_000_000),
         "NEW_NAMES_PER_DAY": ("candid.E018", 0, 1_000_000),
         "LICENSE_CACHE_TTL_SECONDS": ("candid.E019", 0, 31_536_000),
     }

@@ -67,6 +67,10 @@ NEW_NAMES_PER_DAY = env.int("NEW_NAMES_PER_DAY", default=200)  # per key and kin
 
 # --- Ingest -------------------------------------------------------------------------------------
 OTLP_MAX_BODY_BYTES = env.int("OTLP_MAX_BODY_BYTES", default=64 * 1024 * 1024)
+BODY_MEMORY_BYTES = env.int("BODY_MEMORY_BYTES", default=256 * 1024 * 1024)  # per web process
+REQUESTS_WAITING = env.int("REQUESTS_WAITING", default=256)  # per web process
+KEY_REQUESTS_PER_SECOND = env.int("KEY_REQUESTS_PER_SECOND", default=5000)  # 0: no limit
+PUBLISHABLE_KEY_REQUESTS_PER_SECOND = env.int("PUBLISHABLE_KEY_REQUESTS_PER_SECOND", default=500)
 OTLP_CORS_ORIGINS = env.list("OTLP_CORS_ORIGINS", default=[])
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
@@ -94,13 +98,11 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "corsheaders",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -182,10 +184,6 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-CORS_ALLOWED_ORIGINS = OTLP_CORS_ORIGINS
-CORS_URLS_REGEX = r"^/(otlp/)?v1/(traces|logs|metrics)$"
-CORS_ALLOW_METHODS = ["POST", "OPTIONS"]
-CORS_ALLOW_HEADERS = ["authorization", "content-type", "content-encoding", "x-api-key", "dnt", "sec-gpc"]
 
 # --- API ----------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from consent.keys import origin_of
 from consent.models import Key, Organization, Scope, SubjectKind, TelemetryUser
 from consent.pseudonyms import is_pseudonym, pseudonym
 
@@ -64,11 +65,17 @@ def _new(model: type[Organization] | type[TelemetryUser], subject: str) -> str:
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Key
-        fields = ("name",)
+        fields = ("name", "requests_per_second")
 
 
 class NewKeyForm(KeyForm):
     scopes = forms.MultipleChoiceField(choices=Scope, widget=forms.CheckboxSelectMultiple)
+    websites = forms.CharField(
+        required=False,
+        widget=forms.TextInput({"class": "vTextField", "size": 60}),
+        help_text="For web pages: their websites, like https://app.example, with spaces between. Makes the "
+        "key publishable: anybody may see it, so it sends events only, and from these websites only.",
+    )
     organization_raw_id = RawIdField(
         SubjectKind.ORGANIZATION,
         required=False,
@@ -78,6 +85,12 @@ class NewKeyForm(KeyForm):
     organization_pseudonym = forms.CharField(
         required=False, max_length=32, label="or its pseudonym", widget=forms.TextInput({"size": 40})
     )
+
+    def clean_websites(self) -> list[str]:
+        try:
+            return sorted({origin_of(text) for text in str(self.cleaned_data["websites"]).split()})
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
 
     def clean_organization_pseudonym(self) -> str:
         text = str(self.cleaned_data["organization_pseudonym"]).strip().lower()
@@ -90,5 +103,7 @@ class NewKeyForm(KeyForm):
         given = {cleaned.get("organization_raw_id", ""), cleaned.get("organization_pseudonym", "")} - {""}
         if len(given) > 1:
             raise ValidationError("The organization's id and its pseudonym name two organizations.")
+        if cleaned.get("websites") and cleaned.get("scopes") != [Scope.INGEST]:
+            raise ValidationError("A key for websites is publishable: its only scope is to send events.")
         cleaned["organization"] = given.pop() if given else ""
         return cleaned

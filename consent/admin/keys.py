@@ -18,16 +18,34 @@ class KeyAdmin(KeptAdmin):
     """A key is shown once, on the page that answers its making; then only its digest is left."""
 
     form = KeyForm
-    list_display = ("name", "hint", "scopes_shown", "organization_shown", "last_used_at", "is_active")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_display = (
+        "name",
+        "hint",
+        "scopes_shown",
+        "is_publishable",
+        "organization_shown",
+        "last_used_at",
+        "is_active",
+    )
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter), "is_publishable")
     search_fields = ("name", "hint")
-    readonly_fields = ("hint", "scopes_shown", "organization", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = (
+        "hint",
+        "scopes_shown",
+        "is_publishable",
+        "origins_shown",
+        "organization",
+        "created_at",
+        "last_used_at",
+        "revoked_at",
+    )
     actions = ("revoke",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ["name", "scopes", "organization_raw_id", "organization_pseudonym"]})]
-        return [(None, {"fields": ["name", *self.readonly_fields]})]
+            made = ["name", "scopes", "websites", "requests_per_second"]
+            return [(None, {"fields": [*made, "organization_raw_id", "organization_pseudonym"]})]
+        return [(None, {"fields": ["name", "requests_per_second", *self.readonly_fields]})]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
@@ -48,6 +66,8 @@ class KeyAdmin(KeptAdmin):
             name=obj.name,
             scopes=form.cleaned_data["scopes"],
             organization_pseudonym=form.cleaned_data["organization"],
+            origins=form.cleaned_data["websites"],
+            requests_per_second=form.cleaned_data["requests_per_second"],
         )
         obj.__dict__.update(key.__dict__)
         obj.text = text  # type: ignore[attr-defined]  # for response_add, as long as this request lasts
@@ -66,6 +86,10 @@ class KeyAdmin(KeptAdmin):
     @admin.display(description="scopes")
     def scopes_shown(self, key: Key) -> str:
         return ", ".join(key.scopes)
+
+    @admin.display(description="origins")
+    def origins_shown(self, key: Key) -> str:
+        return ", ".join(key.origins) or "none"
 
     @admin.display(description="organization")
     def organization_shown(self, key: Key) -> str:

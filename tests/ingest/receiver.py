@@ -10,30 +10,18 @@ from tests import instances
 
 
 @contextmanager
-def receiver(log: Path, *, threads: int = 4) -> Iterator[str]:
-    """Start it, give its address, and stop it at the end."""
+def receiver(log: Path, *, target: str = "telemetry_site.rsgi_otlp", **settings: str) -> Iterator[str]:
+    """Start it, give its address, and stop it at the end. `settings` are environment variables."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    # fmt: off
     arguments = [
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--no-ws",
+        "-m", "granian", "--interface", "rsgi", "--http", "1", "--host", "127.0.0.1", "--port", str(port),
+        "--http1-header-read-timeout", "1500", "--no-ws", "--log-level", "warning", f"{target}:application",
     ]
-    arguments += [
-        "--blocking-threads",
-        str(threads),
-        "--log-level",
-        "warning",
-        "telemetry_site.wsgi_otlp:application",
-    ]
-    with instances.process(*arguments, env=instances.environment(DEBUG="1"), log=log):
+    # fmt: on
+    with instances.process(*arguments, env=instances.environment(DEBUG="1", **settings), log=log):
         instances.until(lambda: _answers(port), what="the OTLP port answers /health")
         yield f"http://127.0.0.1:{port}"
 

@@ -25,13 +25,37 @@ class Command(BaseCommand):
             "--organization", default="", help="raw id of the one organization it is bound to"
         )
 
+        parser.add_argument(
+            "--publishable",
+            action="store_true",
+            help="for web pages, where anybody may see it; needs --origin, and only sends events",
+        )
+        parser.add_argument(
+            "--origin",
+            action="append",
+            default=[],
+            metavar="https://…",
+            help="a website whose pages may send with it; may be given several times",
+        )
+        parser.add_argument(
+            "--requests-per-second", type=int, help="what it may send, 0 for no limit (default: the setting)"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         organization = options["organization"]
+        if options["publishable"] != bool(options["origin"]):
+            raise CommandError(
+                "--publishable and --origin go together: a web page's key is bound to its site."
+            )
+        if (options["requests_per_second"] or 0) < 0:
+            raise CommandError("--requests-per-second needs a number from 0.")
         try:
             text, _ = issue_key(
                 name=options["name"],
                 scopes=options["scope"] or [Scope.INGEST],
                 organization_pseudonym=pseudonym("organization", organization) if organization else "",
+                origins=options["origin"],
+                requests_per_second=options["requests_per_second"],
             )
         except ValueError as error:
             raise CommandError(str(error)) from error

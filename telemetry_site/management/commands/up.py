@@ -21,7 +21,9 @@ from telemetry_site import demo, embedded, metrics
 from telemetry_site.celery import app
 from telemetry_site.supervisor import Output, Program, Supervisor
 
-THREADS = 4  # per worker; each holds a connection to both databases
+CONNECTIONS = 4096  # open at once, per worker
+HEADERS_WITHIN = 30_000  # ms; also how long an idle connection is kept
+STOP_WITHIN = 8  # seconds for requests under way when a stop is asked for
 WORKER_OPTIONS = ("--concurrency=2", "--without-gossip", "--without-mingle")  # workers need no news of others
 CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 OUR_APPS = {"telemetry_site", "dashboards", "ingest", "analytics", "consent"}
@@ -155,8 +157,8 @@ def supervise(
             output.line("up", str(error))
 
     programs = [
-        Program("web", granian("telemetry_site.wsgi:application", options, options["port"])),
-        Program("otlp", granian("telemetry_site.wsgi_otlp:application", options, options["otlp_port"])),
+        Program("web", granian("telemetry_site.rsgi:application", options, options["port"])),
+        Program("otlp", granian("telemetry_site.rsgi_otlp:application", options, options["otlp_port"])),
         *(Program("grpc", serve_grpc(options)) for _ in range(options["workers"])),
         Program("worker", celery("worker", f"--hostname={node}", *WORKER_OPTIONS), CELERY_ENVIRONMENT),
         Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT),
@@ -169,12 +171,15 @@ def supervise(
 
 
 def granian(target: str, options: dict[str, Any], port: int) -> list[str]:
+    # HTTP/1 only: without TLS nobody speaks HTTP/2, and granian's guessing waits for a first byte without
+    # end. Its backpressure counts connections, idle ones too, not requests: `ingest` bounds those.
     # fmt: off
     return [
-        sys.executable, "-m", "granian", "--interface", "wsgi",
-        "--host", options["host"], "--port", str(port),
-        "--workers", str(options["workers"]), "--blocking-threads", str(THREADS), "--no-ws",
-        "--respawn-failed-workers", "--log-level", "warning", target,
+        sys.executable, "-m", "granian", "--interface", "rsgi", "--http", "1",
+        "--host", options["host"], "--port", str(port), "--workers", str(options["workers"]),
+        "--backlog", "2048", "--backpressure", str(CONNECTIONS), "--no-ws",
+        "--http1-header-read-timeout", str(HEADERS_WITHIN), "--workers-kill-timeout", str(STOP_WITHIN),
+        "--respawn-failed-workers", "--respawn-interval", "0.5", "--log-level", "warning", target,
     ]
     # fmt: on
 

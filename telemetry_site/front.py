@@ -1,0 +1,50 @@
+"""The two ports as granian serves them (RSGI): OTLP to `ingest`, everything else to Django.
+
+One event loop a process reads bodies, a few threads do the work: some for OTLP, others for pages, so
+that a slow report never holds up ingest.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+
+from django.conf import settings
+
+from ingest import front
+from ingest.budget import Budget
+from ingest.connections import freshen
+from ingest.exchange import media_type_of
+from ingest.http import not_found
+from ingest.pool import Pool
+from ingest.rsgi import HTTPProtocol, Scope
+from telemetry_site.bridge import Application, Bridge
+
+THREADS = 4  # per process and kind of work; each holds a connection to both databases
+
+
+class Port:
+    """An RSGI application. Without a site it is the OTLP port: OTLP and /health, and nothing else."""
+
+    def __init__(self, site: Application | None = None) -> None:
+        waiting, self._budget = settings.REQUESTS_WAITING, Budget(settings.BODY_MEMORY_BYTES)
+        self._ingest = Pool(name="ingest", threads=THREADS, waiting=waiting, before=freshen)
+        self._front = front.Front(self._ingest, self._budget)
+        self._pages = Pool(name="pages", threads=THREADS, waiting=waiting, before=lambda: None)
+        self._bridge = Bridge(site, self._pages, self._budget) if site else None
+
+    def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> Awaitable[None]:
+        if scope.path.startswith(front.PREFIXES):
+            return self._front(scope, protocol)
+        if self._bridge:
+            return self._bridge(scope, protocol)
+        return self._beside_otlp(scope, protocol)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ingest.stop()
+        self._pages.stop()
+
+    async def _beside_otlp(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        if scope.path == "/health" and scope.method in ("GET", "HEAD"):
+            protocol.response_str(200, [("Content-Type", "application/json")], '{"status": "ok"}')
+            return
+        protocol.response_bytes(*not_found(media_type_of(scope.headers)))
+        await front.Incoming(protocol, scope.headers, self._budget.share()).read_away()
