@@ -2,7 +2,8 @@
 
 An attribute's name is the app's own word, but an app may put anything there. So a name is noted only
 when it is short and plain, looks neither personal nor secret, repeats nothing that its record says is
-private, and could be declared at all. Of a large request some records are looked at and counted for their neighbours.
+private, and could be declared at all. Of a large request some records are looked at, and counted for
+their neighbours.
 """
 
 import re
