@@ -123,12 +123,17 @@ def _totals(spans: list[Span]) -> Totals:
 def _record_rows(outcomes: list[Outcome]) -> list[OutcomeRow]:
     """What became of records: accepted, sent again, and the reasons of those that were dropped."""
     order = ("accepted", "duplicate", "refused")
+    names = {"duplicate": "Sent again, stored once"}
     found = sorted(
         (row for row in outcomes if row.outcome in order), key=lambda row: order.index(row.outcome)
     )
     return _rows(
         [
-            (words(row.outcome, row.reason), "v" if row.outcome == "accepted" else "vo", row.count)
+            (
+                names.get(row.outcome) or words(row.outcome, row.reason),
+                "v" if row.outcome == "accepted" else "vo",
+                row.count,
+            )
             for row in found
         ]
     )

@@ -18,6 +18,7 @@ PAGES = [
     "/dashboards/retention/",
     "/dashboards/installations/",
     "/dashboards/pipeline/",
+    "/dashboards/pipeline/?period=30d",
     "/dashboards/first-event/",
     "/dashboards/active-users/?range=custom&from=2026-01-31&to=2026-02-28",
     "/admin/",

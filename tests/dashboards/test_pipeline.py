@@ -1,0 +1,94 @@
+"""The pipeline page: what arrived by outcome, status and key, the latest rejections, undeclared names."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from consent.keys import issue_key
+from consent.models import Key
+from ingest import traffic
+from ingest.models import TrafficCount, UndeclaredName
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def key(db: None) -> Key:
+    return issue_key(name="web shop", scopes=["ingest"])[1]
+
+
+def text_of(client: Client, query: str = "") -> str:
+    answer = client.get(f"/dashboards/pipeline/{query}")
+    assert answer.status_code == 200
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
+
+
+def arrived(key: Key | None, outcome: str, reason: str = "", number: int = 1, days: int = 0) -> None:
+    TrafficCount.objects.create(
+        minute=timezone.now().replace(second=0, microsecond=0) - timedelta(days=days),
+        key_id=key.pk if key else None,
+        signal="logs",
+        outcome=outcome,
+        reason=reason,
+        count=number,
+    )
+
+
+def test_an_empty_instance_says_what_would_be_there(staff: Client) -> None:
+    page = text_of(staff)
+    for words in ("No record arrived", "No request was rejected", "No key yet", "No undeclared attribute"):
+        assert words in page
+
+
+def test_records_and_requests_are_counted_apart(staff: Client, key: Key) -> None:
+    arrived(key, "accepted", number=1500)
+    arrived(key, "refused", "no_consent", 500)
+    arrived(key, "duplicate", number=7)
+    arrived(None, "rejected", "no_key", 3)
+    page = text_of(staff)
+    assert "Accepted 1,500 74.7% of the records" in page
+    assert "Dropped: no consent 500 24.9%" in page
+    assert "Sent again, stored once 7 0.3%" in page
+    assert "401 Unauthorized: no key, or an unknown one 3 100.0%" in page
+    assert f"web shop {key.hint}… never 1,500 7 500 0" in page
+    assert "No key, or one deleted since 0 0 0 3" in page
+
+
+def test_the_switch_goes_back_thirty_days(staff: Client, key: Key) -> None:
+    arrived(key, "accepted", number=4321, days=20)
+    assert "4,321" not in text_of(staff)
+    month = text_of(staff, "?period=30d")
+    assert "Accepted 4,321" in month
+    assert "Day by day" in month
+    assert text_of(staff, "?period=nonsense").count("Hour by hour") == 1
+
+
+def test_a_revoked_key_is_marked(staff: Client, key: Key) -> None:
+    arrived(key, "accepted")
+    Key.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
+    assert "web shop revoked" in text_of(staff)
+
+
+def test_the_latest_rejections_are_listed(staff: Client, key: Key) -> None:
+    traffic.reject(key.pk, "logs", "malformed", transport="http", status=400)
+    traffic.reject(None, "traces", "no_key", transport="grpc", status="UNAUTHENTICATED")
+    traffic.flush()
+    page = text_of(staff)
+    assert "400 malformed web shop logs HTTP" in page
+    assert "UNAUTHENTICATED no key, or an unknown one none traces gRPC" in page
+
+
+def test_undeclared_names_are_listed_until_they_are_declared(staff: Client, key: Key) -> None:
+    traffic.note_names(key.pk, {"cart.size": 40, "rare.name": 4, "plan": 100, "<b>": 9})
+    traffic.flush()
+    page = text_of(staff)
+    assert "cart.size web shop 40" in page
+    assert "rare.name" not in page  # too few records to be told
+    assert "plan web shop" not in page  # declared by now
+    assert b"<b>&lt;" not in staff.get("/dashboards/pipeline/").content
+    UndeclaredName.objects.update(day=timezone.now().date() - timedelta(days=3))
+    assert "cart.size" not in text_of(staff)
+    assert "cart.size" in text_of(staff, "?period=30d")
