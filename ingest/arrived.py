@@ -59,7 +59,7 @@ class Rejected(NamedTuple):
 
 
 class Undeclared(NamedTuple):
-    """An attribute that was dropped, as nothing declares it; `count` is about how many records had it."""
+    """An attribute that was dropped, as nothing declares it; `count` records or more had it."""
 
     name: str
     key: Key | None

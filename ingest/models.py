@@ -54,7 +54,7 @@ class UndeclaredName(models.Model):
     day = models.DateField(help_text="UTC.")
     key_id = models.BigIntegerField()
     name = models.CharField(max_length=64)
-    count = models.BigIntegerField(help_text="Records that had it, about.")
+    count = models.BigIntegerField(help_text="Records that were seen to have it; there may be more.")
 
     class Meta:
         constraints = [

@@ -13,13 +13,12 @@ from django.utils import timezone
 from analytics.store import Row, store
 from consent.models import Key
 from consent.registry import current_registry
-from ingest import traffic
+from ingest import traffic, undeclared
 from ingest.names import cap_new_names, known_names
 from ingest.otlp import json, metrics, protobuf
 from ingest.otlp.records import Batch
 from ingest.otlp.status import JSON, PROTOBUF
 from ingest.rows import RowMaker
-from ingest.undeclared import undeclared
 
 DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
     ("traces", JSON): json.decode_traces,
@@ -98,7 +97,9 @@ def receive(
     traffic.count(key.pk, signal, "duplicate", "", receipt.duplicates)
     for reason, number in refused.items():
         traffic.count(key.pk, signal, "refused", reason, number)
-    traffic.note_names(key.pk, undeclared(admitted, mapped.rows, mapped.records, registry))
+    if admitted and undeclared.is_due(key.pk):
+        names = undeclared.undeclared(admitted, mapped.rows, mapped.records, registry)
+        traffic.note_names(key.pk, names)
     return Answer(refused.total(), message_of(refused, len(batch.records) + batch.malformed))
 
 

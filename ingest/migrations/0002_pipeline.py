@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('day', models.DateField(help_text='UTC.')),
                 ('key_id', models.BigIntegerField()),
                 ('name', models.CharField(max_length=64)),
-                ('count', models.BigIntegerField(help_text='Records that had it, about.')),
+                ('count', models.BigIntegerField(help_text='Records that were seen to have it; there may be more.')),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('day', 'key_id', 'name'), name='one_row_per_day_and_name')],
