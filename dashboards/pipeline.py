@@ -21,7 +21,7 @@ from ingest.arrived import Outcome, Span, Traffic
 
 REJECTIONS_SHOWN = 20
 NAMES_SHOWN = 50
-STATUS = {reason: status for status, reason in failures.REASONS.items()}
+STATUS = {reason: status for status, reason in failures.REASONS.items()} | {"busy": 503, "wrong_origin": 403}
 PHRASES = {
     400: "Bad Request",
     401: "Unauthorized",

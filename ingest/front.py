@@ -54,8 +54,12 @@ class Front:
                 answer = not_found(media_type_of(scope.headers))
             else:
                 export = read_head(scope.method, signal, scope.headers)
-                answer = await self._answer(export, scope, incoming, share)
-                export.measure.ended(answer.status)
+                status: str | int = "gone"  # unless an answer follows
+                try:
+                    answer = await self._answer(export, scope, incoming, share)
+                    status = answer.status
+                finally:
+                    export.measure.ended(status)
         finally:
             share.give_back()
         if answer.status == 408:

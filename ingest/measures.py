@@ -119,11 +119,11 @@ STARTED = Gauge(
 class Request:
     """One OTLP request under way. Call `ended` once, whatever happens."""
 
-    __slots__ = ("_began", "_bytes", "_signal", "_transport")
+    __slots__ = ("_began", "_bytes", "_is_over", "_signal", "_transport")
 
     def __init__(self, transport: str, signal: str) -> None:
         """`transport` is http or grpc, `signal` traces, logs or metrics."""
-        self._transport, self._signal, self._bytes = transport, signal, 0
+        self._transport, self._signal, self._bytes, self._is_over = transport, signal, 0, False
         self._began = time.perf_counter()
         _of_transport(transport)[0].inc()
 
@@ -132,11 +132,13 @@ class Request:
         _, received, after = _of_transport(self._transport)
         received.inc(wire)
         after.inc(inflated)
-        BYTES_UNDER_WAY.inc(inflated)
-        self._bytes += inflated
+        if not self._is_over:  # a client that went away does not wait for what it began
+            BYTES_UNDER_WAY.inc(inflated)
+            self._bytes += inflated
 
     def ended(self, status: str | int) -> None:
-        """It is answered."""
+        """It is answered, or nobody waits for the answer any more."""
+        self._is_over = True
         _of_transport(self._transport)[0].dec()
         if self._bytes:
             BYTES_UNDER_WAY.dec(self._bytes)

@@ -85,4 +85,6 @@ class Admission:
 
 
 def _busy() -> Failure:
-    return Failure(503, "too much is arriving at once; send the same again", {"Retry-After": RETRY_AFTER})
+    return Failure(
+        503, "too much is arriving at once; send the same again", {"Retry-After": RETRY_AFTER}, reason="busy"
+    )

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
+from ingest import measures
 from ingest.grpc.service import SERVICES, Exports
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ async def serve(address: str, *, threads: int, reuse_port: bool = False, announc
     except RuntimeError:
         raise CannotListen(f"OTLP/gRPC cannot listen on {address}: it is in use, or no address.") from None
     await server.start()
+    measures.note_start()
     if announce:
         announce(port)
     watching = asyncio.create_task(state.watch_databases())

@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from consent.keys import authenticate
-from ingest import traffic
+from ingest import measures, traffic
 from ingest.body import BodyRefused, inflate
-from ingest.failures import CODES, REASONS, Failure, failure_of
+from ingest.failures import CODES, Failure, failure_of
 from ingest.grpc.admission import Admission
 from ingest.otlp import status
 from ingest.receive import receive
@@ -70,9 +70,13 @@ class Exports:
             call = Call(signal, context)
             try:
                 with self._admission.call():
-                    return await self._export(call)
+                    answer = await self._export(call)
+                call.status = "OK"
+                return answer
             except Exception as error:  # the outermost edge: never UNKNOWN, for clients do not resend it
                 return await call.refuse(failure_of(error))
+            finally:
+                call.measure.ended(call.status)
 
         return export
 
@@ -110,6 +114,7 @@ class Exports:
     async def _store(self, call: "Call", message: bytes) -> bytes:
         with self._admission.memory(len(message)):
             plain = await self._in_thread(inflated, message) if may_be_compressed(message) else message
+        call.measure.took(len(message), len(plain))
         del message
         with self._admission.memory(len(plain)):
             async with self._admission.turn(len(plain)):
@@ -138,6 +143,7 @@ class Call:
         self.signal = signal
         self.context = context
         self.key_id: int | None = None
+        self.measure, self.status = measures.Request("grpc", signal), "CANCELLED"  # unless it is answered
         metadata = {name: value for name, value in context.invocation_metadata() or () if type(value) is str}
         self.credentials = {name: metadata.get(name, "") for name in KEY_HEADERS}
         self.do_not_track = any(metadata.get(name, "").strip() == "1" for name in SIGNAL_HEADERS)
@@ -152,14 +158,19 @@ class Call:
                 ("grpc-status-details-bin", status.failure_to_retry(code, failure.message, delay))
             )
             metadata.append(("google.rpc.retryinfo-bin", delay))
-        reason = REASONS[failure.code]
+        reason, self.status = failure.reason, STATUS_CODES[code].name
         try:
             await self.context.abort(STATUS_CODES[code], failure.message, tuple(metadata))
         except grpc.aio.InternalError:
-            reason = "too_large"  # gRPC itself has refused the message, and answered
+            reason, self.status = (
+                "too_large",
+                "RESOURCE_EXHAUSTED",
+            )  # gRPC itself has refused it, and answered
             raise
         finally:
-            traffic.count(self.key_id, self.signal, "rejected", reason, 1)
+            traffic.reject(self.key_id, self.signal, reason, transport="grpc", status=self.status)
+            if reason in ("rate_limited", "busy"):
+                measures.RATE_LIMITED.labels("grpc", reason).inc()
 
 
 def _authenticated(credentials: Mapping[str, str]) -> Any:

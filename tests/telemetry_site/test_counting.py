@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -15,9 +16,10 @@ import pytest
 from django.db.models import Sum
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest.models import TrafficCount
+from ingest.models import RejectedRequest, TrafficCount
 from telemetry_site import metrics
 from tests import instances
+from tests.ingest import grpc_receiver
 from tests.ingest.otlp import a_key, log, logs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,8 +28,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Site:
     """The web port with two workers."""
 
-    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
-        self.port, self.process = port, process
+    def __init__(self, port: int, process: subprocess.Popen[bytes], directory: Path) -> None:
+        self.port, self.process, self.directory = port, process, directory
 
     def send(self, key: str, times: int) -> int:
         """Send so many requests of one record each; how many were answered."""
@@ -73,11 +75,11 @@ def running(tmp_path: Path) -> Iterator[Site]:
     port = instances.free_port()
     with metrics.directory(tmp_path) as directory:
         env = instances.environment(DEBUG="1", PROMETHEUS_MULTIPROC_DIR=str(directory), CANDID_PROGRAM="web")
-        arguments = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
+        arguments = ["-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port)]
         arguments += ["--workers", "2", "--respawn-failed-workers", "--log-level", "warning", "--no-ws"]
-        target = "telemetry_site.wsgi:application"
+        target = "telemetry_site.rsgi:application"
         with instances.process(*arguments, target, env=env, log=tmp_path / "log") as process:
-            site = Site(port, process)
+            site = Site(port, process, directory)
             instances.until(site.answers, what="the site answers")
             yield site
 
@@ -104,6 +106,49 @@ def test_figures_are_of_all_workers_and_survive_a_kill(tmp_path: Path) -> None:
         assert site.metric("candid_requests_total", **requests) == 50
         assert site.metric("candid_process_start_time_seconds", program="web") > 0
         instances.until(lambda: counted() == 50, what="the new workers count, too", seconds=5)
+
+
+def test_grpc_is_measured_with_the_rest(tmp_path: Path) -> None:
+    key, _ = a_key()
+    message = grpc_receiver.encoded(logs(log("a.b")))
+    variables = {"CANDID_PROGRAM": "grpc"}
+    with running(tmp_path) as site:
+        variables["PROMETHEUS_MULTIPROC_DIR"] = str(site.directory)
+        with (
+            grpc_receiver.receiver(tmp_path / "grpc", **variables) as receiver,
+            receiver.channel() as channel,
+        ):
+            grpc_receiver.export(channel, message, key, signal="logs")
+            grpc_receiver.refusal(channel, b"\xff", key, signal="logs")
+            grpc_receiver.refusal(channel, message, "nonsense", signal="logs")
+            for status in ("OK", "INVALID_ARGUMENT", "UNAUTHENTICATED"):
+                requests = {"signal": "logs", "transport": "grpc", "status": status}
+                assert site.metric("candid_requests_total", **requests) == 1, status
+            assert site.metric("candid_received_bytes_total", transport="grpc") == len(message) + 1
+            assert site.metric("candid_requests_in_flight") == 0
+            assert site.metric("candid_bytes_in_flight") == 0
+            assert site.metric("candid_process_resident_memory_bytes", program="grpc") > 0
+            instances.until(lambda: RejectedRequest.objects.count() == 2, what="they are remembered")
+        assert site.metric("candid_requests_total", transport="grpc") == 3  # its process has ended
+        rejected = RejectedRequest.objects.values_list("transport", "status", "reason").order_by("id")
+        assert list(rejected) == [
+            ("grpc", "INVALID_ARGUMENT", "malformed"),
+            ("grpc", "UNAUTHENTICATED", "no_key"),
+        ]
+
+
+def test_a_client_that_goes_away_leaves_nothing_in_flight(tmp_path: Path) -> None:
+    key, _ = a_key()
+    with running(tmp_path) as site:
+        for cut in (0, 10):
+            head = f"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+            head += "Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+            with socket.create_connection(("127.0.0.1", site.port)) as connection:
+                connection.sendall(head.encode() + b"x" * cut)
+                flying = lambda: site.metric("candid_requests_in_flight") == 1  # noqa: E731
+                instances.until(flying, what="it is in flight")
+            landed = lambda: site.metric("candid_requests_in_flight") == 0  # noqa: E731
+            instances.until(landed, what="it is not any more", seconds=15)
 
 
 def test_a_kill_loses_two_seconds_of_counts_at_most(tmp_path: Path) -> None:
