@@ -4,20 +4,35 @@ from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from ingest.otlp.records import MAX_DEPTH, Batch, DecodeError, Record, Resource, bound_records
+from ingest.otlp.undecoded import LogsData, TracesData
+
+MAX_SHARED = 256  # bytes of an attribute that is worth remembering
+MAX_KNOWN = 100_000  # attributes of a request
 
 
 def decode_traces(body: bytes) -> Batch:
     """The spans of an ExportTraceServiceRequest. Raises `DecodeError`."""
-    request = ExportTraceServiceRequest()
-    _parse(request, body)
+    try:
+        return _traces_from(TracesData.FromString(body))
+    except (ProtobufDecodeError, RecursionError):
+        raise DecodeError("the body is not a ExportTraceServiceRequest in protobuf") from None
+
+
+def decode_logs(body: bytes) -> Batch:
+    """The log records of an ExportLogsServiceRequest. Raises `DecodeError`."""
+    try:
+        return _logs_from(LogsData.FromString(body))
+    except (ProtobufDecodeError, RecursionError):
+        raise DecodeError("the body is not a ExportLogsServiceRequest in protobuf") from None
+
+
+def _traces_from(request: Any) -> Batch:
     bound_records(len(some.spans) for group in request.resource_spans for some in group.scope_spans)
     records: list[Record] = []
-    add = records.append
+    add, attribute = records.append, _Attributes().__getitem__
     for group in request.resource_spans:
         resource = Resource(attributes_from(group.resource.attributes))
         for scope_spans in group.scope_spans:
@@ -29,7 +44,7 @@ def decode_traces(body: bytes) -> Batch:
                         resource,
                         scope,
                         span.name,
-                        attributes_from(span.attributes),
+                        dict(map(attribute, span.attributes[:])),
                         None,
                         span.kind,
                         span.start_time_unix_nano,
@@ -43,13 +58,10 @@ def decode_traces(body: bytes) -> Batch:
     return Batch(records, 0)
 
 
-def decode_logs(body: bytes) -> Batch:
-    """The log records of an ExportLogsServiceRequest. Raises `DecodeError`."""
-    request = ExportLogsServiceRequest()
-    _parse(request, body)
+def _logs_from(request: Any) -> Batch:
     bound_records(len(some.log_records) for group in request.resource_logs for some in group.scope_logs)
     records: list[Record] = []
-    add = records.append
+    add, attribute = records.append, _Attributes().__getitem__
     for group in request.resource_logs:
         resource = Resource(attributes_from(group.resource.attributes))
         for scope_logs in group.scope_logs:
@@ -61,7 +73,7 @@ def decode_logs(body: bytes) -> Batch:
                         resource,
                         scope,
                         log.event_name,
-                        attributes_from(log.attributes),
+                        dict(map(attribute, log.attributes[:])),
                         value_from(log.body) if log.HasField("body") else None,
                         0,
                         log.time_unix_nano,
@@ -75,21 +87,25 @@ def decode_logs(body: bytes) -> Batch:
     return Batch(records, 0)
 
 
-def _parse(request: ExportTraceServiceRequest | ExportLogsServiceRequest, body: bytes) -> None:
-    try:
-        request.ParseFromString(body)
-    except (ProtobufDecodeError, RecursionError):
-        raise DecodeError(f"the body is not a {request.DESCRIPTOR.name} in protobuf") from None
+class _Attributes(dict[bytes, tuple[str, Any]]):
+    """The attributes of a request's records, each as (key, value), by their encoded form."""
+
+    def __missing__(self, encoded: bytes) -> tuple[str, Any]:
+        found = attribute_from(KeyValue.FromString(encoded))
+        if len(encoded) <= MAX_SHARED and len(self) < MAX_KNOWN:
+            self[encoded] = found
+        return found
 
 
 def attributes_from(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     """Attributes as a dict; of equal keys the last one counts."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        value = pair.value
-        # Text is by far the most frequent kind, and reading it is cheaper than asking which kind it is.
-        found[pair.key] = value.string_value or value_from(value)
-    return found
+    return dict(map(attribute_from, pairs))
+
+
+def attribute_from(pair: KeyValue) -> tuple[str, Any]:
+    value = pair.value
+    # Text is by far the most frequent kind, and reading it is cheaper than asking which kind it is.
+    return pair.key, value.string_value or value_from(value)
 
 
 def value_from(value: AnyValue, depth: int = 0) -> Any:
@@ -110,4 +126,4 @@ def value_from(value: AnyValue, depth: int = 0) -> Any:
 
 def hex_id(raw: bytes, size: int) -> str:
     """An id as hex, or '' when it is absent, of a wrong length or all zeros."""
-    return raw.hex() if len(raw) == size and any(raw) else ""
+    return raw.hex() if len(raw) == size and raw.strip(b"\0") else ""
