@@ -112,6 +112,7 @@ class LogsRequest(msgspec.Struct, rename="camel"):
 
 
 UINT64_MAX = 2**64 - 1
+INFINITY = float("inf")
 _TRACES = msgspec.json.Decoder(TracesRequest)
 _LOGS = msgspec.json.Decoder(LogsRequest)
 _SPANS = lenient.Shape("resourceSpans", "scopeSpans", "spans", ResourceMessage, Scope, Span)
@@ -157,12 +158,16 @@ def traces_from(request: TracesRequest) -> Batch:
     groups = request.resource_spans or ()
     bound_records(len(some.spans or ()) for group in groups for some in group.scope_spans or ())
     records: list[Record] = []
+    sent_trace_id: str | None = None
+    trace_id = ""
     add = records.append
     for group in groups:
         resource = Resource(attributes_from(group.resource.attributes if group.resource else None))
         for scope_spans in group.scope_spans or ():
             scope = (scope_spans.scope.name or "") if scope_spans.scope else ""
             for span in scope_spans.spans or ():
+                if span.trace_id != sent_trace_id:  # those of a trace come one after another
+                    sent_trace_id, trace_id = span.trace_id, valid_id(span.trace_id or "", 32)
                 add(
                     Record(
                         True,
@@ -175,7 +180,7 @@ def traces_from(request: TracesRequest) -> Batch:
                         _nanoseconds(span.start_time_unix_nano),
                         _nanoseconds(span.end_time_unix_nano),
                         0,
-                        valid_id(span.trace_id or "", 32),
+                        trace_id,
                         valid_id(span.span_id or "", 16),
                         _enum(span.status.code) if span.status else 0,
                     )
@@ -216,16 +221,16 @@ def logs_from(request: LogsRequest) -> Batch:
 
 def attributes_from(pairs: list[KeyValue] | None) -> dict[str, Any]:
     """Attributes as a dict; of equal keys the last one counts."""
-    found: dict[str, Any] = {}
-    for pair in pairs or ():
-        value = pair.value
-        if value is None:
-            found[pair.key or ""] = None
-        elif value.string_value is not None:
-            found[pair.key or ""] = value.string_value
-        else:
-            found[pair.key or ""] = value_from(value)
-    return found
+    if not pairs:
+        return {}
+    return {
+        pair.key or "": None
+        if (value := pair.value) is None
+        else value_from(value)
+        if (text := value.string_value) is None
+        else text
+        for pair in pairs
+    }
 
 
 def value_from(value: AnyValue, depth: int = 0) -> Any:
@@ -271,8 +276,14 @@ def _double(value: int | float | str) -> float | None:
 def _nanoseconds(value: Number) -> int:
     """fixed64. What is no number, or negative, is a time of 0: absent. What is too large stays too large."""
     if isinstance(value, str):
-        value = int(value) if value.isascii() and value.isdecimal() and len(value) <= 40 else 0
-    return min(int(value), UINT64_MAX) if value and 0 < value < float("inf") else 0
+        if not (value.isascii() and value.isdecimal()) or len(value) > 40:
+            return 0
+        number = int(value)
+    elif value and 0 < value < INFINITY:
+        number = int(value)
+    else:
+        return 0
+    return number if number <= UINT64_MAX else UINT64_MAX
 
 
 def _enum(value: int | str | None) -> int:

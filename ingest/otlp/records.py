@@ -62,7 +62,7 @@ def valid_id(text: str, digits: int) -> str:
     if len(text) != digits:
         return ""
     text = text.lower()
-    return text if text.strip("0123456789abcdef") == "" and text.strip("0") else ""
+    return text if not text.strip("0123456789abcdef") and text.strip("0") else ""
 
 
 def bound_records(numbers: Iterable[int]) -> None:
