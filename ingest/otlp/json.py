@@ -262,7 +262,7 @@ def _integer(value: int | float | str) -> int | float | None:
         value = int(value)
     elif isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
         value = int(value)
-    return value if isinstance(value, float) or value in INT64 else float(value)
+    return value if isinstance(value, float) or value in INT64 else _double(value)
 
 
 def _double(value: int | float | str) -> float | None:
