@@ -16,6 +16,7 @@ from benchmarks.fuzz.bodies import Bodies, Body
 
 ANSWER_WITHIN = 30.0  # seconds
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+LAST_CHUNK = b"0\r\n\r\n"
 CLOSES = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 REFUSED = re.compile(rb"(\d+) of (\d+) refused: ([^\x00-\x08]*)")
 IN_STORAGE = (b"no_consent", b"do_not_track", b"unstorable", b"base_telemetry_off")  # decided in there
@@ -53,11 +54,15 @@ class Connection:
             received += more
         head, content = received[: end + 2], received[end + 4 :]
         declared = LENGTH.search(head)
-        while declared and len(content) < int(declared[1]):
-            content += self._socket.recv(65_536)
-        if CLOSES.search(head) or not declared:
+        while not (len(content) >= int(declared[1]) if declared else content.endswith(LAST_CHUNK)):
+            more = self._socket.recv(65_536)
+            if not more:
+                self.close()
+                return 0, content
+            content += more
+        if CLOSES.search(head):
             self.close()
-        return int(head[9:12]), content
+        return int(head[9:12]), content if declared else unchunked(content)
 
     def close(self) -> None:
         if self._socket is not None:
@@ -89,6 +94,15 @@ class Tally:
     def as_json(self) -> dict[str, Any]:
         told = {"statuses": self.statuses, "stored": self.stored}
         return told | {"slowest": self.slowest, "kept": self.kept}
+
+
+def unchunked(content: bytes) -> bytes:
+    """What the chunks of a whole answer hold; extensions and trailers are not expected."""
+    found = b""
+    while content:
+        size, _, content = content.partition(b"\r\n")
+        found, content = found + content[: int(size, 16)], content[int(size, 16) + 2 :]
+    return found
 
 
 def reached_storage(body: Body, answer: bytes) -> bool:
