@@ -5,21 +5,18 @@ what is sent; the end of stdin asks for the end. It says on stdout, in lines of 
 and at last all that it has sent. Times within a run are CLOCK_MONOTONIC, which all processes share.
 """
 
-import http.client
 import json
 import random
-import socket
 import sys
 import threading
 import time
 from collections import Counter
 from typing import Any
 
-from benchmarks.faults.records import MIXED, Piece, Request, request
+from benchmarks.faults.records import MIXED, Piece
+from benchmarks.faults.transport import PARTLY, TAKEN, Grpc, Http, Transport
 
 SIZES = (1, 1, 3, 10, 40, 100, 256, 512)  # records in a request
-RESEND = frozenset({429, 502, 503, 504})  # OTLP 1.11, "Retryable Response Codes"
-ANSWER_WITHIN = 10.0  # seconds; the default of the SDKs
 PATIENCE = 90.0  # seconds that the last request of a sender may still take
 MICROSECONDS_OF_SENDER = 1_000_000_000  # each sender has this stretch of time for its records
 
@@ -30,6 +27,7 @@ class Orders:
     def __init__(self, given: dict[str, Any]) -> None:
         self.host: str = given["host"]
         self.ports: list[int] = given["ports"]
+        self.grpc_port: int = given["grpc_port"]
         self.key: str = given["key"]
         self.base: int = given["base"]  # microseconds since 1970 of the first sender's first record
         self.first_sender: int = given["first_sender"]
@@ -48,9 +46,8 @@ class Sender(threading.Thread):
         super().__init__(daemon=True)
         self.orders, self._stopping = orders, stopping
         self._next = orders.base + number * MICROSECONDS_OF_SENDER
-        self._port = orders.ports[number % len(orders.ports)]
         self._choose = random.Random(number)
-        self._connection: http.client.HTTPConnection | None = None
+        self._transport = self._made(number)
         self.outcomes: Counter[str] = Counter()
         self.acknowledged = 0  # records
         self.last_acknowledged = 0.0  # when the attempt began that was acknowledged last
@@ -59,19 +56,26 @@ class Sender(threading.Thread):
         self.sent: list[tuple[int, int, int, str, int, int]] = []  # as clients.Sent
         self._attempt_at = 0  # microseconds since 1970
 
+    def _made(self, number: int) -> Transport:
+        """One sender in four speaks gRPC; the others share the HTTP ports."""
+        orders = self.orders
+        if number % 4 == 3 and orders.grpc_port:
+            return Grpc(orders.host, orders.grpc_port, orders.key)
+        port = orders.ports[number % len(orders.ports)]
+        return Http(orders.host, port, orders.key, orders.disconnects, self._choose)
+
     def run(self) -> None:
         while not self._stopping.is_set():
             begin = time.monotonic()
             piece, is_refused = self._piece()
-            wire = request(piece)
-            end, attempts = self._send_until_answered(wire, is_refused)
+            end, attempts = self._send_until_answered(piece, is_refused)
             self.sent.append((*piece, end, attempts, self._attempt_at))
             if end == "acknowledged":
                 self.acknowledged += piece.count
             if self.orders.rate:
                 own_rate = self.orders.rate / self.orders.senders
                 self._stopping.wait(max(0.0, begin + piece.count / own_rate - time.monotonic()))
-        self._close()
+        self._transport.close()
 
     def _piece(self) -> tuple[Piece, bool]:
         count = self._choose.choice(SIZES)
@@ -82,7 +86,7 @@ class Sender(threading.Thread):
         offset = self._choose.choice(self.orders.offsets + self.orders.refused)
         return Piece(first + offset, count, MIXED), offset in self.orders.refused
 
-    def _send_until_answered(self, wire: Request, is_refused: bool) -> tuple[str, int]:
+    def _send_until_answered(self, piece: Piece, is_refused: bool) -> tuple[str, int]:
         give_up_at, attempts, pause = 0.0, 0, 0.1
         while True:
             if self._stopping.is_set():
@@ -90,71 +94,24 @@ class Sender(threading.Thread):
                 if time.monotonic() > give_up_at:
                     return "given up", attempts
             attempts += 1
-            outcome, wait = self._attempt(wire, is_refused)
+            sent, self._attempt_at = time.monotonic(), time.time_ns() // 1000
+            outcome, means, after = self._transport.attempt(piece)
+            if means == PARTLY and not is_refused:
+                outcome, means = f"{outcome} without a reason", "rejected"
             self.outcomes[outcome] += 1
-            if outcome in ("200", "200 refused"):
-                return ("acknowledged" if outcome == "200" else "refused"), attempts
-            if outcome.startswith("broke off") and self._choose.random() < 0.2:
-                return "given up", attempts
-            if outcome.isdecimal() and int(outcome) not in RESEND:
-                return "rejected", attempts
-            pause = min(pause * 2, 2.0) if wait is None else pause
-            time.sleep((pause if wait is None else wait) * self._choose.uniform(0.8, 1.2))
-
-    def _attempt(self, wire: Request, is_refused: bool) -> tuple[str, float | None]:
-        """What became of it, and the seconds that the server asks to wait."""
-        if self._choose.random() < self.orders.disconnects:
-            return self._break_off(wire), 0.0
-        sent, self._attempt_at = time.monotonic(), time.time_ns() // 1000
-        try:
-            connection = self._connected()
-            connection.request("POST", wire.path, wire.body, self._headers(wire))
-            answer = connection.getresponse()
-            body = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._close()
-            return f"connection: {type(error).__name__}", None
-        if answer.status == 200:
-            if len(body) <= 2:
+            if means == TAKEN:
                 self.last_acknowledged = sent
                 self.answers.append((sent, time.monotonic()))
-                return "200", None
-            return ("200 refused" if is_refused else "200 but refused some"), None
-        after = answer.headers.get("Retry-After")
-        if after is not None:
-            self.retry_after.add(after)
-        return str(answer.status), float(after) if after and after.isdecimal() else None
-
-    def _break_off(self, wire: Request) -> str:
-        """Go away in the middle of the body, or after it and before the answer."""
-        in_the_middle = self._choose.random() < 0.5
-        lines = [f"POST {wire.path} HTTP/1.1", f"Host: {self.orders.host}"]
-        lines += [f"{name}: {value}" for name, value in self._headers(wire).items()]
-        lines += [f"Content-Length: {len(wire.body)}", "", ""]
-        raw = "\r\n".join(lines).encode()
-        raw += wire.body[: len(wire.body) // 2] if in_the_middle else wire.body
-        try:
-            with socket.create_connection((self.orders.host, self._port), timeout=ANSWER_WITHIN) as wild:
-                if self._choose.random() < 0.5:  # a reset instead of an orderly end
-                    wild.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                wild.sendall(raw)
-                time.sleep(self._choose.choice([0.0, 0.001, 0.01]))
-        except OSError as error:
-            return f"connection: {type(error).__name__}"
-        return "broke off in the body" if in_the_middle else "broke off before the answer"
-
-    def _headers(self, wire: Request) -> dict[str, str]:
-        return wire.headers | {"Authorization": f"Bearer {self.orders.key}"}
-
-    def _connected(self) -> http.client.HTTPConnection:
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection(self.orders.host, self._port, timeout=ANSWER_WITHIN)
-        return self._connection
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+                return "acknowledged", attempts
+            if means in (PARTLY, "rejected"):
+                return ("refused" if means == PARTLY else "rejected"), attempts
+            if means == "broke off" and self._choose.random() < 0.2:
+                return "given up", attempts
+            if after is not None:
+                self.retry_after.add(after)
+            pause = min(pause * 2, 2.0)
+            wait = float(after) if after and after.isdecimal() else 0.0 if means == "broke off" else pause
+            time.sleep(wait * self._choose.uniform(0.8, 1.2))
 
 
 def say(**what: Any) -> None:

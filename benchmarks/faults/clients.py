@@ -40,6 +40,7 @@ class Clients:
         *,
         host: str,
         ports: list[int],
+        grpc_port: int,
         key: str,
         base: int,
         processes: int = 2,
@@ -54,8 +55,8 @@ class Clients:
         self._processes, self._readers = [], []
         for number in range(processes):
             orders = {
-                "host": host, "ports": ports, "key": key, "base": base, "first_sender": number * each,
-                "senders": each, "rate": rate / processes, "disconnects": disconnects,
+                "host": host, "ports": ports, "grpc_port": grpc_port, "key": key, "base": base,
+                "first_sender": number * each, "senders": each, "rate": rate / processes, "disconnects": disconnects,
                 "offsets": offsets or [0], "refused": refused or [],
             }  # fmt: skip
             process = subprocess.Popen(

@@ -80,12 +80,13 @@ class Instance:
         inherited = {name: value for name, value in os.environ.items() if name not in OURS}
         self.environment = inherited | {"CANDID_DATA_DIR": str(data_dir), "PYTHONDONTWRITEBYTECODE": "1"}
         self.environment |= variables
-        self.port, self.otlp_port, grpc_port = free_ports(3)
+        self.port, self.otlp_port, self.grpc_port = free_ports(3)
         self.log: list[str] = []
         self.process = subprocess.Popen(
             [
                 sys.executable, "manage.py", "up", "--data-dir", str(data_dir), "--workers", str(workers),
-                "--port", str(self.port), "--otlp-port", str(self.otlp_port), "--grpc-port", str(grpc_port),
+                "--port", str(self.port), "--otlp-port", str(self.otlp_port),
+                "--grpc-port", str(self.grpc_port),
             ],
             cwd=ROOT, env=self.environment, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -156,6 +157,9 @@ class Instance:
         children = [child for master in masters for child in children_of(master)]
         return [child for child in children if "resource_tracker" not in command(child)]
 
+    def grpc_servers(self) -> list[psutil.Process]:
+        return [one for one in children_of(psutil.Process(self.process.pid)) if "serve_grpc" in command(one)]
+
     def redis(self) -> psutil.Process:
         return next(one for one in self.processes() if "redis-server" in command(one))
 
@@ -214,7 +218,13 @@ class Memory:
     """The peaks of memory, in MB, by kind of process: of the biggest one, and of all together."""
 
     EVERY = 0.5  # seconds
-    KINDS = (("redis", "redis-server"), ("postgres", "postgres"), ("web", "granian"), ("jobs", "celery"))
+    KINDS = (
+        ("redis", "redis-server"),
+        ("postgres", "postgres"),
+        ("web", "granian"),
+        ("grpc", "serve_grpc"),
+        ("jobs", "celery"),
+    )
 
     def __init__(self, instance: Instance, others: Callable[[], list[psutil.Process]]) -> None:
         self._instance, self._others = instance, others  # servers that `up` has not started

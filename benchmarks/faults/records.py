@@ -57,7 +57,7 @@ def user(number: int) -> str:
 def request(piece: Piece) -> Request:
     """The same bytes, except for gzip's own, whenever a piece is sent again."""
     headers = {"Content-Type": piece.content_type}
-    body = _protobuf(piece) if piece.content_type == PROTOBUF else _json(piece)
+    body = protobuf(piece) if piece.content_type == PROTOBUF else _json(piece)
     if piece.is_compressed:
         headers["Content-Encoding"] = "gzip"
         body = gzip.compress(body, 1)
@@ -133,7 +133,8 @@ def _pairs(attributes: dict[str, str | int]) -> list[dict[str, Any]]:
     ]
 
 
-def _protobuf(piece: Piece) -> bytes:
+def protobuf(piece: Piece) -> bytes:
+    """An Export…ServiceRequest, as gRPC sends it too."""
     message: Any = ExportLogsServiceRequest() if piece.are_logs else ExportTraceServiceRequest()
     group = message.resource_logs.add() if piece.are_logs else message.resource_spans.add()
     _fill(group.resource.attributes, _RESOURCE)

@@ -15,12 +15,14 @@ from benchmarks.faults.clients import Clients, Results
 from benchmarks.faults.instance import Instance, Memory, until
 from benchmarks.faults.records import microseconds
 from benchmarks.faults.scenarios import Scenario
+from benchmarks.faults.transport import RESEND, RESEND_GRPC
 from benchmarks.faults.verify import Findings, truncate, verify
 
 RECOVERY_WITHIN = 120.0  # seconds
 WEB_MEMORY = 400.0  # MB of one web process at most
 RETRY_AFTER = {str(seconds) for seconds in range(1, 6)}  # longer than their budget makes SDKs give up
-FINE = {"200", "200 refused", "429", "502", "503", "504"}
+FINE = {"200", "200 in part", "gRPC OK", "gRPC OK in part"}
+FINE |= RESEND | {f"gRPC {name}" for name in RESEND_GRPC}
 Progress = Callable[[int, int, str], None]  # strikes, acknowledged records, what was done last
 
 
@@ -117,6 +119,7 @@ def _clients(scenario: Scenario, running: Instance, rate: float) -> Clients:
     return Clients(
         host=running.host,
         ports=running.ports,
+        grpc_port=running.grpc_port,
         key=running.prepared.key,
         base=microseconds(two_days_ago),
         processes=4 if scenario.connections > 16 else 2,

@@ -80,19 +80,19 @@ SELECT count(*) FROM pg_stat_activity
 
 class Workers(Scenario):
     name = "workers"
-    covers = "kill -9 of a web worker, now and then of all workers of a port"
+    covers = "kill -9 of a web worker, now and then of all workers of a port, or of a gRPC server"
     may_be_refused = True
     pause = 1.5
 
     def strike(self, instance: Instance, clients: Clients, number: int) -> str:
         port = instance.ports[number % 2]
-        workers = instance.web_workers(port)
+        workers = instance.grpc_servers() if number % 4 == 3 else instance.web_workers(port)
         if number % 5 != 4:
             workers = workers and [self.choose.choice(workers)]
         self.await_commit(instance)
         for worker in workers:
             kill(worker)
-        return f"{len(workers)} web worker(s)"
+        return f"{len(workers)} {'gRPC server' if number % 4 == 3 else 'web worker'}(s)"
 
 
 class Masters(Scenario):
@@ -256,12 +256,12 @@ class Disk(Scenario):
 
     def strike(self, instance: Instance, clients: Clients, number: int) -> str:
         ballast = instance.data_dir / "ballast"
-        before, begin = clients.outcomes["503"], time.monotonic()
+        before, begin = felt(clients), time.monotonic()
         try:
             with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                 while file.write(bytes(1 << 20)):
                     pass
-            was_felt = until(lambda: clients.outcomes["503"] > before, 20)
+            was_felt = until(lambda: felt(clients) > before, 20)
             time.sleep(self.choose.uniform(0.5, 3.0))
         finally:
             ballast.unlink()
@@ -360,6 +360,11 @@ def kill(process: psutil.Process | None) -> None:
 
 def count(database: psycopg.Connection[Any]) -> int:
     return sum((database.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,))[0] for table in TABLES)
+
+
+def felt(clients: Clients) -> int:
+    """How often a client was told that it cannot be stored now."""
+    return clients.outcomes["503"] + clients.outcomes["gRPC UNAVAILABLE"]
 
 
 def broken_off(clients: Clients) -> int:

@@ -46,7 +46,7 @@ def test_a_killed_postgres_loses_nothing_and_comes_back(instance: Instance, tmp_
 
 def test_a_killed_redis_is_not_even_noticed(instance: Instance, tmp_path: Path) -> None:
     outcome = hurt(instance, Redis(), kills=1, tmp_path=tmp_path)
-    assert set(outcome.outcomes) == {"200"}
+    assert set(outcome.outcomes) == {"200", "gRPC OK"}
 
 
 def test_without_a_database_senders_are_asked_to_come_again(instance: Instance, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_without_a_database_senders_are_asked_to_come_again(instance: Instance, 
     scenario.hold = 1.5
     outcome = hurt(instance, scenario, kills=2, tmp_path=tmp_path)
     assert outcome.outcomes["503"] >= 4
-    assert set(outcome.outcomes) == {"200", "503"}
+    assert set(outcome.outcomes) == {"200", "503", "gRPC OK", "gRPC UNAVAILABLE"}
     assert outcome.retry_after
 
 
