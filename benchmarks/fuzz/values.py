@@ -9,15 +9,15 @@ from ingest.rows import PAGE_PATHS
 
 # fmt: off
 ODD_TEXTS = (
-    "", " ", "\u0000", "a\u0000b", "\ud800", "\udfff\ud800", "\uffff", "\U0010ffff", "\u202e\u200b", "\ufeff",
-    "é" * 300, "x" * 5000, "%00", "../../etc/passwd", "';DROP TABLE x;--", "{}", "[]", "null", "NaN",
-    "\\u0000", "1" * 400, "١٢٣", "-1", "1e999", "0x10", "١" * 40, "\r\nX: y", "a/b/c",
-    "/a//b/../{id}?q=1#f", "http://[::1", "https://user:pw@h:99999/p?q", "/" * 300, "/a" * 200,
-    "{" * 200, ":" * 100, "jane@example.com", "::ffff:1", "203.0.113.77", "4111111111111111", "eyJhbGciOi.J9.x", "None",
-    "undefined", "true", "GET", "QUERY", "page.view", "login", "error.x", "a.b.c.d.e.f", ".", "..", "$",
-    "$pageview", "base_telemetry.heartbeat", "analytics.login", "base_telemetry.first_seen", "session.start", "cloud",
-    "self_hosted", "on", "off", "1.2.3", "Linux", "UTC", "2026-11-23T00:00:00Z", "feature_usage",
-    "endpoint_usage", "user_activity", "performance", "exception",
+    "", " ", "\u0000", "a\u0000b", "\ud800", "\udfff\ud800", "\uffff", "\U0010ffff", "\u202e\u200b",
+    "\ufeff", "é" * 300, "x" * 5000, "%00", "../../etc/passwd", "';DROP TABLE x;--", "{}", "[]", "null",
+    "NaN", "\\u0000", "1" * 400, "١٢٣", "-1", "1e999", "0x10", "١" * 40, "\r\nX: y", "a/b/c",
+    "/a//b/../{id}?q=1#f", "http://[::1", "https://user:pw@h:99999/p?q", "/" * 300, "/a" * 200, "{" * 200,
+    ":" * 100, "jane@example.com", "::ffff:1", "203.0.113.77", "4111111111111111", "eyJhbGciOi.J9.x",
+    "None", "undefined", "true", "GET", "QUERY", "page.view", "login", "error.x", "a.b.c.d.e.f", ".",
+    "..", "$", "$pageview", "base_telemetry.heartbeat", "analytics.login", "base_telemetry.first_seen",
+    "session.start", "cloud", "self_hosted", "on", "off", "1.2.3", "Linux", "UTC", "2026-11-23T00:00:00Z",
+    "feature_usage", "endpoint_usage", "user_activity", "performance", "exception",
 )
 # fmt: on
 ODD_INTEGERS = (
