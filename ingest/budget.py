@@ -12,36 +12,29 @@ class Budget:
     """A number of bytes, shared by all requests of a process."""
 
     def __init__(self, most: int) -> None:
-        self._most, self.held = most, 0
-        self._lock = threading.Lock()
+        self.most, self.held = most, 0
+        self.lock = threading.Lock()
 
     def share(self) -> "Share":
         return Share(self)
-
-    def take(self, size: int) -> None:
-        """Raises `Busy` when there is no room."""
-        with self._lock:
-            if self.held + size > self._most:
-                raise Busy
-            self.held += size
-
-    def give_back(self, size: int) -> None:
-        with self._lock:
-            self.held -= size
 
 
 class Share:
     """What one request holds."""
 
     def __init__(self, budget: Budget) -> None:
-        self._budget, self._size = budget, 0
+        self._budget, self._size, self._is_over = budget, 0, False
 
     def take(self, size: int) -> None:
-        """Hold so many bytes more. Raises `Busy`."""
-        self._budget.take(size)
-        self._size += size
+        """Hold so many bytes more. Raises `Busy` when there is no room, or the request is over."""
+        with self._budget.lock:
+            if self._is_over or self._budget.held + size > self._budget.most:
+                raise Busy
+            self._budget.held += size
+            self._size += size
 
     def give_back(self) -> None:
         """All of it, at the request's end."""
-        self._budget.give_back(self._size)
-        self._size = 0
+        with self._budget.lock:
+            self._budget.held -= self._size
+            self._size, self._is_over = 0, True

@@ -45,6 +45,7 @@ REASONS = {
     500: "our_mistake",
     503: "unavailable",
 }
+LIMITS = ("rate_limited", "busy")  # reasons that are measured as such
 
 
 class Failure(Exception):

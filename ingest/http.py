@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from consent.keys import authenticate
 from ingest import body, cors, measures, rates, traffic
 from ingest.exchange import Answer, Export, media_type_of, read_head
-from ingest.failures import CODES, Failure, failure_of
+from ingest.failures import CODES, LIMITS, Failure, failure_of
 from ingest.otlp import status
 from ingest.receive import receive
 
@@ -72,7 +72,7 @@ def refuse(export: Export, error: Exception) -> Answer:
     failure = failure_of(error)
     key_id = export.key.pk if export.key else None
     traffic.reject(key_id, export.signal, failure.reason, transport="http", status=failure.code)
-    if failure.reason in ("rate_limited", "busy"):
+    if failure.reason in LIMITS:
         measures.RATE_LIMITED.labels("http", failure.reason).inc()
     encoding = export.encoding or status.JSON
     content = status.failure(encoding, CODES[failure.code], failure.message)

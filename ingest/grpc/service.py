@@ -17,9 +17,9 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from consent.keys import authenticate
-from ingest import measures, traffic
+from ingest import measures, rates, traffic
 from ingest.body import BodyRefused, inflate
-from ingest.failures import CODES, Failure, failure_of
+from ingest.failures import CODES, LIMITS, Failure, failure_of
 from ingest.grpc.admission import Admission
 from ingest.otlp import status
 from ingest.receive import receive
@@ -169,7 +169,7 @@ class Call:
             raise
         finally:
             traffic.reject(self.key_id, self.signal, reason, transport="grpc", status=self.status)
-            if reason in ("rate_limited", "busy"):
+            if reason in LIMITS:
                 measures.RATE_LIMITED.labels("grpc", reason).inc()
 
 
@@ -187,6 +187,7 @@ def _answer(signal: str, credentials: Mapping[str, str], message: bytes, do_not_
     try:
         key = authenticate(credentials, "ingest")
         traffic.note_use(key.pk)
+        rates.spend(key)
         answer = receive(
             signal=signal, encoding=status.PROTOBUF, body=message, key=key, do_not_track=do_not_track
         )

@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from consent.keys import KeyRefused, authenticate, issue_key, note_use, revoke_key
@@ -79,3 +79,39 @@ def test_the_command_prints_only_the_key(capsys):
     assert printed == printed.strip() + "\n"
     assert key.scopes == ["consent", "ingest"]
     assert key.organization == pseudonym("organization", "acme")
+
+
+def test_a_publishable_key_holds_with_its_origin_only():
+    text, key = issue_key(name="page", scopes=["ingest"], origins=["https://App.example:443/"])
+    assert (text[:8], key.is_publishable, key.origins) == ("cnd_pub_", True, ["https://app.example"])
+    shown = {"authorization": f"Bearer {text}"}
+    assert authenticate(shown | {"origin": "https://app.example"}, "ingest") == key
+    for origin in ("", "https://app.example.evil.example", "null"):
+        with pytest.raises(KeyRefused) as refused:
+            authenticate(shown | {"origin": origin}, "ingest")
+        assert (refused.value.status, refused.value.reason) == (403, "wrong_origin")
+
+
+def test_a_publishable_key_can_only_send_events():
+    with pytest.raises(ValueError, match="'ingest' only"):
+        issue_key(name="page", scopes=["ingest", "reports"], origins=["https://app.example"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "*", "app.example", "https://", "https://*.app.example", "https://app.example/page", "ftp://a"),
+        *("https://user@app.example", "https://app.example:99999", "https://app.example?a=1", "null"),
+    ],
+)
+def test_what_is_no_origin_is_refused(text):
+    with pytest.raises(ValueError, match="is no origin"):
+        issue_key(name="page", scopes=["ingest"], origins=[text])
+
+
+def test_the_command_makes_publishable_keys(capsys):
+    call_command("issue_key", "page", "--publishable", "--origin", "http://localhost:3000")
+    assert capsys.readouterr().out.startswith("cnd_pub_")
+    assert Key.objects.get().origins == ["http://localhost:3000"]
+    with pytest.raises(CommandError, match="go together"):
+        call_command("issue_key", "page", "--publishable")

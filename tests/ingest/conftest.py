@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from ingest import traffic
+from ingest import cors, traffic
 from ingest.names import known_names
 
 NODE = Path(__file__).parent.parent / "node"
@@ -16,10 +16,11 @@ NODE = Path(__file__).parent.parent / "node"
 
 @pytest.fixture(autouse=True)
 def _quiet_ingest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts are written when a test says so, not by the thread; memories of names are empty."""
+    """Counts are written when a test says so, not by the thread; memories are empty."""
     monkeypatch.setattr(traffic, "_ensure_started", lambda: None)
     traffic._waiting.clear()
     known_names.forget()
+    monkeypatch.setattr(cors, "_known", cors._Known())
 
 
 @pytest.fixture

@@ -2,28 +2,41 @@
 
 import http.client
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+from telemetry_site.management.commands import up
 from tests import instances
+
+
+class Running(NamedTuple):
+    address: str
+    process: subprocess.Popen[bytes]
 
 
 @contextmanager
 def receiver(log: Path, *, target: str = "telemetry_site.rsgi_otlp", **settings: str) -> Iterator[str]:
     """Start it, give its address, and stop it at the end. `settings` are environment variables."""
+    with running(log, target=target, **settings) as here:
+        yield here.address
+
+
+@contextmanager
+def running(log: Path, *, target: str = "telemetry_site.rsgi_otlp", **settings: str) -> Iterator[Running]:
+    """The same, with granian's own process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # fmt: off
-    arguments = [
-        "-m", "granian", "--interface", "rsgi", "--http", "1", "--host", "127.0.0.1", "--port", str(port),
-        "--http1-header-read-timeout", "1500", "--no-ws", "--log-level", "warning", f"{target}:application",
-    ]
-    # fmt: on
-    with instances.process(*arguments, env=instances.environment(DEBUG="1", **settings), log=log):
+    options = {"host": "127.0.0.1", "workers": 1}
+    _python, *arguments, application = up.granian(f"{target}:application", options, port)
+    arguments += ["--http1-header-read-timeout", "1500", application]  # ms
+    environment = instances.environment(DEBUG="1", **settings)
+    with instances.process(*arguments, env=environment, log=log) as process:
         instances.until(lambda: _answers(port), what="the OTLP port answers /health")
-        yield f"http://127.0.0.1:{port}"
+        yield Running(f"http://127.0.0.1:{port}", process)
 
 
 def _answers(port: int) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import platform
+import resource
 import socket
 import sys
 import urllib.error
@@ -163,11 +164,21 @@ def supervise(
         Program("worker", celery("worker", f"--hostname={node}", *WORKER_OPTIONS), CELERY_ENVIRONMENT),
         Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT),
     ]
+    open_files()
     with metrics.directory(settings.DATA_DIR) as figures:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(figures)  # for the programs
         return Supervisor(
             programs, output, directory=settings.BASE_DIR, missing=missing, announce=announce, watch=watch
         ).run()
+
+
+def open_files() -> None:
+    """Let the programs open as many files as they may have connections, where the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + 1024
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def granian(target: str, options: dict[str, Any], port: int) -> list[str]:
