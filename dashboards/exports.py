@@ -23,6 +23,7 @@ from analytics.reports.features import features_report
 from analytics.reports.filters import ReportFilters
 from analytics.reports.installations import KindRow, installations_report
 from analytics.reports.retention import TRIANGLE_WEEKS, CohortRow, retention_report
+from analytics.reports.sessions import sessions_report
 
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection").
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -66,9 +67,9 @@ def _active_users(filters: ReportFilters, query: Mapping[str, str]) -> Exported:
     ]
     named = ("yesterday", "wau", "mau", "average", "stickiness", "period_users")
     headline = {name: getattr(report, name) for name in named}
-    return Exported(
-        rows, {"metric": report.metric, "headline": headline, "users_so_far": report.users_so_far}
-    )
+    sessions = suppression.suppress_sessions(sessions_report(filters))
+    details = {"metric": report.metric, "headline": headline, "users_so_far": report.users_so_far}
+    return Exported(rows, details | {"sessions": sessions})
 
 
 def _features(filters: ReportFilters, query: Mapping[str, str]) -> Exported:
@@ -174,7 +175,7 @@ EXPORTS = {
                 Column("complete", "flag", "false for today, which is not over"),
                 Column("previous_all", "count", PREVIOUS),
             ),
-            ("active_user", "dau", "wau", "mau", "stickiness"),
+            ("active_user", "dau", "wau", "mau", "stickiness", "sessions"),
             _active_users,
         ),
         Export(
@@ -301,7 +302,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        value = {
+            field.name: getattr(value, field.name)
+            for field in dataclasses.fields(value)
+            if field.name != "filters"
+        }
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, dict):

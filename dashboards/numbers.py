@@ -61,6 +61,16 @@ def milliseconds(value: Measure) -> str:
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
+def seconds(value: Measure) -> str:
+    """45 s, 18 min, 2 h 5 min"""
+    if not isinstance(value, int | float):
+        return _instead(value)
+    if value < 60:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def round_milliseconds(value: float) -> str:
     """For axes: 1 s, 1.5 s, 50 ms."""
     return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms"

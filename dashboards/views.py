@@ -22,6 +22,7 @@ from analytics.reports.features import feature_report, features_report
 from analytics.reports.filters import ACTIVITIES, DEPLOYMENTS, METRICS, ReportFilters
 from analytics.reports.installations import InstallationsReport, installations_report
 from analytics.reports.retention import retention_report
+from analytics.reports.sessions import sessions_report
 from dashboards import charts, heat, tables
 from dashboards.filters import filter_bar
 from dashboards.numbers import round_milliseconds
@@ -59,6 +60,7 @@ class ShowAll(NamedTuple):
 @report_page
 def active_users(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     report = suppression.suppress_active_users(active_users_report(filters))
+    sessions = suppression.suppress_sessions(sessions_report(filters))
     rows, show_all = _shortened(request, tables.active_day_rows(report))
     return page(
         request,
@@ -68,6 +70,7 @@ def active_users(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         filters=filters,
         bar=filter_bar(request, filters, report="daily-active-users", kept=("rows",)),
         report=report,
+        sessions=sessions,
         plot=charts.active_users_plot(report),
         rows=rows,
         show_all=show_all,

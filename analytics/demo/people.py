@@ -39,7 +39,7 @@ def population(random: np.random.Generator, *, people: int, days: int, today: da
     signed_up = _sign_ups(random, people, days, weekday)
     cohort = np.clip(signed_up, 0, None) / days
     self_hosted = np.array([one.deployment_type == "self-hosted" for one in CUSTOMERS])[customer]
-    stays = (signed_up < 0) | (random.random(people) < 0.27 + 0.17 * cohort + 0.06 * self_hosted)
+    stays = (signed_up < 0) | (random.random(people) < 0.2 + 0.32 * cohort + 0.06 * self_hosted)
     lifetime = np.where(stays, random.exponential(420, people), random.exponential(1.1, people))
     habit = np.where(stays, 0.25 + 0.65 * random.beta(2.2, 2.0, people), 0.5)
     day = np.arange(days)

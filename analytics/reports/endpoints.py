@@ -1,14 +1,17 @@
 """Endpoint performance: requests, exact percentiles of their duration, and how many failed (status ≥ 500)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from analytics.periods import day_starts_at, days_between
+import numpy as np
+
+from analytics.periods import days_between
 from analytics.reports.cells import Count, Measure, exact, ratio
+from analytics.reports.columns import PERSON, WITHDRAWN, with_withdrawn
 from analytics.reports.filters import ReportFilters
-from analytics.reports.source import DAY, Segment, people, report_cursor, segment
+from analytics.reports.requests import Measures, Name, Requests
+from analytics.reports.source import DAY, Segment, report_cursor, segment
 
 
 class EndpointRow(NamedTuple):
@@ -95,70 +98,16 @@ class EndpointReport:
     latency: list[LatencyCell]  # only cells that hold requests
 
 
-MEASURES = """count(*) AS requests, count(*) FILTER (WHERE failed) AS errors, avg(duration_ms) AS mean,
-           percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY duration_ms) AS percentiles"""
-
-# One scan; then each figure from its own rows: percentiles can't be had from percentiles. Endpoints
-# travel as numbers, because sorting by their names took longer than all the percentiles.
+# One scan, a row for each endpoint and method: all its requests, as columns that numpy reads as they come.
+# Percentiles can't be had from percentiles, so each figure needs its own sorting: eight in SQL, one here.
 REQUESTS = f"""
-WITH names AS MATERIALIZED (
-    SELECT endpoint, method, row_number() OVER () AS number
-      FROM (SELECT DISTINCT endpoint, method FROM analytics_endpoint_usage WHERE {{where}}) AS known
-), requests AS MATERIALIZED (
-    SELECT number, {DAY} AS day, duration_ms, status_code >= 500 AS failed
-      FROM analytics_endpoint_usage JOIN names USING (endpoint, method) WHERE {{where}}
-), measured AS (
-    SELECT 'range' AS span, number, NULL::date AS day, {MEASURES}
-      FROM requests WHERE day >= %(first)s GROUP BY 2
-    UNION ALL
-    SELECT 'complete', number, NULL, {MEASURES}
-      FROM requests WHERE day BETWEEN %(first)s AND %(last_complete)s AND %(today_counts)s GROUP BY 2
-    UNION ALL
-    SELECT 'before', number, NULL, {MEASURES} FROM requests WHERE day <= %(last_before)s GROUP BY 2
-    UNION ALL
-    SELECT 'range', NULL, NULL, {MEASURES} FROM requests WHERE day >= %(first)s AND %(total)s
-    UNION ALL
-    SELECT 'complete', NULL, NULL, {MEASURES} FROM requests
-     WHERE day BETWEEN %(first)s AND %(last_complete)s AND %(today_counts)s AND %(total)s
-    UNION ALL
-    SELECT 'before', NULL, NULL, {MEASURES} FROM requests WHERE day <= %(last_before)s AND %(total)s
-    UNION ALL
-    SELECT 'day', NULL, day, {MEASURES} FROM requests WHERE %(total)s GROUP BY 3
-    UNION ALL
-    SELECT 'day', number, day, {MEASURES}
-      FROM requests WHERE day >= %(first)s OR NOT %(total)s GROUP BY 2, 3
-)
-SELECT span, coalesce(endpoint, ''), coalesce(method, ''), day, requests, errors, mean, percentiles
-  FROM measured LEFT JOIN names USING (number)
-"""
-
-USERS = f"""
-WITH seen AS MATERIALIZED (
-    SELECT DISTINCT endpoint, method, {DAY} AS day, user_id FROM analytics_endpoint_usage WHERE {{where}}
-), person AS MATERIALIZED (
-    SELECT endpoint, method, user_id, bool_or(day >= %(first)s) AS range,
-           bool_or(day BETWEEN %(first)s AND %(last_complete)s) AS complete,
-           bool_or(day <= %(last_before)s) AS before
-      FROM seen GROUP BY 1, 2, 3
-), anywhere AS (
-    SELECT user_id, bool_or(range) AS range, bool_or(complete) AS complete, bool_or(before) AS before
-      FROM person WHERE %(total)s GROUP BY 1
-), on_day AS (
-    SELECT DISTINCT day, user_id FROM seen WHERE %(total)s
-)
-SELECT endpoint, method, NULL::date, ARRAY[count(*) FILTER (WHERE range),
-       count(*) FILTER (WHERE complete), count(*) FILTER (WHERE before)] FROM person GROUP BY 1, 2
-UNION ALL
-SELECT '', '', NULL, ARRAY[count(*) FILTER (WHERE range),
-       count(*) FILTER (WHERE complete), count(*) FILTER (WHERE before)] FROM anywhere
-UNION ALL
-SELECT endpoint, method, day, ARRAY[count(*)] FROM seen GROUP BY 1, 2, 3
-UNION ALL
-SELECT '', '', day, ARRAY[count(*)] FROM on_day GROUP BY 3
-"""
-
-ANY_TODAY = """
-SELECT EXISTS (SELECT FROM analytics_endpoint_usage WHERE {where} AND "timestamp" >= %(today)s)
+SELECT endpoint, method,
+       array_send(array_agg(({DAY} - %(first_day)s::date)::int2)),
+       array_send(array_agg(coalesce(duration_ms, 'NaN'))),
+       array_send(array_agg(coalesce(status_code >= 500, FALSE))),
+       array_send(array_agg({PERSON}))
+  FROM analytics_endpoint_usage {WITHDRAWN}
+ WHERE {{where}} GROUP BY 1, 2
 """
 
 STATUSES = """
@@ -171,12 +120,10 @@ SELECT {DAY}, width_bucket(duration_ms, %(edges)s::float8[]), count(*)
   FROM analytics_endpoint_usage WHERE {{where}} AND duration_ms IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
 """
 
-Name = tuple[str, str]  # endpoint and method; ('', '') is all of them
-
 
 @dataclass
 class _Measured:
-    """What the two scans found. `rows` by name and span (range, complete, before)."""
+    """What the scan found. `rows` by name and span (range, complete, before)."""
 
     rows: dict[tuple[Name, str], EndpointRow]
     days: dict[tuple[Name, date], EndpointDay]
@@ -258,64 +205,53 @@ def _with_previous(filters: ReportFilters, found: _Measured, name: Name, row: En
 
 
 def _rows(filters: ReportFilters) -> Segment:
-    return segment(filters, filters.previous.first if filters.compare else filters.first, filters.last).with_(
-        first=filters.first,
-        last_complete=filters.complete.last,
-        last_before=filters.previous_complete.last,
-    )
+    first = filters.previous.first if filters.compare else filters.first
+    return segment(filters, first, filters.last).with_(first=filters.first)
 
 
 def _measured(filters: ReportFilters, rows: Segment, *, total: bool) -> _Measured:
-    rows = rows.with_(total=total)
-    counted = people(rows)
+    """Measures by endpoint and span, and by endpoint and day; with `total`, of all of them together too."""
+    origin = filters.previous.first if filters.compare else filters.first
+    rows = with_withdrawn(rows.with_(first_day=origin))
     with report_cursor() as cursor:
-        today_counts = False
-        if filters.includes_today:
-            # Without a request today, the complete days' figures are the range's: spare their sorting.
-            cursor.execute(
-                ANY_TODAY.format(where=rows.where), rows.parameters | {"today": day_starts_at(filters.today)}
-            )
-            today_counts = bool(cursor.fetchone()[0])
-        rows = rows.with_(today_counts=today_counts)
         cursor.execute(REQUESTS.format(where=rows.where), rows.parameters)
-        measured = cursor.fetchall()
-        cursor.execute(USERS.format(where=counted.where), counted.parameters)
-        users = _users(cursor.fetchall())
+        requests = Requests.of(cursor.fetchall())
     found = _Measured({}, {})
-    for span, endpoint, method, day, *measures in measured:
-        name = endpoint, method
-        if not measures[0]:
-            continue
-        if day is None:
-            row = _row(name, measures, users.get((name, span), 0))
-            found.rows[name, span] = row
-            if span == "range" and not today_counts:
-                found.rows[name, "complete"] = row
-        else:
-            found.days[name, day] = _day(day, measures, users.get((name, day), 0), day < filters.today)
+    days = requests.day
+    first, last = ((day - origin).days for day in (filters.first, filters.complete.last))
+    spans = {
+        "range": days >= first,
+        "complete": (days >= first) & (days <= last),
+        "before": days <= (filters.previous_complete.last - origin).days,
+    }
+    for span, chosen in spans.items():
+        by_name = requests.measured(requests.number, chosen)
+        if total and chosen.any():
+            by_name |= {len(requests.names): requests.measured(np.zeros_like(days), chosen)[0]}
+        for number, measures in by_name.items():
+            name = requests.name(number)
+            found.rows[name, span] = _row(name, measures)
+    length = int(days.max()) + 1 if len(days) else 1
+    wanted = days >= first if total else np.ones_like(days, dtype=np.bool_)
+    by_day = {
+        (requests.name(key // length), key % length): measures
+        for key, measures in requests.measured(requests.number * length + days, wanted).items()
+    }
+    if total:
+        by_day |= {
+            (("", ""), day): measures
+            for day, measures in requests.measured(days, np.ones_like(days, dtype=np.bool_)).items()
+        }
+    for (name, offset), measures in by_day.items():
+        day = origin + timedelta(days=offset)
+        found.days[name, day] = _day(day, measures, day < filters.today)
     return found
 
 
-def _users(rows: Iterable[tuple[str, str, date | None, list[int]]]) -> dict[tuple[Name, str | date], int]:
-    """Identified users by name and span, and by name and day."""
-    users: dict[tuple[Name, str | date], int] = {}
-    for endpoint, method, day, numbers in rows:
-        name = endpoint, method
-        if day is None:
-            for span, number in zip(("range", "complete", "before"), numbers, strict=True):
-                users[name, span] = number
-        else:
-            users[name, day] = numbers[0]
-    return users
+def _row(name: Name, of: Measures) -> EndpointRow:
+    rate = ratio(of.errors, of.requests)
+    return EndpointRow(*name, of.requests, of.errors, rate, of.mean, *of.percentiles, of.users)
 
 
-def _row(name: Name, measures: list[Any], users: int) -> EndpointRow:
-    requests, errors, mean, percentiles = measures
-    p50, p95, p99 = percentiles or (None, None, None)
-    return EndpointRow(*name, requests, errors, ratio(errors, requests), mean, p50, p95, p99, users)
-
-
-def _day(day: date, measures: list[Any], users: int, complete: bool) -> EndpointDay:
-    requests, errors, _, percentiles = measures
-    p50, p95, p99 = percentiles or (None, None, None)
-    return EndpointDay(day, requests, errors, p50, p95, p99, users, complete)
+def _day(day: date, of: Measures, complete: bool) -> EndpointDay:
+    return EndpointDay(day, of.requests, of.errors, *of.percentiles, of.users, complete)

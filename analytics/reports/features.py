@@ -2,21 +2,27 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
+
+import numpy as np
 
 from analytics.periods import days_between
 from analytics.reports.active_users import active_user_counts
 from analytics.reports.cells import Compared, Count, Measure, exact, ratio
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.reports.source import (
-    DAY,
-    DEPLOYMENT,
-    people,
-    person,
-    report_cursor,
-    segment,
+from analytics.reports.columns import (
+    PERSON,
+    WITHDRAWN,
+    Numbers,
+    combinations,
+    counted,
+    joined,
+    numbered,
+    small_numbers,
+    with_withdrawn,
 )
+from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.source import DAY, DEPLOYMENT, people, report_cursor, segment
 
 
 class FeatureRow(NamedTuple):
@@ -96,33 +102,12 @@ class FeatureReport:
     active_users_so_far: Count = 0
 
 
-# One scan: each feature's uses by person and day. Then, per feature, its people; per feature and day,
-# its people and uses. Who counts is asked in a WHERE: there PostgreSQL hashes the list of withdrawn.
-USES = """
-WITH uses AS MATERIALIZED (
-    SELECT feature_name, {day} AS day, user_id, organization_id, count(*) AS uses
-      FROM analytics_feature_usage WHERE {where}
-     GROUP BY 1, 2, 3, 4
-), counted AS MATERIALIZED (
-    SELECT DISTINCT feature_name, day, user_id FROM uses WHERE {counts}
-), person AS (
-    SELECT feature_name, user_id,
-           count(*) FILTER (WHERE day >= %(first)s) AS days,
-           count(*) FILTER (WHERE day BETWEEN %(first)s AND %(last_complete)s) AS complete_days,
-           count(*) FILTER (WHERE day <= %(last_before)s) AS days_before
-      FROM counted
-     GROUP BY 1, 2
-)
-SELECT 'people', feature_name, NULL::date, ARRAY[
-           count(*) FILTER (WHERE days > 0), count(*) FILTER (WHERE days > 1),
-           count(*) FILTER (WHERE complete_days > 0), count(*) FILTER (WHERE complete_days > 1),
-           count(*) FILTER (WHERE days_before > 0), count(*) FILTER (WHERE days_before > 1)
-       ]
-  FROM person GROUP BY 2
-UNION ALL
-SELECT 'users', feature_name, day, ARRAY[count(*)] FROM counted GROUP BY 2, 3
-UNION ALL
-SELECT 'uses', feature_name, day, ARRAY[sum(uses)::bigint] FROM uses GROUP BY 2, 3
+# One scan, a row for each feature: all its uses, as columns that numpy reads as they come.
+USES = f"""
+SELECT feature_name, array_send(array_agg(({DAY} - %(first_day)s::date)::int2)),
+       array_send(array_agg({PERSON}))
+  FROM analytics_feature_usage {WITHDRAWN}
+ WHERE {{where}} GROUP BY 1
 """
 
 KINDS_OF_ACTION = """
@@ -266,25 +251,42 @@ def _active(filters: ReportFilters) -> Active:
 
 
 def _uses(filters: ReportFilters, feature: str | None = None) -> _Uses:
-    rows = segment(filters, filters.previous.first if filters.compare else filters.first, filters.last)
-    counts = person()
-    rows = rows.with_(
-        first=filters.first,
-        last_complete=filters.complete.last,
-        last_before=filters.previous_complete.last,
-        **counts.parameters,
-    )
+    origin = filters.previous.first if filters.compare else filters.first
+    rows = with_withdrawn(segment(filters, origin, filters.last).with_(first_day=origin))
     if feature is not None:
         rows = rows.with_("feature_name = %(feature)s", feature=feature)
-    found = _Uses({}, defaultdict(dict), defaultdict(dict))
     with report_cursor() as cursor:
-        cursor.execute(USES.format(day=DAY, counts=counts.where, where=rows.where), rows.parameters)
-        for kind, name, day, numbers in cursor.fetchall():
-            if kind == "people":
-                found.people[name] = _Used(*numbers)
-            else:
-                (found.users_on if kind == "users" else found.uses_on)[name][day] = numbers[0]
+        cursor.execute(USES.format(where=rows.where), rows.parameters)
+        sent = cursor.fetchall()
+    names = [row[0] for row in sent]
+    number = numbered([row[1] for row in sent], ">i2")
+    day = joined([row[1] for row in sent], ">i2", np.int64)
+    user = small_numbers(joined([row[2] for row in sent], ">i8", np.int64))
+    found = _Uses({}, defaultdict(dict), defaultdict(dict))
+    for (name, offset), uses in counted(number, day):
+        found.uses_on[names[name]][origin + timedelta(days=offset)] = uses
+    named = user > 0
+    (number, day, user), _ = combinations(number[named], day[named], user[named])  # each person's days once
+    for (name, offset), users in counted(number, day):
+        found.users_on[names[name]][origin + timedelta(days=offset)] = users
+    for name, people_of in _people(filters, origin, number, day, user).items():
+        found.people[names[name]] = people_of
     return found
+
+
+def _people(
+    filters: ReportFilters, origin: date, number: Numbers, day: Numbers, user: Numbers
+) -> dict[int, _Used]:
+    """By feature: how many people, and how many of them on two or more days, in each span."""
+    first, last = ((day - origin).days for day in (filters.first, filters.complete.last))
+    last_before = (filters.previous_complete.last - origin).days
+    used: dict[int, list[int]] = defaultdict(lambda: [0] * 6)
+    for place, chosen in enumerate((day >= first, (day >= first) & (day <= last), day <= last_before)):
+        (names, _), days = combinations(number[chosen], user[chosen])
+        for twice in (False, True):
+            for (name,), users in counted(names[days > twice]):
+                used[name][2 * place + twice] = users
+    return {name: _Used(*numbers) for name, numbers in used.items()}
 
 
 def _kinds_of_action(filters: ReportFilters) -> dict[str, int]:

@@ -11,7 +11,6 @@ from analytics.reports.endpoints import EndpointsReport, endpoints_report
 from analytics.reports.features import Active, FeaturesReport, features_report
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.retention import RetentionReport, retention_presence, retention_report
-from analytics.reports.sessions import SessionsReport, sessions_report
 from consent.models import Organization, TelemetryUser
 
 
@@ -38,7 +37,6 @@ class OverviewReport:
     features: FeaturesReport
     endpoints: EndpointsReport
     retention: RetentionReport
-    sessions: SessionsReport
     organizations: Coverage
     users: Coverage
     organizations_by_deployment: dict[str, Coverage]
@@ -60,7 +58,6 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
         features=features_report(filters, active=_active(active_users)),
         endpoints=endpoints_report(filters),
         retention=retention_report(filters, seen=seen),
-        sessions=sessions_report(filters),
         organizations=_coverage(
             {
                 state: sum(counts.get(state, 0) for counts in by_deployment.values())

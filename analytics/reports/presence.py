@@ -17,7 +17,6 @@ from analytics.reports.source import DAY, EVENT_TABLES, activity_sources, people
 
 Bits = NDArray[np.uint8]  # shape (people, bytes): a bit per day
 Days = NDArray[np.bool_]  # shape (people, days)
-Numbers = NDArray[np.int64]
 
 BLOCK = 8192  # people whose bits are unpacked at a time
 LENGTH_BYTES = 4  # what `bit_send` writes before the bits

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from analytics.periods import report_today, week_of
 from analytics.reports.cells import Compared, Count, Measure, exact, ratio
+from analytics.reports.columns import Numbers, counted
 from analytics.reports.filters import ReportFilters
-from analytics.reports.presence import Days, Numbers, Presence, presence
+from analytics.reports.presence import Days, Presence, presence
 from analytics.reports.source import EVENT_TABLES, in_segment, people, report_cursor, segment
 
 WINDOW_DAYS = 7
@@ -193,31 +194,25 @@ def _count_visits(found: _Cohorts, origin: date, first: Numbers, days: Days, tod
     mature = first + WINDOW_DAYS < today
     next_age = np.full(len(first), NEVER)
     np.minimum.at(next_age, person[age > 0], age[age > 0])
-    for (day_0,), number in _counted(first):
+    for (day_0,), number in counted(first):
         found.ledgers[_day(origin, day_0)].new += number
-    for (day_0,), number in _counted(first[mature]):
+    for (day_0,), number in counted(first[mature]):
         found.ledgers[_day(origin, day_0)].mature += number
-    for (day_0,), number in _counted(first[mature & (next_age <= WINDOW_DAYS)]):
+    for (day_0,), number in counted(first[mature & (next_age <= WINDOW_DAYS)]):
         found.ledgers[_day(origin, day_0)].retained += number
     last_age = np.full(len(first), -1)  # of those who came today for the first time
     np.maximum.at(last_age, person[day < today], age[day < today])
-    for (day_0, last), number in _counted(first, np.minimum(last_age, CURVE_DAYS)):
+    for (day_0, last), number in counted(first, np.minimum(last_age, CURVE_DAYS)):
         found.last[_day(origin, day_0), last] += number
     early = age <= CURVE_DAYS
-    for (day_0, came), number in _counted(first[person[early]], age[early]):
+    for (day_0, came), number in counted(first[person[early]], age[early]):
         found.on[_day(origin, day_0), came] += number
     weekday = origin.weekday()
     monday, came_monday = (columns - (columns + weekday) % 7 for columns in (first, day))
     week = (came_monday - monday[person]) // 7
     once = np.unique(np.stack([person, week], axis=1)[week < TRIANGLE_WEEKS], axis=0)
-    for (day_0, came), number in _counted(monday[once[:, 0]], once[:, 1]):
+    for (day_0, came), number in counted(monday[once[:, 0]], once[:, 1]):
         found.week[_day(origin, day_0), came] += number
-
-
-def _counted(*columns: Numbers) -> list[tuple[list[int], int]]:
-    """Each combination of the columns' values that occurs, and how often."""
-    combinations, counts = np.unique(np.stack(columns, axis=1), axis=0, return_counts=True)
-    return list(zip(combinations.tolist(), counts.tolist(), strict=True))
 
 
 def _day(origin: date, column: int) -> date:

@@ -20,6 +20,7 @@ register.filter("compact", numbers.compact)
 register.filter("decimal", numbers.decimal)
 register.filter("percent", numbers.percent)
 register.filter("milliseconds", numbers.milliseconds)
+register.filter("seconds", numbers.seconds)
 register.simple_tag(drawings.bar, name="bar")
 
 

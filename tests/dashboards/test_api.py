@@ -163,7 +163,7 @@ def test_a_report_that_takes_too_long_is_503(ask, monkeypatch):
 
 
 def test_a_database_that_is_away_is_503(ask, monkeypatch):
-    def away(*arguments):
+    def away(*args, **kwargs):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr("analytics.reports.retention.presence", away)

@@ -19,6 +19,9 @@ from dashboards import numbers
         (numbers.milliseconds(1180), "1.18 s"),
         (numbers.milliseconds(4.25), "4.2 ms"),
         (numbers.round_milliseconds(1500), "1.5 s"),
+        (numbers.seconds(45.3), "45 s"),
+        (numbers.seconds(1090), "18 min"),
+        (numbers.seconds(7500), "2 h 5 min"),
     ],
 )
 def test_numbers_are_written_short(written: str, expected: str) -> None:

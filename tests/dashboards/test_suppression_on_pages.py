@@ -106,3 +106,16 @@ def test_requests_without_any_named_user_are_shown(staff: Client) -> None:
 
     assert "none named" in page
     assert "<b>123 ms</b>" in page
+
+
+def test_sessions_of_few_people_are_hidden_and_those_of_many_are_shown(staff: Client) -> None:
+    def panel() -> str:
+        page = page_of(staff, "/dashboards/active-users/?range=7d")
+        return page.partition('aria-labelledby="h-sessions"')[2].partition("</section>")[0]
+
+    signed_in(*people(3))
+    assert "Median duration" in panel()
+    assert "&lt;5" in panel()
+    signed_in(*people(30))
+    assert '<td class="num">30</td>' in panel()  # people who signed in
+    assert '<td class="num">1.1</td>' in panel()  # 33 sign-ins of 30 people

@@ -7,7 +7,6 @@ from analytics.reports.overview import Coverage, OverviewReport
 from analytics.reports.suppression.people import (
     suppress_active_users,
     suppress_retention,
-    suppress_sessions,
 )
 from analytics.reports.suppression.rules import marked, parts_of
 from analytics.reports.suppression.usage import suppress_endpoints, suppress_features
@@ -21,7 +20,6 @@ def suppress_overview(report: OverviewReport) -> OverviewReport:
         features=suppress_features(report.features),
         endpoints=suppress_endpoints(report.endpoints),
         retention=suppress_retention(report.retention),
-        sessions=suppress_sessions(report.sessions),
         users=_coverage(report.users),
     )
 
