@@ -56,7 +56,8 @@ class Clients:
         for number in range(processes):
             orders = {
                 "host": host, "ports": ports, "grpc_port": grpc_port, "key": key, "base": base,
-                "first_sender": number * each, "senders": each, "rate": rate / processes, "disconnects": disconnects,
+                "first_sender": number * each, "senders": each, "rate": rate / processes,
+                "disconnects": disconnects,
                 "offsets": offsets or [0], "refused": refused or [],
             }  # fmt: skip
             process = subprocess.Popen(
