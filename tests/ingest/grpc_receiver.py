@@ -49,7 +49,7 @@ def receiver(log: Path, *arguments: str, port: int = 0, **variables: str) -> Ite
     """Start one, wait until it answers, and stop it at the end."""
     port = port or instances.free_port()
     command = ["manage.py", "serve_grpc", "--port", str(port), "--verbosity", "0", *arguments]
-    environment = instances.environment(DEBUG="1", **variables)
+    environment = instances.environment(**{"DEBUG": "1"} | variables)
     with instances.process(*command, env=environment, log=log) as process:
         running = Receiver(process, port, log)
         instances.until(lambda: running.health() == "SERVING", what="OTLP/gRPC answers")
