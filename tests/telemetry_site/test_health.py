@@ -125,6 +125,16 @@ def test_without_the_token_only_the_status_is_told(client: Client, settings: Set
     assert set(told.json()["parts"]) == set(NAMES)
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
+def test_operators_may_ask_by_any_name(client: Client, settings: Settings, path: str) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    jobs.note_beat(timezone.now())
+    answer = client.get(path, headers={"Host": "10.0.0.7:8000"})
+    assert answer.status_code == 200
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in answer
+
+
 def test_no_answer_names_an_address(client: Client) -> None:
     text = client.get("/ready").content.decode()
     for database in django_settings.DATABASES.values():

@@ -58,6 +58,9 @@ def test_two_instances_run_side_by_side_and_each_leaves_nothing(directory: Path)
         assert up.speaks_http2("127.0.0.1", first.grpc_port)
         assert not up.speaks_http2("127.0.0.1", free_port())
         assert well(first.port), get(first.port, "/ready")
+        assert get(first.otlp_port, "/v1/logs")[0] == 405
+        counted = b'candid_requests_total{signal="logs",status="405",transport="http"} 1.0'
+        assert counted in get(first.port, "/metrics")[1]  # of another process, on another port
 
         alive = first.everything()
         assert first.stop(signal.SIGINT) == 0
