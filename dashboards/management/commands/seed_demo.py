@@ -6,7 +6,7 @@ It stands on this floor because the demo's traffic counts are ingest's, and its 
 import secrets
 from argparse import ArgumentParser
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analytics.demo.seeding import SEED, Seeded, is_seeded, remove, seed, usual_people
 from consent.keys import digest_of
 from consent.models import Key, Scope
-from ingest.models import TrafficCount
+from ingest import failures
+from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
 
 DEFAULT_EVENTS = 500_000
 KEY_NAME = "Demo data (revoked: nothing can be sent with it)"
 REFUSED = (("refused", "no_consent", 0.071), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002))
 REJECTED = (("malformed", 0.25), ("wrong_type", 0.15), ("too_slow", 0.1))  # requests an hour
+UNDECLARED = {"cart.size": 0.04, "experiment.arm": 0.02, "telemetry.sdk.language": 0.9}  # share of events
+REJECTIONS = 12  # that are remembered one by one
 LOGS = 0.3  # share of events that come as log records
 
 
@@ -55,7 +58,8 @@ class Command(BaseCommand):
     def _remove(self) -> None:
         removed = remove()
         keys = Key.objects.filter(name=KEY_NAME)
-        TrafficCount.objects.filter(key_id__in=keys.values("pk")).delete()
+        for model in (TrafficCount, RejectedRequest, UndeclaredName):
+            model._default_manager.filter(key_id__in=keys.values("pk")).delete()
         keys.delete()
         self.stdout.write(
             f"Removed the demo data: {removed.events:,} events of {removed.people:,} people in "
@@ -106,6 +110,29 @@ def _write_traffic(seeded: Seeded, now: datetime) -> None:
                     )
                 )
     TrafficCount.objects.bulk_create(rows, batch_size=5000)
+    RejectedRequest.objects.bulk_create(_rejections(rows, key.pk))
+    accepted = sum(row.count for row in rows if row.outcome == "accepted" and row.minute.date() == now.date())
+    UndeclaredName.objects.bulk_create(
+        UndeclaredName(day=now.date(), key_id=key.pk, name=name, count=round(accepted * share))
+        for name, share in UNDECLARED.items()
+    )
+
+
+def _rejections(rows: list[TrafficCount], key_id: int) -> list[RejectedRequest]:
+    """The latest of the counted ones."""
+    statuses = {reason: str(status) for status, reason in failures.REASONS.items()}
+    counted = sorted((row for row in rows if row.outcome == "rejected"), key=lambda row: row.minute)
+    return [
+        RejectedRequest(
+            at=row.minute + timedelta(seconds=7),
+            key_id=key_id,
+            signal=row.signal,
+            transport="http",
+            status=statuses[row.reason],
+            reason=row.reason,
+        )
+        for row in counted[-REJECTIONS:]
+    ]
 
 
 def _counted(random: np.random.Generator, events: int, hours: float) -> Counter[tuple[str, str, str]]:
