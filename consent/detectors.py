@@ -68,8 +68,8 @@ _PLAIN = re.compile(r"(?!eyJ|[Bb]earer)[A-Za-z_]{0,19}(?:[ .-][A-Za-z_]{1,19}){0
 
 # A host need not have a dot: `jane@intranet`. What begins with a digit is a version: `lodash@4.17`.
 _EMAIL = re.compile(r"[^\s@/]{1,64}@(?:[^\W\d_]|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[^\W\d_]{2,24})")
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_IPV4 = re.compile(rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w]|\.\d)")
+# Octets above 255 count too: an address with a digit stuck to it still tells the address.
+_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{3,39}(?![\w:])")
 _JWT = re.compile(r"eyJ[\w-]{4,4096}\.[\w-]{4}")
 _KNOWN_SECRET = re.compile(
