@@ -6,6 +6,7 @@ which every command and `manage.py up` run first.
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,9 +118,21 @@ def places_and_times() -> Iterator[CheckMessage]:
             )
 
 
+def proxies() -> Iterator[CheckMessage]:
+    for proxy in settings.TRUSTED_PROXIES:
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError:
+            yield Error(
+                f"TRUSTED_PROXIES: {proxy!r} is neither an address nor a network.",
+                hint="Write it like 127.0.0.1 or 10.0.0.0/8.",
+                id="candid.E024",
+            )
+
+
 @register()
 def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    groups: list[Callable[[], Any]] = [keys, addresses, consent, numbers, places_and_times]
+    groups: list[Callable[[], Any]] = [keys, addresses, consent, numbers, places_and_times, proxies]
     return [message for group in groups for message in group()]
 
 

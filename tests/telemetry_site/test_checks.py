@@ -52,6 +52,8 @@ def test_check_deploy_is_clean_in_production(public_url: str) -> None:
         ("ANALYTICS_HOUR_UTC", 24, "E015"),
         ("HEARTBEAT_INTERVAL_SECONDS", 0, "E016"),
         ("OTLP_MAX_BODY_BYTES", 0, "E017"),
+        ("BODY_MEMORY_BYTES", 1000, "E020"),
+        ("TRUSTED_PROXIES", ["my-proxy"], "E024"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: object, identifier: str, settings: Settings) -> None:
