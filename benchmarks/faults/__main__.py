@@ -16,13 +16,14 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from benchmarks.faults.instance import directory
+from benchmarks.faults.instance import directory, end_on_sigterm
 from benchmarks.faults.run import Outcome, run
 from benchmarks.faults.scenarios import SCENARIOS, Scenario, Skipped
 
 
 def main() -> None:
     options = arguments()
+    end_on_sigterm()
     console = Console(width=None if sys.stdout.isatty() else 160)
     outcomes, skipped = [], {}
     for name in SCENARIOS if "all" in options.scenario else options.scenario:

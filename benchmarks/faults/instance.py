@@ -192,10 +192,15 @@ def children_of(process: psutil.Process) -> list[psutil.Process]:
 
 def postmaster(database: psycopg.Connection[Any]) -> psutil.Process:
     """The first process of the server that this connection leads to."""
-    own = psutil.Process(database.info.backend_pid)
-    parent = own.parent()
-    assert parent is not None
+    parent = psutil.Process(database.info.backend_pid).parent()
+    if parent is None or "postgres" not in command(parent):  # it has just ended: an orphan's is init
+        raise psutil.NoSuchProcess(0)
     return parent
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM unwind the stack, so that no server and no directory is left behind."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 @contextlib.contextmanager

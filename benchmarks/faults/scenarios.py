@@ -115,13 +115,17 @@ class Postgres(Scenario):
     def strike(self, instance: Instance, clients: Clients, number: int) -> str:
         if number % 2:
             victim = None
-            with contextlib.suppress(psycopg.Error), instance.prepared.connect() as watch:
+            with (
+                contextlib.suppress(psycopg.Error, psutil.NoSuchProcess),
+                instance.prepared.connect() as watch,
+            ):
                 busy = watch.execute(BACKENDS).fetchall()
                 victim = psutil.Process(busy[0][0]) if busy else postmaster(watch)
             self.await_commit(instance)
             kill(victim)
             return "a backend"
-        with instance.prepared.connect() as watch:
+        victim = None
+        with contextlib.suppress(psycopg.Error, psutil.NoSuchProcess), instance.prepared.connect() as watch:
             victim = postmaster(watch)
         self.await_commit(instance)
         kill(victim)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.faults.instance import end_on_sigterm
 from benchmarks.fuzz import decoders, http
 
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--findings", type=Path, default=Path("var/fuzz"), help="where bad bodies are kept")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     options = parser.parse_args()
+    end_on_sigterm()
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(f"seed {options.seed}")
     with Progress(console=console) as bars:
