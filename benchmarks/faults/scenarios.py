@@ -113,23 +113,18 @@ class Postgres(Scenario):
     may_be_refused = True
 
     def strike(self, instance: Instance, clients: Clients, number: int) -> str:
-        if number % 2:
-            victim = None
-            with (
-                contextlib.suppress(psycopg.Error, psutil.NoSuchProcess),
-                instance.prepared.connect() as watch,
-            ):
-                busy = watch.execute(BACKENDS).fetchall()
-                victim = psutil.Process(busy[0][0]) if busy else postmaster(watch)
-            self.await_commit(instance)
-            kill(victim)
-            return "a backend"
         victim = None
-        with contextlib.suppress(psycopg.Error, psutil.NoSuchProcess), instance.prepared.connect() as watch:
-            victim = postmaster(watch)
+        # Just after the last kill there may be nobody to ask, or to kill.
+        with contextlib.suppress(psycopg.Error, psutil.NoSuchProcess):
+            victim = self._victim(instance, is_backend=bool(number % 2))
         self.await_commit(instance)
         kill(victim)
-        return "the postmaster"
+        return "a backend" if number % 2 else "the postmaster"
+
+    def _victim(self, instance: Instance, *, is_backend: bool) -> psutil.Process:
+        with instance.prepared.connect() as watch:
+            busy = watch.execute(BACKENDS).fetchall() if is_backend else []
+            return psutil.Process(busy[0][0]) if busy else postmaster(watch)
 
 
 BACKENDS = """
