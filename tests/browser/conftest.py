@@ -22,7 +22,7 @@ WIDE, NARROW = 1440, 390
 PASSWORD = "mira-mira"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _databases_beside_a_loop() -> Iterator[None]:
     """Playwright's loop runs in this thread, and Django would take every query for one inside of it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -30,8 +30,9 @@ def _databases_beside_a_loop() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
+    """For these tests only: while it is open, its loop runs in this thread, and no other test can run one here."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield started
