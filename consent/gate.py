@@ -4,7 +4,7 @@ Called by `analytics/store.py` inside its transaction, after the barrier's locks
 in a statement of its own: what it reads is then newer than any withdrawal that has been answered.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -57,6 +57,7 @@ class Permissions:
         self._registered = registered
         self._now = now
         self._switches = switches()
+        self._about: dict[str, AboutOrganization] = {}
         self._windows: dict[tuple[str, str], Sequence[Window]] = {}
 
     def allows(self, organization: str, user: str, at: datetime) -> bool:
@@ -72,58 +73,67 @@ class Permissions:
 
     def _windows_of(self, organization: str, user: str) -> Sequence[Window]:
         """The spans of event time that may be stored; none at all unless today's state allows it too."""
+        about = self._about.get(organization)
+        if about is None:
+            about = self._about[organization] = self._about_organization(organization)
+        decided = tuple(self._users.get(user, ())) if user else None
+        found, last = windows(about, decided)
+        # Today's state is the one decided last, whatever a clock says: this request may have waited for
+        # a withdrawal that is younger than its `now`, or that another machine's clock has dated ahead.
+        today = self._now if last is None or last < self._now else last
+        return found if _is_within(found, today) else ()
+
+    def _about_organization(self, organization: str) -> "AboutOrganization":
         known = self._registered.get(organization)
-        decisions = Decisions(
+        return AboutOrganization(
             profile_of(known.deployment_type if known else None, self._switches),
             (known.notice_since if known else None) or self._switches.notice_since,
             tuple(self._organizations.get(organization, ())) if organization else None,
-            tuple(self._users.get(user, ())) if user else None,
             self._switches.detailed,
         )
-        found = windows(decisions)
-        # Today's state is the one decided last, whatever a clock says: this request may have waited for
-        # a withdrawal that is younger than its `now`, or that another machine's clock has dated ahead.
-        today = max((self._now, *decisions.edges()))
-        return found if _is_within(found, today) else ()
 
 
-class Decisions(NamedTuple):
-    """All that the policy asks about an organization and a user; None for one who is not named."""
+class AboutOrganization(NamedTuple):
+    """All that the policy asks about an event, apart from its user and its time."""
 
     profile: Profile
     notice_since: datetime | None
-    organization: tuple[Period, ...] | None
-    user: tuple[Period, ...] | None
+    periods: tuple[Period, ...] | None  # None when no organization is named
     detailed_on: bool
-
-    def edges(self) -> Iterator[datetime]:
-        """The moments at which something was decided."""
-        for _, since, until in (*(self.organization or ()), *(self.user or ())):
-            yield since
-            if until:
-                yield until
 
 
 @lru_cache(maxsize=16384)
-def windows(decisions: Decisions) -> tuple[Window, ...]:
-    """The spans of event time that these decisions allow. The same decisions are read with every request."""
-    profile, notice, organization, user, detailed_on = decisions
+def windows(
+    about: AboutOrganization, user: tuple[Period, ...] | None
+) -> tuple[tuple[Window, ...], datetime | None]:
+    """The spans of event time that these decisions allow, and when the last of them was.
+
+    `user` is None when none is named. The same decisions are read with every request, so the answers
+    are remembered.
+    """
 
     def is_detailed(at: datetime) -> bool:
         return Tier.DETAILED is tier(
-            profile=profile,
-            organization=None if organization is None else state_at(organization, at),
+            profile=about.profile,
+            organization=None if about.periods is None else state_at(about.periods, at),
             user=None if user is None else state_at(user, at),
             at=at,
-            notice_since=notice,
-            detailed_on=detailed_on,
+            notice_since=about.notice_since,
+            detailed_on=about.detailed_on,
         )
 
+    decided = {
+        edge
+        for period in (*(about.periods or ()), *(user or ()))
+        for edge in (period.since, period.until)
+        if edge
+    }
     # Between two edges nothing changes, so one look at each edge decides up to the next. Before
     # the first one nobody has decided anything and no notice was shown: never stored.
-    ordered = sorted({*decisions.edges(), *([notice] if notice else [])})
+    ordered = sorted(decided | ({about.notice_since} if about.notice_since else set()))
     until = dict(pairwise(ordered))
-    return tuple((since, until.get(since)) for since in ordered if is_detailed(since))
+    found = tuple((since, until.get(since)) for since in ordered if is_detailed(since))
+    return found, max(decided, default=None)
 
 
 def _is_within(found: Sequence[Window], at: datetime) -> bool:

@@ -81,6 +81,8 @@ class Identities:
         self._pseudonyms = [_Pseudonyms(kind) for kind in IdNames._fields]
         # Keyed once and copied for each record: half the cost of keying anew.
         self._keyed = hashlib.blake2b(digest_size=10, key=keyed_digest(b"row ids", 32))
+        self._keyed_span = self._keyed.copy()
+        self._keyed_span.update(b"span ")
         self._ordinals: Counter[bytes] = Counter()
         self._resource: tuple[Resource | None, bytes] = (None, b"")
         oldest = oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS).starts_at
@@ -132,7 +134,8 @@ class Identities:
         A log's trace and span ids are those of the span around it, which other logs share: they do not count.
         """
         if record.is_span and record.trace_id and record.span_id:
-            own = f"span {record.trace_id} {record.span_id}".encode()
+            digest = self._keyed_span.copy()
+            digest.update(f"{record.trace_id} {record.span_id}".encode())
         else:
             uid = None if record.is_span else as_text(record.attributes.get("log.record.uid"))
             if uid:
@@ -141,8 +144,8 @@ class Identities:
                 content = self._content(record)
                 self._ordinals[content] += 1
                 own = b"content " + content + self._ordinals[content].to_bytes(4)
-        digest = self._keyed.copy()
-        digest.update(own)
+            digest = self._keyed.copy()
+            digest.update(own)
         return uuid8(nanoseconds // 1_000_000, digest.digest())
 
     def _content(self, record: Record) -> bytes:
@@ -177,7 +180,13 @@ def uuid8(milliseconds: int, digest: bytes) -> uuid.UUID:
     bits = int.from_bytes(digest)
     high = (milliseconds << 80) | (0x8 << 76) | ((bits >> 62 & 0xFFF) << 64)
     number = high | (0b10 << 62) | (bits & 0x3FFF_FFFF_FFFF_FFFF)
-    made = object.__new__(uuid.UUID)  # its own constructor checks what is certain here, for 0.7 µs
-    object.__setattr__(made, "int", number)
-    object.__setattr__(made, "is_safe", uuid.SafeUUID.unknown)
+    made = _new_uuid(uuid.UUID)
+    _set_int(made, number)
+    _set_is_safe(made, _UNKNOWN)
     return made
+
+
+# UUID's own constructor checks what is certain here, and takes three times as long.
+_new_uuid, _UNKNOWN = object.__new__, uuid.SafeUUID.unknown
+_set_int: Any = uuid.UUID.__dict__["int"].__set__
+_set_is_safe: Any = uuid.UUID.__dict__["is_safe"].__set__

@@ -93,20 +93,23 @@ known_names = KnownNames()
 
 def cap_new_names(rows: list[Row], *, key_id: int, today: date) -> list[Row]:
     """The rows, with names beyond the day's cap of new ones replaced by `{other}`."""
-    beyond = {kind: _beyond(rows, kind, key_id, today) for kinds in KINDS.values() for kind in kinds}
+    beyond = {kind: _beyond(sent, kind, key_id, today) for kind, sent in _names_by_kind(rows).items()}
     if all(names is None for names in beyond.values()):
         return rows
     return [_capped(row, beyond) for row in rows]
 
 
-def _beyond(rows: list[Row], kind: str, key_id: int, today: date) -> set[str] | None:
-    """The names of this kind that are beyond the cap; None when none is."""
-    sent = {
-        row.names[position]
-        for row in rows
-        for position, its_kind in enumerate(KINDS[row.table])
-        if its_kind == kind
-    }
+def _names_by_kind(rows: list[Row]) -> dict[str, set[str]]:
+    by_kind: dict[str, set[str]] = {kind: set() for kinds in KINDS.values() for kind in kinds}
+    # Most rows repeat the names of others: each pair is looked at once.
+    for table, names in {(row.table, row.names[:2]) for row in rows}:
+        for kind, name in zip(KINDS[table], names, strict=False):
+            by_kind[kind].add(name)
+    return by_kind
+
+
+def _beyond(sent: set[str], kind: str, key_id: int, today: date) -> set[str] | None:
+    """Those of the names of this kind that are beyond the cap; None when none is."""
     new = known_names.unknown(key_id, kind, sent - {OTHER, UNMATCHED})
     if not new:
         return None

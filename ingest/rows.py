@@ -77,7 +77,7 @@ class RowMaker:
         subjects = identities.subjects(record.attributes, named, context.attributes, context.ids)
         if meaning.base_event:
             return self._base_event(record, meaning, row_id, timestamp, subjects)
-        organization = self._organization_of(subjects)
+        organization = self._organization_of(subjects) if self._organization else subjects.organization
         if meaning.refusal:
             raise Refusal(meaning.refusal)
         return Row(
@@ -108,9 +108,10 @@ class RowMaker:
         return BaseEvent(row_id, meaning.base_event, timestamp, subjects.installation, facts, do_not_track)
 
     def _organization_of(self, subjects: Subjects) -> str:
-        if self._organization and subjects.organization not in ("", self._organization):
+        """The key's own organization; a record that names another one is refused."""
+        if subjects.organization not in ("", self._organization):
             raise Refusal("other_organization")
-        return self._organization or subjects.organization
+        return self._organization
 
     def _facts(self, sources: tuple[Mapping[str, Any], ...], private: scrub.Private) -> dict[str, str]:
         """The declared facts of an installation; whatever else was sent is left behind."""

@@ -5,6 +5,7 @@ that a slow report never holds up ingest.
 """
 
 import asyncio
+import gc
 from collections.abc import Awaitable
 
 from django.conf import settings
@@ -19,12 +20,17 @@ from ingest.rsgi import HTTPProtocol, Scope
 from telemetry_site.bridge import Application, Bridge
 
 INGEST_THREADS, PAGE_THREADS = 4, 3  # per process; each may hold a connection to both databases
+# Objects made and not yet freed until cycles are looked for. A request makes some thousands at once, and none
+# of them in a cycle; Python's 700 would have them walked over and over.
+CYCLES_AFTER = 20_000
 
 
 class Port:
     """An RSGI application. Without a site it is the OTLP port: OTLP and /health, and nothing else."""
 
     def __init__(self, site: Application | None = None) -> None:
+        gc.freeze()  # what is there by now stays for good
+        gc.set_threshold(CYCLES_AFTER, 10, 10)
         waiting, self._budget = settings.REQUESTS_WAITING, Budget(settings.BODY_MEMORY_BYTES)
         self._ingest = Pool(name="ingest", threads=INGEST_THREADS, waiting=waiting, before=freshen)
         self._front = front.Front(self._ingest, self._budget)
