@@ -32,7 +32,7 @@ def _databases_beside_a_loop() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """For these tests only: while it is open, its loop runs in this thread, and no other test can run one here."""
+    """For these tests only: while it is open its loop runs in this thread, where no other loop then can."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield started
