@@ -1,4 +1,4 @@
-"""Rows as PostgreSQL's binary COPY wants them, built column by column.
+"""Rows as PostgreSQL's binary COPY wants them, and columns as its binary arrays, built column by column.
 
 The format is PostgreSQL's own ("COPY", "Binary Format"): a row is its number of fields, then for each
 field its length in bytes and its content, all big-endian. Texts repeat a lot, so each is encoded once.
@@ -12,6 +12,8 @@ from itertools import chain, repeat
 from typing import Any
 
 import msgspec
+
+from consent import wire
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack("!ii", 0, 0)  # no flags, no extension
 TRAILER = struct.pack("!h", -1)
@@ -33,6 +35,11 @@ def encode_rows(columns: Sequence[tuple[str, Iterable[Any]]]) -> bytes:
     fields = [ENCODERS[kind](values) for kind, values in columns]
     rows = zip(repeat(struct.pack("!h", len(columns))), *fields, strict=False)
     return b"".join((HEADER, *chain.from_iterable(rows), TRAILER))
+
+
+def encode_array(kind: str, values: Iterable[Any]) -> bytes:
+    """A column as an array of this type."""
+    return wire.array(OIDS[kind], list(ENCODERS[kind](values)))
 
 
 class _Texts(dict[str | None, bytes]):
@@ -90,4 +97,13 @@ ENCODERS: dict[str, Encode] = {
     "int4": _integers,
     "float8": _doubles,
     "jsonb": _objects,
+}
+OIDS = {
+    "text": wire.TEXT,
+    "uuid": wire.UUID,
+    "timestamptz": wire.TIMESTAMPTZ,
+    "bool": wire.BOOL,
+    "int4": wire.INT4,
+    "float8": wire.FLOAT8,
+    "jsonb": wire.JSONB,
 }

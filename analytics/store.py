@@ -8,13 +8,11 @@ so whatever is sent again meets its own primary key and changes nothing.
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 from django.conf import settings
 from django.db import Error as DjangoDatabaseError
@@ -22,8 +20,9 @@ from django.db import connections
 from django.utils import timezone
 
 from analytics import partitions
-from analytics.copying import encode_rows
-from consent import barrier, gate
+from analytics.copying import OIDS, encode_array, encode_rows
+from consent import barrier, gate, wire
+from consent.wire import Silent, Statement
 
 ATTEMPTS = 3
 COPY_FROM = 64  # rows; fewer are inserted: COPY needs more round trips, but half the work a row
@@ -101,17 +100,17 @@ COMMON_COLUMNS = (
 )
 
 
-def _insert_statement(table: Table) -> str:
+def _insert_statement(table: Table) -> Statement:
     columns = COMMON_COLUMNS + table.columns
     names = ", ".join(f'"{name}"' for name, _ in columns)
-    values = ", ".join(f'"{name}"' + ("::jsonb" if kind == "jsonb" else "") for name, kind in columns)
-    arrays = ", ".join("%b::text[]" if kind == "jsonb" else f"%b::{kind}[]" for _, kind in columns)
+    arrays = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(columns, 1))
     # Counted in SQL: the command's own row count is wrong on a distributed table.
-    return (
-        f"WITH inserted AS (INSERT INTO {table.name} ({names}) SELECT {values} "
+    sql = (
+        f"WITH inserted AS (INSERT INTO {table.name} ({names}) SELECT {names} "
         f"FROM unnest({arrays}) AS row ({names}) ON CONFLICT DO NOTHING RETURNING 1) "
         "SELECT count(*) FROM inserted"
     )
+    return Statement(sql, *(wire.ARRAY_OF[OIDS[kind]] for _, kind in columns))
 
 
 def _copy_statement(table: Table) -> str:
@@ -179,6 +178,8 @@ def store(
         except (psycopg.Error, DjangoDatabaseError) as error:
             _forget_broken_connections()
             state = sqlstate(error)
+            if isinstance(error, Silent):
+                raise StoreUnavailable("a database has not answered in time") from error
             if state == UNIQUE_VIOLATION and copies:
                 copies = False  # some were stored before: INSERT leaves those out
             elif state == "23514":  # no partition for a row: a month was never made, or was lost
@@ -224,22 +225,20 @@ def _store_once(
     wrapper = connections["analytics"]
     wrapper.ensure_connection()
     raw: psycopg.Connection[Any] = wrapper.connection
-    # Few rows go in a pipeline, with as few waits as can be; COPY cannot be part of one.
-    with nullcontext() if copies else raw.pipeline() as pipeline, raw.transaction():
-        if users or organizations:
-            lock = psycopg.Cursor(raw)
-            locks = barrier.buckets(chain(users, organizations))
-            lock.execute(barrier.LOCK_SHARED, [barrier.LOCK_SPACE, locks])
-            if pipeline:
-                pipeline.sync()
-            lock.fetchall()  # the locks are held from here on; only now may consent be read
+    within = wire.bounds(raw)
+    try:
+        wire.ask(raw, (within.begin, ()), barrier.lock_shared(chain(users, organizations)))
+        # The locks are held from here on; only now may consent be read.
         admitted = _admitted(rows, users, organizations, now, refused)
         if finish is not None and admitted:
             admitted = finish(admitted)
         admitted_base = _admitted_base(base_events, refused)
-        copied = _copy(raw, admitted) if copies else 0
-        counts = _insert(raw, [] if copies else admitted, admitted_base)
-    inserted = copied + sum(cursor.fetchall()[0][0] for cursor in counts)
+        inserted = _upsert(raw, admitted_base)
+        write = _copy if copies else _insert
+        inserted += write(raw, admitted, within.commit)
+    except BaseException:
+        wire.roll_back(raw, within)
+        raise
     return Receipt(inserted, len(admitted) + len(admitted_base) - inserted, dict(refused))
 
 
@@ -293,31 +292,30 @@ def _by_table(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
 _primary_key = itemgetter(*map(Row._fields.index, ("timestamp", "user_id", "id")))
 
 
-def _copy(raw: psycopg.Connection[Any], rows: Iterable[Row]) -> int:
-    """Write the rows, and return how many; that some are stored already is an error (23505)."""
-    copied = 0
-    for key, some in _by_table(rows):
-        content = encode_rows(_columns(key, some))
-        with psycopg.Cursor(raw).copy(COPY[key]) as copy:
-            copy.write(content)
-        copied += len(some)
-    return copied
+def _copy(raw: psycopg.Connection[Any], rows: Iterable[Row], commit: Statement) -> int:
+    """Write the rows and commit; returns how many. That some are stored already is an error (23505)."""
+    by_table = list(_by_table(rows))
+    wire.copy_in(raw, [(COPY[key], encode_rows(_columns(key, some))) for key, some in by_table], commit)
+    return sum(len(some) for _, some in by_table)
 
 
-def _insert(
-    raw: psycopg.Connection[Any], rows: Iterable[Row], base_events: Iterable[BaseEvent]
-) -> list[psycopg.Cursor[Any]]:
-    """Queue the statements; each cursor's one row holds the number of rows inserted."""
-    cursors = []
-    for key, some in _by_table(rows):
-        cursor = psycopg.Cursor(raw)
-        cursor.execute(INSERT[key], _parameters(key, some))
-        cursors.append(cursor)
-    for event in base_events:
-        cursor = psycopg.Cursor(raw)
-        cursor.execute(UPSERT_INSTALLATION, _installation_parameters(event))
-        cursors.append(cursor)
-    return cursors
+def _insert(raw: psycopg.Connection[Any], rows: Iterable[Row], commit: Statement) -> int:
+    """Write those of the rows that are not stored yet, and commit; returns how many."""
+    inserts = [
+        (INSERT[key], [encode_array(kind, values) for kind, values in _columns(key, some)])
+        for key, some in _by_table(rows)
+    ]
+    *counts, _ = wire.ask(raw, *inserts, (commit, ()))
+    return sum(int.from_bytes(result.get_value(0, 0) or b"") for result in counts)
+
+
+def _upsert(raw: psycopg.Connection[Any], base_events: Iterable[BaseEvent]) -> int:
+    """Write the base events that are not stored yet; returns how many."""
+    cursor = psycopg.Cursor(raw)
+    return sum(
+        cursor.execute(UPSERT_INSTALLATION, _installation_parameters(event)).fetchall()[0][0]
+        for event in base_events
+    )
 
 
 def _columns(key: str, rows: list[Row]) -> list[tuple[str, Sequence[Any]]]:
@@ -328,14 +326,6 @@ def _columns(key: str, rows: list[Row]) -> list[tuple[str, Sequence[Any]]]:
     values = (ids, times, users, organizations, deployments, internal, metadata, *zip(*names, strict=True))
     kinds = (kind for _, kind in COMMON_COLUMNS + TABLES[key].columns)
     return list(zip(kinds, values, strict=True))
-
-
-def _parameters(key: str, rows: list[Row]) -> list[list[Any]]:
-    """The same for `unnest`: a list for each column, JSON as text."""
-    return [
-        [msgspec.json.encode(value).decode() for value in values] if kind == "jsonb" else list(values)
-        for kind, values in _columns(key, rows)
-    ]
 
 
 def _installation_parameters(event: BaseEvent) -> dict[str, Any]:

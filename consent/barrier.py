@@ -10,12 +10,15 @@ from collections.abc import Iterable
 
 from django.db import Error, connections, transaction
 
+from consent.wire import INT4, INT4_ARRAY, Question, Statement, int_array, integer
+
 BUCKETS = 64
 LOCK_SPACE = 0x0CA4D1D  # the first of the two integers of our advisory locks
 WAIT = "5s"
 
 # Ascending, in one statement: two requests never wait for each other in a circle.
-LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%b, bucket) FROM unnest(%b::int[]) AS bucket"
+LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%s, bucket) FROM unnest(%s::int[]) AS bucket"
+TAKE_SHARED = Statement(LOCK_SHARED.replace("%s", "$1", 1).replace("%s", "$2"), INT4, INT4_ARRAY)
 
 
 class BarrierNotReached(Exception):
@@ -29,6 +32,11 @@ def bucket(pseudonym: str) -> int:
 def buckets(pseudonyms: Iterable[str]) -> list[int]:
     """The buckets of all these subjects, ascending, each once. '' (a subject not named) has none."""
     return sorted({bucket(pseudonym) for pseudonym in pseudonyms if pseudonym})
+
+
+def lock_shared(pseudonyms: Iterable[str]) -> Question:
+    """The statement that takes these subjects' locks, until its transaction ends."""
+    return TAKE_SHARED, (integer(LOCK_SPACE), int_array(buckets(pseudonyms)))
 
 
 def wait_for_ingest(pseudonym: str) -> None:

@@ -10,25 +10,29 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-import psycopg
 from django.conf import settings
 from django.db import connections
 from django.utils.dateparse import parse_datetime
 
 from consent.models import State
 from consent.policy import Period, Profile, Switches, Tier, profile_of, state_at, tier
+from consent.wire import TEXT_ARRAY, Statement, ask, moment, text_array
 
 # Everything the policy asks about the subjects of one request, in one round trip.
-SUBJECTS = """
-SELECT subject_kind, subject, state, since, until, NULL::text, false
-  FROM consent_consentperiod WHERE subject = ANY(%b) AND subject_kind = 'user'
+SUBJECTS = Statement(
+    """
+SELECT 'user', subject, state, since, until, NULL::text, false
+  FROM consent_consentperiod WHERE subject = ANY($1) AND subject_kind = 'user'
 UNION ALL
-SELECT subject_kind, subject, state, since, until, NULL::text, false
-  FROM consent_consentperiod WHERE subject = ANY(%b) AND subject_kind = 'organization'
+SELECT 'organization', subject, state, since, until, NULL::text, false
+  FROM consent_consentperiod WHERE subject = ANY($2) AND subject_kind = 'organization'
 UNION ALL
 SELECT 'registered', pseudonym, NULL, notice_since, NULL, deployment_type, is_internal
-  FROM consent_organization WHERE pseudonym = ANY(%b)
-"""
+  FROM consent_organization WHERE pseudonym = ANY($2)
+""",
+    TEXT_ARRAY,
+    TEXT_ARRAY,
+)
 
 Window = tuple[datetime, datetime | None]
 _STATES = {state.value: state for state in State}
@@ -161,16 +165,24 @@ def base_allowed() -> bool:
 
 def permissions(users: Iterable[str], organizations: Iterable[str], now: datetime) -> Permissions:
     """Read what the policy needs for these pseudonyms: one query on the operational database."""
-    named_organizations = sorted(organizations)
-    periods: dict[str, dict[str, list[Period]]] = {"user": {}, "organization": {}}
+    periods: dict[bytes, dict[str, list[Period]]] = {b"user": {}, b"organization": {}}
     registered: dict[str, Registered] = {}
-    with connections["default"].cursor() as django_cursor:
-        # In PostgreSQL's binary form: reading times costs a fifth of what it does in text.
-        cursor = psycopg.Cursor(django_cursor.connection)
-        cursor.execute(SUBJECTS, [sorted(users), named_organizations, named_organizations], binary=True)
-        for kind, subject, state, since, until, deployment_type, is_internal in cursor.fetchall():
-            if kind == "registered":
-                registered[subject] = Registered(deployment_type, is_internal, since)
-            else:
-                periods[kind].setdefault(subject, []).append(Period(_STATES[state], since, until))
-    return Permissions(periods["user"], periods["organization"], registered, now)
+    default = connections["default"]
+    default.ensure_connection()
+    named = (text_array(users), text_array(organizations))
+    (found,) = ask(default.connection, (SUBJECTS, named))
+    value = found.get_value
+    for row in range(found.ntuples):
+        kind, subject = value(row, 0) or b"", (value(row, 1) or b"").decode()
+        state, since, until = value(row, 2), value(row, 3), value(row, 4)
+        if kind in periods:
+            periods[kind].setdefault(subject, []).append(_period(state or b"", since or b"", until))
+        else:
+            deployment_type = (value(row, 5) or b"").decode()
+            registered[subject] = Registered(deployment_type, value(row, 6) == b"\1", since and moment(since))
+    return Permissions(periods[b"user"], periods[b"organization"], registered, now)
+
+
+@lru_cache(maxsize=16384)
+def _period(state: bytes, since: bytes, until: bytes | None) -> Period:
+    return Period(_STATES[state.decode()], moment(since), moment(until) if until else None)

@@ -18,14 +18,19 @@ from django.db import connections
 from django.utils import timezone
 
 from consent.models import Key, Scope
+from consent.wire import TEXT, Statement, ask
 
 PREFIX = "cnd_"
 PUBLISHABLE_PREFIX = "cnd_pub_"
 COLUMNS = [field.attname for field in Key._meta.concrete_fields]
-FIND = f"SELECT {', '.join(COLUMNS)} FROM {Key._meta.db_table} WHERE digest = %s AND revoked_at IS NULL"
+FIND = f"SELECT xmin::text::bytea, {', '.join(COLUMNS)} FROM consent_key WHERE digest = %s AND revoked_at IS NULL"
+VERSION = Statement("SELECT xmin::text::bytea FROM consent_key WHERE digest = $1 AND revoked_at IS NULL", TEXT)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ORIGIN_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+")
 MAX_KEY_CHARACTERS = 200
+MAX_KNOWN = 1000  # keys a process remembers
+
+_known: dict[str, tuple[bytes | None, Key]] = {}  # by digest, with the version of the row
 
 
 class KeyRefused(Exception):
@@ -114,13 +119,27 @@ def authenticate(headers: Mapping[str, str], scope: str) -> Key:
 
 
 def _find(digest: str) -> Key | None:
-    """The key with this digest, unless it is revoked. Every request asks, so past the ORM: 60 µs, not 480."""
+    """The key with this digest, unless it is revoked.
+
+    Every request asks, and most of them for the same few keys: a row that has not changed since (its `xmin`)
+    is not read again.
+    """
     default = connections["default"]
-    with default.cursor() as django_cursor, default.wrap_database_errors:
-        cursor = psycopg.Cursor(django_cursor.connection)
-        cursor.execute(FIND, [digest], binary=True)
-        row = cursor.fetchone()
-    return Key.from_db("default", COLUMNS, row) if row else None
+    with default.wrap_database_errors:
+        default.ensure_connection()
+        (found,) = ask(default.connection, (VERSION, (digest.encode(),)))
+        if not found.ntuples:
+            return None
+        version, known = found.get_value(0, 0), _known.get(digest)
+        if known is None or known[0] != version:
+            cursor = psycopg.Cursor(default.connection)
+            row = cursor.execute(FIND, [digest], binary=True).fetchone()
+            if row is None:
+                return None
+            if len(_known) >= MAX_KNOWN:
+                _known.clear()
+            known = _known[digest] = row[0], Key.from_db("default", COLUMNS, row[1:])
+    return known[1]
 
 
 def _key_in(headers: Mapping[str, str]) -> str:

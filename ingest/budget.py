@@ -1,6 +1,6 @@
 """How many bytes of bodies one process holds at once, as they came and inflated. What is beyond is sent back.
 
-Counted as they arrive, not as declared: a sender who promises much and sends nothing takes no room.
+Counted as they arrive once half of it is held: who promises much and sends nothing takes no more than that.
 """
 
 import threading
@@ -32,6 +32,15 @@ class Share:
                 raise Busy
             self._budget.held += size
             self._size += size
+
+    def take_of_plenty(self, size: int) -> bool:
+        """Hold so many bytes before they have come, if half of all stays free: promises must not fill it."""
+        with self._budget.lock:
+            if self._is_over or self._budget.held + size > self._budget.most // 2:
+                return False
+            self._budget.held += size
+            self._size += size
+            return True
 
     def give_back(self) -> None:
         """All of it, at the request's end."""

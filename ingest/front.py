@@ -26,7 +26,7 @@ from ingest.rsgi import HTTPProtocol, ProtocolClosed, Scope
 LARGE = (
     4 * 1024 * 1024
 )  # bytes, inflated; larger bodies are decoded one at a time: that takes many times as much
-SMALL = 64 * 1024  # bytes; a body declared no longer is read in one go
+SMALL = 1024 * 1024  # bytes; a body declared no longer is read in one go, while there is much room
 KNOWN_FOR = 60.0  # seconds since a key was admitted
 MOST_KNOWN = 1000  # keys
 LINGER = 5.0  # seconds for which the body of a refused request is read away
@@ -153,8 +153,7 @@ class Incoming:
         declared = body.declared_length(self._length)
         try:
             async with asyncio.timeout(body.DEADLINE):
-                if declared is not None and declared <= SMALL:
-                    self._share.take(declared)
+                if declared is not None and declared <= SMALL and self._share.take_of_plenty(declared):
                     self._is_over = True
                     return await self._protocol()
                 return await self._read_pieces(declared, limit)

@@ -46,6 +46,7 @@ for database in DATABASES.values():
     database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds
     if socket_directory := database["OPTIONS"].pop("host", ""):  # postgres://user@/name?host=/directory
         database["HOST"] = socket_directory
+PREPARED_STATEMENTS = env.bool("PREPARED_STATEMENTS", default=True)  # off behind a PgBouncer before 1.21
 ANALYTICS_DATABASE_URL_IS_SET = bool(env.str("ANALYTICS_DATABASE_URL", default=""))
 REDIS_URL_IS_SET = bool(env.str("REDIS_URL", default=""))
 DATABASE_ROUTERS = ["analytics.router.AnalyticsRouter"]
