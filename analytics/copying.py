@@ -5,7 +5,6 @@ field its length in bytes and its content, all big-endian. Texts repeat a lot, s
 """
 
 import struct
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain, repeat
@@ -53,8 +52,8 @@ def _texts(values: Iterable[str | None]) -> Fields:
     return map(_Texts().__getitem__, values)
 
 
-def _uuids(values: Iterable[uuid.UUID]) -> Fields:
-    return [_UUID + value.bytes for value in values]
+def _uuids(values: Iterable[bytes]) -> Fields:
+    return [_UUID + value for value in values]
 
 
 def _timestamps(values: Iterable[datetime]) -> Iterator[bytes]:

@@ -33,7 +33,7 @@ class Row(NamedTuple):
     """One event on its way into a table; `metadata` and `names` are already scrubbed."""
 
     table: str  # 'activity', 'endpoint' or 'feature'
-    id: uuid.UUID
+    id: bytes  # the 16 of a UUID
     timestamp: datetime  # aware, UTC
     user: str  # the user's pseudonym, '' when the event names none: what consent is asked for
     user_id: str  # what is stored: the pseudonym, or 'anon:…'
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 class BaseEvent(NamedTuple):
     """One `base_telemetry.*` event. `facts` are columns of `Installation`, already checked."""
 
-    id: uuid.UUID
+    id: bytes  # the 16 of a UUID
     name: str  # 'first_seen' or 'heartbeat'
     timestamp: datetime
     installation: str  # pseudonym
@@ -333,7 +333,7 @@ def _installation_parameters(event: BaseEvent) -> dict[str, Any]:
     facts["deployment_type"] = facts["deployment_type"] or "unknown"
     return {
         "pseudonym": event.installation,
-        "id": event.id,
+        "id": uuid.UUID(bytes=event.id),
         "name": event.name,
         "at": event.timestamp,
         **facts,

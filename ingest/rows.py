@@ -3,10 +3,10 @@
 One `RowMaker` serves one request and remembers what its records have in common.
 """
 
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from analytics.store import BaseEvent, Row
@@ -80,25 +80,27 @@ class RowMaker:
         organization = self._organization_of(subjects) if self._organization else subjects.organization
         if meaning.refusal:
             raise Refusal(meaning.refusal)
-        return Row(
-            meaning.table,
-            row_id,
-            timestamp,
-            subjects.user,
-            subjects.user
-            or anonymous_user(
-                session=subjects.session, installation=subjects.installation, organization=organization
-            ),
-            organization,
-            meaning.deployment_type,
-            meaning.is_internal,
-            _metadata(record, meaning),
-            _names(record, meaning, subjects),
-            self._do_not_track or meaning.do_not_track,
+        return _new_row(
+            (
+                meaning.table,
+                row_id,
+                timestamp,
+                subjects.user,
+                subjects.user
+                or anonymous_user(
+                    session=subjects.session, installation=subjects.installation, organization=organization
+                ),
+                organization,
+                meaning.deployment_type,
+                meaning.is_internal,
+                _metadata(record, meaning),
+                _names(record, meaning, subjects),
+                self._do_not_track or meaning.do_not_track,
+            )
         )
 
     def _base_event(
-        self, record: Record, meaning: Meaning, row_id: uuid.UUID, timestamp: datetime, subjects: Subjects
+        self, record: Record, meaning: Meaning, row_id: bytes, timestamp: datetime, subjects: Subjects
     ) -> BaseEvent:
         if not subjects.installation:
             raise Refusal("no_installation")
@@ -119,6 +121,9 @@ class RowMaker:
         kept = scrub.facts(sources, self._registry, private, names)
         claimed = next(filter(None, map(deployment_type, sources)), "")
         return {**kept, "deployment_type": claimed} if claimed else kept
+
+
+_new_row = partial(tuple.__new__, Row)  # half the cost of `Row(…)`, which wraps the same
 
 
 def _names(record: Record, meaning: Meaning, subjects: Subjects) -> tuple[Any, ...]:

@@ -7,6 +7,8 @@ all zeros or a wrong length). Times are nanoseconds since 1970, 0 when absent. V
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgspec
+
 MAX_DEPTH = 16  # levels of lists and maps in a value; what lies deeper is dropped
 INT64 = range(-(2**63), 2**63)
 # A body of empty records takes some hundred times its own size in memory. Sensible records have 100
@@ -32,7 +34,7 @@ class Resource(NamedTuple):
     attributes: dict[str, Any]
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four times as long to make
     """One span (`is_span`) or log record."""
 
     is_span: bool

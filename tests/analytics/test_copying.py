@@ -93,6 +93,6 @@ def test_times_survive_to_the_microsecond(consent):
     rows = [row(at=at - timedelta(microseconds=number)) for number in range(COPY_FROM)]
     store(rows)
     assert set(FeatureUsage.objects.values_list("timestamp", flat=True)) == {some.timestamp for some in rows}
-    assert {uuid.UUID(str(known)) for known in FeatureUsage.objects.values_list("id", flat=True)} == {
+    assert {uuid.UUID(str(known)).bytes for known in FeatureUsage.objects.values_list("id", flat=True)} == {
         some.id for some in rows
     }

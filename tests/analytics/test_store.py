@@ -29,7 +29,7 @@ COUNTER = iter(range(1, 10**9))
 def row(table="feature", *, at=None, user=USER, organization=ORGANIZATION, names=None, metadata=None, **more):
     return Row(
         table=table,
-        id=uuid.UUID(int=next(COUNTER)),
+        id=uuid.UUID(int=next(COUNTER)).bytes,
         timestamp=at or timezone.now(),
         user=user,
         user_id=user or "anon:" + "0" * 27,
@@ -145,9 +145,9 @@ def test_a_missing_partition_is_made(consent):
 
 def test_a_base_event_makes_one_installation_and_counts_once(transactional_db):
     now = timezone.now()
-    first = BaseEvent(uuid.uuid4(), "first_seen", now, INSTALLATION, {"app_version": "1.0"}, False)
+    first = BaseEvent(uuid.uuid4().bytes, "first_seen", now, INSTALLATION, {"app_version": "1.0"}, False)
     later = BaseEvent(
-        uuid.uuid4(), "heartbeat", now + timedelta(hours=1), INSTALLATION, {"app_version": "1.1"}, False
+        uuid.uuid4().bytes, "heartbeat", now + timedelta(hours=1), INSTALLATION, {"app_version": "1.1"}, False
     )
     store([], [later])
     assert store([], [first, later]) == Receipt(1, 1, {})
@@ -158,7 +158,7 @@ def test_a_base_event_makes_one_installation_and_counts_once(transactional_db):
 
 
 def test_base_events_ask_only_the_signal_and_the_switch(transactional_db, settings):
-    event = BaseEvent(uuid.uuid4(), "heartbeat", timezone.now(), INSTALLATION, {}, True)
+    event = BaseEvent(uuid.uuid4().bytes, "heartbeat", timezone.now(), INSTALLATION, {}, True)
     assert store([], [event]).refused == {"do_not_track": 1}
     settings.BASE_TELEMETRY_ENABLED = False
     assert store([], [event._replace(do_not_track=False)]).refused == {"base_telemetry_off": 1}

@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ingest.meaning import MAX_REMEMBERED, PAGE_PATHS, meanings
 from ingest.names import RouteBook
@@ -62,7 +63,7 @@ def test_a_record_means_the_same_whatever_came_before(
 ) -> None:
     routes = RouteBook(REGISTRY.endpoints)
     every = [
-        record._replace(attributes={**record.attributes, **other})
+        replace(record, attributes={**record.attributes, **other})
         for record in given_records
         for other in others
     ]
