@@ -255,7 +255,7 @@ def send(port, bodies, key, connections, seconds):
 
 
 def answer(connection):
-    """Status and content of the next answer. As little as can be: the client shares the server's processors."""
+    """Status and content of the next answer. With little work: client and server share processors."""
     text = b""
     while b"\r\n\r\n" not in text:
         piece = connection.recv(65536)

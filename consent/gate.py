@@ -179,7 +179,9 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
             periods[kind].setdefault(subject, []).append(_period(state or b"", since or b"", until))
         else:
             deployment_type = (value(row, 5) or b"").decode()
-            registered[subject] = Registered(deployment_type, value(row, 6) == b"\1", since and moment(since))
+            registered[subject] = Registered(
+                deployment_type, value(row, 6) == b"\1", moment(since) if since else None
+            )
     return Permissions(periods[b"user"], periods[b"organization"], registered, now)
 
 

@@ -23,10 +23,9 @@ from consent.wire import TEXT, Statement, ask
 PREFIX = "cnd_"
 PUBLISHABLE_PREFIX = "cnd_pub_"
 COLUMNS = [field.attname for field in Key._meta.concrete_fields]
-FIND = f"SELECT xmin::text::bytea, {', '.join(COLUMNS)} FROM consent_key WHERE digest = %s AND revoked_at IS NULL"
-VERSION = Statement(
-    "SELECT xmin::text::bytea FROM consent_key WHERE digest = $1 AND revoked_at IS NULL", TEXT
-)
+USABLE = "FROM consent_key WHERE digest = {} AND revoked_at IS NULL"
+FIND = f"SELECT xmin::text::bytea, {', '.join(COLUMNS)} {USABLE.format('%s')}"
+VERSION = Statement(f"SELECT xmin::text::bytea {USABLE.format('$1')}", TEXT)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ORIGIN_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+")
 MAX_KEY_CHARACTERS = 200

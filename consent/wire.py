@@ -1,4 +1,4 @@
-"""A conversation with PostgreSQL in few packets: statements sent together, values in PostgreSQL's binary form.
+"""Talking to PostgreSQL in few packets: statements sent together, values in PostgreSQL's binary form.
 
 For the statements of every ingest request. psycopg's cursors send each statement by itself and look at the
 type of each value: for one event that took longer than everything else. Statements are prepared once for a
@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 import psycopg
 from django.conf import settings
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, PGconn, TransactionStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
 
 PATIENCE = 9.0  # seconds for an answer; OpenTelemetry's SDKs wait for 10
 COPY_PATIENCE = 60.0  # seconds for one COPY, which may be of a million rows
@@ -185,7 +185,7 @@ class _Conversation:
 
     def __init__(self, connection: psycopg.Connection[Any], patience: float) -> None:
         self._connection = connection
-        self._pgconn: PGconn = connection.pgconn  # type: ignore[assignment]
+        self._pgconn: PGconn = connection.pgconn
         self._patience = patience
         self._poll = select.poll()
 
