@@ -161,18 +161,25 @@ class Identities:
 def _subject(known: _Pseudonyms, names: tuple[str, ...], attributes: Mapping[str, Any]) -> str:
     for name in names:
         value = attributes[name]
-        if value is None:
-            continue
-        text = value if isinstance(value, str) else as_text(value)
-        if text is None:
-            # A list or a truth value names someone, but we cannot tell whom: in doubt, not stored.
-            raise Refusal("bad_id")
-        if len(text) > MAX_ID:
-            raise Refusal("id_too_long")
-        found = known[text]
+        found = known.get(value) if type(value) is str else None
+        if found is None:
+            found = _new_subject(known, value)
         if found:
             return found
     return ""
+
+
+def _new_subject(known: _Pseudonyms, value: Any) -> str:
+    """The pseudonym of an id that this request has not told yet, '' for none. Raises `Refusal`."""
+    if value is None:
+        return ""
+    text = as_text(value)
+    if text is None:
+        # A list or a truth value names someone, but we cannot tell whom: in doubt, not stored.
+        raise Refusal("bad_id")
+    if len(text) > MAX_ID:
+        raise Refusal("id_too_long")
+    return known[text]
 
 
 def uuid8(milliseconds: int, digest: bytes) -> bytes:

@@ -62,7 +62,7 @@ class Status(msgspec.Struct, gc=False):
     code: int | str | None = None
 
 
-class Span(msgspec.Struct, rename="camel"):
+class Span(msgspec.Struct, rename="camel", gc=False):
     trace_id: str | None = None
     span_id: str | None = None
     name: str | None = None
@@ -73,7 +73,7 @@ class Span(msgspec.Struct, rename="camel"):
     status: Status | None = None
 
 
-class LogRecord(msgspec.Struct, rename="camel"):
+class LogRecord(msgspec.Struct, rename="camel", gc=False):
     time_unix_nano: Number = None
     observed_time_unix_nano: Number = None
     body: AnyValue | None = None
