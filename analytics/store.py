@@ -227,8 +227,7 @@ def _store_once(
     raw: psycopg.Connection[Any] = wrapper.connection
     within = wire.bounds(raw)
     try:
-        wire.ask(raw, (within.begin, ()), barrier.lock_shared(chain(users, organizations)))
-        # The locks are held from here on; only now may consent be read.
+        _locked(raw, within, chain(users, organizations))
         admitted = _admitted(rows, users, organizations, now, refused)
         if finish is not None and admitted:
             admitted = finish(admitted)
@@ -240,6 +239,11 @@ def _store_once(
         wire.roll_back(raw, within)
         raise
     return Receipt(inserted, len(admitted) + len(admitted_base) - inserted, dict(refused))
+
+
+def _locked(raw: psycopg.Connection[Any], within: wire.Bounds, subjects: Iterable[str]) -> None:
+    """Begin, and take the subjects' locks. Only once they are held may consent be read."""
+    wire.ask(raw, (within.begin, ()), barrier.lock_shared(subjects))
 
 
 def _admitted(

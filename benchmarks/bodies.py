@@ -1,7 +1,7 @@
 """OTLP trace bodies for the benchmarks: realistic spans, each request's made unique by patching bytes.
 
-A body is encoded once; per request only its trace id and its timestamps are written over, so that
-the load generator costs little next to the server that is measured.
+A body is encoded once; per request only its trace id and its times are written over, so that the load
+generator costs little next to the server that is measured.
 """
 
 import json
@@ -16,6 +16,7 @@ USERS = 200
 ORGANIZATION = "bench-organization"
 SECOND = 1_000_000_000  # nanoseconds
 TRACE = "ab" * 16
+LASTS = 5 * SECOND  # what the SDKs collect before they send
 # A time no body carries otherwise: 19 digits, like every present-day nanosecond clock.
 BASE = 1_111_111_111 * SECOND
 
@@ -32,7 +33,7 @@ def attributes(pairs):
     ]
 
 
-def span(number, choose):
+def span(number, spans, choose):
     """A span as one of the three kinds: six in ten HTTP requests, three feature uses, one sign-in."""
     who = {"user.id": user(choose.randrange(USERS)), "session.id": f"session-{choose.randrange(USERS)}"}
     kind = choose.random()
@@ -58,7 +59,7 @@ def span(number, choose):
         )
     else:
         name, more = "login", {"event.type": "login", "app.version": "3.1.4"}
-    at = BASE + number * 1000
+    at = BASE + number * LASTS // spans
     return {
         "traceId": TRACE,
         "spanId": f"{number + 1:016x}",
@@ -84,25 +85,60 @@ def document(spans):
             {
                 "resource": {"attributes": attributes(resource)},
                 "scopeSpans": [
-                    {"scope": {"name": "bench"}, "spans": [span(number, choose) for number in range(spans)]}
+                    {
+                        "scope": {"name": "bench"},
+                        "spans": [span(number, spans, choose) for number in range(spans)],
+                    }
                 ],
             }
         ]
     }
 
 
-class JsonBodies:
+class Bodies:
+    """Bodies of so many spans; each has a trace id and times of its own."""
+
+    content_type: str
+
+    def __init__(self, template, spans, times, traces, encode_times):
+        """Where `times` (each with its offset) and trace ids (offsets) stand in the template."""
+        self.spans = spans
+        self._bytes = numpy.frombuffer(template, dtype=numpy.uint8).copy()
+        values, offsets, width = times
+        self._shifts = numpy.array(values, dtype=numpy.uint64) - numpy.uint64(BASE)
+        self._times_at = numpy.array(offsets)[:, None] + numpy.arange(width)
+        offsets, width = traces
+        self._traces_at = numpy.array(offsets)[:, None] + numpy.arange(width)
+        self._encode_times = encode_times
+
+    def next(self, now):
+        """A body of events of the last seconds before `now`, in nanoseconds since 1970."""
+        body = self._bytes.copy()
+        body[self._times_at] = self._encode_times(self._shifts + numpy.uint64(now - LASTS))
+        body[self._traces_at] = numpy.frombuffer(self._trace(), dtype=numpy.uint8)
+        return body.tobytes()
+
+
+class JsonBodies(Bodies):
     content_type = "application/json"
 
     def __init__(self, spans):
-        self._template = json.dumps(document(spans), separators=(",", ":")).encode()
+        sent = document(spans)
+        template = json.dumps(sent, separators=(",", ":")).encode()
+        values = [
+            int(one[name])
+            for one in sent["resourceSpans"][0]["scopeSpans"][0]["spans"]
+            for name in ("startTimeUnixNano", "endTimeUnixNano")
+        ]
+        offsets = every(template, [str(value).encode() for value in values])
+        traces = every(template, [TRACE.encode()] * spans)
+        super().__init__(template, spans, (values, offsets, 19), (traces, 32), digits)
 
-    def next(self, now):
-        body = self._template.replace(TRACE.encode(), os.urandom(16).hex().encode())
-        return body.replace(b'"1111111111', b'"%d' % now).replace(b'"1111111112', b'"%d' % (now + 1))
+    def _trace(self):
+        return os.urandom(16).hex().encode()
 
 
-class ProtobufBodies:
+class ProtobufBodies(Bodies):
     content_type = "application/x-protobuf"
 
     def __init__(self, spans):
@@ -110,31 +146,37 @@ class ProtobufBodies:
         for resource_spans in document(spans)["resourceSpans"]:
             _fill(message.resource_spans.add(), resource_spans)
         template = message.SerializeToString()
-        self._bytes = numpy.frombuffer(template, dtype=numpy.uint8).copy()
-        times = [
+        values = [
             value
-            for scope in message.resource_spans[0].scope_spans
-            for one in scope.spans
+            for one in message.resource_spans[0].scope_spans[0].spans
             for value in (one.start_time_unix_nano, one.end_time_unix_nano)
         ]
-        offsets, at = [], 0
-        for value in times:
-            at = template.index(struct.pack("<Q", value), at)
-            offsets.append(at)
-            at += 8
-        self._shifts = numpy.array(times, dtype=numpy.uint64) - numpy.uint64(BASE)
-        self._where = numpy.array(offsets)[:, None] + numpy.arange(8)
-        trace, where, at = bytes.fromhex(TRACE), [], template.find(bytes.fromhex(TRACE))
-        while at >= 0:
-            where.append(at)
-            at = template.find(trace, at + 16)
-        self._traces = numpy.array(where)[:, None] + numpy.arange(16)
+        offsets = every(template, [struct.pack("<Q", value) for value in values])
+        traces = every(template, [bytes.fromhex(TRACE)] * spans)
+        super().__init__(template, spans, (values, offsets, 8), (traces, 16), fixed64)
 
-    def next(self, now):
-        body = self._bytes.copy()
-        body[self._where] = (self._shifts + numpy.uint64(now * SECOND)).view(numpy.uint8).reshape(-1, 8)
-        body[self._traces] = numpy.frombuffer(os.urandom(16), dtype=numpy.uint8)
-        return body.tobytes()
+    def _trace(self):
+        return os.urandom(16)
+
+
+def every(template, pieces):
+    """Where the pieces stand, which follow one another."""
+    offsets, at = [], 0
+    for piece in pieces:
+        at = template.index(piece, at)
+        offsets.append(at)
+        at += len(piece)
+    return offsets
+
+
+def digits(times):
+    """Each of 19 digits, as ASCII."""
+    powers = numpy.uint64(10) ** numpy.arange(18, -1, -1, dtype=numpy.uint64)
+    return (times[:, None] // powers % numpy.uint64(10)).astype(numpy.uint8) + 48
+
+
+def fixed64(times):
+    return times.view(numpy.uint8).reshape(-1, 8)
 
 
 def _fill(target, source):

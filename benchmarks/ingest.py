@@ -1,19 +1,19 @@
 """How fast ingest is, against the fastest thing PostgreSQL can do with the same rows.
 
-Starts a whole instance in a temporary data directory, sends 512-span trace bodies over a few
-keep-alive connections, JSON and protobuf in turn, and after each run copies the very rows that it
-stored back into the same tables with one `COPY … WITH (FORMAT binary)`. Load generator, server and
-database share the machine: trust the ratio, not the absolute figures.
+Starts a whole instance in a temporary data directory, sends 512-span trace bodies over a few keep-alive
+connections, JSON and protobuf in turn, and after each run copies the very rows that it stored back into the
+same tables with one `COPY … WITH (FORMAT binary)`, three times. Then requests of one span, and the server's
+stages. Load generator, server and database share the machine: trust the ratio, not the absolute figures.
 """
 
 import argparse
 import json
 import os
-import signal
+import platform
 import socket
 import statistics
-import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -25,11 +25,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bodies import ORGANIZATION, USERS, JsonBodies, ProtobufBodies, user
+from benchmarks.machine import Instance
 
-ROOT = Path(__file__).resolve().parent.parent
 TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
 COPY_OUT = "COPY (SELECT * FROM {table} ORDER BY received_at) TO STDOUT WITH (FORMAT binary)"  # as they came
-TICKS = os.sysconf("SC_CLK_TCK")
+COPIES = 3
+ENCODINGS = {"JSON": JsonBodies, "protobuf": ProtobufBodies}
 GRANT = f"""
 from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
@@ -48,13 +49,16 @@ print(json.dumps(dict(zip(wanted, map(parameters.get, wanted)))))
 
 
 class Run(NamedTuple):
-    """One run: spans stored a second, latencies in ms, CPU in µs a span, and COPY's rows a second."""
+    """One run: requests and spans a second, latencies in ms, CPU in µs a span, and COPY's rows a second."""
 
+    requests_per_second: float
     spans_per_second: float
     p50_ms: float
     p99_ms: float
     server_us: float
-    database_us: float
+    analytics_us: float
+    operational_us: float
+    background_us: float
     client_us: float
     copy_per_second: float
 
@@ -65,116 +69,38 @@ class Run(NamedTuple):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=15)
-    parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--spans", type=int, default=512)
-    parser.add_argument(
-        "--runs", type=int, default=1, help="of each encoding, interleaved; medians are shown"
-    )
+    parser.add_argument("--seconds", type=float, default=10, help="of each run")
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--spans", type=int, default=512, help="of each request")
+    parser.add_argument("--one-span-connections", type=int, default=16)
+    parser.add_argument("--runs", type=int, default=5, help="of each encoding, interleaved")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(machine())
     with tempfile.TemporaryDirectory(prefix="candid-bench-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)
         instance = Instance(Path(folder) / "var")
         try:
-            results = measure(instance, options, console)
+            results, single, stages = measure(instance, options, console)
         finally:
             instance.stop()
     show(results, options, console)
+    show_single(single, options, console)
+    show_stages(stages, results, options, console)
 
 
-class Instance:
-    """A whole Candid of its own: `manage.py up` on free ports."""
-
-    def __init__(self, data_dir):
-        self.data_dir = data_dir
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "DEBUG"}
-        } | {"CANDID_DATA_DIR": str(data_dir)}
-        self.port, otlp, grpc = free_ports(3)
-        arguments = ["up", "--port", str(self.port), "--otlp-port", str(otlp), "--grpc-port", str(grpc)]
-        self.process = subprocess.Popen(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.log = []
-        for line in self.process.stdout:
-            self.log.append(line)
-            if "Candid is ready" in line:
-                break
-        else:
-            raise SystemExit("the instance did not start:\n" + "".join(self.log[-20:]))
-        threading.Thread(target=self.log.extend, args=(self.process.stdout,), daemon=True).start()
-
-    def manage(self, *arguments):
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
-
-    def cpu_seconds(self):
-        """CPU time so far of (the web server, PostgreSQL)."""
-        processes = process_table()
-        postmaster = next(
-            pid
-            for pid, (parent, _, command) in processes.items()
-            if "postgres" in command and str(self.data_dir) in command
-        )
-        database = tree_seconds(processes, postmaster)
-        server = sum(
-            seconds
-            for pid, (_, seconds, command) in processes.items()
-            if "granian" in command and f" {self.port}" in command
-        )
-        return server, database
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def process_table():
-    """Of every process: parent, CPU seconds with those of its ended children, command line."""
-    table = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        table[int(entry.name)] = (int(fields[1]), sum(map(int, fields[11:15])) / TICKS, command)
-    return table
-
-
-def tree_seconds(processes, root):
-    total = processes[root][1]
-    return total + sum(
-        tree_seconds(processes, pid) for pid, (parent, _, _) in processes.items() if parent == root
+def machine():
+    """Processors, memory and the Python that ran: what figures depend on."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    optimized = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return (
+        f"{len(names)} × {names[0]}, {memory:.0f} GiB, Python {platform.python_version()} "
+        f"({'with' if optimized else 'without'} profile-guided optimization)"
     )
 
 
@@ -182,44 +108,62 @@ def measure(instance, options, console):
     console.print("Preparing consent for one organization and", USERS, "users …")
     parameters = json.loads(instance.manage("shell", "-v", "0", "-c", GRANT).splitlines()[-1])
     key = instance.manage("issue_key", "benchmark")
-    results = {"JSON": [], "protobuf": []}
+    results = {name: [] for name in ENCODINGS}
+    single = {name: [] for name in ENCODINGS}
     with psycopg.connect(**parameters, autocommit=True) as database:
         for number in range(options.runs):
-            for name, bodies in (("JSON", JsonBodies), ("protobuf", ProtobufBodies)):
+            for name, bodies in ENCODINGS.items():
                 run = one_run(instance, bodies(options.spans), key, options, database)
                 results[name].append(run)
                 console.print(
                     f"{name} run {number + 1}: {run.spans_per_second:,.0f} spans/s, "
                     f"COPY {run.copy_per_second:,.0f} rows/s, ratio {run.ratio:.2f}"
                 )
-    return results
+        for _ in range(options.runs):
+            for name, bodies in ENCODINGS.items():
+                single[name].append(
+                    load(instance, bodies(1), key, options.one_span_connections, options, database)
+                )
+    console.print("Timing the stages …")
+    code = f"from benchmarks.stages import main; main({options.spans})"
+    stages = json.loads(instance.manage("shell", "-v", "0", "-c", code).splitlines()[-1])
+    return results, single, stages
 
 
 def one_run(instance, bodies, key, options, database):
+    """Ingest into empty tables, then COPY of what came."""
     for table in TABLES:
         database.execute(f"TRUNCATE {table}")
     database.execute("CHECKPOINT")
     send(instance.port, bodies, key, options.connections, 1.0)  # warm up
-    server, postgres = instance.cpu_seconds()
-    own = time.process_time()
-    before = stored(database)
+    run = load(instance, bodies, key, options.connections, options, database)
+    return run._replace(copy_per_second=copy_rate(database))
+
+
+def load(instance, bodies, key, connections, options, database):
+    """One run of requests, without COPY's figure."""
+    before, cpu, own = stored(database), instance.cpu_seconds(), time.process_time()
     begin = time.perf_counter()
-    latencies = send(instance.port, bodies, key, options.connections, options.seconds)
+    latencies = send(instance.port, bodies, key, connections, options.seconds)
     elapsed = time.perf_counter() - begin
-    spans = stored(database) - before
-    sent = len(latencies) * options.spans
+    own = time.process_time() - own
+    used = {part: seconds - cpu[part] for part, seconds in instance.cpu_seconds().items()}
+    spans, sent = stored(database) - before, len(latencies) * bodies.spans
     if spans != sent:
         raise SystemExit(f"{sent} spans were acknowledged but {spans} rows were stored")
-    server_after, postgres_after = instance.cpu_seconds()
     latencies.sort()
+    per_span = {part: seconds / spans * 1e6 for part, seconds in used.items()}
     return Run(
+        len(latencies) / elapsed,
         spans / elapsed,
         latencies[len(latencies) // 2] * 1000,
         latencies[int(len(latencies) * 0.99)] * 1000,
-        (server_after - server) / spans * 1e6,
-        (postgres_after - postgres) / spans * 1e6,
-        (time.process_time() - own) / spans * 1e6,
-        copy_rate(database),
+        per_span["server"],
+        per_span["analytics"],
+        per_span["operational"],
+        per_span["background"],
+        own / spans * 1e6,
+        float("nan"),
     )
 
 
@@ -236,7 +180,7 @@ def send(port, bodies, key, connections, seconds):
         with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while time.perf_counter() < until and not failures:
-                body = bodies.next(int(time.time()))
+                body = bodies.next(time.time_ns())
                 begin = time.perf_counter()
                 connection.sendall(b"%b%d\r\n\r\n%b" % (head, len(body), body))
                 status, text = answer(connection)
@@ -274,11 +218,17 @@ def stored(database):
 
 
 def copy_rate(database):
-    """Rows a second of one binary COPY of the stored rows into the emptied tables, on one connection."""
+    """Rows a second, the median, of binary COPY of the stored rows into emptied tables, on one connection."""
     saved, rows = {}, stored(database)
     for table in TABLES:
         with database.cursor() as cursor, cursor.copy(COPY_OUT.format(table=table)) as copy:
             saved[table] = b"".join(copy)
+    return statistics.median(rows / copied(database, saved) for _ in range(COPIES))
+
+
+def copied(database, saved):
+    """Seconds of one COPY of all tables, in one transaction."""
+    for table in TABLES:
         database.execute(f"TRUNCATE {table}")
     database.execute("CHECKPOINT")
     begin = time.perf_counter()
@@ -289,41 +239,70 @@ def copy_rate(database):
                     content = memoryview(saved[table])
                     for at in range(0, len(content), 1 << 18):
                         copy.write(content[at : at + (1 << 18)])
-    return rows / (time.perf_counter() - begin)
+    return time.perf_counter() - begin
+
+
+def middle(runs):
+    """The median of each figure."""
+    return Run(*(statistics.median(column) for column in zip(*runs, strict=True)))
 
 
 def show(results, options, console):
-    table = Table(
-        title=f"{options.spans}-span bodies, {options.connections} connections, "
-        f"{options.seconds:g} s, median of {options.runs}"
+    heads = ("", "spans/s", "p50 ms", "p99 ms", "COPY rows/s", "spans / COPY")
+    table = a_table(
+        f"{options.spans}-span requests, {options.connections} connections, "
+        f"{options.seconds:g} s, median of {options.runs}",
+        heads,
     )
-    for head in (
-        "",
-        "spans/s",
-        "p50 ms",
-        "p99 ms",
-        "server µs/span",
-        "database µs",
-        "client µs",
-        "COPY rows/s",
-        "spans / COPY",
-    ):
-        table.add_column(head, justify="right")
     for name, runs in results.items():
-        middle = [statistics.median(column) for column in zip(*runs, strict=True)]
-        ratio = statistics.median(run.ratio for run in runs)
+        run, ratio = middle(runs), statistics.median(run.ratio for run in runs)
         table.add_row(
             name,
-            f"{middle[0]:,.0f}",
-            f"{middle[1]:.1f}",
-            f"{middle[2]:.1f}",
-            f"{middle[3]:.1f}",
-            f"{middle[4]:.1f}",
-            f"{middle[5]:.1f}",
-            f"{middle[6]:,.0f}",
-            f"{ratio:.2f}",
+            f"{run.spans_per_second:,.0f}",
+            f"{run.p50_ms:.1f}",
+            f"{run.p99_ms:.1f}",
+            f"{run.copy_per_second:,.0f}",
+            f"{ratio:.3f}",
         )
     console.print(table)
+
+
+def show_single(single, options, console):
+    heads = ("", "requests/s", "p50 ms", "p99 ms", "server µs", "databases µs", "client µs")
+    table = a_table(f"one-span requests, {options.one_span_connections} connections", heads)
+    for name, runs in single.items():
+        run = middle(runs)
+        databases = run.analytics_us + run.operational_us + run.background_us
+        figures = (run.p50_ms, run.p99_ms, run.server_us, databases, run.client_us)
+        table.add_row(name, f"{run.requests_per_second:,.0f}", *(f"{figure:.1f}" for figure in figures))
+    console.print(table)
+
+
+def show_stages(stages, results, options, console):
+    """CPU a span: the stages measured alone, and what the whole server and the databases used under load."""
+    table = a_table(f"CPU, µs a span of {options.spans}-span requests", ("", *stages))
+    for stage in stages["JSON"]:
+        table.add_row(stage, *(f"{stages[name][stage]:.2f}" for name in stages))
+    totals = {name: sum(stages[name].values()) for name in stages}
+    table.add_row("all stages, one request at a time", *(f"{totals[name]:.2f}" for name in stages))
+    runs = {name: middle(results[name]) for name in stages}
+    table.add_section()
+    for label, figure in (
+        ("whole server under load (with HTTP, threads, caches lost)", "server_us"),
+        ("analytics database", "analytics_us"),
+        ("operational database", "operational_us"),
+        ("database background", "background_us"),
+        ("load generator", "client_us"),
+    ):
+        table.add_row(label, *(f"{getattr(runs[name], figure):.2f}" for name in stages))
+    console.print(table)
+
+
+def a_table(title, heads):
+    table = Table(title=title)
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left")
+    return table
 
 
 if __name__ == "__main__":

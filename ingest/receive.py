@@ -74,8 +74,6 @@ def receive(
         return _receive_metrics(encoding, body, key)
     now = now or timezone.now()
     batch = DECODERS[signal, encoding](body)
-    if not batch.records and not batch.malformed:
-        return Answer(0, "")
     registry = current_registry()
     maker = RowMaker(
         organization=key.organization,
@@ -84,7 +82,10 @@ def receive(
         registry=registry,
         routes=known_names.routes(key.pk, registry),
     )
-    mapped = maker.map(batch.records)
+    looks = undeclared.is_due(key.pk)
+    mapped = maker.map(batch.records, keep=looks)
+    if not mapped.total and not batch.malformed:
+        return Answer(0, "")
     admitted: list[Row] = []
 
     def finish(rows: list[Row]) -> list[Row]:
@@ -97,10 +98,10 @@ def receive(
     traffic.count(key.pk, signal, "duplicate", "", receipt.duplicates)
     for reason, number in refused.items():
         traffic.count(key.pk, signal, "refused", reason, number)
-    if admitted and undeclared.is_due(key.pk):
-        names = undeclared.undeclared(admitted, mapped.rows, mapped.records, registry)
+    if looks and admitted and undeclared.takes_its_turn(key.pk):
+        names = undeclared.undeclared(admitted, mapped.rows, mapped.sources, registry)
         traffic.note_names(key.pk, names)
-    return Answer(refused.total(), message_of(refused, len(batch.records) + batch.malformed))
+    return Answer(refused.total(), message_of(refused, mapped.total + batch.malformed))
 
 
 def _receive_metrics(encoding: str, body: bytes, key: Key) -> Answer:

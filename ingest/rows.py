@@ -25,8 +25,9 @@ __all__ = ["PAGE_PATHS", "Mapped", "RowMaker"]
 class Mapped(NamedTuple):
     """What a request's records have become."""
 
+    total: int  # records
     rows: list[Row]
-    records: list[Record]  # that the rows were made of
+    sources: list[Record]  # that the rows were made of, if they were asked for
     base_events: list[BaseEvent]
     refused: Counter[str]
 
@@ -45,13 +46,15 @@ class RowMaker:
         self._resource: Resource | None = None
         self._context: Context
 
-    def map(self, records: Iterable[Record]) -> Mapped:
-        """Rows, base events, and the reasons of the records that became neither."""
+    def map(self, records: Iterable[Record], *, keep: bool = False) -> Mapped:
+        """Rows, base events, and the reasons of the records that became neither; `keep` the rows' records."""
         rows: list[Row] = []
         sources: list[Record] = []
         base_events: list[BaseEvent] = []
         refused: Counter[str] = Counter()
+        total = 0
         for record in records:
+            total += 1
             try:
                 made = self._make(record)
             except Refusal as refusal:
@@ -59,10 +62,11 @@ class RowMaker:
                 continue
             if isinstance(made, Row):
                 rows.append(made)
-                sources.append(record)
+                if keep:
+                    sources.append(record)
             else:
                 base_events.append(made)
-        return Mapped(rows, sources, base_events, refused)
+        return Mapped(total, rows, sources, base_events, refused)
 
     def _make(self, record: Record) -> Row | BaseEvent:
         if record.resource is not self._resource:

@@ -39,11 +39,15 @@ _looked: dict[int, float] = {}  # key id: when (monotonic seconds)
 
 
 def is_due(key_id: int) -> bool:
-    """Whether to look at this request of the key; if so, the next ones are not looked at for a moment."""
-    now = time.monotonic()
-    if now < _looked.get(key_id, 0.0) + LOOK_EVERY:
+    """Whether to look at a request of the key."""
+    return time.monotonic() >= _looked.get(key_id, 0.0) + LOOK_EVERY
+
+
+def takes_its_turn(key_id: int) -> bool:
+    """Whether to look at this one; if so, the next ones are not looked at for a moment."""
+    if not is_due(key_id):
         return False
-    _looked[key_id] = now
+    _looked[key_id] = time.monotonic()
     return True
 
 

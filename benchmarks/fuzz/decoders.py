@@ -6,7 +6,7 @@ takes long. Such a body is written to a file, to become a test.
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,7 +86,7 @@ def try_one(body: Body) -> str:
     return "rows" if rows_of(batch.records) else "no rows"
 
 
-def rows_of(records: list[Any]) -> int:
+def rows_of(records: Iterable[Any]) -> int:
     """Map them as a request would, and check what every row must hold to."""
     maker = RowMaker(
         organization="",
@@ -104,7 +104,7 @@ def rows_of(records: list[Any]) -> int:
         assert set(row.metadata) <= set(REGISTRY.attributes)
         texts = [*row.names, *row.metadata.values()]
         assert not any(isinstance(one, str) and ("\x00" in one or not encodable(one)) for one in texts)
-    assert len(mapped.rows) + len(mapped.base_events) + mapped.refused.total() == len(records)
+    assert len(mapped.rows) + len(mapped.base_events) + mapped.refused.total() == mapped.total
     return len(mapped.rows) + len(mapped.base_events)
 
 

@@ -7,7 +7,8 @@ single records rather than the request.
 
 import base64
 import binascii
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,6 +25,7 @@ from ingest.otlp.records import (
     valid_id,
 )
 
+Message = TypeVar("Message")
 Number = int | float | str | None  # 64-bit integers and doubles come as numbers or as text
 
 
@@ -157,66 +159,72 @@ def traces_from(request: TracesRequest) -> Batch:
     """Field for field: `Span`."""
     groups = request.resource_spans or ()
     bound_records(len(some.spans or ()) for group in groups for some in group.scope_spans or ())
-    records: list[Record] = []
+    return Batch(_spans(groups), 0)
+
+
+def _spans(groups: Iterable[ResourceSpans]) -> Iterator[Record]:
     sent_trace_id: str | None = None
     trace_id = ""
-    add = records.append
     for group in groups:
         resource = Resource(attributes_from(group.resource.attributes if group.resource else None))
         for scope_spans in group.scope_spans or ():
             scope = (scope_spans.scope.name or "") if scope_spans.scope else ""
-            for span in scope_spans.spans or ():
+            for span in _taken(scope_spans.spans):
                 if span.trace_id != sent_trace_id:  # those of a trace come one after another
                     sent_trace_id, trace_id = span.trace_id, valid_id(span.trace_id or "", 32)
-                add(
-                    Record(
-                        True,
-                        resource,
-                        scope,
-                        span.name or "",
-                        attributes_from(span.attributes),
-                        None,
-                        _enum(span.kind),
-                        _nanoseconds(span.start_time_unix_nano),
-                        _nanoseconds(span.end_time_unix_nano),
-                        0,
-                        trace_id,
-                        valid_id(span.span_id or "", 16),
-                        _enum(span.status.code) if span.status else 0,
-                    )
+                yield Record(
+                    True,
+                    resource,
+                    scope,
+                    span.name or "",
+                    attributes_from(span.attributes),
+                    None,
+                    _enum(span.kind),
+                    _nanoseconds(span.start_time_unix_nano),
+                    _nanoseconds(span.end_time_unix_nano),
+                    0,
+                    trace_id,
+                    valid_id(span.span_id or "", 16),
+                    _enum(span.status.code) if span.status else 0,
                 )
-    return Batch(records, 0)
 
 
 def logs_from(request: LogsRequest) -> Batch:
     """Field for field: `LogRecord`."""
     groups = request.resource_logs or ()
     bound_records(len(some.log_records or ()) for group in groups for some in group.scope_logs or ())
-    records: list[Record] = []
-    add = records.append
+    return Batch(_log_records(groups), 0)
+
+
+def _log_records(groups: Iterable[ResourceLogs]) -> Iterator[Record]:
     for group in groups:
         resource = Resource(attributes_from(group.resource.attributes if group.resource else None))
         for scope_logs in group.scope_logs or ():
             scope = (scope_logs.scope.name or "") if scope_logs.scope else ""
-            for log in scope_logs.log_records or ():
-                add(
-                    Record(
-                        False,
-                        resource,
-                        scope,
-                        log.event_name or "",
-                        attributes_from(log.attributes),
-                        value_from(log.body) if log.body else None,
-                        0,
-                        _nanoseconds(log.time_unix_nano),
-                        0,
-                        _nanoseconds(log.observed_time_unix_nano),
-                        valid_id(log.trace_id or "", 32),
-                        valid_id(log.span_id or "", 16),
-                        0,
-                    )
+            for log in _taken(scope_logs.log_records):
+                yield Record(
+                    False,
+                    resource,
+                    scope,
+                    log.event_name or "",
+                    attributes_from(log.attributes),
+                    value_from(log.body) if log.body else None,
+                    0,
+                    _nanoseconds(log.time_unix_nano),
+                    0,
+                    _nanoseconds(log.observed_time_unix_nano),
+                    valid_id(log.trace_id or "", 32),
+                    valid_id(log.span_id or "", 16),
+                    0,
                 )
-    return Batch(records, 0)
+
+
+def _taken(messages: list[Message] | None) -> Iterator[Message]:
+    """The messages, each let go before the next: freed while it is at hand, at half the cost."""
+    if messages:
+        messages.reverse()
+        while messages:
+            yield messages.pop()
 
 
 def attributes_from(pairs: list[KeyValue] | None) -> dict[str, Any]:

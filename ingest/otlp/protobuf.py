@@ -1,6 +1,6 @@
 """OTLP/protobuf into records, with upb underneath. Field for field as in `json.py`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
@@ -31,67 +31,70 @@ def decode_logs(body: bytes) -> Batch:
 
 def _traces_from(request: Any) -> Batch:
     bound_records(len(some.spans) for group in request.resource_spans for some in group.scope_spans)
-    records: list[Record] = []
-    add, attribute = records.append, _Attributes().__getitem__
+    return Batch(_spans(request), 0)
+
+
+def _spans(request: Any) -> Iterator[Record]:
+    attribute = _Attributes().__getitem__
     for group in request.resource_spans:
         resource = Resource(attributes_from(group.resource.attributes))
         for scope_spans in group.scope_spans:
             scope = scope_spans.scope.name
             for span in scope_spans.spans:
-                add(
-                    Record(
-                        True,
-                        resource,
-                        scope,
-                        span.name,
-                        dict(map(attribute, span.attributes[:])),
-                        None,
-                        span.kind,
-                        span.start_time_unix_nano,
-                        span.end_time_unix_nano,
-                        0,
-                        hex_id(span.trace_id, 16),
-                        hex_id(span.span_id, 8),
-                        span.status.code,
-                    )
+                yield Record(
+                    True,
+                    resource,
+                    scope,
+                    span.name,
+                    dict(map(attribute, span.attributes[:])),
+                    None,
+                    span.kind,
+                    span.start_time_unix_nano,
+                    span.end_time_unix_nano,
+                    0,
+                    hex_id(span.trace_id, 16),
+                    hex_id(span.span_id, 8),
+                    span.status.code,
                 )
-    return Batch(records, 0)
 
 
 def _logs_from(request: Any) -> Batch:
     bound_records(len(some.log_records) for group in request.resource_logs for some in group.scope_logs)
-    records: list[Record] = []
-    add, attribute = records.append, _Attributes().__getitem__
+    return Batch(_log_records(request), 0)
+
+
+def _log_records(request: Any) -> Iterator[Record]:
+    attribute = _Attributes().__getitem__
     for group in request.resource_logs:
         resource = Resource(attributes_from(group.resource.attributes))
         for scope_logs in group.scope_logs:
             scope = scope_logs.scope.name
             for log in scope_logs.log_records:
-                add(
-                    Record(
-                        False,
-                        resource,
-                        scope,
-                        log.event_name,
-                        dict(map(attribute, log.attributes[:])),
-                        value_from(log.body) if log.HasField("body") else None,
-                        0,
-                        log.time_unix_nano,
-                        0,
-                        log.observed_time_unix_nano,
-                        hex_id(log.trace_id, 16),
-                        hex_id(log.span_id, 8),
-                        0,
-                    )
+                yield Record(
+                    False,
+                    resource,
+                    scope,
+                    log.event_name,
+                    dict(map(attribute, log.attributes[:])),
+                    value_from(log.body) if log.HasField("body") else None,
+                    0,
+                    log.time_unix_nano,
+                    0,
+                    log.observed_time_unix_nano,
+                    hex_id(log.trace_id, 16),
+                    hex_id(log.span_id, 8),
+                    0,
                 )
-    return Batch(records, 0)
 
 
 class _Attributes(dict[bytes, tuple[str, Any]]):
     """The attributes of a request's records, each as (key, value), by their encoded form."""
 
     def __missing__(self, encoded: bytes) -> tuple[str, Any]:
-        found = attribute_from(KeyValue.FromString(encoded))
+        try:
+            found = attribute_from(KeyValue.FromString(encoded))
+        except ProtobufDecodeError:
+            raise DecodeError("an attribute is not a KeyValue in protobuf") from None
         if len(encoded) <= MAX_SHARED and len(self) < MAX_KNOWN:
             self[encoded] = found
         return found

@@ -4,7 +4,7 @@ A record is one span or one log record. Ids are lower-case hex, '' when absent o
 all zeros or a wrong length). Times are nanoseconds since 1970, 0 when absent. Values are Python's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -53,9 +53,13 @@ class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four
 
 
 class Batch(NamedTuple):
-    """A decoded request: its records, and how many could not be read."""
+    """A decoded request: its records, and how many could not be read.
 
-    records: list[Record]
+    The records are made when they are asked for, once: what becomes of one can so be finished while it is
+    in the processor's cache, and a large request never lies in memory as records. May raise `DecodeError`.
+    """
+
+    records: Iterator[Record]
     malformed: int
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.test import Client
 
@@ -11,10 +11,21 @@ from consent.keys import issue_key
 from consent.models import Key, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
-from ingest.otlp.records import INTERNAL, Record, Resource
+from ingest.otlp.records import INTERNAL, Batch, Record, Resource
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SERVER = 2
+
+
+class Whole(NamedTuple):
+    """A batch, all of it read."""
+
+    records: list[Record]
+    malformed: int
+
+
+def whole(batch: Batch) -> Whole:
+    return Whole(list(batch.records), batch.malformed)
 
 
 def nanoseconds(at: datetime) -> int:

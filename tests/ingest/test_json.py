@@ -11,13 +11,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from ingest.otlp import json as otlp_json
 from ingest.otlp import metrics, protobuf
-from ingest.otlp.records import Batch, DecodeError, Record, TooMany
-from tests.ingest.otlp import log, logs, span, traces
+from ingest.otlp.records import DecodeError, Record, TooMany
+from tests.ingest.otlp import Whole, log, logs, span, traces, whole
 
 
-def decode(body: Any) -> Batch:
+def decode(body: Any) -> Whole:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return otlp_json.decode_traces(raw) if b"resourceSpans" in raw else otlp_json.decode_logs(raw)
+    return whole(otlp_json.decode_traces(raw) if b"resourceSpans" in raw else otlp_json.decode_logs(raw))
 
 
 def one(body: Any) -> Record:
@@ -147,7 +147,7 @@ def test_kinds_are_numbers_and_their_names_are_understood() -> None:
     "body", [b"{}", b'{"resourceLogs":[]}', b'{"resourceLogs":[{"scopeLogs":[]}]}', b"\xef\xbb\xbf{}"]
 )
 def test_an_empty_request_is_one(body: bytes) -> None:
-    assert otlp_json.decode_logs(body) == Batch([], 0)
+    assert whole(otlp_json.decode_logs(body)) == Whole([], 0)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,9 @@ def test_both_encodings_give_the_same_records() -> None:
         (records, ExportLogsServiceRequest(), otlp_json.decode_logs, protobuf.decode_logs),
     ):
         json_format.ParseDict(with_base64_ids(request), message)
-        assert read_protobuf(message.SerializeToString()) == read_json(json.dumps(request).encode())
+        assert whole(read_protobuf(message.SerializeToString())) == whole(
+            read_json(json.dumps(request).encode())
+        )
 
 
 def with_base64_ids(message: Any) -> Any:
@@ -265,7 +267,8 @@ def test_broken_protobuf_is_refused_whole(body: bytes) -> None:
 
 
 def test_zero_bytes_of_protobuf_are_an_empty_request() -> None:
-    assert protobuf.decode_traces(b"") == protobuf.decode_logs(b"") == Batch([], 0)
+    for read in (protobuf.decode_traces, protobuf.decode_logs):
+        assert whole(read(b"")) == Whole([], 0)
     assert metrics.count_protobuf(b"") == 0
 
 

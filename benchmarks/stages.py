@@ -1,0 +1,128 @@
+"""Where the server's CPU time goes: the stages of `ingest.receive`, in one process, one request at a time.
+
+Run inside an instance (`manage.py shell`), by `benchmarks.ingest`. Stages of single records are timed around
+each call, less what the timing itself costs; the others by the thread's CPU time.
+"""
+
+import functools
+import gc
+import json
+import statistics
+import time
+
+from analytics import store
+from benchmarks.bodies import JsonBodies, ProtobufBodies
+from consent.models import Key
+from ingest import receive
+from ingest.identity import Identities
+from ingest.meaning import Meanings
+from ingest.otlp import status
+from ingest.rows import RowMaker
+from telemetry_site.front import CYCLES_AFTER
+
+REQUESTS = 40
+STAGES = {
+    "parse": "bytes to records",
+    "route and scrub": "records to what they say",
+    "identify": "pseudonyms, row ids, times",
+    "rows": "the rest of records to rows",
+    "gate": "locks, consent, decision",
+    "write": "rows to COPY, and its conversation",
+    "rest": "names, counts, answer, freeing",
+}
+
+
+class Stopwatch:
+    """Seconds by stage of one request."""
+
+    def __init__(self):
+        self.seconds, self.calls = dict.fromkeys(STAGES, 0.0), dict.fromkeys(STAGES, 0)
+
+    def around(self, stage, function, clock):
+        @functools.wraps(function)
+        def timed(*arguments, **named):
+            begin = clock()
+            try:
+                return function(*arguments, **named)
+            finally:
+                self.seconds[stage] += clock() - begin
+                self.calls[stage] += 1
+
+        return timed
+
+
+def main(spans):
+    """Print, as JSON, microseconds a span by encoding and stage: the median of some requests."""
+    gc.freeze()
+    gc.set_threshold(CYCLES_AFTER, 10, 10)
+    key = Key.objects.filter(name="benchmark").latest("pk")
+    found = {}
+    for name, bodies, encoding in (
+        ("JSON", JsonBodies(spans), status.JSON),
+        ("protobuf", ProtobufBodies(spans), status.PROTOBUF),
+    ):
+        plain = measure(bodies, encoding, key, None)
+        watched = measure(bodies, encoding, key, Stopwatch)
+        stages = {stage: statistics.median(run[stage] for run in watched) for stage in STAGES}
+        total = statistics.median(run["total"] for run in plain)
+        stages["rows"] -= stages["route and scrub"] + stages["identify"]
+        stages["rest"] = total - sum(stages[stage] for stage in STAGES if stage != "rest")
+        found[name] = {f"{stage}: {STAGES[stage]}": value / spans * 1e6 for stage, value in stages.items()}
+    print(json.dumps(found))
+
+
+def measure(bodies, encoding, key, watch_with):
+    """Seconds by stage of each request; without a stopwatch only the total."""
+    runs = []
+    for number in range(REQUESTS + 5):
+        body = bodies.next(time.time_ns())
+        watch = Stopwatch()
+        undo = instrument(watch, encoding) if watch_with else []
+        begin = time.thread_time()
+        receive.receive(signal="traces", encoding=encoding, body=body, key=key)
+        total = time.thread_time() - begin
+        for owner, name, value in undo:
+            setattr(owner, name, value) if isinstance(name, str) else owner.__setitem__(name, value)
+        if number >= 5:  # the first ones find nothing remembered
+            cost = overhead()
+            own = {stage: watch.seconds[stage] - watch.calls[stage] * cost for stage in STAGES}
+            # What timed calls cost inside of another timed call belongs to neither.
+            own["rows"] -= (watch.calls["identify"] + watch.calls["route and scrub"]) * cost
+            runs.append(own | {"total": total})
+    return runs
+
+
+def instrument(watch, encoding):
+    """Time the stages; returns what was there before."""
+    wall, cpu = time.perf_counter, time.thread_time
+    places = [
+        ("parse", receive.DECODERS, ("traces", encoding), cpu),
+        ("rows", RowMaker, "map", cpu),
+        ("route and scrub", Meanings, "of", wall),
+        ("identify", Identities, "timestamp", wall),
+        ("identify", Identities, "row_id", wall),
+        ("identify", Identities, "subjects", wall),
+        ("gate", store, "_locked", cpu),
+        ("gate", store, "_admitted", cpu),
+        ("write", store, "_copy", cpu),
+        ("write", store, "_insert", cpu),
+    ]
+    undo = []
+    for stage, owner, name, clock in places:
+        by_name = isinstance(name, str)
+        before = getattr(owner, name) if by_name else owner[name]
+        undo.append((owner, name, before))
+        timed = watch.around(stage, before, clock)
+        setattr(owner, name, timed) if by_name else owner.__setitem__(name, timed)
+    return undo
+
+
+@functools.cache
+def overhead():
+    """Seconds that timing one call adds."""
+    watch = Stopwatch()
+    timed = watch.around("rest", lambda: None, time.perf_counter)
+    begin = time.perf_counter()
+    for _ in range(20_000):
+        timed()
+    return (time.perf_counter() - begin) / 20_000
