@@ -19,7 +19,7 @@ def made(*given: Any, **more: Any) -> tuple[Any, str]:
     maker = RowMaker(
         organization="", do_not_track=False, now=NOW, registry=REGISTRY, routes=RouteBook(REGISTRY.endpoints)
     )
-    rows, _, base_events, refused = maker.map([record(*given, **more)])
+    _, rows, _, base_events, refused = maker.map([record(*given, **more)])
     return next(iter([*rows, *base_events]), None), next(iter(refused), "")
 
 
