@@ -176,7 +176,7 @@ def store(
         try:
             return _store_once(rows, base_events, finish, copies=copies)
         except (psycopg.Error, DjangoDatabaseError) as error:
-            _forget_broken_connections()
+            wire.close_broken("analytics", "default")
             state = sqlstate(error)
             if isinstance(error, Silent):
                 raise StoreUnavailable("a database has not answered in time") from error
@@ -351,11 +351,3 @@ def sqlstate(error: BaseException) -> str:
         if state:
             return str(state)
     return ""
-
-
-def _forget_broken_connections() -> None:
-    """A connection that an error left unusable is closed; the next attempt opens another."""
-    for alias in ("analytics", "default"):
-        wrapper = connections[alias]
-        if wrapper.connection is not None and not wrapper.in_atomic_block and not wrapper.is_usable():
-            wrapper.close()
