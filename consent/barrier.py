@@ -41,10 +41,20 @@ def lock_shared(pseudonyms: Iterable[str]) -> Question:
 
 def wait_for_ingest(pseudonym: str) -> None:
     """Return once every ingest transaction that may have read this subject's earlier state has ended."""
+    _wait(bucket(pseudonym))
+
+
+def wait_for_all_ingest() -> None:
+    """The same for all subjects. One bucket after another: ingest of the others goes on."""
+    for number in range(BUCKETS):
+        _wait(number)
+
+
+def _wait(number: int) -> None:
     try:
         with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [WAIT])
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, bucket(pseudonym)])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, number])
     except Error as error:
         raise BarrierNotReached(
             "the decision is recorded, but events in flight could not be ruled out; send it again"

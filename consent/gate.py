@@ -15,7 +15,16 @@ from django.db import connections
 from django.utils.dateparse import parse_datetime
 
 from consent.models import State
-from consent.policy import Period, Profile, Switches, Tier, profile_of, state_at, tier
+from consent.policy import (
+    Period,
+    Profile,
+    Switches,
+    Tier,
+    notice_in_force,
+    profile_of,
+    state_at,
+    tier,
+)
 from consent.wire import TEXT_ARRAY, Statement, ask, moment, text_array
 
 # Everything the policy asks about the subjects of one request, in one round trip.
@@ -29,6 +38,8 @@ SELECT 'organization', subject, state, since, until, NULL::text, false
 UNION ALL
 SELECT 'registered', pseudonym, NULL, notice_since, NULL, deployment_type, is_internal
   FROM consent_organization WHERE pseudonym = ANY($2)
+UNION ALL
+SELECT 'in_force', registry_digest, NULL, material_since, NULL, NULL, false FROM consent_inforce
 """,
     TEXT_ARRAY,
     TEXT_ARRAY,
@@ -46,6 +57,14 @@ class Registered(NamedTuple):
     notice_since: datetime | None
 
 
+class OtherRegistry(Exception):
+    """What was to be stored was filtered by another registry than the active one: filter it again."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__("another registry is active")
+        self.digest = digest
+
+
 class Permissions:
     """The answers for the subjects of one request, as of one reading."""
 
@@ -55,7 +74,12 @@ class Permissions:
         organizations: dict[str, list[Period]],
         registered: dict[str, Registered],
         now: datetime,
+        *,
+        material_since: datetime | None = None,
+        registry_digest: str = "",
     ) -> None:
+        self.registry_digest = registry_digest  # of the active registry; '' when there is none yet
+        self._material_since = material_since
         self._users = users
         self._organizations = organizations
         self._registered = registered
@@ -70,6 +94,11 @@ class Permissions:
         if found is None:
             found = self._windows[organization, user] = self._windows_of(organization, user)
         return _is_within(found, at)
+
+    def require_registry(self, digest: str) -> None:
+        """Raises `OtherRegistry` unless this one is active; '' for what no registry has filtered."""
+        if digest and self.registry_digest not in ("", digest):
+            raise OtherRegistry(self.registry_digest)
 
     def internal(self) -> frozenset[str]:
         """The organizations whose events are our own use."""
@@ -91,7 +120,9 @@ class Permissions:
         known = self._registered.get(organization)
         return AboutOrganization(
             profile_of(known.deployment_type if known else None, self._switches),
-            (known.notice_since if known else None) or self._switches.notice_since,
+            notice_in_force(
+                (known.notice_since if known else None) or self._switches.notice_since, self._material_since
+            ),
             tuple(self._organizations.get(organization, ())) if organization else None,
             self._switches.detailed,
         )
@@ -167,6 +198,7 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
     """Read what the policy needs for these pseudonyms: one query on the operational database."""
     periods: dict[bytes, dict[str, list[Period]]] = {b"user": {}, b"organization": {}}
     registered: dict[str, Registered] = {}
+    digest, material_since = "", None
     default = connections["default"]
     default.ensure_connection()
     named = (text_array(users), text_array(organizations))
@@ -177,12 +209,21 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
         state, since, until = value(row, 2), value(row, 3), value(row, 4)
         if kind in periods:
             periods[kind].setdefault(subject, []).append(_period(state or b"", since or b"", until))
+        elif kind == b"in_force":
+            digest, material_since = subject, since and moment(since)
         else:
             deployment_type = (value(row, 5) or b"").decode()
             registered[subject] = Registered(
                 deployment_type, value(row, 6) == b"\1", moment(since) if since else None
             )
-    return Permissions(periods[b"user"], periods[b"organization"], registered, now)
+    return Permissions(
+        periods[b"user"],
+        periods[b"organization"],
+        registered,
+        now,
+        material_since=material_since,
+        registry_digest=digest,
+    )
 
 
 @lru_cache(maxsize=16384)

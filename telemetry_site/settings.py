@@ -34,6 +34,7 @@ SECRET_KEY_IS_SET = bool(env.str("SECRET_KEY", default=""))
 SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(48)
 ID_HASH_KEY_IS_SET = bool(env.str("ID_HASH_KEY", default=""))
 ID_HASH_KEY = env.str("ID_HASH_KEY", default="") or secrets.token_urlsafe(48)
+CONSENT_LOG_KEY = env.str("CONSENT_LOG_KEY", default="")  # else ID_HASH_KEY
 
 # --- Databases, Redis ---------------------------------------------------------------------------
 DATABASES = {
