@@ -65,6 +65,8 @@ CONSENT_PROFILE_CLOUD = env.str("CONSENT_PROFILE_CLOUD", default="strict")
 CONSENT_PROFILE_SELF_HOSTED = env.str("CONSENT_PROFILE_SELF_HOSTED", default="strict")
 CONSENT_NOTICE_SINCE = env.str("CONSENT_NOTICE_SINCE", default="")  # ISO 8601, with a zone
 COLLECTED_FILE = env.str("COLLECTED_FILE", default="")
+CONTROLLER_NAME = env.str("CONTROLLER_NAME", default="")  # who answers for the data, on receipts
+CONTROLLER_CONTACT = env.str("CONTROLLER_CONTACT", default="")  # an address of theirs, postal or electronic
 NEW_NAMES_PER_DAY = env.int("NEW_NAMES_PER_DAY", default=200)  # per key and kind of name
 
 # --- Ingest -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from consent import policies, registry
 from consent.barrier import BarrierNotReached
@@ -15,6 +15,10 @@ from consent.registry import RegistryError
 
 class Command(BaseCommand):
     help = "Publish a policy. Earlier grants are stale from then on, unless it is --editorial."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        # Django's own `--version`, which prints Django's, gives way to ours.
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", nargs="?", help="the text, UTF-8 (default: as it was)")
