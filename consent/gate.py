@@ -210,7 +210,7 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
         if kind in periods:
             periods[kind].setdefault(subject, []).append(_period(state or b"", since or b"", until))
         elif kind == b"in_force":
-            digest, material_since = subject, since and moment(since)
+            digest, material_since = subject, moment(since) if since else None
         else:
             deployment_type = (value(row, 5) or b"").decode()
             registered[subject] = Registered(

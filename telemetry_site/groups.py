@@ -28,17 +28,8 @@ GROUPS = {
         "consent.view_policyversion",
         "consent.add_policyversion",
         "consent.view_subjectview",
-        "analytics.view_jobrun",
-        "analytics.view_erasure",
-        "analytics.add_erasure",
-        "analytics.view_erasurerequest",
-        "analytics.add_erasurerequest",
-        "analytics.view_tombstone",
-        "consent.view_erasure",
-        "consent.add_erasure",
         "consent.view_erasurerequest",
-        "consent.add_erasurerequest",
-        "consent.view_tombstone",
+        "consent.request_erasure",
     ),
 }
 

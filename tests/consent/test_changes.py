@@ -8,8 +8,9 @@ from consent.changes import Collected, changes
 from consent.registry import OURS, load
 
 TEXT = {
-    "name": "plan", "kind": "text", "tier": "detailed", "purpose": "Plan", "why": "To know it.", "example": "pro",
-    "also": ["tier"], "values": [], "pattern": "[a-z]+", "max_length": 20, "minimum": None, "maximum": None,
+    "name": "plan", "kind": "text", "tier": "detailed", "example": "pro",
+    "purpose": "Plan", "why": "To know it.", "also": ["tier"],
+    "values": [], "pattern": "[a-z]+", "max_length": 20, "minimum": None, "maximum": None,
 }  # fmt: skip
 CHOICE = TEXT | {"name": "theme", "kind": "choice", "values": ["light", "dark"], "pattern": ""}
 NUMBER = TEXT | {"name": "size", "kind": "integer", "pattern": "", "minimum": 0, "maximum": 10}

@@ -8,9 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, connection, connections
 
-from consent.decision_log import verify
 from consent.models import Decision, DecisionHead, Method, State, SubjectKind
 from consent.services import record_decision
+from consent.verification import verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,8 +162,8 @@ def test_all_records_deleted(log: list[Decision]) -> None:
 
 def insert(number: int, like: int = 1) -> str:
     return (
-        f"INSERT INTO consent_decision (number, previous, digest, {COPIED}) SELECT {number}, previous, digest, "
-        f"{COPIED} FROM consent_decision WHERE number = {like}"
+        f"INSERT INTO consent_decision (number, previous, digest, {COPIED}) "
+        f"SELECT {number}, previous, digest, {COPIED} FROM consent_decision WHERE number = {like}"
     )
 
 

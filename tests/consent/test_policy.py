@@ -1,4 +1,4 @@
-"""The policy's truth table: who may be stored in detail, for every combination. To be read like documentation.
+"""The policy's truth table: who may be stored in detail, for every combination.
 
 The effective tier is the most restrictive of the signal, the instance's switches, the organization
 and the user. The tables say what the last two make of it, for each profile.

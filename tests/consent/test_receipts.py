@@ -7,12 +7,12 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
-from consent.decision_log import verify
 from consent.models import Decision, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.receipts import consent_receipt
 from consent.registry import current_registry
 from consent.services import record_decision
+from consent.verification import verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +37,7 @@ def printed(**subject: str) -> tuple[dict[str, object], str]:
 def test_a_receipt_tells_the_decisions_and_what_they_were_about(settings: LazySettings) -> None:
     settings.CONTROLLER_NAME, settings.PUBLIC_URL = "Aldermoor Ltd", "https://telemetry.example.com"
     granted, denied = decide(State.GRANTED), decide(State.DENIED)
-    receipt, text = printed(user="jane")
+    receipt, _ = printed(user="jane")
     assert receipt["schema_version"] == "ISO/IEC TS 27560:2023"
     assert receipt["pii_principal_id"] == pseudonym("user", "jane")
     assert receipt["consent_state"] == "denied"
