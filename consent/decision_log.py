@@ -1,8 +1,8 @@
 """The decision log: append-only, each record sealed.
 
 The database refuses UPDATE, DELETE and TRUNCATE (migration 0003). Who owns the tables could switch
-that off; then the seals show it (`chain.py`), when the log is walked (`verification.py`). Appends take turns at the one row of the head, which
-is locked for a statement and the commit.
+that off; then the seals show it (`chain.py`), when the log is walked (`verification.py`). Appends
+take turns at the one row of the head, which is locked for a statement and the commit.
 """
 
 import logging

@@ -68,13 +68,13 @@ def _end_fault(reached: Anchor, head: Anchor | None, anchor: Anchor | None) -> s
     """What is wrong with a log whose records are sound as far as they go."""
     missing = f"record {reached.length + 1} is missing: "
     if head and reached.length < head.length:
-        return f"{missing}it was deleted, and the log ends before it, though its signed head counts {head.length}"
+        return f"{missing}it was deleted at the end of the log, whose signed head counts {head.length}"
     if head and reached != head:
         return "the head names another last record than there is"
     if anchor and reached.length < anchor.length:
         return (
-            f"{missing}the log had {anchor.length} records when the anchor was taken, and was put back since, "
-            "head and all"
+            f"{missing}the log had {anchor.length} records when the anchor was taken; records and head were "
+            "put back"
         )
     return ""
 
