@@ -59,10 +59,7 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
         endpoints=endpoints_report(filters),
         retention=retention_report(filters, seen=seen),
         organizations=_coverage(
-            {
-                state: sum(counts.get(state, 0) for counts in by_deployment.values())
-                for state in State
-            }
+            {state: sum(counts.get(state, 0) for counts in by_deployment.values()) for state in State}
         ),
         users=_coverage(dict(states)),
         organizations_by_deployment={name: _coverage(counts) for name, counts in by_deployment.items()},

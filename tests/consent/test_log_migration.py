@@ -14,8 +14,8 @@ from tests.instances import ROOT, environment, named
 BEFORE = """
 INSERT INTO consent_decision (subject_kind, subject, state, policy_version, actor, method, reason,
                               effective_at, recorded_at)
-SELECT 'user', lpad(to_hex(number), 32, '0'), (ARRAY['granted', 'denied', 'unset'])[1 + number % 3], '1', 'sam',
-       CASE WHEN number % 4 = 0 THEN 'demo' ELSE 'api' END, 'Grüße ' || number,
+SELECT 'user', lpad(to_hex(number), 32, '0'), (ARRAY['granted', 'denied', 'unset'])[1 + number % 3], '1',
+       'sam', CASE WHEN number % 4 = 0 THEN 'demo' ELSE 'api' END, 'Grüße ' || number,
        '2026-01-31 09:00:00.123456+01'::timestamptz + number * interval '1 second', now()
   FROM generate_series(1, 40) AS number;
 INSERT INTO consent_telemetryuser (pseudonym, state, created_at, updated_at)
