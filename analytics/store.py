@@ -162,21 +162,24 @@ def store(
     base_events: Sequence[BaseEvent] = (),
     *,
     finish: Callable[[list[Row]], list[Row]] | None = None,
+    registry: str = "",
 ) -> Receipt:
     """Commit what consent admits, and say what became of everything.
 
     `finish` is given the admitted rows, before they are written, and returns them finished (ingest
     caps new names there: nothing of a refused event may leave a trace). Returning means committed.
-    Raises `StoreUnavailable`; nothing is then known to be stored, and sending again is safe.
+    `registry` is the digest of the registry by which the rows were filtered.
+    Raises `StoreUnavailable`; nothing is then known to be stored, and sending again is safe. Raises
+    `gate.OtherRegistry` when another one is active by now; then nothing is stored.
     """
     if not rows and not base_events:
         return Receipt(0, 0, {})
     copies = len(rows) >= COPY_FROM
     for attempt in range(ATTEMPTS):
         try:
-            return _store_once(rows, base_events, finish, copies=copies)
+            return _store_once(rows, base_events, finish, registry, copies=copies)
         except (psycopg.Error, DjangoDatabaseError) as error:
-            _forget_broken_connections()
+            wire.close_broken("analytics", "default")
             state = sqlstate(error)
             if isinstance(error, Silent):
                 raise StoreUnavailable("a database has not answered in time") from error
@@ -185,7 +188,7 @@ def store(
             elif state == "23514":  # no partition for a row: a month was never made, or was lost
                 partitions.ensure_for(timezone.now(), settings.EVENT_RETENTION_MONTHS)
             elif state[:2] in {"22", "23", "54"}:  # a value that this or any database cannot hold
-                return _store_in_halves(rows, base_events, finish, error)
+                return _store_in_halves(rows, base_events, finish, registry, error)
             elif attempt + 1 == ATTEMPTS:
                 raise StoreUnavailable(f"a database does not answer ({state or 'no connection'})") from error
     raise StoreUnavailable("a partition is missing and could not be made")
@@ -195,14 +198,15 @@ def _store_in_halves(
     rows: Sequence[Row],
     base_events: Sequence[BaseEvent],
     finish: Callable[[list[Row]], list[Row]] | None,
+    registry: str,
     error: Exception,
 ) -> Receipt:
     """A row that PostgreSQL will not have is refused by itself; the others are stored without it."""
     if len(rows) + len(base_events) == 1:
         return Receipt(0, 0, {"unstorable": 1})
     half, base_half = (len(rows) + 1) // 2, len(base_events) // 2
-    first = store(rows[:half], base_events[:base_half], finish=finish)
-    second = store(rows[half:], base_events[base_half:], finish=finish)
+    first = store(rows[:half], base_events[:base_half], finish=finish, registry=registry)
+    second = store(rows[half:], base_events[base_half:], finish=finish, registry=registry)
     return Receipt(
         first.inserted + second.inserted,
         first.duplicates + second.duplicates,
@@ -214,6 +218,7 @@ def _store_once(
     rows: Sequence[Row],
     base_events: Sequence[BaseEvent],
     finish: Callable[[list[Row]], list[Row]] | None,
+    registry: str,
     *,
     copies: bool,
 ) -> Receipt:
@@ -228,7 +233,9 @@ def _store_once(
     within = wire.bounds(raw)
     try:
         _locked(raw, within, chain(users, organizations))
-        admitted = _admitted(rows, users, organizations, now, refused)
+        permissions = gate.permissions(users, organizations, now)
+        permissions.require_registry(registry)
+        admitted = _admitted(rows, permissions, refused)
         if finish is not None and admitted:
             admitted = finish(admitted)
         admitted_base = _admitted_base(base_events, refused)
@@ -246,13 +253,8 @@ def _locked(raw: psycopg.Connection[Any], within: wire.Bounds, subjects: Iterabl
     wire.ask(raw, (within.begin, ()), barrier.lock_shared(subjects))
 
 
-def _admitted(
-    rows: Sequence[Row], users: set[str], organizations: set[str], now: datetime, refused: Counter[str]
-) -> list[Row]:
+def _admitted(rows: Sequence[Row], permissions: gate.Permissions, refused: Counter[str]) -> list[Row]:
     """The rows that may be stored; what may not be is counted in `refused`."""
-    if not rows:
-        return []
-    permissions = gate.permissions(users, organizations, now)
     internal = permissions.internal()
     admitted = []
     for row in rows:
@@ -351,11 +353,3 @@ def sqlstate(error: BaseException) -> str:
         if state:
             return str(state)
     return ""
-
-
-def _forget_broken_connections() -> None:
-    """A connection that an error left unusable is closed; the next attempt opens another."""
-    for alias in ("analytics", "default"):
-        wrapper = connections[alias]
-        if wrapper.connection is not None and not wrapper.in_atomic_block and not wrapper.is_usable():
-            wrapper.close()

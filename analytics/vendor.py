@@ -139,8 +139,11 @@ def _why_not(organization: str, moment: datetime | date, do_not_track: bool) -> 
         return "the request asks not to be tracked"
     if not gate.base_allowed():
         return "base telemetry is switched off here"
-    if Organization.objects.filter(pseudonym=organization, state=State.DENIED).exists():
+    state = Organization.objects.filter(pseudonym=organization).values_list("state", flat=True).first()
+    if state == State.DENIED:
         return "the organization has opted out"
+    if state == State.STALE:
+        return "the organization has not agreed to the present policy"
     if (until := erased_until(organization)) and _is_up_to(moment, until):
         return "what the organization sent of that time was erased"
     return ""

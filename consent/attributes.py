@@ -57,6 +57,12 @@ class Attribute:
         lists = {"also": list(self.also), "values": list(self.values)}
         return {**asdict(self), **lists, "tier": self.tier.name.lower()}
 
+    @classmethod
+    def declared(cls, entry: Mapping[str, Any]) -> "Attribute":
+        """The attribute of an `as_declared()`."""
+        lists = {"also": tuple(entry["also"]), "values": tuple(entry["values"])}
+        return cls(**{**entry, **lists, "tier": TIERS[entry["tier"]]})
+
     @property
     def allowed(self) -> str:
         """What values are let through, in words."""

@@ -46,6 +46,12 @@ def wait_for_ingest(pseudonym: str) -> None:
     wait_for_bucket(bucket(pseudonym))
 
 
+def wait_for_all_ingest() -> None:
+    """The same for all subjects. One bucket after another: ingest of the others goes on."""
+    for number in range(BUCKETS):
+        wait_for_bucket(number)
+
+
 def wait_for_bucket(number: int) -> None:
     """The same for all subjects of a bucket."""
     try:

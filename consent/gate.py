@@ -15,7 +15,16 @@ from django.db import connections
 from django.utils.dateparse import parse_datetime
 
 from consent.models import State
-from consent.policy import Period, Profile, Switches, Tier, profile_of, state_at, tier
+from consent.policy import (
+    Period,
+    Profile,
+    Switches,
+    Tier,
+    notice_in_force,
+    profile_of,
+    state_at,
+    tier,
+)
 from consent.pseudonyms import ANONYMOUS
 from consent.wire import TEXT_ARRAY, Statement, ask, moment, text_array
 
@@ -33,6 +42,8 @@ SELECT 'registered', pseudonym, NULL, notice_since, NULL, deployment_type, is_in
 UNION ALL
 SELECT 'tombstone', subject, NULL, until, NULL, NULL, false
   FROM consent_tombstone WHERE subject = ANY($1 || $2)
+UNION ALL
+SELECT 'in_force', registry_digest, NULL, material_since, NULL, NULL, false FROM consent_inforce
 """,
     TEXT_ARRAY,
     TEXT_ARRAY,
@@ -50,6 +61,14 @@ class Registered(NamedTuple):
     notice_since: datetime | None
 
 
+class OtherRegistry(Exception):
+    """What was to be stored was filtered by another registry than the active one: filter it again."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__("another registry is active")
+        self.digest = digest
+
+
 class Permissions:
     """The answers for the subjects of one request, as of one reading."""
 
@@ -59,8 +78,13 @@ class Permissions:
         organizations: dict[str, list[Period]],
         registered: dict[str, Registered],
         now: datetime,
+        *,
+        material_since: datetime | None = None,
+        registry_digest: str = "",
         tombstones: dict[str, datetime] | None = None,
     ) -> None:
+        self.registry_digest = registry_digest  # of the active registry; '' when there is none yet
+        self._material_since = material_since
         self._tombstones = tombstones or {}
         self._users = users
         self._organizations = organizations
@@ -79,6 +103,11 @@ class Permissions:
         if found is None:
             found = self._windows[organization, user] = self._windows_of(organization, user)
         return _is_within(found, at)
+
+    def require_registry(self, digest: str) -> None:
+        """Raises `OtherRegistry` unless this one is active; '' for what no registry has filtered."""
+        if digest and self.registry_digest not in ("", digest):
+            raise OtherRegistry(self.registry_digest)
 
     def internal(self) -> frozenset[str]:
         """The organizations whose events are our own use."""
@@ -109,7 +138,9 @@ class Permissions:
         known = self._registered.get(organization)
         return AboutOrganization(
             profile_of(known.deployment_type if known else None, self._switches),
-            (known.notice_since if known else None) or self._switches.notice_since,
+            notice_in_force(
+                (known.notice_since if known else None) or self._switches.notice_since, self._material_since
+            ),
             tuple(self._organizations.get(organization, ())) if organization else None,
             self._switches.detailed,
         )
@@ -189,6 +220,7 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
     periods: dict[bytes, dict[str, list[Period]]] = {b"user": {}, b"organization": {}}
     registered: dict[str, Registered] = {}
     tombstones: dict[str, datetime] = {}
+    digest, material_since = "", None
     default = connections["default"]
     default.ensure_connection()
     named = (text_array(users), text_array(organizations))
@@ -202,12 +234,22 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
         elif kind == b"tombstone":
             erased = moment(since or b"")
             tombstones[subject] = max(erased, tombstones.get(subject, erased))
+        elif kind == b"in_force":
+            digest, material_since = subject, moment(since) if since else None
         else:
             deployment_type = (value(row, 5) or b"").decode()
             registered[subject] = Registered(
                 deployment_type, value(row, 6) == b"\1", moment(since) if since else None
             )
-    return Permissions(periods[b"user"], periods[b"organization"], registered, now, tombstones)
+    return Permissions(
+        periods[b"user"],
+        periods[b"organization"],
+        registered,
+        now,
+        material_since=material_since,
+        registry_digest=digest,
+        tombstones=tombstones,
+    )
 
 
 @lru_cache(maxsize=16384)

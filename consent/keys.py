@@ -18,7 +18,7 @@ from django.db import connections
 from django.utils import timezone
 
 from consent.models import Key, Scope
-from consent.wire import TEXT, Statement, ask
+from consent.wire import TEXT, Statement, ask, close_broken
 
 PREFIX = "cnd_"
 PUBLISHABLE_PREFIX = "cnd_pub_"
@@ -128,7 +128,11 @@ def _find(digest: str) -> Key | None:
     default = connections["default"]
     with default.wrap_database_errors:
         default.ensure_connection()
-        (found,) = ask(default.connection, (VERSION, (digest.encode(),)))
+        try:
+            (found,) = ask(default.connection, (VERSION, (digest.encode(),)))
+        except psycopg.Error:
+            close_broken("default")
+            raise
         if not found.ntuples:
             return None
         version, known = found.get_value(0, 0), _known.get(digest)

@@ -12,11 +12,27 @@ from django.db.models import Q
 
 
 class State(models.TextChoices):
-    """What a subject has said. The dashboards' words for the three are the labels."""
+    """What a subject has said. The dashboards' words for them are the labels.
+
+    The last is never said: a grant becomes stale by a material change of the policy, and counts as
+    denied until it is given again.
+    """
 
     UNSET = "unset", "Not decided"
     GRANTED = "granted", "Opted in"
     DENIED = "denied", "Opted out"
+    STALE = "stale", "To be asked again"
+
+
+DECIDABLE = (State.UNSET, State.GRANTED, State.DENIED)
+
+
+class Level(models.TextChoices):
+    """The most that may be kept of a subject's events by a decision of its own: a tier's name."""
+
+    NOTHING = "nothing", "Nothing"
+    BASE = "base", "Base"
+    DETAILED = "detailed", "Detailed"
 
 
 class SubjectKind(models.TextChoices):
@@ -42,7 +58,6 @@ class Method(models.TextChoices):
     COMMAND = "command", "Command"
     LINK = "link", "Link"
     SIGNAL = "signal", "Signal"
-    DEMO = "demo", "Demo data"
 
 
 class Organization(models.Model):
@@ -60,6 +75,9 @@ class Organization(models.Model):
         blank=True,
         help_text="When this organization was shown the notice (profile “notice” only).",
     )
+    is_demo = models.BooleanField(
+        default=False, editable=False, help_text="Invented: nobody decided anything."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -75,6 +93,9 @@ class TelemetryUser(models.Model):
 
     pseudonym = models.CharField(max_length=32, unique=True, editable=False)
     state = models.CharField(max_length=10, choices=State, default=State.UNSET, editable=False)
+    is_demo = models.BooleanField(
+        default=False, editable=False, help_text="Invented: nobody decided anything."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -111,24 +132,102 @@ class ConsentPeriod(models.Model):
 
 
 class Decision(models.Model):
-    """One recorded decision. Append-only: nothing here is updated or deleted."""
+    """One record of the decision log: append-only, which the database holds; written by `decision_log` alone.
 
+    `digest` seals the record and `previous`, the digest of the record before it (`chain.py`).
+    """
+
+    number = models.BigIntegerField(unique=True, help_text="Its place in the log, from 1, without a gap.")
     subject_kind = models.CharField(max_length=12, choices=SubjectKind)
     subject = models.CharField(max_length=32)
     state = models.CharField(max_length=10, choices=State)
+    level = models.CharField(max_length=10, choices=Level)
     policy_version = models.CharField(max_length=40)
     actor = models.CharField(max_length=150, help_text="Sign-in name, key name or command; never a raw id.")
     method = models.CharField(max_length=10, choices=Method)
     reason = models.CharField(max_length=500, blank=True)
     effective_at = models.DateTimeField(help_text="From when it holds for events.")
-    recorded_at = models.DateTimeField(auto_now_add=True)
+    recorded_at = models.DateTimeField()
+    previous = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)
 
     class Meta:
-        ordering = ["-id"]
+        ordering = ["-number"]
         indexes = [models.Index(fields=["subject", "subject_kind"], name="decision_by_subject")]
 
     def __str__(self) -> str:
         return f"{self.subject_kind} {self.subject[:6]} {self.state}"
+
+
+class DecisionHead(models.Model):
+    """The one row at which appends take turns: how long the log is, its last seal, signed."""
+
+    count = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    signature = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_decision_head")]
+
+    def __str__(self) -> str:
+        return f"{self.count} decisions"
+
+
+class PolicyVersion(models.Model):
+    """A policy as it was published: its text, and what was collected under it. Append-only, too."""
+
+    version = models.CharField(max_length=40, unique=True)
+    text = models.TextField()
+    registry_digest = models.CharField(max_length=64)
+    registry = models.JSONField(help_text="Everything that is collected: `Registry.content()`.")
+    retention_months = models.PositiveIntegerField()
+    is_material = models.BooleanField("material", help_text="Earlier grants were stale from then on.")
+    changes = models.JSONField(default=list, help_text="What changed since the version before, in sentences.")
+    published_at = models.DateTimeField()
+    published_by = models.CharField(max_length=150, help_text="Sign-in name or command.")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class InForce(models.Model):
+    """The one row of what holds for the whole instance now. The gate reads it with every request."""
+
+    registry_digest = models.CharField(max_length=64)
+    registry = models.TextField(help_text="The active registry, in the form that the digest is made of.")
+    policy_version = models.CharField(max_length=40)
+    material_since = models.DateTimeField(
+        null=True,
+        help_text="When the last material version was published; grants and notices from before are stale.",
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_in_force")]
+
+    def __str__(self) -> str:
+        return f"registry {self.registry_digest[:12]}, policy {self.policy_version}"
+
+
+class SubjectView(models.Model):
+    """That somebody looked at one subject in the admin: who, whom, on which page, when."""
+
+    viewed_at = models.DateTimeField(auto_now_add=True)
+    viewed_by = models.CharField(max_length=150, help_text="Sign-in name.")
+    subject_kind = models.CharField(max_length=12, choices=SubjectKind, blank=True)
+    subject = models.CharField(max_length=32, help_text="Pseudonym.")
+    page = models.CharField(max_length=40)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "view of a subject"
+        verbose_name_plural = "views of subjects"
+        indexes = [models.Index(fields=["subject"], name="view_by_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.viewed_by} looked at {self.subject_kind} {self.subject[:6]}"
 
 
 class Scope(models.TextChoices):

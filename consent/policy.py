@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from consent.models import DeploymentType, State
 
-POLICY_VERSION = "1"
-
 
 class Tier(IntEnum):
     """How much may be kept of a subject's events."""
@@ -67,14 +65,22 @@ def state_at(periods: Sequence[Period], at: datetime) -> State:
     """What a subject's decisions say about an event dated `at`.
 
     A withdrawal reaches back: an event dated before it is refused for good, also after a new grant.
+    So does a material change: what was agreed to then was not all that is collected now.
     """
     state = State.UNSET
     for period in periods:
-        if period.state == State.DENIED and period.since > at:
-            return State.DENIED
+        if period.state in (State.DENIED, State.STALE) and period.since > at:
+            return period.state
         if period.since <= at and (period.until is None or at < period.until):
             state = State(period.state)
     return state
+
+
+def notice_in_force(notice_since: datetime | None, material_since: datetime | None) -> datetime | None:
+    """The time of a notice that still stands: one given before the last material change is stale."""
+    if notice_since is None or (material_since is not None and notice_since < material_since):
+        return None
+    return notice_since
 
 
 def tier(

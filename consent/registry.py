@@ -9,7 +9,6 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,12 +37,16 @@ class Registry:
     """What may be stored. Immutable; `digest` names exactly this content."""
 
     def __init__(
-        self, attributes: Iterable[Attribute], event_names: Iterable[str] = (), endpoints: Iterable[str] = ()
+        self,
+        attributes: Iterable[Attribute],
+        event_names: Iterable[str] = (),
+        endpoints: Iterable[str] = (),
+        digest: str = "",
     ) -> None:
         self.attributes = {attribute.name: attribute for attribute in attributes}
         self.event_names = frozenset(event_names)
         self.endpoints = tuple(sorted(set(endpoints)))
-        self.digest = _digest(self)
+        self.digest = digest or _digest(self.content())
         self._cleaners = {name: cleaner(attribute) for name, attribute in self.attributes.items()}
         # An attribute's own name wins over another's alternative name, whatever the order.
         self.names = {
@@ -63,6 +66,18 @@ class Registry:
         """
         clean = self._cleaners.get(name)
         return clean(value) if clean else Dropped("undeclared")
+
+    def content(self) -> dict[str, Any]:
+        """Everything that it says, in plain types; attributes in the order of declaration."""
+        return {
+            "attributes": [attribute.as_declared() for attribute in self.attributes.values()],
+            "events": sorted(self.event_names),
+            "endpoints": list(self.endpoints),
+        }
+
+    def as_text(self) -> str:
+        """The content as text, from which `from_text` makes the same registry."""
+        return _json(self.content())
 
     def of_tier(self, tier: Tier) -> list[Attribute]:
         """The attributes that are collected at `tier`, in the order of declaration."""
@@ -100,16 +115,39 @@ def load(paths: Iterable[Path]) -> Registry:
     return Registry(attributes.values(), event_names, endpoints)
 
 
-@lru_cache(maxsize=1)
+def from_text(text: str) -> Registry:
+    """The registry of a `Registry.as_text()`, checked when it was made. Raises `RegistryError`."""
+    try:
+        content = json.loads(text)
+        attributes = [Attribute.declared(entry) for entry in content["attributes"]]
+        return Registry(attributes, content["events"], content["endpoints"], digest=_digest(content))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RegistryError([f"the active registry cannot be read ({type(error).__name__})"]) from error
+
+
+def files() -> list[Path]:
+    """The files that declare what is collected, ours first."""
+    return [OURS, *([Path(settings.COLLECTED_FILE)] if settings.COLLECTED_FILE else [])]
+
+
+_current: Registry | None = None
+
+
 def current_registry() -> Registry:
-    """This process's registry, read once. Raises `RegistryError`."""
-    return load([OURS, *([Path(settings.COLLECTED_FILE)] if settings.COLLECTED_FILE else [])])
+    """This process's registry: the files' at first, then the active one. Raises `RegistryError`."""
+    return _current or reload_registry()
 
 
 def reload_registry() -> Registry:
     """Read the files again, for this process."""
-    current_registry.cache_clear()
-    return current_registry()
+    return use(load(files()))
+
+
+def use(registry: Registry | None) -> Registry:
+    """Work with this one from now on; None: with the files' again."""
+    global _current
+    _current = registry
+    return current_registry() if registry is None else registry
 
 
 def _read(path: Path, mistakes: list[str]) -> _Source:
@@ -159,11 +197,10 @@ def _clashes(attributes: Iterable[Attribute]) -> list[str]:
     return mistakes
 
 
-def _digest(registry: Registry) -> str:
-    content = {
-        "attributes": [registry.attributes[name].as_declared() for name in sorted(registry.attributes)],
-        "events": sorted(registry.event_names),
-        "endpoints": list(registry.endpoints),
-    }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def _digest(content: Mapping[str, Any]) -> str:
+    attributes = sorted(content["attributes"], key=lambda entry: str(entry["name"]))
+    return hashlib.sha256(_json({**content, "attributes": attributes}).encode()).hexdigest()
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

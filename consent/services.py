@@ -9,17 +9,18 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from consent import barrier, erasures
+from consent import barrier, decision_log, erasures, policies
 from consent.models import (
+    DECIDABLE,
     ConsentPeriod,
     Decision,
+    Level,
     Method,
     Organization,
     State,
     SubjectKind,
     TelemetryUser,
 )
-from consent.policy import POLICY_VERSION
 
 BarrierNotReached = barrier.BarrierNotReached
 
@@ -37,15 +38,22 @@ def record_decision(
     method: Method,
     reason: str = "",
     effective_at: datetime | None = None,
+    policy_version: str = "",
 ) -> Decision:
     """Record what the subject (a pseudonym) decided, and make it hold before returning.
 
     `effective_at` is for decisions made earlier and recorded elsewhere; it may not lie before what
-    is already recorded, nor in the future. Raises `DecisionRefused`, and `BarrierNotReached` when
-    the decision is recorded but events in flight could not be ruled out. A withdrawal asks for
-    erasure too (`ON_WITHDRAWAL`).
+    is already recorded, nor in the future. `policy_version` is the one that the subject was shown,
+    where that is known; a grant given to one that is no longer enough is refused. Raises
+    `DecisionRefused`, and `BarrierNotReached` when the decision is recorded but events in flight
+    could not be ruled out. A withdrawal asks for erasure too (`ON_WITHDRAWAL`).
     """
+    if state not in DECIDABLE:
+        raise DecisionRefused(f"'{state}' is nothing that anybody can decide")
     with transaction.atomic(using="default", durable=True):
+        if state == State.GRANTED:
+            policies.hold_still()  # a material change waits for this grant, or this grant for the change
+        version = _version_agreed_to(state, policy_version, effective_at)
         holder = _locked(kind, subject)
         now = timezone.now()
         current = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
@@ -62,11 +70,12 @@ def record_decision(
             ConsentPeriod.objects.create(subject_kind=kind, subject=subject, state=state, since=since)
         holder.state = state
         holder.save(update_fields=["state", "updated_at"])
-        decision = Decision.objects.create(
-            subject_kind=kind,
+        decision = decision_log.append(
+            kind=kind,
             subject=subject,
             state=state,
-            policy_version=POLICY_VERSION,
+            level=Level.DETAILED if state == State.GRANTED else Level.BASE,
+            policy_version=version,
             actor=actor[:150],
             method=method,
             reason=reason[:500],
@@ -79,6 +88,25 @@ def record_decision(
     if state != State.GRANTED:
         barrier.wait_for_ingest(subject)
     return decision
+
+
+def _version_agreed_to(state: State, shown: str, effective_at: datetime | None) -> str:
+    """The policy version to put on record. Raises `DecisionRefused` for a grant that is stale already."""
+    current = policies.in_force()
+    if state == State.GRANTED and current.material_since:
+        if shown and policies.is_before_material(shown):
+            raise DecisionRefused(
+                f"this grant was given to policy version {shown}, and version {current.policy_version} "
+                "holds: it must be given again"
+            )
+        if effective_at and effective_at < current.material_since:
+            raise DecisionRefused(
+                f"this grant was given before policy version {current.policy_version} was published "
+                f"({current.material_since:%F %T} UTC): it must be given again"
+            )
+    if shown and not policies.exists(shown):
+        raise DecisionRefused("there is no such policy version as the one that was shown")
+    return shown or current.policy_version
 
 
 def _locked(kind: SubjectKind, subject: str) -> Organization | TelemetryUser:

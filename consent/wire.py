@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from django.conf import settings
+from django.db import connections
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -75,6 +76,7 @@ _SAVEPOINT = Bounds(
     Statement("RELEASE SAVEPOINT candid"),
     b"ROLLBACK TO SAVEPOINT candid; RELEASE SAVEPOINT candid",
 )
+_PING = Statement("SELECT 1")
 _prepared: WeakKeyDictionary[psycopg.Connection[Any], set[bytes]] = WeakKeyDictionary()
 
 
@@ -178,6 +180,23 @@ def roll_back(connection: psycopg.Connection[Any], within: Bounds) -> None:
                 pass
     except psycopg.Error:
         connection.close()
+
+
+def answers(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server does. Unlike Django's own look, this ends: also when the server hangs."""
+    try:
+        ask(connection, (_PING, ()))
+    except psycopg.Error:
+        return False
+    return True
+
+
+def close_broken(*aliases: str) -> None:
+    """After an error: close those of Django's connections that cannot go on; the next use opens another."""
+    for alias in aliases:
+        wrapper = connections[alias]
+        if wrapper.connection is not None and not wrapper.in_atomic_block and not answers(wrapper.connection):
+            wrapper.close()
 
 
 class _Conversation:

@@ -6,7 +6,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from dashboards import first_event, overview, pipeline, views
+from dashboards.sign_in import ThrottledForm
 
+sign_in = auth_views.LoginView.as_view(authentication_form=ThrottledForm, redirect_authenticated_user=True)
 pages = [
     path("", overview.overview, name="overview"),
     path("active-users/", views.active_users, name="active-users"),
@@ -26,6 +28,6 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboards:overview"), name="root"),
     path("favicon.ico", RedirectView.as_view(url=settings.STATIC_URL + "dashboards/mark.svg")),
     path("dashboards/", include((pages, "dashboards"))),
-    path("accounts/login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/login/", sign_in, name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
 ]

@@ -10,6 +10,8 @@ import time
 
 from django.db import connections
 
+from consent.wire import answers
+
 TRUSTED_FOR = 1.0  # seconds since it was last seen to work
 
 _thread = threading.local()
@@ -21,9 +23,10 @@ def freshen() -> None:
     last: float = getattr(_thread, "used_at", 0.0)
     _thread.used_at = now
     for connection in connections.all(initialized_only=True):
-        if (
-            connection.errors_occurred
-            or now - last > TRUSTED_FOR
-            or (connection.close_at is not None and now >= connection.close_at)
-        ):
-            connection.close_if_unusable_or_obsolete()
+        if connection.connection is None or connection.in_atomic_block:
+            continue
+        is_old = connection.close_at is not None and now >= connection.close_at
+        in_doubt = connection.errors_occurred or connection.connection.closed or now - last > TRUSTED_FOR
+        if is_old or (in_doubt and not answers(connection.connection)):
+            connection.close()
+        connection.errors_occurred = False

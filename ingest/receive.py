@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from analytics.store import Row, store
+from analytics.store import Receipt, Row, StoreUnavailable, store
+from consent.active import adopt, working_registry
+from consent.gate import OtherRegistry
 from consent.models import Key
-from consent.registry import current_registry
+from consent.registry import Registry, RegistryError
 from ingest import traffic, undeclared
 from ingest.names import cap_new_names, known_names
 from ingest.otlp import json, metrics, protobuf
 from ingest.otlp.records import Batch
 from ingest.otlp.status import JSON, PROTOBUF
-from ingest.rows import RowMaker
+from ingest.rows import Mapped, RowMaker
 
 DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
     ("traces", JSON): json.decode_traces,
@@ -26,6 +28,7 @@ DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
     ("logs", JSON): json.decode_logs,
     ("logs", PROTOBUF): protobuf.decode_logs,
 }
+ATTEMPTS = 3  # at one request, should the registry change meanwhile
 NO_METRICS = "Candid keeps events from traces and logs; metrics are not kept"
 
 # Every reason for which a single record is refused, in words for the developer who reads the answer.
@@ -73,8 +76,49 @@ def receive(
     if signal == "metrics":
         return _receive_metrics(encoding, body, key)
     now = now or timezone.now()
-    batch = DECODERS[signal, encoding](body)
-    registry = current_registry()
+    stored = _store(DECODERS[signal, encoding], body, key, do_not_track=do_not_track, now=now)
+    mapped, receipt = stored.mapped, stored.receipt
+    if not mapped.total and not stored.malformed:
+        return Answer(0, "")
+    refused = mapped.refused + Counter(receipt.refused) + Counter(malformed=stored.malformed)
+    traffic.count(key.pk, signal, "accepted", "", receipt.inserted)
+    traffic.count(key.pk, signal, "duplicate", "", receipt.duplicates)
+    for reason, number in refused.items():
+        traffic.count(key.pk, signal, "refused", reason, number)
+    if stored.looks and stored.admitted and undeclared.takes_its_turn(key.pk):
+        names = undeclared.undeclared(stored.admitted, mapped.rows, mapped.sources, stored.registry)
+        traffic.note_names(key.pk, names)
+    return Answer(refused.total(), message_of(refused, mapped.total + stored.malformed))
+
+
+class _Stored(NamedTuple):
+    """What became of a request's records, and by which registry."""
+
+    mapped: Mapped
+    malformed: int
+    admitted: list[Row]
+    receipt: Receipt
+    registry: Registry
+    looks: bool  # for undeclared names
+
+
+def _store(
+    decode: Callable[[bytes], Batch], body: bytes, key: Key, *, do_not_track: bool, now: datetime
+) -> _Stored:
+    """Decode, map and store; from the start again when another registry has become active meanwhile."""
+    try:
+        registry = working_registry()
+        for _ in range(ATTEMPTS):
+            try:
+                return _store_by(registry, decode(body), key, do_not_track=do_not_track, now=now)
+            except OtherRegistry as other:
+                registry = adopt(other.digest)
+    except RegistryError as error:
+        raise StoreUnavailable("no registry can be read") from error
+    raise StoreUnavailable("the registry changes faster than events can be stored")
+
+
+def _store_by(registry: Registry, batch: Batch, key: Key, *, do_not_track: bool, now: datetime) -> _Stored:
     maker = RowMaker(
         organization=key.organization,
         do_not_track=do_not_track,
@@ -84,24 +128,14 @@ def receive(
     )
     looks = undeclared.is_due(key.pk)
     mapped = maker.map(batch.records, keep=looks)
-    if not mapped.total and not batch.malformed:
-        return Answer(0, "")
     admitted: list[Row] = []
 
     def finish(rows: list[Row]) -> list[Row]:
         admitted.extend(rows)
         return cap_new_names(rows, key_id=key.pk, today=now.astimezone(UTC).date())
 
-    receipt = store(mapped.rows, mapped.base_events, finish=finish)
-    refused = mapped.refused + Counter(receipt.refused) + Counter(malformed=batch.malformed)
-    traffic.count(key.pk, signal, "accepted", "", receipt.inserted)
-    traffic.count(key.pk, signal, "duplicate", "", receipt.duplicates)
-    for reason, number in refused.items():
-        traffic.count(key.pk, signal, "refused", reason, number)
-    if looks and admitted and undeclared.takes_its_turn(key.pk):
-        names = undeclared.undeclared(admitted, mapped.rows, mapped.sources, registry)
-        traffic.note_names(key.pk, names)
-    return Answer(refused.total(), message_of(refused, mapped.total + batch.malformed))
+    receipt = store(mapped.rows, mapped.base_events, finish=finish, registry=registry.digest)
+    return _Stored(mapped, batch.malformed, admitted, receipt, registry, looks)
 
 
 def _receive_metrics(encoding: str, body: bytes, key: Key) -> Answer:

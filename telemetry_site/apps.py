@@ -14,3 +14,7 @@ class TelemetrySiteConfig(AppConfig):
             raise ImproperlyConfigured(
                 " ".join(f"{error.id}: {error.msg} {error.hint}." for error in missing)
             )
+
+        from telemetry_site import start
+
+        start.connect()

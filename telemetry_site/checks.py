@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+
+from consent.registry import RegistryError, files, load
 
 PROFILES = ("strict", "organization", "notice")
 ON_WITHDRAWAL = ("erase", "keep")
@@ -96,6 +99,21 @@ def consent() -> Iterator[CheckMessage]:
         )
 
 
+def collected() -> Iterator[CheckMessage]:
+    """One message for each mistake. Only a warning: what was active before stays so (`start.py`)."""
+    if settings.COLLECTED_FILE and not Path(settings.COLLECTED_FILE).is_file():
+        return  # said above
+    try:
+        load(files())
+    except RegistryError as error:
+        for mistake in error.mistakes:
+            yield checks.Warning(
+                f"The registry's files: {mistake}.",
+                hint="Correct it, and run manage.py reload_registry. The earlier registry stays active.",
+                id="candid.W001",
+            )
+
+
 def numbers() -> Iterator[CheckMessage]:
     limits = {
         "EVENT_RETENTION_MONTHS": ("candid.E004", 1, 1200),
@@ -145,7 +163,15 @@ def proxies() -> Iterator[CheckMessage]:
 
 @register()
 def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    groups: list[Callable[[], Any]] = [keys, addresses, consent, numbers, places_and_times, proxies]
+    groups: list[Callable[[], Any]] = [
+        keys,
+        addresses,
+        consent,
+        collected,
+        numbers,
+        places_and_times,
+        proxies,
+    ]
     return [message for group in groups for message in group()]
 
 

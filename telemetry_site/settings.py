@@ -34,6 +34,7 @@ SECRET_KEY_IS_SET = bool(env.str("SECRET_KEY", default=""))
 SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(48)
 ID_HASH_KEY_IS_SET = bool(env.str("ID_HASH_KEY", default=""))
 ID_HASH_KEY = env.str("ID_HASH_KEY", default="") or secrets.token_urlsafe(48)
+CONSENT_LOG_KEY = env.str("CONSENT_LOG_KEY", default="")  # else ID_HASH_KEY
 
 # --- Databases, Redis ---------------------------------------------------------------------------
 DATABASES = {
@@ -66,6 +67,8 @@ CONSENT_NOTICE_SINCE = env.str("CONSENT_NOTICE_SINCE", default="")  # ISO 8601, 
 ON_WITHDRAWAL = env.str("ON_WITHDRAWAL", default="erase")  # or keep
 RECEIPTS_DIR = env.str("RECEIPTS_DIR", default="")  # where receipts of erasures are written, too
 COLLECTED_FILE = env.str("COLLECTED_FILE", default="")
+CONTROLLER_NAME = env.str("CONTROLLER_NAME", default="")  # who answers for the data, on receipts
+CONTROLLER_CONTACT = env.str("CONTROLLER_CONTACT", default="")  # an address of theirs, postal or electronic
 NEW_NAMES_PER_DAY = env.int("NEW_NAMES_PER_DAY", default=200)  # per key and kind of name
 
 # --- Ingest -------------------------------------------------------------------------------------

@@ -3,7 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from dashboards.sign_in import ThrottledAdminForm
 from telemetry_site import health, metrics
+
+admin.site.login_form = ThrottledAdminForm
 
 urlpatterns = [
     path("", include("ingest.urls")),

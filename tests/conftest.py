@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import pytest
 from django.db import OperationalError, connections
 from django.db.backends.postgresql.operations import DatabaseOperations
+from pytest_django import DjangoDbBlocker
 
 from analytics.store import sqlstate
+from consent import registry
 
 DATABASES = ["default", "analytics"]
+APPEND_ONLY = ("consent_decision", "consent_decisionhead", "consent_policyversion", "consent_subjectview")
 COMMITTING_FIXTURES = {"transactional_db", "live_server"}
 DATABASE_FIXTURES = COMMITTING_FIXTURES | {"db", "admin_client", "admin_user"}
 
@@ -23,6 +26,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         options = {"databases": DATABASES} | (marker.kwargs if marker else {})
         item.add_marker(pytest.mark.django_db(*(marker.args if marker else ()), **options), append=False)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Let tests be cleaned up: what is append-only may be truncated in the database of this run.
+
+    Changes and deletions are refused here, too; and nobody but its owner can do this to a table.
+    """
+    with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
+        for table in APPEND_ONLY:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER no_truncate")
+
+
+@pytest.fixture(autouse=True)
+def _no_registry_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_current", registry._current)
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +66,21 @@ def _the_store_commits_nothing_that_a_test_rolls_back(request: pytest.FixtureReq
 
 @pytest.fixture(autouse=True, scope="session")
 def _empty_the_tables_again_after_a_deadlock() -> Iterator[None]:
-    """A receiver in a process of its own writes its counts when it likes, also while a test is cleaned up."""
+    """A receiver in a process of its own writes its counts when it likes, also while a test is cleaned up.
+
+    The decision log begins anew, with a signed head.
+    """
+    from consent import decision_log
+
     empty = DatabaseOperations.execute_sql_flush
 
     def patiently(operations: DatabaseOperations, statements: list[str]) -> None:
         for attempt in range(5):
             try:
-                return empty(operations, statements)
+                empty(operations, statements)
+                if any("consent_decisionhead" in statement for statement in statements):
+                    decision_log.begin()
+                return
             except OperationalError as error:
                 if sqlstate(error) != "40P01" or attempt == 4:
                     raise

@@ -18,14 +18,11 @@ from analytics.demo.people import Population, population
 from analytics.demo.product import CUSTOMERS
 from consent.models import (
     ConsentPeriod,
-    Decision,
-    Method,
     Organization,
     State,
     SubjectKind,
     TelemetryUser,
 )
-from consent.policy import POLICY_VERSION
 
 Subject = TypeVar("Subject")
 
@@ -65,7 +62,7 @@ def usual_people(events: int, days: int) -> int:
 
 def is_seeded() -> bool:
     """Whether demo data is there."""
-    return Decision.objects.filter(method=Method.DEMO).exists()
+    return Organization.objects.filter(is_demo=True).exists()
 
 
 def seed(
@@ -124,7 +121,10 @@ def _analyze() -> None:
 def _write_consent(
     random: np.random.Generator, crowd: Population, names: made.Pseudonyms, now: datetime
 ) -> None:
-    """Organizations and people with their periods and decisions: those of the events said yes before them."""
+    """Organizations and people with their periods: those of the events said yes before them.
+
+    The decision log holds none of it. Nobody has decided anything, and what is in the log stays.
+    """
     start = datetime.combine(crowd.first_day, datetime.min.time(), UTC) - timedelta(days=1)
     organizations, people = SubjectKind.ORGANIZATION, SubjectKind.USER
     subjects = [
@@ -147,41 +147,31 @@ def _write_consent(
                 deployment_type=customer.deployment_type,
                 is_internal=customer.is_internal,
                 state=customer.state,
+                is_demo=True,
             )
             for name, customer in zip(names.organizations, CUSTOMERS, strict=True)
         )
         for some in _blocks(subjects):
             TelemetryUser.objects.bulk_create(
-                TelemetryUser(pseudonym=name, state=state) for kind, name, state, _ in some if kind == people
+                TelemetryUser(pseudonym=name, state=state, is_demo=True)
+                for kind, name, state, _ in some
+                if kind == people
             )
             ConsentPeriod.objects.bulk_create(
                 ConsentPeriod(subject_kind=kind, subject=name, state=state, since=since)
                 for kind, name, state, since in some
                 if state != State.UNSET
             )
-            Decision.objects.bulk_create(
-                Decision(
-                    subject_kind=kind,
-                    subject=name,
-                    state=state,
-                    policy_version=POLICY_VERSION,
-                    actor="seed_demo",
-                    method=Method.DEMO,
-                    reason="demo data",
-                    effective_at=min(since, now),
-                )
-                for kind, name, state, since in some
-            )
 
 
 def remove() -> Removed:
     """Delete the demo data and nothing else; what it was.
 
-    Events are known by their organization, subjects by their decision of method `demo`.
+    Events are known by their organization, subjects by their mark. Should somebody have recorded a
+    decision about one of them, that stays in the decision log, like any other.
     """
-    marked = Decision.objects.filter(method=Method.DEMO)
-    organizations = _subjects(SubjectKind.ORGANIZATION)
-    people = _subjects(SubjectKind.USER)
+    organizations = _invented(Organization)
+    people = _invented(TelemetryUser)
     removed = 0
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
         for table, _ in made.COLUMNS.values():
@@ -197,14 +187,11 @@ def remove() -> Removed:
         ConsentPeriod.objects.filter(
             subject_kind=SubjectKind.ORGANIZATION, subject__in=organizations
         ).delete()
-        marked.delete()
     return Removed(removed, len(people), len(organizations), installations)
 
 
-def _subjects(kind: SubjectKind) -> list[str]:
-    """The pseudonyms that a demo decision was recorded for."""
-    marked = Decision.objects.filter(method=Method.DEMO, subject_kind=kind)
-    return sorted(set(marked.values_list("subject", flat=True)))
+def _invented(model: type[Organization] | type[TelemetryUser]) -> list[str]:
+    return sorted(model.objects.filter(is_demo=True).values_list("pseudonym", flat=True))
 
 
 def _blocks(subjects: Iterable[Subject]) -> Iterator[list[Subject]]:

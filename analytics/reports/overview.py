@@ -11,7 +11,7 @@ from analytics.reports.endpoints import EndpointsReport, endpoints_report
 from analytics.reports.features import Active, FeaturesReport, features_report
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.retention import RetentionReport, retention_presence, retention_report
-from consent.models import Organization, TelemetryUser
+from consent.models import Organization, State, TelemetryUser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +59,7 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
         endpoints=endpoints_report(filters),
         retention=retention_report(filters, seen=seen),
         organizations=_coverage(
-            {
-                state: sum(counts.get(state, 0) for counts in by_deployment.values())
-                for state in ("granted", "denied", "unset")
-            }
+            {state: sum(counts.get(state, 0) for counts in by_deployment.values()) for state in State}
         ),
         users=_coverage(dict(states)),
         organizations_by_deployment={name: _coverage(counts) for name, counts in by_deployment.items()},
@@ -80,6 +77,9 @@ def _active(report: ActiveUsersReport) -> Active:
 
 
 def _coverage(counts: dict[str, int]) -> Coverage:
+    """Whoever must be asked again has not decided about the present policy."""
     return Coverage(
-        granted=counts.get("granted", 0), denied=counts.get("denied", 0), unset=counts.get("unset", 0)
+        granted=counts.get(State.GRANTED, 0),
+        denied=counts.get(State.DENIED, 0),
+        unset=counts.get(State.UNSET, 0) + counts.get(State.STALE, 0),
     )

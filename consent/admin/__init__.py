@@ -2,9 +2,10 @@
 
 A raw id is typed into a POST, hashed, and gone: the stock search box is a GET and takes pseudonyms
 and labels only. States change through decisions alone, each with a reason; in the admin nobody
-grants for a user. Nothing is deleted here: keys are revoked, and subjects leave by erasure.
+grants for a user. Nothing is deleted here: keys are revoked, and subjects leave by erasure. Whoever is
+shown a page of a single subject is noted.
 """
 
-from consent.admin import erasures, keys, organizations
+from consent.admin import erasures, keys, organizations, records
 
-__all__ = ["erasures", "keys", "organizations"]
+__all__ = ["erasures", "keys", "organizations", "records"]

@@ -1,18 +1,17 @@
-"""Organizations, users, and the account of all decisions."""
+"""Organizations and users."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from consent import barrier
 from consent.admin.forms import NewOrganizationForm, NewUserForm, OrganizationForm
-from consent.admin.kept import KeptAdmin
 from consent.admin.subjects import SubjectAdmin
-from consent.models import Decision, Organization, State, SubjectKind, TelemetryUser
+from consent.models import Organization, State, SubjectKind, TelemetryUser
 from consent.services import BarrierNotReached
 
 
@@ -97,24 +96,3 @@ class TelemetryUserAdmin(SubjectAdmin):
     def deny(self, request: HttpRequest, rows: QuerySet[TelemetryUser]) -> TemplateResponse | None:
         explanation = "No detailed event of these users is kept from now on. Only they can opt in again:"
         return self.decide(request, rows, "deny", State.DENIED, explanation)
-
-
-@admin.register(Decision)
-class DecisionAdmin(KeptAdmin):
-    """The account of all decisions: read, never written here."""
-
-    list_display = ("recorded_at", "subject_kind", "short_subject", "state", "method", "actor", "reason")
-    list_filter = ("subject_kind", "state", "method")
-    search_fields = ("subject",)
-    search_help_text = "By pseudonym"
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    @admin.display(description="subject")
-    def short_subject(self, row: Decision) -> str:
-        return f"{row.subject[:12]}…"

@@ -21,8 +21,9 @@ from django.utils.safestring import SafeString, mark_safe
 from consent.admin.kept import KeptAdmin, hide_raw_ids
 from consent.erasures import ERASE
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
-from consent.pseudonyms import pseudonym
+from consent.pseudonyms import is_pseudonym, pseudonym
 from consent.services import BarrierNotReached, DecisionRefused, record_decision
+from consent.viewing import note_view
 
 DECISIONS = ("grant", "deny", "unset")
 
@@ -70,7 +71,11 @@ class SubjectAdmin(KeptAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(request, {"searched": self.searched} | (extra_context or {}))
+        response = super().changelist_view(request, {"searched": self.searched} | (extra_context or {}))
+        wanted = request.GET.get("q", "").strip()
+        if response.status_code == 200 and is_pseudonym(wanted):
+            note_view(request, kind=self.kind, subject=wanted, page="list")
+        return response
 
     def change_view(
         self,
@@ -83,7 +88,20 @@ class SubjectAdmin(KeptAdmin):
         actions = self.get_actions(request)
         offered = [(name, actions[name][2]) for name in DECISIONS if actions.get(name)]  # type: ignore[index]
         extra_context = {"decisions_offered": offered} | (extra_context or {})
-        return super().change_view(request, object_id, form_url, extra_context)
+        response = super().change_view(request, object_id, form_url, extra_context)
+        return self.noted(request, object_id, response, "account")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().history_view(request, object_id, extra_context)
+        return self.noted(request, object_id, response, "history")
+
+    def noted(self, request: HttpRequest, object_id: str, response: HttpResponse, page: str) -> HttpResponse:
+        row = self.get_object(request, object_id) if response.status_code == 200 else None
+        if row is not None:
+            note_view(request, kind=self.kind, subject=row.pseudonym, page=page)
+        return response
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('consent', '0002_publishable_keys'),
+        ('consent', '0004_policies'),
     ]
 
     operations = [
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('until', models.DateTimeField(help_text='What is dated or was received up to then is erased.')),
                 ('asked_at', models.DateTimeField()),
                 ('actor', models.CharField(help_text='Sign-in name, key name or command; never a raw id.', max_length=150)),
-                ('method', models.CharField(choices=[('admin', 'Admin'), ('api', 'API'), ('command', 'Command'), ('link', 'Link'), ('signal', 'Signal'), ('demo', 'Demo data')], max_length=10)),
+                ('method', models.CharField(choices=[('admin', 'Admin'), ('api', 'API'), ('command', 'Command'), ('link', 'Link'), ('signal', 'Signal')], max_length=10)),
                 ('reason', models.CharField(blank=True, max_length=500)),
                 ('progress', models.JSONField(default=dict, help_text='Where to go on after an interruption.')),
                 ('problem', models.CharField(blank=True, help_text='Why it is not done yet.', max_length=500)),

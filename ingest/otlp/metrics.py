@@ -1,11 +1,13 @@
 """Metrics are not kept; their data points are counted, for the answer must say how many were refused."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
+from ingest.otlp import slices
 from ingest.otlp.records import DecodeError, bound_objects
 
 KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
@@ -14,16 +16,20 @@ KINDS = ("gauge", "sum", "histogram", "exponentialHistogram", "summary")
 def count_protobuf(body: bytes) -> int:
     """The number of data points in an ExportMetricsServiceRequest. Raises `DecodeError`."""
     try:
-        request = ExportMetricsServiceRequest.FromString(body)
+        return sum(
+            len(getattr(metric, kind).data_points)
+            for metric in _metrics(body)
+            if (kind := metric.WhichOneof("data"))
+        )
     except (ProtobufDecodeError, RecursionError):
         raise DecodeError("the body is not an ExportMetricsServiceRequest in protobuf") from None
-    return sum(
-        len(getattr(metric, kind).data_points)
-        for group in request.resource_metrics
-        for scope in group.scope_metrics
-        for metric in scope.metrics
-        if (kind := metric.WhichOneof("data"))
-    )
+
+
+def _metrics(body: bytes) -> Iterator[Metric]:
+    """One by one: parsed whole, empty ones would fill the memory (`slices.py`)."""
+    for _, scopes in slices.groups(body):
+        for _, metrics in scopes:
+            yield from map(Metric.FromString, metrics)
 
 
 def count_json(body: bytes) -> int:

@@ -1,37 +1,44 @@
 """OTLP/protobuf into records, with upb underneath. Field for field as in `json.py`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
+from ingest.otlp import slices
 from ingest.otlp.records import MAX_DEPTH, Batch, DecodeError, Record, Resource, bound_records
-from ingest.otlp.undecoded import LogsData, TracesData
+from ingest.otlp.undecoded import LogRecord, LogsData, Span, TracesData
+from ingest.otlp.undecoded import Resource as ResourceMessage
+from ingest.otlp.undecoded import Scope as ScopeMessage
 
+MAX_WHOLE = 256 * 1024  # bytes; a larger body is parsed record by record
 MAX_SHARED = 256  # bytes of an attribute that is worth remembering
 MAX_KNOWN = 100_000  # attributes of a request
 
 
 def decode_traces(body: bytes) -> Batch:
     """The spans of an ExportTraceServiceRequest. Raises `DecodeError`."""
+    if len(body) > MAX_WHOLE:
+        return Batch(_one_by_one(body, Span.FromString, _span), 0)
     try:
-        return _traces_from(TracesData.FromString(body))
+        request = TracesData.FromString(body)
     except (ProtobufDecodeError, RecursionError):
         raise DecodeError("the body is not a ExportTraceServiceRequest in protobuf") from None
+    bound_records(len(some.spans) for group in request.resource_spans for some in group.scope_spans)
+    return Batch(_spans(request), 0)
 
 
 def decode_logs(body: bytes) -> Batch:
     """The log records of an ExportLogsServiceRequest. Raises `DecodeError`."""
+    if len(body) > MAX_WHOLE:
+        return Batch(_one_by_one(body, LogRecord.FromString, _log_record), 0)
     try:
-        return _logs_from(LogsData.FromString(body))
+        request = LogsData.FromString(body)
     except (ProtobufDecodeError, RecursionError):
         raise DecodeError("the body is not a ExportLogsServiceRequest in protobuf") from None
-
-
-def _traces_from(request: Any) -> Batch:
-    bound_records(len(some.spans) for group in request.resource_spans for some in group.scope_spans)
-    return Batch(_spans(request), 0)
+    bound_records(len(some.log_records) for group in request.resource_logs for some in group.scope_logs)
+    return Batch(_log_records(request), 0)
 
 
 def _spans(request: Any) -> Iterator[Record]:
@@ -41,26 +48,7 @@ def _spans(request: Any) -> Iterator[Record]:
         for scope_spans in group.scope_spans:
             scope = scope_spans.scope.name
             for span in scope_spans.spans:
-                yield Record(
-                    True,
-                    resource,
-                    scope,
-                    span.name,
-                    dict(map(attribute, span.attributes[:])),
-                    None,
-                    span.kind,
-                    span.start_time_unix_nano,
-                    span.end_time_unix_nano,
-                    0,
-                    hex_id(span.trace_id, 16),
-                    hex_id(span.span_id, 8),
-                    span.status.code,
-                )
-
-
-def _logs_from(request: Any) -> Batch:
-    bound_records(len(some.log_records) for group in request.resource_logs for some in group.scope_logs)
-    return Batch(_log_records(request), 0)
+                yield _span(span, resource, scope, attribute)
 
 
 def _log_records(request: Any) -> Iterator[Record]:
@@ -70,21 +58,62 @@ def _log_records(request: Any) -> Iterator[Record]:
         for scope_logs in group.scope_logs:
             scope = scope_logs.scope.name
             for log in scope_logs.log_records:
-                yield Record(
-                    False,
-                    resource,
-                    scope,
-                    log.event_name,
-                    dict(map(attribute, log.attributes[:])),
-                    value_from(log.body) if log.HasField("body") else None,
-                    0,
-                    log.time_unix_nano,
-                    0,
-                    log.observed_time_unix_nano,
-                    hex_id(log.trace_id, 16),
-                    hex_id(log.span_id, 8),
-                    0,
-                )
+                yield _log_record(log, resource, scope, attribute)
+
+
+def _one_by_one(
+    body: bytes, parse: Callable[[bytes], Any], convert: Callable[..., Record]
+) -> Iterator[Record]:
+    """The records of a large body, one in memory at a time."""
+    attribute = _Attributes().__getitem__
+    try:
+        for sent_resource, scopes in slices.groups(body):
+            message = ResourceMessage.FromString(sent_resource)
+            resource = Resource(attributes_from(message.attributes))
+            for sent_scope, records in scopes:
+                scope = ScopeMessage.FromString(sent_scope).name
+                for record in records:
+                    yield convert(parse(record), resource, scope, attribute)
+    except (ProtobufDecodeError, RecursionError):
+        raise DecodeError("the body is not an export request in protobuf") from None
+
+
+def _span(span: Any, resource: Resource, scope: str, attribute: Callable[[bytes], tuple[str, Any]]) -> Record:
+    return Record(
+        True,
+        resource,
+        scope,
+        span.name,
+        dict(map(attribute, span.attributes[:])),
+        None,
+        span.kind,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+        0,
+        hex_id(span.trace_id, 16),
+        hex_id(span.span_id, 8),
+        span.status.code,
+    )
+
+
+def _log_record(
+    log: Any, resource: Resource, scope: str, attribute: Callable[[bytes], tuple[str, Any]]
+) -> Record:
+    return Record(
+        False,
+        resource,
+        scope,
+        log.event_name,
+        dict(map(attribute, log.attributes[:])),
+        value_from(log.body) if log.HasField("body") else None,
+        0,
+        log.time_unix_nano,
+        0,
+        log.observed_time_unix_nano,
+        hex_id(log.trace_id, 16),
+        hex_id(log.span_id, 8),
+        0,
+    )
 
 
 class _Attributes(dict[bytes, tuple[str, Any]]):

@@ -36,3 +36,12 @@ def test_coverage_counts_decisions():
     assert (after.users.granted, after.users.denied, after.users.unset) == (Mark.HIDDEN, Mark.FEW, 7)
     assert after.users.known is None
     assert after.organizations.denied == 2, "organizations are not people"
+
+
+def test_whoever_must_be_asked_again_has_not_decided():
+    for number, state in enumerate(["granted"] * 6 + ["stale"] * 7):
+        TelemetryUser.objects.create(pseudonym=person(number), state=state)
+        Organization.objects.create(pseudonym=person(number), state=state, deployment_type="cloud")
+    overview = overview_report(filters())
+    assert (overview.users.granted, overview.users.unset, overview.users.known) == (6, 7, 13)
+    assert overview.organizations.unset == overview.organizations_by_deployment["cloud"].unset == 7

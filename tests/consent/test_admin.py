@@ -323,6 +323,8 @@ def test_pages_keep_to_the_content_security_policy(admin_client: Client) -> None
     for model in ("organization", "telemetryuser", "key"):
         pages.append(admin_client.get(reverse(f"admin:consent_{model}_add")))
     pages.append(admin_client.get(reverse("admin:consent_organization_change", args=[row.pk])))
+    for name in ("policyversion_changelist", "policyversion_publish", "subjectview_changelist"):
+        pages.append(admin_client.get(reverse(f"admin:consent_{name}")))
     for page in pages:
         assert page.status_code == 200
         assert not re.search(inline, page.text)

@@ -269,6 +269,13 @@ def test_of_an_organization_that_opted_out_nothing_is_kept(client: Client, addre
     assert (CustomerHeartbeat.objects.count(), CustomerAnalytics.objects.count()) == (0, 0)
 
 
+def test_of_an_organization_that_must_be_asked_again_nothing_is_kept(client: Client) -> None:
+    Organization.objects.create(pseudonym=ACME, state=State.STALE)
+    answer = post(client, HEARTBEAT, heartbeat(), licence_key())
+    assert answer.json()["outcome"] == "not_kept"
+    assert "has not agreed to the present policy" in answer.json()["warnings"][0]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_report_that_waits_behind_a_withdrawal_is_not_kept() -> None:
     def record() -> vendor.Recorded:

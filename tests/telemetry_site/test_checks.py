@@ -1,5 +1,7 @@
 """Settings that cannot work are refused, with an id and what to do."""
 
+from pathlib import Path
+
 import pytest
 from django.core.checks import Error
 from pytest_django import Settings
@@ -63,6 +65,16 @@ def test_a_bad_value_is_named(name: str, value: object, identifier: str, setting
     assert error.id == f"candid.{identifier}"
     assert name in error.msg
     assert error.hint
+
+
+def test_each_mistake_in_the_registrys_files_is_named(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "more.toml"
+    path.write_text('[surprise]\n[[attribute]]\nname = "plan"\n')
+    settings.COLLECTED_FILE = str(path)
+    messages = [warning.msg for warning in checks.candid(None)]
+    assert any("unknown section 'surprise'" in message for message in messages)
+    assert any("'why' is missing" in message for message in messages)
+    assert len(messages) > 3
 
 
 def test_good_values_pass(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 
-from consent.models import DeploymentType, Method, State, SubjectKind
+from consent.models import DECIDABLE, DeploymentType, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import BarrierNotReached, DecisionRefused, record_decision, register_organization
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     help = "Record what an organization or a user decided. Raw ids go in, only pseudonyms are stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("state", choices=[state.value for state in State])
+        parser.add_argument("state", choices=[state.value for state in DECIDABLE])
         parser.add_argument("--organization", help="raw id of the organization")
         parser.add_argument("--user", help="raw id of the user")
         parser.add_argument(

@@ -1,0 +1,228 @@
+"""Policy versions: published once, kept for good, and what each of them does to earlier grants.
+
+A material version makes every grant stale in the moment of its publication; an editorial one
+changes nothing. Denials stay. The registry becomes active together with its policy: nothing is
+collected that has not been published (`active.py` brings in what only collects less).
+"""
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connections, transaction
+from django.utils import timezone
+
+from consent import barrier, registry
+from consent.changes import Change, Collected, changes
+from consent.models import InForce, Organization, PolicyVersion, State, TelemetryUser
+from consent.registry import Registry
+
+FIRST_VERSION = "1"
+FIRST_TEXT = Path(__file__).parent / "policy.txt"
+VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,39}")
+LOCK = (barrier.LOCK_SPACE, 1000)  # on the operational database: grants share it, publishing has it alone
+
+# In one statement, so that no moment is without an open period.
+END_GRANTS = """
+WITH ended AS (
+    UPDATE consent_consentperiod SET until = greatest(since, %s) WHERE until IS NULL AND state = 'granted'
+    RETURNING subject_kind, subject, until
+)
+INSERT INTO consent_consentperiod (subject_kind, subject, state, since)
+SELECT subject_kind, subject, 'stale', until FROM ended
+"""
+
+
+class PolicyRefused(Exception):
+    """A policy that cannot be published like this, in a sentence. `changes` holds the material ones."""
+
+    def __init__(self, message: str, found: list[Change] | None = None) -> None:
+        super().__init__(message)
+        self.changes = found or []
+
+
+class Current(NamedTuple):
+    """What is in force now."""
+
+    policy_version: str
+    material_since: datetime | None
+    registry_digest: str
+
+
+class Comparison(NamedTuple):
+    """What publishing now would change, and whom a material change would ask again."""
+
+    changes: list[Change]
+    users: int
+    organizations: int
+
+    @property
+    def is_material(self) -> bool:
+        return any(change.is_material for change in self.changes)
+
+
+class Publication(NamedTuple):
+    """A version that was published, and how many grants became stale by it."""
+
+    policy: PolicyVersion
+    changes: list[Change]
+    stale_users: int
+    stale_organizations: int
+
+
+def in_force() -> Current:
+    """The policy version that decisions are recorded under, and since when older grants are stale."""
+    row = (
+        InForce.objects.filter(pk=1)
+        .values_list("policy_version", "material_since", "registry_digest")
+        .first()
+    )
+    return Current(*row) if row else Current(FIRST_VERSION, None, "")
+
+
+def hold_still() -> None:
+    """In a transaction that grants: no material change is published until it has ended."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", LOCK)
+
+
+def exists(version: str) -> bool:
+    return PolicyVersion.objects.filter(version=version).exists()
+
+
+def is_before_material(version: str) -> bool:
+    """Whether a material version was published after this one."""
+    shown = PolicyVersion.objects.filter(version=version).values_list("id", flat=True).first()
+    return shown is not None and PolicyVersion.objects.filter(is_material=True, id__gt=shown).exists()
+
+
+def compare(published: PolicyVersion | None, now: Registry) -> Comparison:
+    """What `now` and the settings collect that the published version did not, or no longer."""
+    after = Collected(now.content(), settings.EVENT_RETENTION_MONTHS)
+    found = changes(Collected(published.registry, published.retention_months), after) if published else []
+    users, organizations = (
+        model.objects.filter(state=State.GRANTED).count() for model in (TelemetryUser, Organization)
+    )
+    return Comparison(found, users, organizations)
+
+
+def last_published() -> PolicyVersion | None:
+    return PolicyVersion.objects.order_by("-id").first()
+
+
+def publish(
+    *, text: str | None = None, version: str = "", editorial: bool = False, actor: str
+) -> Publication:
+    """Publish what the registry's files and the settings collect, with `text` (None: as it was).
+
+    Material unless `editorial`. Returns when it holds for every ingest: raises `PolicyRefused`
+    (nothing is changed), `RegistryError` (the files are broken; nothing is changed), and
+    `BarrierNotReached` (published, but events in flight could not be ruled out).
+    """
+    collected = registry.load(registry.files())
+    with transaction.atomic(using="default", durable=True):
+        take_turns()
+        before = last_published()
+        comparison = compare(before, collected)
+        text = (before.text if before else FIRST_TEXT.read_text(encoding="utf-8")) if text is None else text
+        _check(before, comparison, text, editorial)
+        policy = _record(
+            version=_next_version(before, version),
+            text=text,
+            collected=collected,
+            is_material=not editorial,
+            found=comparison.changes,
+            actor=actor,
+        )
+        stale = (0, 0) if editorial else _end_grants(policy.published_at)
+    registry.use(collected)
+    barrier.wait_for_all_ingest()
+    return Publication(policy, comparison.changes, *stale)
+
+
+def publish_first(collected: Registry, actor: str) -> PolicyVersion:
+    """The version that an instance begins with. Call with the turn taken; nobody has granted anything yet."""
+    text = FIRST_TEXT.read_text(encoding="utf-8")
+    return _record(
+        version=FIRST_VERSION, text=text, collected=collected, is_material=False, found=[], actor=actor
+    )
+
+
+def take_turns() -> None:
+    """One publication or activation at a time, and no grant meanwhile; until the transaction ends."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
+
+
+def _check(before: PolicyVersion | None, comparison: Comparison, text: str, editorial: bool) -> None:
+    if not text.strip():
+        raise PolicyRefused("a policy needs a text")
+    if before and not comparison.changes and text == before.text:
+        raise PolicyRefused(f"nothing has changed since version {before.version}")
+    material = [change for change in comparison.changes if change.is_material]
+    if before and editorial and material:
+        raise PolicyRefused(
+            f"this is no editorial change: more is collected than by version {before.version}, or for "
+            "longer, so everybody must be asked again",
+            material,
+        )
+
+
+def _next_version(before: PolicyVersion | None, wanted: str) -> str:
+    if not wanted:
+        if before and not before.version.isdecimal():
+            raise PolicyRefused(f"name the version: what follows on '{before.version}' cannot be guessed")
+        wanted = str(int(before.version) + 1) if before else FIRST_VERSION
+    if not VERSION.fullmatch(wanted):
+        raise PolicyRefused(
+            "a version has 1 to 40 letters, digits, '.', '_' or '-', and begins with one of the first two"
+        )
+    if exists(wanted):
+        raise PolicyRefused(f"version {wanted} is published already, and what is published is never changed")
+    return wanted
+
+
+def _record(
+    *, version: str, text: str, collected: Registry, is_material: bool, found: list[Change], actor: str
+) -> PolicyVersion:
+    now = timezone.now()
+    policy = PolicyVersion.objects.create(
+        version=version,
+        text=text,
+        registry_digest=collected.digest,
+        registry=collected.content(),
+        retention_months=settings.EVENT_RETENTION_MONTHS,
+        is_material=is_material,
+        changes=[change.text for change in found],
+        published_at=now,
+        published_by=actor[:150],
+    )
+    last = now if is_material else in_force().material_since
+    put_in_force(collected, policy_version=version, material_since=last)
+    return policy
+
+
+def put_in_force(collected: Registry, *, policy_version: str, material_since: datetime | None) -> None:
+    InForce.objects.update_or_create(
+        pk=1,
+        defaults={
+            "registry_digest": collected.digest,
+            "registry": collected.as_text(),
+            "policy_version": policy_version,
+            "material_since": material_since,
+        },
+    )
+
+
+def _end_grants(at: datetime) -> tuple[int, int]:
+    """Every grant is stale from `at` on; how many users and organizations that concerns."""
+    # Whoever decides locks its own row first, then its period; so do we, and nobody waits in a circle.
+    users, organizations = (
+        model.objects.filter(state=State.GRANTED).update(state=State.STALE, updated_at=at)
+        for model in (TelemetryUser, Organization)
+    )
+    with connections["default"].cursor() as cursor:
+        cursor.execute(END_GRANTS, [at])
+    return users, organizations

@@ -1,0 +1,107 @@
+"""Large OTLP/protobuf bodies record by record, so that memory holds one of them at a time.
+
+A parser makes some hundred bytes of every message, also of an empty one, which takes two: 64 MiB of those
+would fill 18 GB. So a large body is not parsed whole. Its few outer levels are walked by hand
+(https://protobuf.dev/programming-guides/encoding), and each record is parsed by itself.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ingest.otlp.records import MAX_RECORDS, DecodeError, TooMany, bound_records
+
+MAX_GROUPS = 100_000  # resources and scopes of a request
+MAX_PIECE = 1024 * 1024  # bytes of one record, resource or scope
+LENGTH_DELIMITED = 2
+FIXED_SIZES = {1: 8, 5: 4}  # wire type: bytes
+OUTER, SHARED, PART = 1, 1, 2  # field numbers, the same in every signal
+
+Slice = tuple[int, int]
+
+
+class Group(NamedTuple):
+    """What one resource or scope sent: the encoded message itself, and where its parts lie."""
+
+    shared: bytes
+    parts: list[Slice]
+
+
+def groups(body: bytes) -> Iterator[tuple[bytes, Iterator[tuple[bytes, Iterator[bytes]]]]]:
+    """Encoded resources, each with its encoded scopes, each with its encoded records.
+
+    Raises `DecodeError`, and `TooMany` when there are more records than a request may hold, or one of the
+    pieces is larger than `MAX_PIECE`.
+    """
+    found, total = [], 0
+    for number, at in _fields(body, (0, len(body))):
+        if number != OUTER:
+            continue
+        resource = _group(body, at)
+        total += 1 + len(resource.parts)
+        if total > MAX_GROUPS:
+            raise TooMany(f"the body holds more than {MAX_GROUPS} resources and scopes; send it in parts")
+        found.append((resource.shared, [_group(body, scope) for scope in resource.parts]))
+    bound_records(len(scope.parts) for _, scopes in found for scope in scopes)
+    for shared, scopes in found:
+        yield shared, ((scope.shared, (_piece(body, at) for at in scope.parts)) for scope in scopes)
+
+
+def _group(body: bytes, within: Slice) -> Group:
+    shared, parts = b"", []
+    for number, at in _fields(body, within):
+        if number == SHARED:  # sent twice, the two are one: so says protobuf
+            shared += _piece(body, at)
+            if len(shared) > MAX_PIECE:
+                raise _too_long()
+        elif number == PART:
+            parts.append(at)
+            if len(parts) > MAX_RECORDS:
+                bound_records([len(parts)])
+    return Group(shared, parts)
+
+
+def _piece(body: bytes, at: Slice) -> bytes:
+    if at[1] - at[0] > MAX_PIECE:
+        raise _too_long()
+    return body[at[0] : at[1]]
+
+
+def _too_long() -> TooMany:
+    return TooMany(f"one record, resource or scope is longer than {MAX_PIECE} bytes")
+
+
+def _fields(body: bytes, within: Slice) -> Iterator[tuple[int, Slice]]:
+    """The length-delimited fields of a message: their numbers, and where their content lies."""
+    at, end = within
+    while at < end:
+        tag, at = _varint(body, at, end)
+        kind = tag & 7
+        if kind == LENGTH_DELIMITED:
+            size, at = _varint(body, at, end)
+            if size > end - at:
+                raise _broken()
+            yield tag >> 3, (at, at + size)
+            at += size
+        elif kind == 0:
+            _, at = _varint(body, at, end)
+        elif kind in FIXED_SIZES and FIXED_SIZES[kind] <= end - at:
+            at += FIXED_SIZES[kind]
+        else:
+            raise _broken()
+
+
+def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:
+    """A number, and where it ends."""
+    value = shift = 0
+    while at < end and shift < 70:
+        byte = body[at]
+        at += 1
+        if byte < 0x80:
+            return value | byte << shift, at
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    raise _broken()
+
+
+def _broken() -> DecodeError:
+    return DecodeError("the body is not an export request in protobuf")

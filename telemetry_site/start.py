@@ -1,0 +1,57 @@
+"""What an instance begins with: the active registry, the first policy, the groups of the admin.
+
+Done by `migrate`, after the tables are there, and so at each start of `manage.py up`.
+"""
+
+import logging
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.management.base import CommandError
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+from consent.active import NotPublished, bring_in
+from consent.barrier import BarrierNotReached
+from consent.models import InForce
+from consent.policies import in_force
+from consent.registry import RegistryError
+from telemetry_site.groups import make_groups
+
+logger = logging.getLogger(__name__)
+
+
+def after_migrate(sender: AppConfig, using: str, **kwargs: Any) -> None:
+    """Once, when all apps have their tables and permissions."""
+    told = [config for config in apps.get_app_configs() if config.models_module is not None]
+    if using == "default" and sender is told[-1] and _has_tables():
+        make_groups()
+        bring_in_files()
+
+
+def _has_tables() -> bool:
+    """Not when somebody migrates back, or to a version before."""
+    return InForce._meta.db_table in connections["default"].introspection.table_names()
+
+
+def bring_in_files() -> None:
+    """Files that cannot be used leave the old registry active. Raises `CommandError` where there is none."""
+    try:
+        bring_in(actor="manage.py migrate")
+    except RegistryError as error:
+        if not in_force().registry_digest:
+            said = ["The registry's files are broken:", *error.mistakes]
+            raise CommandError("\n- ".join(said)) from error
+        for mistake in error.mistakes:
+            logger.error("%s", mistake)
+        logger.error("the registry's files are broken: the one that was active before stays so")
+    except NotPublished as unpublished:
+        for change in unpublished.changes:
+            logger.warning("not published: %s", change.text)
+        logger.warning("%s, so the earlier registry stays active: manage.py publish_policy", unpublished)
+    except BarrierNotReached as error:
+        logger.warning("%s", error)
+
+
+def connect() -> None:
+    post_migrate.connect(after_migrate, dispatch_uid="candid")

@@ -1,0 +1,132 @@
+"""Signing in is throttled by account and by client; Redis never learns an address or a name."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+import redis
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.test import Client, RequestFactory
+
+from dashboards import sign_in
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery"
+THROTTLED = "Too many failed attempts to sign in. Try again in 15 minutes."
+
+
+@pytest.fixture
+def store(settings: LazySettings) -> Iterator["redis.Redis"]:
+    """Nothing counted before and after."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
+    connection = redis.Redis.from_url(settings.REDIS_URL)
+
+    def clear() -> None:
+        for key in connection.scan_iter("sign-in:*"):
+            connection.delete(key)
+
+    clear()
+    yield connection
+    clear()
+
+
+@pytest.fixture
+def name(store: "redis.Redis") -> str:
+    name = f"sam-{uuid4().hex[:8]}"
+    User.objects.create_user(name, password=PASSWORD, is_staff=True)
+    return name
+
+
+def attempt(client: Client, name: str, password: str = "wrong", page: str = "/accounts/login/", **more: str):
+    return client.post(page, {"username": name, "password": password}, **more)
+
+
+@pytest.mark.parametrize("page", ["/accounts/login/", "/admin/login/"])
+def test_an_account_is_closed_for_a_while_also_to_the_right_password(
+    client: Client, name: str, page: str
+) -> None:
+    for _ in range(sign_in.PER_ACCOUNT):
+        assert THROTTLED not in attempt(client, name, page=page).text
+    assert THROTTLED in attempt(client, name, page=page).text
+    assert THROTTLED in attempt(client, name, PASSWORD, page=page).text
+    assert THROTTLED in attempt(client, name.upper(), page=page).text
+
+
+def test_both_pages_count_together(client: Client, name: str) -> None:
+    for number in range(sign_in.PER_ACCOUNT):
+        attempt(client, name, page="/admin/login/" if number % 2 else "/accounts/login/")
+    assert THROTTLED in attempt(client, name).text
+
+
+def test_another_account_and_another_client_go_on(client: Client, name: str) -> None:
+    for _ in range(sign_in.PER_ACCOUNT + 1):
+        attempt(client, "somebody else")
+    assert attempt(client, name, PASSWORD).status_code == 302
+
+
+def test_an_account_that_does_not_exist_is_answered_alike(client: Client, store: "redis.Redis") -> None:
+    for _ in range(sign_in.PER_ACCOUNT):
+        attempt(client, "nobody")
+    assert THROTTLED in attempt(client, "nobody").text
+
+
+def test_a_client_that_tries_many_accounts_is_kept_out(client: Client, name: str) -> None:
+    for number in range(sign_in.PER_CLIENT):
+        attempt(client, f"guess {number}", REMOTE_ADDR="192.0.2.7")
+    assert THROTTLED in attempt(client, name, PASSWORD, REMOTE_ADDR="192.0.2.7").text
+    assert attempt(client, name, PASSWORD, REMOTE_ADDR="192.0.2.8").status_code == 302
+
+
+def test_signing_in_forgets_the_failures(client: Client, name: str) -> None:
+    for _ in range(3):
+        for _ in range(sign_in.PER_ACCOUNT - 1):
+            attempt(client, name)
+        assert attempt(client, name, PASSWORD).status_code == 302
+        client.logout()
+
+
+def test_redis_learns_no_name_and_no_address_and_forgets(
+    client: Client, name: str, store: "redis.Redis"
+) -> None:
+    attempt(client, name, REMOTE_ADDR="192.0.2.7")
+    keys = list(store.scan_iter("sign-in:*"))
+    assert len(keys) == 2
+    for key in keys:
+        assert name.encode() not in key
+        assert b"192.0.2" not in key
+        assert 0 < store.ttl(key) <= sign_in.WINDOW
+
+
+def test_without_redis_nobody_is_kept_out_and_the_log_says_so(
+    client: Client, name: str, settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    for _ in range(sign_in.PER_ACCOUNT + 1):
+        attempt(client, name)
+    assert attempt(client, name, PASSWORD).status_code == 302
+    assert "sign-ins are not throttled: Redis does not answer" in caplog.text
+    assert name not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "client"),
+    [
+        ("192.0.2.7", "", "192.0.2.7"),
+        ("192.0.2.7", "198.51.100.1", "192.0.2.7"),  # no proxy of ours: what it says is not believed
+        ("10.0.0.5", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.5", "203.0.113.9, 198.51.100.1", "198.51.100.1"),
+        ("10.0.0.5", "198.51.100.1, 10.0.0.6", "198.51.100.1"),
+        ("10.0.0.5", "", "10.0.0.5"),
+        ("10.0.0.5", "nonsense", "10.0.0.5"),
+        ("2001:db8::1:2:3:4", "", "2001:db8::/64"),
+        ("", "", ""),
+    ],
+)
+def test_whose_failures_are_counted_together(
+    remote: str, forwarded: str, client: str, settings: LazySettings
+) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/24"]
+    headers = {"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {}
+    request = RequestFactory().get("/", REMOTE_ADDR=remote, **headers)
+    assert sign_in.client_of(request) == client
