@@ -12,6 +12,8 @@ from django.conf import settings
 
 ANONYMOUS = "anon:"
 KINDS = frozenset({"user", "organization", "session", "installation"})
+MAX_ID = 1024  # characters of a raw id
+NO_ID = frozenset({"", "none", "null", "undefined", "nan"})  # what apps write that have no id
 
 
 def pseudonym(kind: str, raw: str) -> str:

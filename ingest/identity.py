@@ -11,7 +11,7 @@ from django.conf import settings
 
 from analytics.partitions import oldest_kept_month
 from consent.attributes import as_text
-from consent.pseudonyms import keyed_digest, pseudonyms
+from consent.pseudonyms import MAX_ID, NO_ID, keyed_digest, pseudonyms
 from ingest.otlp.records import Record, Resource
 
 USER_NAMES = ("user.id", "user_id", "enduser.id", "enduser.pseudo.id", "identity")
@@ -19,8 +19,6 @@ ORGANIZATION_NAMES = ("organization.id", "organization_id")
 SESSION_NAMES = ("session.id", "session_id")
 INSTALLATION_NAMES = ("app.installation.id", "install_id")
 ID_NAMES = frozenset((*USER_NAMES, *ORGANIZATION_NAMES, *SESSION_NAMES, *INSTALLATION_NAMES))
-MAX_ID = 1024  # characters
-NO_ID = frozenset({"", "none", "null", "undefined", "nan"})  # what apps write that have no id
 
 FUTURE = timedelta(hours=24)  # a sender's clock may be ahead by this much
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

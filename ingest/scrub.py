@@ -8,8 +8,9 @@ from urllib.parse import unquote
 
 from consent.attributes import Kept, as_text, printable
 from consent.detectors import finding, is_persons_name
+from consent.pseudonyms import NO_ID
 from consent.registry import Registry
-from ingest.identity import ID_NAMES, NO_ID, Refusal
+from ingest.identity import ID_NAMES, Refusal
 
 MAX_NAME = 100  # characters: features and actions
 MAX_EVENT_TYPE = 50  # characters

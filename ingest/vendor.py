@@ -26,10 +26,10 @@ from analytics.partitions import oldest_kept_month
 from consent import keys
 from consent.attributes import as_text
 from consent.models import Key, Scope
-from consent.pseudonyms import pseudonym
+from consent.pseudonyms import MAX_ID, NO_ID, pseudonym
 from ingest import traffic
 from ingest.body import BodyRefused, read_body
-from ingest.identity import FUTURE, MAX_ID, NO_ID
+from ingest.identity import FUTURE
 
 logger = logging.getLogger(__name__)
 

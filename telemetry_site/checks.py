@@ -125,6 +125,7 @@ def numbers() -> Iterator[CheckMessage]:
         "REQUESTS_WAITING": ("candid.E021", 0, 1_000_000),
         "KEY_REQUESTS_PER_SECOND": ("candid.E022", 0, 1_000_000),
         "PUBLISHABLE_KEY_REQUESTS_PER_SECOND": ("candid.E023", 0, 1_000_000),
+        "CONSENT_REQUESTS_PER_SECOND": ("candid.E027", 0, 1_000_000),
         "NEW_NAMES_PER_DAY": ("candid.E018", 0, 1_000_000),
         "LICENSE_CACHE_TTL_SECONDS": ("candid.E019", 0, 31_536_000),
     }

@@ -77,6 +77,7 @@ BODY_MEMORY_BYTES = env.int("BODY_MEMORY_BYTES", default=256 * 1024 * 1024)  # p
 REQUESTS_WAITING = env.int("REQUESTS_WAITING", default=256)  # per web process
 KEY_REQUESTS_PER_SECOND = env.int("KEY_REQUESTS_PER_SECOND", default=5000)  # 0: no limit
 PUBLISHABLE_KEY_REQUESTS_PER_SECOND = env.int("PUBLISHABLE_KEY_REQUESTS_PER_SECOND", default=500)
+CONSENT_REQUESTS_PER_SECOND = env.int("CONSENT_REQUESTS_PER_SECOND", default=100)  # per key; 0: no limit
 OTLP_CORS_ORIGINS = env.list("OTLP_CORS_ORIGINS", default=[])
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 

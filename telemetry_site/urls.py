@@ -14,6 +14,7 @@ urlpatterns = [
     path("health", health.health),
     path("ready", health.ready),
     path("metrics", metrics.metrics),
+    path("", include("consent.api_urls")),
     path("", include("dashboards.api_urls")),
     path("", include("dashboards.urls")),
     path("admin/", admin.site.urls),

@@ -1,0 +1,31 @@
+"""`manage.py consent_link --user ID`: prints a link to that person's own page."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from consent.links import duration, make_link, whole
+from consent.pseudonyms import pseudonym
+
+
+class Command(BaseCommand):
+    help = (
+        "Print a link to a user's own page. Whoever has it sees and decides for them: hand it to nobody else."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--user", required=True, help="raw id of the user; the link does not hold it")
+        parser.add_argument(
+            "--valid", default="7d", help="how long it works: a number of m, h or d (30d at most)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = options["user"].strip()
+        if not user:
+            raise CommandError("--user needs an id")
+        try:
+            path, _ = make_link(pseudonym("user", user), valid=duration(options["valid"]))
+        except ValueError as error:
+            raise CommandError(f"--valid: {error}") from error
+        self.stdout.write(whole(path))

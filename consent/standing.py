@@ -1,0 +1,79 @@
+"""What holds for a subject now, as apps and people are told, and how a choice of theirs comes to hold."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from consent import barrier, gate
+from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
+from consent.policy import POLICY_VERSION
+from consent.services import record_decision
+
+
+class Standing(NamedTuple):
+    """A subject's own choice, and what it comes to. Times are UTC; None and '' when nothing was decided."""
+
+    state: State
+    since: datetime | None
+    policy_version: str  # of the decision that was recorded last
+    is_stale: bool  # granted under an earlier policy: counts as denied until it is granted again
+    is_kept: bool  # whether a detailed event of this moment would be stored
+    recorded_at: datetime | None
+    recorded_by: str  # the key's name, or another method's: `admin`, `command`, `link`
+
+
+def standing(kind: SubjectKind, subject: str, *, organization: str = "") -> Standing:
+    """Of a pseudonym. With a user, `organization` (a pseudonym) may be named too, as in an event of both."""
+    period = _open_period(kind, subject)
+    latest = _latest_decision(kind, subject)
+    state = State(period.state) if period else State.UNSET
+    return Standing(
+        state=state,
+        since=period.since if period else None,
+        policy_version=latest.policy_version if latest else "",
+        is_stale=state == State.GRANTED and not _is_current(latest),
+        is_kept=_is_kept(kind, subject, organization),
+        recorded_at=latest.recorded_at if latest else None,
+        recorded_by=_by(latest) if latest else "",
+    )
+
+
+def settle(*, kind: SubjectKind, subject: str, state: State, actor: str, method: Method) -> bool:
+    """Make a choice hold before returning; whether a decision was recorded.
+
+    What holds already is no second decision. But what is said again may follow a barrier that was not
+    reached, so that is always waited for. Raises `BarrierNotReached` and `DecisionRefused`.
+    """
+    period = _open_period(kind, subject)
+    holds = (State(period.state) if period else State.UNSET) == state
+    if holds and (state != State.GRANTED or _is_current(_latest_decision(kind, subject))):
+        if state != State.GRANTED:
+            barrier.wait_for_ingest(subject)
+        return False
+    record_decision(kind=kind, subject=subject, state=state, actor=actor, method=method)
+    return True
+
+
+def _is_kept(kind: SubjectKind, subject: str, organization: str) -> bool:
+    users = [subject] if kind == SubjectKind.USER else []
+    organizations = [organization or subject] if organization or not users else []
+    now = timezone.now()
+    permissions = gate.permissions(users, organizations, now)
+    return permissions.allows("".join(organizations), "".join(users), now)
+
+
+def _open_period(kind: SubjectKind, subject: str) -> ConsentPeriod | None:
+    return ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
+
+
+def _latest_decision(kind: SubjectKind, subject: str) -> Decision | None:
+    return Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-id").first()
+
+
+def _is_current(decision: Decision | None) -> bool:
+    return decision is not None and decision.policy_version == POLICY_VERSION
+
+
+def _by(decision: Decision) -> str:
+    return decision.actor if decision.method == Method.API else str(decision.method)
