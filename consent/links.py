@@ -4,7 +4,8 @@ A link holds the pseudonym and its end, signed under `SECRET_KEY`; nothing is st
 """
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core import signing
@@ -27,14 +28,22 @@ def make_link(user: str, *, valid: timedelta = VALID, now: datetime | None = Non
     return f"{PATH}{token.replace(':', '~')}/", until
 
 
-def user_of(token: str, *, now: datetime | None = None) -> str | None:
-    """Whose page a token opens: a pseudonym. None when it is forged, has ended, or is no token at all."""
+class Link(NamedTuple):
+    """Whose page a link opens (a pseudonym), and until when."""
+
+    user: str
+    until: datetime
+
+
+def read_link(token: str, *, now: datetime | None = None) -> Link | None:
+    """What a token stands for; None when it is forged, has ended, or is no token at all."""
     try:
         user, until = signing.Signer(salt=_SIGNER).unsign_object(token.replace("~", ":"))
     except (signing.BadSignature, ValueError, TypeError):
         return None
-    is_over = (now or timezone.now()).timestamp() >= until
-    return None if is_over or not is_pseudonym(user) else str(user)
+    if (now or timezone.now()).timestamp() >= until or not is_pseudonym(user):
+        return None
+    return Link(user, datetime.fromtimestamp(until, UTC))
 
 
 def duration(text: str) -> timedelta:

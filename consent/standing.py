@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from consent import barrier, gate
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
-from consent.policy import POLICY_VERSION
 from consent.services import record_decision
 
 
@@ -27,12 +26,13 @@ def standing(kind: SubjectKind, subject: str, *, organization: str = "") -> Stan
     """Of a pseudonym. With a user, `organization` (a pseudonym) may be named too, as in an event of both."""
     period = _open_period(kind, subject)
     latest = _latest_decision(kind, subject)
-    state = State(period.state) if period else State.UNSET
+    is_stale = _is_stale(period)
+    state = State.GRANTED if is_stale else State(period.state) if period else State.UNSET
     return Standing(
         state=state,
         since=period.since if period else None,
         policy_version=latest.policy_version if latest else "",
-        is_stale=state == State.GRANTED and not _is_current(latest),
+        is_stale=is_stale,
         is_kept=_is_kept(kind, subject, organization),
         recorded_at=latest.recorded_at if latest else None,
         recorded_by=_by(latest) if latest else "",
@@ -46,8 +46,7 @@ def settle(*, kind: SubjectKind, subject: str, state: State, actor: str, method:
     reached, so that is always waited for. Raises `BarrierNotReached` and `DecisionRefused`.
     """
     period = _open_period(kind, subject)
-    holds = (State(period.state) if period else State.UNSET) == state
-    if holds and (state != State.GRANTED or _is_current(_latest_decision(kind, subject))):
+    if (period.state if period else State.UNSET) == state:
         if state != State.GRANTED:
             barrier.wait_for_ingest(subject)
         return False
@@ -71,8 +70,9 @@ def _latest_decision(kind: SubjectKind, subject: str) -> Decision | None:
     return Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-id").first()
 
 
-def _is_current(decision: Decision | None) -> bool:
-    return decision is not None and decision.policy_version == POLICY_VERSION
+def _is_stale(period: ConsentPeriod | None) -> bool:
+    """Whether a material change of the policy has ended a grant since it was given."""
+    return period is not None and period.state == "stale"
 
 
 def _by(decision: Decision) -> str:

@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from dashboards import first_event, overview, pipeline, views
+from dashboards import first_event, overview, pipeline, privacy, views
 from dashboards.sign_in import ThrottledForm
 
 sign_in = auth_views.LoginView.as_view(authentication_form=ThrottledForm, redirect_authenticated_user=True)
@@ -28,6 +28,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboards:overview"), name="root"),
     path("favicon.ico", RedirectView.as_view(url=settings.STATIC_URL + "dashboards/mark.svg")),
     path("dashboards/", include((pages, "dashboards"))),
+    path("privacy/", privacy.privacy, name="privacy"),
     path("accounts/login/", sign_in, name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
 ]

@@ -245,6 +245,7 @@ LOGGING = {
         # What a client asked for and did not get is counted, not logged: its address may hold an id.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.template": {"level": "INFO"},  # below, it writes requests with their addresses
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }

@@ -16,6 +16,7 @@ urlpatterns = [
     path("metrics", metrics.metrics),
     path("", include("consent.api_urls")),
     path("", include("dashboards.api_urls")),
+    path("", include("analytics.urls")),
     path("", include("dashboards.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+import redis
 from django.db import OperationalError, connections
 from django.db.backends.postgresql.operations import DatabaseOperations
-from pytest_django import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker, Settings
 
 from analytics.store import sqlstate
 from consent import registry
@@ -89,6 +90,22 @@ def _empty_the_tables_again_after_a_deadlock() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", patiently)
         yield
+
+
+@pytest.fixture
+def unspent(settings: Settings) -> Iterator[None]:
+    """Nothing is counted towards a limit of `consent/limits.py` that another test has spent."""
+    from consent import limits
+
+    def forget() -> None:
+        connection = redis.Redis.from_url(settings.REDIS_URL)
+        for name in connection.scan_iter("candid:limit:*"):
+            connection.delete(name)
+        limits._connection.cache_clear()
+
+    forget()
+    yield
+    limits._connection.cache_clear()
 
 
 @pytest.fixture(scope="session")

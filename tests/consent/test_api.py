@@ -17,7 +17,7 @@ from consent.models import ConsentPeriod, Decision, Key, Method, State, SubjectK
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
 
 USER, ACME = pseudonym("user", "jane-4711"), pseudonym("organization", "acme")
 BY_USER = {"X-User-Id": "jane-4711"}
@@ -39,11 +39,6 @@ ADDRESSES: list[tuple[str, str, Any, str]] = [
     ("put", "/api/config/me/org-settings", {"telemetry_enabled": True}, "organization"),
 ]
 GRANTS = [one for one in ADDRESSES if one[0] == "put" and not one[1].endswith("/disable")]
-
-
-@pytest.fixture(autouse=True)
-def _no_counts_of_another_test() -> None:
-    limits._connection.cache_clear()
 
 
 @pytest.fixture

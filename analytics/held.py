@@ -1,0 +1,42 @@
+"""What is held of one user, counted: how many events of each kind, and from which days."""
+
+from datetime import date
+from typing import NamedTuple
+
+from django.db import OperationalError, connections, transaction
+
+from analytics.store import TABLES, sqlstate
+
+TIMEOUT = "5s"  # no index leads to a user's rows: in large tables they are not counted while somebody waits
+QUERY_CANCELED = "57014"
+KINDS = {"activity": "Signing in and sessions", "endpoint": "Requests", "feature": "Use of features"}
+# Reached by the table's name, of which there are three, and by no other.
+COUNT = """
+SELECT count(*), min((timestamp AT TIME ZONE 'UTC')::date), max((timestamp AT TIME ZONE 'UTC')::date)
+  FROM {table} WHERE user_id = %s
+"""
+
+
+class Held(NamedTuple):
+    """Rows of one kind, and the days (UTC) of the first and the last of them; None without any."""
+
+    kind: str
+    rows: int
+    first: date | None
+    last: date | None
+
+
+def held_of(user: str) -> list[Held] | None:
+    """Of a pseudonym, one line for each table; None when counting takes longer than a page can wait."""
+    try:
+        with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [TIMEOUT])
+            found = []
+            for key, table in TABLES.items():
+                cursor.execute(COUNT.format(table=table.name), [user])
+                found.append(Held(KINDS[key], *cursor.fetchone()))
+            return found
+    except OperationalError as error:
+        if sqlstate(error) == QUERY_CANCELED:
+            return None
+        raise

@@ -1,0 +1,165 @@
+"""`/privacy/`: the page is the filter. What it lists is stored, what it does not list is not."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from analytics.models import EndpointUsage, FeatureUsage, UserActivity
+from consent.registry import current_registry, reload_registry
+from dashboards import privacy
+from ingest import traffic
+from ingest.names import known_names
+from tests.ingest.otlp import a_key, grant, post, span, traces
+
+pytestmark = pytest.mark.django_db
+
+SEAT = """
+[[attribute]]
+name = "seat.colour"
+type = "choice"
+values = ["red", "blue"]
+tier = "detailed"
+purpose = "Colour of the seat"
+why = "To paint <enough> of them."
+example = "red"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Any:
+    privacy._counts.forget()
+    known_names.forget()
+    yield
+    reload_registry()
+
+
+def page(**headers: str) -> str:
+    return Client().get("/privacy/", headers=headers).content.decode()
+
+
+def document() -> dict[str, Any]:
+    answer = Client().get("/privacy/", {"format": "json"})
+    assert answer["Content-Type"] == "application/json"
+    found: dict[str, Any] = json.loads(answer.content)
+    return found
+
+
+def test_anybody_may_read_it_and_it_is_never_old() -> None:
+    answer = Client().get("/privacy/")
+
+    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-cache")
+    assert "sessionid" not in answer.cookies
+    assert "csrftoken" not in answer.cookies
+    assert not re.search(r"<style|style=|<script>| on[a-z]+=", answer.content.decode())
+
+
+def test_every_declared_attribute_is_listed_with_why_and_example() -> None:
+    text = page()
+    for attribute in current_registry().attributes.values():
+        assert f"<code>{attribute.name}</code>" in text
+    assert "To know which versions are in use" in text
+    assert current_registry().digest in text
+
+
+def test_every_column_that_the_store_writes_is_explained() -> None:
+    models = {model._meta.db_table: model for model in (UserActivity, EndpointUsage, FeatureUsage)}
+    for event in document()["events"]:
+        stored = {field.attname for field in models[event["table"]]._meta.concrete_fields}
+        assert stored == set(event["columns"])
+        assert all(event["columns"].values())
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "wanted"),
+    [
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "", "text/html"),
+        ("*/*", "", "text/html"),
+        ("", "", "text/html"),
+        ("application/json", "", "application/json"),
+        ("text/html", "?format=json", "application/json"),
+        ("application/json", "?format=html", "text/html"),
+    ],
+)
+def test_page_or_json_as_is_asked_for(accept: str, query: str, wanted: str) -> None:
+    answer = Client().get(f"/privacy/{query}", headers={"accept": accept} if accept else {})
+
+    assert answer["Content-Type"].startswith(wanted)
+    assert "Accept" in answer["Vary"]
+
+
+def test_what_the_page_lists_is_what_is_stored(settings: Settings, tmp_path: Path) -> None:
+    """Declared, it is on the page and stored; taken out again, it is neither, with the next request."""
+    grant(user="u1")
+    key, _ = a_key()
+    sent = {"user.id": "u1", "feature.name": "export", "seat.colour": "red"}
+    more = tmp_path / "more.toml"
+    digests = []
+    for number, content in enumerate((SEAT, "")):
+        more.write_text(content)
+        settings.COLLECTED_FILE = str(more)
+        reload_registry()
+        post(Client(), "/v1/traces", traces(span(number + 1, attributes=sent)), key)
+        digests.append(document()["registry_digest"])
+        assert ("seat.colour" in page()) is bool(content)
+        assert ("seat.colour" in {one["name"] for one in document()["attributes"]}) is bool(content)
+    assert digests[0] != digests[1]
+    assert sorted(map(len, FeatureUsage.objects.values_list("event_metadata", flat=True))) == [0, 1]
+
+
+def test_what_a_deployer_writes_is_text_on_the_page(settings: Settings, tmp_path: Path) -> None:
+    more = tmp_path / "more.toml"
+    more.write_text(SEAT)
+    settings.COLLECTED_FILE = str(more)
+    reload_registry()
+
+    assert "To paint &lt;enough&gt; of them." in page()
+    assert "one of: red, blue; else “other”" in page()
+
+
+def test_accepted_and_refused_events_are_counted() -> None:
+    grant(user="u1")
+    key, _ = a_key()
+    feature = {"feature.name": "export", "user.id": "u1"}
+    events = [span(1, attributes=feature), span(2, attributes=feature | {"user.id": "u2"}), span(3)]
+    post(Client(), "/v1/traces", traces(*events), key)
+    traffic.flush()
+
+    assert document()["last_days"] == {"days": 30, "accepted": 1, "no_consent": 1, "other": 1}
+    privacy._counts.forget()
+    assert re.search(r"<dt>1</dt><dd>events were kept", page())
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ("strict", "have both said yes"),
+        ("organization", "except for those who say no"),
+        ("notice", "a notice"),
+    ],
+)
+def test_it_says_what_holds_for_those_who_have_not_decided(
+    settings: Settings, profile: str, words: str
+) -> None:
+    settings.CONSENT_PROFILE_SELF_HOSTED = profile
+
+    assert words in document()["undecided"]["self-hosted"]
+    assert words in page()
+
+
+def test_it_says_what_is_switched_off_and_for_how_long_events_are_kept(settings: Settings) -> None:
+    settings.TELEMETRY_ENABLED = settings.BASE_TELEMETRY_ENABLED = False
+    settings.EVENT_RETENTION_MONTHS = 6
+
+    text = page()
+    assert "no event is kept, whatever anybody has agreed to" in text
+    assert "nothing of it is kept" in text
+    assert "after 6 to 7 months" in text
+
+
+def test_other_methods_are_405() -> None:
+    assert Client().post("/privacy/").status_code == 405
