@@ -5,7 +5,7 @@ settings in force: what is not said here cannot be stored, and what is not done 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -78,7 +78,7 @@ class Listed(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One kind of event: what it tells, and every column that is stored of it with what that is."""
+    """One kind of event: what it tells, and its own columns, with what they are."""
 
     table: str
     title: str
@@ -104,6 +104,7 @@ class Collected(NamedTuple):
     base: list[Listed]
     detailed: list[Listed]
     events: list[Event]
+    common: list[tuple[str, str]]  # columns that every event has
     never: tuple[str, ...]
     profiles: list[tuple[str, str]]  # deployment type, what holds for those who have not decided
     months: int  # events are kept so many months, and at most one more
@@ -136,7 +137,11 @@ def collected() -> Collected:
         detailed_is_on=now.detailed,
         base=[_listed(one) for one in attributes if one.tier == Tier.BASE],
         detailed=[_listed(one) for one in attributes if one.tier == Tier.DETAILED],
-        events=[_event(table) for table in TABLES],
+        events=[
+            Event(key, *EVENTS[key], _columns(name for name, _ in table.columns))
+            for key, table in TABLES.items()
+        ],
+        common=_columns([*(name for name, _ in COMMON_COLUMNS), "received_at"]),
         never=NEVER,
         profiles=[("Cloud", PROFILES[now.cloud]), ("Self-hosted", PROFILES[now.self_hosted])],
         months=settings.EVENT_RETENTION_MONTHS,
@@ -152,7 +157,7 @@ def as_json(found: Collected) -> dict[str, Any]:
         "registry_digest": found.digest,
         "attributes": [attribute.as_declared() for attribute in registry.attributes.values()],
         "events": [
-            {"table": TABLES[one.table].name, "tells": one.tells, "columns": dict(one.columns)}
+            {"table": TABLES[one.table].name, "tells": one.tells, "columns": dict(one.columns + found.common)}
             for one in found.events
         ],
         "event_names": sorted(registry.event_names),
@@ -173,10 +178,8 @@ def _wants_json(request: HttpRequest) -> bool:
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
-def _event(table: str) -> Event:
-    title, tells = EVENTS[table]
-    names = [*(name for name, _ in (*TABLES[table].columns, *COMMON_COLUMNS)), "received_at"]
-    return Event(table, title, tells, [(name, COLUMNS[name]) for name in names])
+def _columns(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, COLUMNS[name]) for name in names]
 
 
 def _listed(attribute: Attribute) -> Listed:
@@ -194,7 +197,7 @@ def _allowed(attribute: Attribute) -> str:
     if attribute.kind == "text":
         return f"a text of one form, at most {attribute.max_length} characters"
     kind = "whole number" if attribute.kind == "integer" else "number"
-    return f"a {kind} from {attribute.minimum or 0:g} to {attribute.maximum or 0:g}"
+    return f"a {kind} from {attribute.minimum or 0:,.10g} to {attribute.maximum or 0:,.10g}"
 
 
 class _Counts:
