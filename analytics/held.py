@@ -6,6 +6,8 @@ from typing import NamedTuple
 from django.db import OperationalError, connections, transaction
 
 from analytics.store import TABLES, sqlstate
+from analytics.subject import ITS_SESSIONS
+from consent.pseudonyms import ANONYMOUS
 
 TIMEOUT = "5s"  # no index leads to a user's rows: in large tables they are not counted while somebody waits
 QUERY_CANCELED = "57014"
@@ -13,7 +15,7 @@ KINDS = {"activity": "Signing in and sessions", "endpoint": "Requests", "feature
 # Reached by the table's name, of which there are three, and by no other.
 COUNT = """
 SELECT count(*), min((timestamp AT TIME ZONE 'UTC')::date), max((timestamp AT TIME ZONE 'UTC')::date)
-  FROM {table} WHERE user_id = %s
+  FROM {table} WHERE user_id = %s OR user_id = ANY(%s)
 """
 
 
@@ -27,13 +29,18 @@ class Held(NamedTuple):
 
 
 def held_of(user: str) -> list[Held] | None:
-    """Of a pseudonym, one line for each table; None when counting takes longer than a page can wait."""
+    """Of a pseudonym, one line for each table; None when counting takes longer than a page can wait.
+
+    As in an export (`subject.py`), events of the person's sessions that name nobody are counted too.
+    """
     try:
         with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [TIMEOUT])
+            cursor.execute(ITS_SESSIONS, {"subject": user, "anonymous": ANONYMOUS})
+            sessions = [name for (name,) in cursor.fetchall()]
             found = []
             for key, table in TABLES.items():
-                cursor.execute(COUNT.format(table=table.name), [user])
+                cursor.execute(COUNT.format(table=table.name), [user, sessions])
                 found.append(Held(KINDS[key], *cursor.fetchone()))
             return found
     except OperationalError as error:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -23,8 +24,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from analytics.held import held_of
 from consent import limits
+from consent.erasures import ERASE
 from consent.links import Link, read_link
-from consent.models import Decision, Method, State, SubjectKind
+from consent.models import Decision, ErasureRequest, Method, State, SubjectKind
 from consent.services import BarrierNotReached
 from consent.standing import settle, standing
 
@@ -125,8 +127,18 @@ def _about(request: HttpRequest, link: Link) -> dict[str, Any]:
         "held": held,
         "total": sum(one.rows for one in held or ()),
         "decisions": Decision.objects.filter(subject_kind=USER, subject=link.user).order_by("-pk")[:50],
+        "erases": settings.ON_WITHDRAWAL == ERASE,
+        "erasing": _erasing(link.user),
         "do_not_track": _asks_not_to_be_tracked(request),
     }
+
+
+def _erasing(user: str) -> ErasureRequest | None:
+    """The newest erasure that is asked for and not done."""
+    open_ones = ErasureRequest.objects.filter(kind=USER, pseudonym=user).exclude(
+        state=ErasureRequest.State.DONE
+    )
+    return open_ones.order_by("-pk").first()
 
 
 def _asks_not_to_be_tracked(request: HttpRequest) -> bool:

@@ -1,10 +1,14 @@
-"""The page of this floor: a person's own, by a signed link. Every path below is answered alike."""
+"""The rights of access and erasure, and a person's own page: every path below it is answered alike."""
 
 from django.urls import path
 
+from analytics import api
 from analytics.own_page import own_page
 
 urlpatterns = [
+    path("api/privacy/export", api.Export.as_view(), name="privacy-export"),
+    path("api/privacy/erasure", api.Erasure.as_view(), name="privacy-erasure"),
+    path("api/privacy/erasure/<str:erasure>", api.ErasureReceipt.as_view(), name="privacy-erasure-receipt"),
     path("privacy/mine/", own_page, {"token": ""}),
     path("privacy/mine/<path:token>", own_page, name="own-page"),
 ]

@@ -11,6 +11,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.utils import timezone
@@ -112,7 +113,8 @@ class KeyedView(APIView):
         """
         if kind == SubjectKind.USER and self.key.organization:
             raise Refused(403, "bound_key", "this key speaks for its organization only, not for users")
-        pseudonyms = {_pseudonym(kind, sent) for sent in _sent_ids(request, kind, body)} - {""}
+        sent = _sent_ids(request, kind, body)
+        pseudonyms = {_pseudonym(kind, one) for one in sent} - {""}
         if kind == SubjectKind.ORGANIZATION and self.key.organization:
             if pseudonyms - {self.key.organization}:
                 raise Refused(403, "bound_key", "this key speaks for its own organization only")
@@ -120,6 +122,11 @@ class KeyedView(APIView):
         if len(pseudonyms) > 1:
             raise Refused(400, "two_subjects", f"header and body name two different {kind}s", ID_FIELDS[kind])
         return pseudonyms.pop() if pseudonyms else ""
+
+
+def is_named(request: Request, kind: SubjectKind, body: dict[str, Any] | None = None) -> bool:
+    """Whether a request names a subject of this kind, in whatever way."""
+    return any(_pseudonym(kind, sent) for sent in _sent_ids(request, kind, body))
 
 
 def per_window(key: Key) -> int:
@@ -159,7 +166,7 @@ def refusal_of(error: Exception) -> Exception:
         return Refused(503, "not_certain", str(error), wait=2)
     if isinstance(error, DecisionRefused):
         return Refused(409, "refused", str(error))
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DatabaseError | psycopg.Error):
         logger.warning("the consent API is unavailable: %s", type(error).__name__)
         return Refused(503, "unavailable", "a database does not answer; send the same again", wait=2)
     return error

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from analytics.store import COMMON_COLUMNS, TABLES
 from consent.attributes import Attribute
+from consent.erasures import ERASE
 from consent.gate import switches
 from consent.policy import Profile, Tier
 from consent.registry import current_registry
@@ -108,6 +109,7 @@ class Collected(NamedTuple):
     never: tuple[str, ...]
     profiles: list[tuple[str, str]]  # deployment type, what holds for those who have not decided
     months: int  # events are kept so many months, and at most one more
+    erases: bool  # what is held, when somebody opts out
     threshold: int  # groups of fewer people are hidden in reports
     arrived: Arrived
 
@@ -145,6 +147,7 @@ def collected() -> Collected:
         never=NEVER,
         profiles=[("Cloud", PROFILES[now.cloud]), ("Self-hosted", PROFILES[now.self_hosted])],
         months=settings.EVENT_RETENTION_MONTHS,
+        erases=settings.ON_WITHDRAWAL == ERASE,
         threshold=settings.SUPPRESS_BELOW,
         arrived=_arrived(_counts.lately()),
     )
@@ -167,6 +170,7 @@ def as_json(found: Collected) -> dict[str, Any]:
         "telemetry_enabled": found.detailed_is_on,
         "undecided": {name.lower(): said for name, said in found.profiles},
         "event_retention_months": {"least": found.months, "most": found.months + 1},
+        "erased_on_withdrawal": found.erases,
         "groups_hidden_below": found.threshold,
         "last_days": found.arrived._asdict(),
     }
@@ -195,7 +199,7 @@ def _allowed(attribute: Attribute) -> str:
     if attribute.kind == "choice":
         return f"one of: {', '.join(attribute.values)}; else “other”"
     if attribute.kind == "text":
-        return f"a text of one form, at most {attribute.max_length} characters"
+        return f"a text of the example’s form, at most {attribute.max_length} characters"
     kind = "whole number" if attribute.kind == "integer" else "number"
     return f"a {kind} from {attribute.minimum or 0:,.10g} to {attribute.maximum or 0:,.10g}"
 

@@ -95,7 +95,8 @@ def test_the_actor_of_a_decision_is_not_told() -> None:
 def test_where_counting_would_take_too_long_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analytics.held.TIMEOUT", "1ms")
     monkeypatch.setattr(
-        "analytics.held.COUNT", "SELECT count(*), NULL, NULL FROM {table}, pg_sleep(1) WHERE %s <> ''"
+        "analytics.held.COUNT",
+        "SELECT count(*), NULL, NULL FROM {table}, pg_sleep(1) WHERE %s <> '' OR %s IS NULL",
     )
 
     answer = Client().get(link())

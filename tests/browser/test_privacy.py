@@ -31,9 +31,7 @@ def _events_of_jane(live_server: object) -> None:
     for days in range(1, 40):
         feature(JANE, timezone.now() - timedelta(days=days))
     activity(JANE, timezone.now() - timedelta(days=3))
-    record_decision(
-        kind=SubjectKind.USER, subject=JANE, state=State.GRANTED, actor="app", method=Method.API
-    )
+    record_decision(kind=SubjectKind.USER, subject=JANE, state=State.GRANTED, actor="app", method=Method.API)
 
 
 def taken(window: Window, name: str) -> None:
