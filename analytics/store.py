@@ -269,6 +269,21 @@ def _admitted(rows: Sequence[Row], permissions: gate.Permissions, refused: Count
     return admitted
 
 
+def foretell(made: Row | BaseEvent) -> tuple[Row | BaseEvent, str]:
+    """What `store` would do with an event now: the event as it would be written, and why it is refused or ''.
+
+    By the same rules as `store` and from the same reading of consent, but without locks: nothing is written.
+    """
+    refused: Counter[str] = Counter()
+    kept: Sequence[Row | BaseEvent]
+    if isinstance(made, Row):
+        permissions = gate.permissions({made.user_id}, {made.organization_id} - {""}, timezone.now())
+        kept = _admitted([made], permissions, refused)
+    else:
+        kept = _admitted_base([made], refused)
+    return (kept[0] if kept else made), "".join(refused)
+
+
 def _admitted_base(base_events: Sequence[BaseEvent], refused: Counter[str]) -> list[BaseEvent]:
     if not base_events:
         return []

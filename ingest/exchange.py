@@ -7,6 +7,7 @@ from consent.models import Key
 from ingest import measures
 from ingest.otlp import status
 
+DRY_RUN_HEADER = "x-telemetry-dry-run"
 KEY_HEADERS = ("authorization", "x-api-key", "origin")
 
 
@@ -30,6 +31,7 @@ class Export:
     origin: str
     accepted_coding: str
     measure: measures.Request
+    dry_run: str = ""  # the header X-Telemetry-Dry-Run, lower-case
     key: Key | None = None
 
 
@@ -60,4 +62,5 @@ def read_head(method: str, signal: str, headers: Headers) -> Export:
         origin=headers.get("origin", ""),
         accepted_coding=headers.get("accept-encoding", ""),
         measure=measures.Request("http", signal),
+        dry_run=headers.get(DRY_RUN_HEADER, "").strip().lower(),
     )

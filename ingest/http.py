@@ -16,7 +16,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from consent.keys import authenticate
-from ingest import body, cors, measures, rates, traffic
+from consent.models import Key
+from ingest import body, cors, dryrun, measures, rates, traffic
 from ingest.exchange import Answer, Export, media_type_of, read_head
 from ingest.failures import CODES, LIMITS, Failure, failure_of
 from ingest.otlp import status
@@ -56,6 +57,8 @@ def unpack(export: Export, raw: bytes, hold: Callable[[int], None] | None = None
 def take(export: Export, content: bytes) -> Answer:
     """Store what was admitted, and answer. Raises what the request is refused for."""
     assert export.key is not None
+    if dryrun.is_asked_for(export.dry_run, export.key):
+        return _answer(export, 200, status.JSON, _foretold(export, export.key, content))
     received = receive(
         signal=export.signal,
         encoding=export.encoding,
@@ -65,6 +68,16 @@ def take(export: Export, content: bytes) -> Answer:
     )
     said = status.response(export.signal, export.encoding, received.rejected, received.message)
     return _answer(export, 200, export.encoding, said)
+
+
+def _foretold(export: Export, key: Key, content: bytes) -> bytes:
+    return dryrun.dry_run(
+        signal=export.signal,
+        encoding=export.encoding,
+        body=content,
+        key=key,
+        do_not_track=export.do_not_track,
+    )
 
 
 def refuse(export: Export, error: Exception) -> Answer:

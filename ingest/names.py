@@ -91,9 +91,12 @@ class KnownNames:
 known_names = KnownNames()
 
 
-def cap_new_names(rows: list[Row], *, key_id: int, today: date) -> list[Row]:
-    """The rows, with names beyond the day's cap of new ones replaced by `{other}`."""
-    beyond = {kind: _beyond(sent, kind, key_id, today) for kind, sent in _names_by_kind(rows).items()}
+def cap_new_names(rows: list[Row], *, key_id: int, today: date, learn: bool = True) -> list[Row]:
+    """The rows, with names beyond the day's cap of new ones replaced by `{other}`.
+
+    Without `learn` nothing is remembered of them: what would become of the rows if they came now.
+    """
+    beyond = {kind: _beyond(sent, kind, key_id, today, learn) for kind, sent in _names_by_kind(rows).items()}
     if all(names is None for names in beyond.values()):
         return rows
     return [_capped(row, beyond) for row in rows]
@@ -108,11 +111,13 @@ def _names_by_kind(rows: list[Row]) -> dict[str, set[str]]:
     return by_kind
 
 
-def _beyond(sent: set[str], kind: str, key_id: int, today: date) -> set[str] | None:
+def _beyond(sent: set[str], kind: str, key_id: int, today: date, learn: bool) -> set[str] | None:
     """Those of the names of this kind that are beyond the cap; None when none is."""
     new = known_names.unknown(key_id, kind, sent - {OTHER, UNMATCHED})
     if not new:
         return None
+    if not learn:
+        return (new - _would_remember(sorted(new), kind, key_id, today)) or None
     remembered = _remember(sorted(new), kind, key_id, today)
     known_names.learn(key_id, kind, remembered)
     return (new - remembered) or None
@@ -132,6 +137,14 @@ def _remember(names: list[str], kind: str, key_id: int, today: date) -> set[str]
             [key_id, kind, names],
         )
         return {name for (name,) in cursor.fetchall()}
+
+
+def _would_remember(names: list[str], kind: str, key_id: int, today: date) -> set[str]:
+    """Those of `names` that are known, or would be: as many new ones as are left for the day."""
+    seen = SeenName.objects.filter(key_id=key_id, kind=kind)
+    known = set(seen.filter(name__in=names).values_list("name", flat=True))
+    left = max(0, settings.NEW_NAMES_PER_DAY - seen.filter(first_seen_on=today).count())
+    return known.union([name for name in names if name not in known][:left])
 
 
 def _capped(row: Row, beyond: dict[str, set[str] | None]) -> Row:

@@ -119,15 +119,8 @@ def _store(
 
 
 def _store_by(registry: Registry, batch: Batch, key: Key, *, do_not_track: bool, now: datetime) -> _Stored:
-    maker = RowMaker(
-        organization=key.organization,
-        do_not_track=do_not_track,
-        now=now,
-        registry=registry,
-        routes=known_names.routes(key.pk, registry),
-    )
     looks = undeclared.is_due(key.pk)
-    mapped = maker.map(batch.records, keep=looks)
+    mapped = row_maker(key, do_not_track, now, registry).map(batch.records, keep=looks)
     admitted: list[Row] = []
 
     def finish(rows: list[Row]) -> list[Row]:
@@ -138,8 +131,24 @@ def _store_by(registry: Registry, batch: Batch, key: Key, *, do_not_track: bool,
     return _Stored(mapped, batch.malformed, admitted, receipt, registry, looks)
 
 
+def row_maker(key: Key, do_not_track: bool, now: datetime, registry: Registry) -> RowMaker:
+    """What makes the rows of one request with this key."""
+    return RowMaker(
+        organization=key.organization,
+        do_not_track=do_not_track,
+        now=now,
+        registry=registry,
+        routes=known_names.routes(key.pk, registry),
+    )
+
+
+def count_points(encoding: str, body: bytes) -> int:
+    """How many data points a request of metrics holds. Raises `DecodeError`."""
+    return metrics.count_json(body) if encoding == JSON else metrics.count_protobuf(body)
+
+
 def _receive_metrics(encoding: str, body: bytes, key: Key) -> Answer:
-    points = metrics.count_json(body) if encoding == JSON else metrics.count_protobuf(body)
+    points = count_points(encoding, body)
     traffic.count(key.pk, "metrics", "refused", "metrics_not_kept", points)
     return Answer(points, NO_METRICS)
 

@@ -25,7 +25,7 @@ LOOK_EVERY = 0.1  # seconds, per key and process
 MAX_NAME = 64  # characters
 
 # What becomes a column or decides about one was not dropped.
-_READ = routing.NAMES_READ.union(
+READ = routing.NAMES_READ.union(
     ID_NAMES,
     DEPLOYMENT_NAMES,
     PAGE_PATHS,
@@ -75,7 +75,7 @@ def undeclared(
 
 
 def _is_noted(name: str, registry: Registry) -> bool:
-    return len(name) <= MAX_NAME and name not in _READ and registry.find(name) is None and is_plain(name)
+    return len(name) <= MAX_NAME and name not in READ and registry.find(name) is None and is_plain(name)
 
 
 @lru_cache(maxsize=8192)

@@ -17,8 +17,9 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from consent.keys import authenticate
-from ingest import measures, rates, traffic
+from ingest import dryrun, measures, rates, traffic
 from ingest.body import BodyRefused, inflate
+from ingest.exchange import DRY_RUN_HEADER
 from ingest.failures import CODES, LIMITS, Failure, failure_of
 from ingest.grpc.admission import Admission
 from ingest.otlp import status
@@ -81,6 +82,7 @@ class Exports:
         return export
 
     async def _export(self, call: "Call") -> bytes:
+        dryrun.refuse(call.dry_run)
         call.key_id = await self._let_in(call.credentials)
         # A task of its own: a client that goes away gives back neither the thread nor the memory.
         task = asyncio.create_task(self._store(call, await self._message(call)))
@@ -146,6 +148,7 @@ class Call:
         self.measure, self.status = measures.Request("grpc", signal), "CANCELLED"  # unless it is answered
         metadata = {name: value for name, value in context.invocation_metadata() or () if type(value) is str}
         self.credentials = {name: metadata.get(name, "") for name in KEY_HEADERS}
+        self.dry_run = metadata.get(DRY_RUN_HEADER, "").strip().lower()
         self.do_not_track = any(metadata.get(name, "").strip() == "1" for name in SIGNAL_HEADERS)
 
     async def refuse(self, failure: Failure) -> bytes:

@@ -128,6 +128,14 @@ def test_who_asks_not_to_be_tracked_is_not(channel: grpc.Channel, key: str, name
     assert FeatureUsage.objects.count() == 0
 
 
+def test_what_was_meant_as_a_dry_run_is_not_stored(channel: grpc.Channel, key: str) -> None:
+    """Its answer has no room over gRPC; to store it all the same would be worse."""
+    with pytest.raises(grpc.RpcError) as refused:
+        export(channel, encoded(traces(feature())), key, metadata=[("x-telemetry-dry-run", "1")])
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert FeatureUsage.objects.count() == 0
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("authorization", "bearer {key}"), ("authorization", "Basic {basic}"), ("x-api-key", "{key}")],
