@@ -21,13 +21,11 @@ from consent.keyed import (
     AUTH,
     ERROR,
     ERRORS,
-    ID_FIELDS,
     ORGANIZATION_HEADER,
     USER_HEADER,
     KeyedView,
     Refused,
     body_of,
-    is_named,
 )
 from consent.models import ErasureRequest, Method, SubjectKind
 
@@ -54,17 +52,6 @@ class ErasureAnswer(serializers.Serializer[Any]):
 class PrivacyView(KeyedView):
     most, seconds = 60, 60  # of each kind: they read whole tables
 
-    def about(self, request: Request) -> tuple[SubjectKind, str]:
-        """Whom the request is about: a kind and a pseudonym. Raises `Refused`."""
-        body = body_of(request)
-        named = [kind for kind in SubjectKind if is_named(request, kind, body)]
-        if len(named) != 1:
-            fields = " or ".join(f"“{field}”" for field in ID_FIELDS.values())
-            said = "two subjects" if named else "no subject"
-            raise Refused(400, "no_subject", f"{said}: name one, as {fields} or in its header")
-        kind = named[0]
-        return kind, self.subject(request, kind, body)
-
 
 class Export(PrivacyView):
     @extend_schema(
@@ -79,7 +66,7 @@ class Export(PrivacyView):
         responses={200: OpenApiResponse({"type": "object"}, "one list of rows for each table")} | ERRORS,
     )
     def post(self, request: Request) -> StreamingHttpResponse:
-        pieces = _begun(export_json(*self.about(request)))
+        pieces = _begun(export_json(*self.one_subject(request, body_of(request))))
         response = StreamingHttpResponse(pieces, content_type="application/json")
         response["Content-Disposition"] = 'attachment; filename="candid-export.json"'
         return response
@@ -99,7 +86,7 @@ class Erasure(PrivacyView):
         responses={202: ErasureAnswer} | ERRORS,
     )
     def post(self, request: Request) -> Response:
-        kind, subject = self.about(request)
+        kind, subject = self.one_subject(request, body_of(request))
         erasure = request_erasure(kind=kind, pseudonym=subject, actor=self.key.name, method=Method.API)
         location = reverse("privacy-erasure-receipt", args=[erasure.public_id])
         return Response(_told(erasure), status=202, headers={"Location": location})

@@ -23,11 +23,11 @@ from django.utils.decorators import decorator_from_middleware
 from django.views.decorators.csrf import csrf_exempt
 
 from analytics.held import held_of
-from consent import limits
+from consent import limits, policies
 from consent.erasures import ERASE
 from consent.links import Link, read_link
 from consent.models import Decision, ErasureRequest, Method, State, SubjectKind
-from consent.services import BarrierNotReached
+from consent.services import BarrierNotReached, DecisionRefused
 from consent.standing import settle, standing
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,13 @@ def _decide(request: HttpRequest, link: Link) -> HttpResponse:
         return said(request, "no_choice", 400)
     if state == State.GRANTED and _asks_not_to_be_tracked(request):
         return said(request, "do_not_track", 409)
-    settle(kind=USER, subject=link.user, state=state, actor=ACTOR, method=Method.LINK)
+    shown = request.POST.get("policy_version", "")[:40] if state == State.GRANTED else ""
+    try:
+        settle(
+            kind=USER, subject=link.user, state=state, actor=ACTOR, method=Method.LINK, policy_version=shown
+        )
+    except DecisionRefused:  # another policy has come into force since the page was opened
+        return said(request, "other_policy", 409)
     return HttpResponseRedirect(request.path, status=303)
 
 
@@ -126,9 +132,10 @@ def _about(request: HttpRequest, link: Link) -> dict[str, Any]:
         "standing": standing(USER, link.user),
         "held": held,
         "total": sum(one.rows for one in held or ()),
-        "decisions": Decision.objects.filter(subject_kind=USER, subject=link.user).order_by("-pk")[:50],
+        "decisions": Decision.objects.filter(subject_kind=USER, subject=link.user).order_by("-number")[:50],
         "erases": settings.ON_WITHDRAWAL == ERASE,
         "erasing": _erasing(link.user),
+        "policy_version": policies.in_force().policy_version,
         "do_not_track": _asks_not_to_be_tracked(request),
     }
 

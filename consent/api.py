@@ -23,9 +23,11 @@ from consent.keyed import (
     asks_not_to_be_tracked,
     body_of,
 )
-from consent.models import Method, State, SubjectKind
+from consent.models import DECIDABLE, Method, State, SubjectKind
+from consent.receipts import consent_receipt
 from consent.standing import Standing, settle, standing
 
+MAX_VERSION = 40  # characters
 USER, ORGANIZATION = SubjectKind.USER, SubjectKind.ORGANIZATION
 
 
@@ -37,12 +39,21 @@ class ConsentView(KeyedView):
         found = standing(kind, subject, organization=organization)
         return found._replace(is_kept=found.is_kept and not asks_not_to_be_tracked(request))
 
-    def choose(self, request: Request, kind: SubjectKind, subject: str, state: State) -> bool:
+    def choose(
+        self, request: Request, kind: SubjectKind, subject: str, state: State, policy_version: str = ""
+    ) -> bool:
         """Record a choice; whether it was a new one."""
         if state == State.GRANTED and asks_not_to_be_tracked(request):
             said = "the request says DNT: 1 or Sec-GPC: 1, and against that no consent is recorded"
             raise Refused(409, "do_not_track", said)
-        return settle(kind=kind, subject=subject, state=state, actor=self.key.name, method=Method.API)
+        return settle(
+            kind=kind,
+            subject=subject,
+            state=state,
+            actor=self.key.name,
+            method=Method.API,
+            policy_version=policy_version,
+        )
 
 
 # --- /api/consent/user, /api/consent/organization ---------------------------------------------------
@@ -50,6 +61,11 @@ class Choice(serializers.Serializer[Any]):
     state = serializers.ChoiceField(["granted", "denied", "unset"])
     user_id = serializers.CharField(required=False, help_text="In place of the header X-User-Id.")
     organization_id = serializers.CharField(required=False, help_text="In place of X-Organization-Id.")
+
+    policy_version = serializers.CharField(
+        required=False,
+        help_text="That the subject was shown, as /privacy/ has it; the one in force if left out.",
+    )
 
 
 class ConsentAnswer(serializers.Serializer[Any]):
@@ -74,12 +90,15 @@ class SubjectConsent(ConsentView):
     def put(self, request: Request) -> Response:
         body = body_of(request)
         state = body.get("state")
-        if not isinstance(state, str) or state not in State.values:
-            said = f"“state” must be one of: {', '.join(State.values)}"
+        if not isinstance(state, str) or state not in DECIDABLE:
+            said = f"“state” must be one of: {', '.join(DECIDABLE)}"
             raise Refused(400, "bad_parameter", said, "state")
+        shown = body.get("policy_version", "")
+        if not isinstance(shown, str) or len(shown) > MAX_VERSION:
+            raise Refused(400, "bad_parameter", "“policy_version” must be a version's name", "policy_version")
         subject = self.subject(request, self.kind, body)
         self._of_which(request, body)  # refused before anything is recorded
-        changed = self.choose(request, self.kind, subject, State(state))
+        changed = self.choose(request, self.kind, subject, State(state), shown)
         return self._answer(request, body, {"changed": changed})
 
     def _of_which(self, request: Request, body: dict[str, Any] | None) -> str:
@@ -297,6 +316,22 @@ class OrganizationSettings(ConsentView):
 @extend_schema(exclude=True)
 class OrganizationSettingsUnversioned(OrganizationSettings):
     """The same at an address that some clients use."""
+
+
+# --- /api/consent/receipt ----------------------------------------------------------------------------
+class ConsentReceipt(KeyedView):
+    @extend_schema(
+        operation_id="consent_receipt",
+        summary="What is on record about a subject's consent",
+        description="Shaped after ISO/IEC TS 27560. Of the user or the organization, whichever is named; "
+        "exactly one must be. Somebody nobody has heard of gets a receipt without events.",
+        tags=["consent"],
+        auth=AUTH,
+        parameters=[USER_HEADER, ORGANIZATION_HEADER],
+        responses={200: OpenApiResponse({"type": "object"}, "the receipt")} | ERRORS,
+    )
+    def get(self, request: Request) -> Response:
+        return Response(consent_receipt(*self.one_subject(request)))
 
 
 # --- /api/consent/link -------------------------------------------------------------------------------

@@ -106,6 +106,15 @@ class KeyedView(APIView):
         field, header = ID_FIELDS[kind], ID_HEADERS[kind]
         raise Refused(400, "no_subject", f"no {kind}: name it in the header {header} or as “{field}”", field)
 
+    def one_subject(self, request: Request, body: dict[str, Any] | None = None) -> tuple[SubjectKind, str]:
+        """Kind and pseudonym of the one subject that is named; here nobody is supplied. Raises `Refused`."""
+        named = [kind for kind in SubjectKind if is_named(request, kind, body)]
+        if len(named) != 1:
+            fields = " or ".join(f"“{field}”" for field in ID_FIELDS.values())
+            said = "two subjects" if named else "no subject"
+            raise Refused(400, "no_subject", f"{said}: name one, as {fields} or in its header")
+        return named[0], self.subject(request, named[0], body)
+
     def named(self, request: Request, kind: SubjectKind, body: dict[str, Any] | None = None) -> str:
         """The same, '' when none is named. A key bound to an organization speaks for that one only.
 

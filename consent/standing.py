@@ -39,8 +39,12 @@ def standing(kind: SubjectKind, subject: str, *, organization: str = "") -> Stan
     )
 
 
-def settle(*, kind: SubjectKind, subject: str, state: State, actor: str, method: Method) -> bool:
+def settle(
+    *, kind: SubjectKind, subject: str, state: State, actor: str, method: Method, policy_version: str = ""
+) -> bool:
     """Make a choice hold before returning; whether a decision was recorded.
+
+    `policy_version` is the one that the subject was shown, where that is known.
 
     What holds already is no second decision. But what is said again may follow a barrier that was not
     reached, so that is always waited for. Raises `BarrierNotReached` and `DecisionRefused`.
@@ -50,7 +54,9 @@ def settle(*, kind: SubjectKind, subject: str, state: State, actor: str, method:
         if state != State.GRANTED:
             barrier.wait_for_ingest(subject)
         return False
-    record_decision(kind=kind, subject=subject, state=state, actor=actor, method=method)
+    record_decision(
+        kind=kind, subject=subject, state=state, actor=actor, method=method, policy_version=policy_version
+    )
     return True
 
 
@@ -67,12 +73,12 @@ def _open_period(kind: SubjectKind, subject: str) -> ConsentPeriod | None:
 
 
 def _latest_decision(kind: SubjectKind, subject: str) -> Decision | None:
-    return Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-id").first()
+    return Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-number").first()
 
 
 def _is_stale(period: ConsentPeriod | None) -> bool:
     """Whether a material change of the policy has ended a grant since it was given."""
-    return period is not None and period.state == "stale"
+    return period is not None and period.state == State.STALE
 
 
 def _by(decision: Decision) -> str:

@@ -1,7 +1,8 @@
 """`/privacy/`: what is collected, for everybody to read, as a page and as JSON.
 
-Made of the registry that this process filters events with, of the tables' own columns and of the
-settings in force: what is not said here cannot be stored, and what is not done is not said.
+Made of the active registry, which ingest filters events with, of the published policies, the tables'
+own columns and the settings in force: what is not said here cannot be stored, and what is not done is
+not said.
 """
 
 import time
@@ -14,11 +15,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from analytics.store import COMMON_COLUMNS, TABLES
+from consent import policies
+from consent.active import active_registry
 from consent.attributes import Attribute
 from consent.erasures import ERASE
 from consent.gate import switches
+from consent.models import PolicyVersion
 from consent.policy import Profile, Tier
-from consent.registry import current_registry
+from consent.registry import Registry
 from ingest.arrived import Traffic, traffic_by_day
 
 DAYS = 30
@@ -100,6 +104,9 @@ class Collected(NamedTuple):
     """All that the page says. `digest` names exactly this list (SHA-256)."""
 
     digest: str
+    policy_version: str  # in force
+    policy_text: str
+    versions: list[PolicyVersion]  # published, the newest first
     base_is_on: bool
     detailed_is_on: bool
     base: list[Listed]
@@ -117,9 +124,10 @@ class Collected(NamedTuple):
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
     """For everybody. `?format=json`, or an `Accept` that wants JSON rather than HTML, asks for JSON."""
-    found = collected()
+    registry = active_registry()
+    found = collected(registry)
     if _wants_json(request):
-        response: HttpResponse = JsonResponse(as_json(found), json_dumps_params={"indent": 2})
+        response: HttpResponse = JsonResponse(as_json(found, registry), json_dumps_params={"indent": 2})
     else:
         response = render(
             request, "dashboards/privacy.html", {"title": "What we collect", "collected": found}
@@ -129,12 +137,17 @@ def privacy(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def collected() -> Collected:
-    registry = current_registry()
+def collected(registry: Registry) -> Collected:
+    """All that the page says, with this registry. Raises a database error."""
     now = switches()
     attributes = registry.attributes.values()
+    versions = list(PolicyVersion.objects.order_by("-id"))
+    in_force = policies.in_force().policy_version
     return Collected(
         digest=registry.digest,
+        policy_version=in_force,
+        policy_text=next((one.text for one in versions if one.version == in_force), ""),
+        versions=versions,
         base_is_on=now.base,
         detailed_is_on=now.detailed,
         base=[_listed(one) for one in attributes if one.tier == Tier.BASE],
@@ -153,11 +166,22 @@ def collected() -> Collected:
     )
 
 
-def as_json(found: Collected) -> dict[str, Any]:
+def as_json(found: Collected, registry: Registry) -> dict[str, Any]:
     """The same for programs, with every attribute as it is declared."""
-    registry = current_registry()
     return {
         "registry_digest": found.digest,
+        "policy_version": found.policy_version,
+        "policy_text": found.policy_text,
+        "versions": [
+            {
+                "version": one.version,
+                "published_at": one.published_at,
+                "registry_digest": one.registry_digest,
+                "is_material": one.is_material,
+                "changes": one.changes,
+            }
+            for one in found.versions
+        ],
         "attributes": [attribute.as_declared() for attribute in registry.attributes.values()],
         "events": [
             {"table": TABLES[one.table].name, "tells": one.tells, "columns": dict(one.columns + found.common)}

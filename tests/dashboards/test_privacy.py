@@ -2,15 +2,18 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
-from consent.registry import current_registry, reload_registry
+from consent import active, policies, registry
+from consent.registry import current_registry
 from dashboards import privacy
 from ingest import traffic
 from ingest.names import known_names
@@ -31,11 +34,20 @@ example = "red"
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> Any:
+def _fresh() -> None:
     privacy._counts.forget()
     known_names.forget()
-    yield
-    reload_registry()
+
+
+def collect(settings: Settings, directory: Path, content: str) -> None:
+    """Let the deployer's file say this, and make it hold: published where more is collected."""
+    file = directory / "more.toml"
+    file.write_text(content)
+    settings.COLLECTED_FILE = str(file)
+    try:
+        active.bring_in(actor="tests")
+    except active.NotPublished:
+        policies.publish(actor="tests")
 
 
 def page(**headers: str) -> str:
@@ -92,33 +104,57 @@ def test_page_or_json_as_is_asked_for(accept: str, query: str, wanted: str) -> N
     assert "Accept" in answer["Vary"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_the_page_lists_is_what_is_stored(settings: Settings, tmp_path: Path) -> None:
-    """Declared, it is on the page and stored; taken out again, it is neither, with the next request."""
-    grant(user="u1")
+    """Published, it is on the page and stored; taken out again, it is neither, with the next request.
+
+    By a worker, too, that has not heard of it yet.
+    """
     key, _ = a_key()
     sent = {"user.id": "u1", "feature.name": "export", "seat.colour": "red"}
-    more = tmp_path / "more.toml"
+    collect(settings, tmp_path, "")
+    grant(user="u1")
     digests = []
     for number, content in enumerate((SEAT, "")):
-        more.write_text(content)
-        settings.COLLECTED_FILE = str(more)
-        reload_registry()
-        post(Client(), "/v1/traces", traces(span(number + 1, attributes=sent)), key)
-        digests.append(document()["registry_digest"])
-        assert ("seat.colour" in page()) is bool(content)
+        old = current_registry()
+        collect(settings, tmp_path, content)
+        grant(user="u1", since=timezone.now())
+        registry.use(old)
+        assert ("<code>seat.colour</code>" in page()) is bool(content)
+        registry.use(old)
         assert ("seat.colour" in {one["name"] for one in document()["attributes"]}) is bool(content)
+        registry.use(old)
+        at = timezone.now() + timedelta(minutes=1)
+        post(Client(), "/v1/traces", traces(span(number + 1, at=at, attributes=sent)), key)
+        digests.append(document()["registry_digest"])
+        assert digests[-1] == policies.in_force().registry_digest
     assert digests[0] != digests[1]
     assert sorted(map(len, FeatureUsage.objects.values_list("event_metadata", flat=True))) == [0, 1]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_what_a_deployer_writes_is_text_on_the_page(settings: Settings, tmp_path: Path) -> None:
-    more = tmp_path / "more.toml"
-    more.write_text(SEAT)
-    settings.COLLECTED_FILE = str(more)
-    reload_registry()
+    collect(settings, tmp_path, SEAT)
 
     assert "To paint &lt;enough&gt; of them." in page()
     assert "one of: red, blue; else “other”" in page()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_version_of_the_policy_stays_on_the_page(settings: Settings, tmp_path: Path) -> None:
+    collect(settings, tmp_path, "")
+    collect(settings, tmp_path, SEAT)
+    policies.publish(text="We are <brief> now.", editorial=True, actor="tests")
+
+    found = document()
+    assert [one["version"] for one in found["versions"]] == ["3", "2", "1"]
+    assert [one["is_material"] for one in found["versions"]] == [False, True, False]
+    assert (found["policy_version"], found["policy_text"]) == ("3", "We are <brief> now.")
+    text = page()
+    assert "We are &lt;brief&gt; now." in text
+    assert "seat.colour&#x27; is collected, too" in text
+    for one in found["versions"]:
+        assert one["registry_digest"] in text
 
 
 def test_accepted_and_refused_events_are_counted() -> None:
