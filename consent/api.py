@@ -85,7 +85,7 @@ class SubjectConsent(ConsentView):
     kind: SubjectKind
 
     def get(self, request: Request) -> Response:
-        return self._answer(request, None, {})
+        return self._answer(request, body_of(request), {})
 
     def put(self, request: Request) -> Response:
         body = body_of(request)
@@ -192,7 +192,8 @@ class UserTelemetryStatus(ConsentView):
         responses={200: UserStatusAnswer} | ERRORS,
     )
     def get(self, request: Request) -> Response:
-        user, organization = self.subject(request, USER), self.named(request, ORGANIZATION)
+        body = body_of(request)
+        user, organization = self.subject(request, USER, body), self.named(request, ORGANIZATION, body)
         found = self.standing(request, USER, user, organization)
         return Response({"telemetry_enabled": found.is_kept, "user_id": user})
 
@@ -279,7 +280,7 @@ class OrganizationSettings(ConsentView):
         responses={200: OrganizationSettingsAnswer} | ERRORS,
     )
     def get(self, request: Request) -> Response:
-        return self._answer(request, self.subject(request, ORGANIZATION))
+        return self._answer(request, self.subject(request, ORGANIZATION, body_of(request)))
 
     @extend_schema(
         operation_id="org_settings_set",
@@ -331,7 +332,7 @@ class ConsentReceipt(KeyedView):
         responses={200: OpenApiResponse({"type": "object"}, "the receipt")} | ERRORS,
     )
     def get(self, request: Request) -> Response:
-        return Response(consent_receipt(*self.one_subject(request)))
+        return Response(consent_receipt(*self.one_subject(request, body_of(request))))
 
 
 # --- /api/consent/link -------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ refusal is `{"error": {"code", "message"}}`, with `parameter` where one is to bl
 key and on the form of the request, never on whether a subject is known; what was sent is not repeated.
 """
 
-import contextlib
 import json
 import logging
 from datetime import timedelta
@@ -196,9 +195,14 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _sent_ids(request: Request, kind: SubjectKind, body: dict[str, Any] | None) -> list[Any]:
+    """In header and body. Two headers of one name reach us as one, with a comma between."""
     header = request.headers.get(ID_HEADERS[kind], "")
-    with contextlib.suppress(UnicodeError):
-        header = header.encode("latin-1").decode()  # WSGI's text stands for single bytes
+    if not header.isascii() or "," in header:
+        field = ID_FIELDS[kind]
+        said = (
+            f"{ID_HEADERS[kind]} holds one id of ASCII without a comma; others go into the body, as “{field}”"
+        )
+        raise Refused(400, "bad_id", said, field)
     return [header, (body or {}).get(ID_FIELDS[kind])]
 
 
