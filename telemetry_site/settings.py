@@ -207,6 +207,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Reports, consent and privacy. Ingest speaks OTLP and has its own specification.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ConsentState": ["granted", "denied", "unset"],
+        "ErasureState": ["waiting", "running", "done"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

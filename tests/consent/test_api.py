@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis
+from django.core.management import call_command
 from django.db import Error, OperationalError, connections
 from django.test import Client
 from pytest_django import Settings
@@ -573,6 +574,10 @@ def test_the_schema_holds_every_address_once() -> None:
     assert {one["name"] for one in put["parameters"]} == {"X-User-Id", "X-Organization-Id"}
     assert put["security"]
     assert {"400", "403", "409", "429", "503"} <= set(put["responses"])
+
+
+def test_the_schema_is_made_without_warnings(tmp_path: Path) -> None:
+    call_command("spectacular", "--fail-on-warn", file=str(tmp_path / "schema.yaml"))
 
 
 def test_periods_are_unchanged_by_what_is_said_again(key: str) -> None:
