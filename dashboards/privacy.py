@@ -5,6 +5,7 @@ own columns and the settings in force: what is not said here cannot be stored, a
 not said.
 """
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from ingest.arrived import Traffic, traffic_by_day
 
 DAYS = 30
 COUNTED_EVERY = 60.0  # seconds
+BLANK_LINE = re.compile(r"\n\s*\n")
 NO_CONSENT = ("no_consent", "do_not_track", "base_telemetry_off")
 
 COLUMNS = {
@@ -106,6 +108,7 @@ class Collected(NamedTuple):
     digest: str
     policy_version: str  # in force
     policy_text: str
+    paragraphs: list[str]  # of the policy's text
     versions: list[PolicyVersion]  # published, the newest first
     base_is_on: bool
     detailed_is_on: bool
@@ -143,10 +146,12 @@ def collected(registry: Registry) -> Collected:
     attributes = registry.attributes.values()
     versions = list(PolicyVersion.objects.order_by("-id"))
     in_force = policies.in_force().policy_version
+    text = next((one.text for one in versions if one.version == in_force), "")
     return Collected(
         digest=registry.digest,
         policy_version=in_force,
-        policy_text=next((one.text for one in versions if one.version == in_force), ""),
+        policy_text=text,
+        paragraphs=[" ".join(part.split()) for part in BLANK_LINE.split(text) if part.strip()],
         versions=versions,
         base_is_on=now.base,
         detailed_is_on=now.detailed,
