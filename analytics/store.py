@@ -220,7 +220,7 @@ def _store_once(
     """One attempt. `copies`: write with COPY, which knows no duplicates and fails when it meets one."""
     now = timezone.now()
     refused: Counter[str] = Counter()
-    users = {row.user for row in rows if row.user}
+    users = {row.user_id for row in rows}  # `anon:` forms too: a user's erasure takes their sessions along
     organizations = {row.organization_id for row in rows if row.organization_id}
     wrapper = connections["analytics"]
     wrapper.ensure_connection()
@@ -258,7 +258,7 @@ def _admitted(
     for row in rows:
         if row.do_not_track:
             refused["do_not_track"] += 1
-        elif not permissions.allows(row.organization_id, row.user, row.timestamp):
+        elif not permissions.allows(row.organization_id, row.user_id, row.timestamp):
             refused["no_consent"] += 1
         elif not row.is_internal and row.organization_id in internal:
             admitted.append(row._replace(is_internal=True))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from celery import shared_task
 from django.utils import timezone
 
-from analytics import heartbeat, jobs, pruning
+from analytics import erasure, heartbeat, jobs, pruning
 from analytics.sending import Refused
 
 
@@ -48,6 +48,11 @@ def make_partitions() -> str:
 @task(seconds=1500)
 def prune() -> str:
     return jobs.run_job("prune", lambda: pruning.prune(now=timezone.now()).sentence).summary
+
+
+@task(seconds=1800)
+def erase() -> str:
+    return jobs.run_job("erasure", erasure.work_off).summary if erasure.is_due() else ""
 
 
 @task(seconds=60)

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connections, transaction
@@ -17,6 +17,7 @@ from django.db import connections, transaction
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
 from consent import barrier, gate
 from consent.detectors import finding, is_denied_name
+from consent.erasures import erased_until
 from consent.models import Key, Organization, State
 
 EXPIRES_SOON = timedelta(days=30)
@@ -123,7 +124,7 @@ def _record(
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
         # As for events: the lock first, consent in a later statement (docs/architecture.md, "The barrier").
         cursor.execute(barrier.LOCK_SHARED, [barrier.LOCK_SPACE, barrier.buckets([organization])])
-        if reason := _why_not(organization, do_not_track):
+        if reason := _why_not(organization, moment, do_not_track):
             return Recorded("not_kept", 0, len(sent), [f"nothing was kept: {reason}"])
         cursor.execute(upsert, [organization, moment, json.dumps(kept)])
         row = cursor.fetchone()
@@ -132,15 +133,21 @@ def _record(
     return Recorded(outcome, len(kept), dropped.total(), warnings)
 
 
-def _why_not(organization: str, do_not_track: bool) -> str:
-    """The most restrictive of signal, instance switch and organization; '' when none objects."""
+def _why_not(organization: str, moment: datetime | date, do_not_track: bool) -> str:
+    """The most restrictive of signal, instance switch, organization and erasure; '' when none objects."""
     if do_not_track:
         return "the request asks not to be tracked"
     if not gate.base_allowed():
         return "base telemetry is switched off here"
     if Organization.objects.filter(pseudonym=organization, state=State.DENIED).exists():
         return "the organization has opted out"
+    if (until := erased_until(organization)) and _is_up_to(moment, until):
+        return "what the organization sent of that time was erased"
     return ""
+
+
+def _is_up_to(moment: datetime | date, until: datetime) -> bool:
+    return moment <= until if isinstance(moment, datetime) else moment <= until.astimezone(UTC).date()
 
 
 def numbers_of(sent: Mapping[str, object]) -> tuple[dict[str, int | float], Counter[str]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from django.db import Error, connections, transaction
 
+from consent.pseudonyms import ANONYMOUS
 from consent.wire import INT4, INT4_ARRAY, Question, Statement, int_array, integer
 
 BUCKETS = 64
@@ -26,7 +27,8 @@ class BarrierNotReached(Exception):
 
 
 def bucket(pseudonym: str) -> int:
-    return int(pseudonym[:4], 16) % BUCKETS
+    """The bucket of a subject, or of the `anon:` form of a session."""
+    return int(pseudonym.removeprefix(ANONYMOUS)[:4], 16) % BUCKETS
 
 
 def buckets(pseudonyms: Iterable[str]) -> list[int]:
@@ -41,10 +43,15 @@ def lock_shared(pseudonyms: Iterable[str]) -> Question:
 
 def wait_for_ingest(pseudonym: str) -> None:
     """Return once every ingest transaction that may have read this subject's earlier state has ended."""
+    wait_for_bucket(bucket(pseudonym))
+
+
+def wait_for_bucket(number: int) -> None:
+    """The same for all subjects of a bucket."""
     try:
         with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [WAIT])
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, bucket(pseudonym)])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, number])
     except Error as error:
         raise BarrierNotReached(
             "the decision is recorded, but events in flight could not be ruled out; send it again"

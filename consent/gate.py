@@ -5,7 +5,7 @@ in a statement of its own: what it reads is then newer than any withdrawal that 
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 
 from consent.models import State
 from consent.policy import Period, Profile, Switches, Tier, profile_of, state_at, tier
+from consent.pseudonyms import ANONYMOUS
 from consent.wire import TEXT_ARRAY, Statement, ask, moment, text_array
 
 # Everything the policy asks about the subjects of one request, in one round trip.
@@ -29,6 +30,9 @@ SELECT 'organization', subject, state, since, until, NULL::text, false
 UNION ALL
 SELECT 'registered', pseudonym, NULL, notice_since, NULL, deployment_type, is_internal
   FROM consent_organization WHERE pseudonym = ANY($2)
+UNION ALL
+SELECT 'tombstone', subject, NULL, until, NULL, NULL, false
+  FROM consent_tombstone WHERE subject = ANY($1 || $2)
 """,
     TEXT_ARRAY,
     TEXT_ARRAY,
@@ -55,7 +59,9 @@ class Permissions:
         organizations: dict[str, list[Period]],
         registered: dict[str, Registered],
         now: datetime,
+        tombstones: dict[str, datetime] | None = None,
     ) -> None:
+        self._tombstones = tombstones or {}
         self._users = users
         self._organizations = organizations
         self._registered = registered
@@ -65,7 +71,10 @@ class Permissions:
         self._windows: dict[tuple[str, str], Sequence[Window]] = {}
 
     def allows(self, organization: str, user: str, at: datetime) -> bool:
-        """Whether a detailed event dated `at` may be stored. '' stands for a subject not named."""
+        """Whether a detailed event dated `at` may be stored. '' stands for a subject not named.
+
+        `user` may also be the `anon:` form that is stored instead of one.
+        """
         found = self._windows.get((organization, user))
         if found is None:
             found = self._windows[organization, user] = self._windows_of(organization, user)
@@ -80,12 +89,21 @@ class Permissions:
         about = self._about.get(organization)
         if about is None:
             about = self._about[organization] = self._about_organization(organization)
-        decided = tuple(self._users.get(user, ())) if user else None
+        is_named = user and not user.startswith(ANONYMOUS)
+        decided = tuple(self._users.get(user, ())) if is_named else None
         found, last = windows(about, decided)
         # Today's state is the one decided last, whatever a clock says: this request may have waited for
         # a withdrawal that is younger than its `now`, or that another machine's clock has dated ahead.
         today = self._now if last is None or last < self._now else last
-        return found if _is_within(found, today) else ()
+        return self._not_erased(found, organization, user) if _is_within(found, today) else ()
+
+    def _not_erased(self, found: Sequence[Window], organization: str, user: str) -> Sequence[Window]:
+        """What of these spans lies after the tombstones."""
+        erased = [self._tombstones[name] for name in (organization, user) if name in self._tombstones]
+        if not erased:
+            return found
+        after = max(erased) + timedelta(microseconds=1)
+        return [(max(since, after), until) for since, until in found if until is None or until > after]
 
     def _about_organization(self, organization: str) -> "AboutOrganization":
         known = self._registered.get(organization)
@@ -164,9 +182,13 @@ def base_allowed() -> bool:
 
 
 def permissions(users: Iterable[str], organizations: Iterable[str], now: datetime) -> Permissions:
-    """Read what the policy needs for these pseudonyms: one query on the operational database."""
+    """Read what the policy needs for these pseudonyms: one query on the operational database.
+
+    `users` may hold `anon:` forms too: they have no decisions, but may have been erased.
+    """
     periods: dict[bytes, dict[str, list[Period]]] = {b"user": {}, b"organization": {}}
     registered: dict[str, Registered] = {}
+    tombstones: dict[str, datetime] = {}
     default = connections["default"]
     default.ensure_connection()
     named = (text_array(users), text_array(organizations))
@@ -177,12 +199,15 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
         state, since, until = value(row, 2), value(row, 3), value(row, 4)
         if kind in periods:
             periods[kind].setdefault(subject, []).append(_period(state or b"", since or b"", until))
+        elif kind == b"tombstone":
+            erased = moment(since or b"")
+            tombstones[subject] = max(erased, tombstones.get(subject, erased))
         else:
             deployment_type = (value(row, 5) or b"").decode()
             registered[subject] = Registered(
                 deployment_type, value(row, 6) == b"\1", moment(since) if since else None
             )
-    return Permissions(periods[b"user"], periods[b"organization"], registered, now)
+    return Permissions(periods[b"user"], periods[b"organization"], registered, now, tombstones)
 
 
 @lru_cache(maxsize=16384)

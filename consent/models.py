@@ -4,6 +4,8 @@ Everything here is keyed by pseudonym; a raw id never reaches a table. What the 
 ingest are the *periods*; the *decisions* are the append-only account of how they came about.
 """
 
+import uuid
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -177,3 +179,71 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Tombstone(models.Model):
+    """Events dated up to `until` (inclusive) under this name are refused for good: they were erased.
+
+    The name is a subject's pseudonym, or the `anon:` form of a session that was seen with a user.
+    """
+
+    class Kind(models.TextChoices):
+        ORGANIZATION = "organization", "Organization"
+        USER = "user", "User"
+        ANONYMOUS = "anonymous", "Session"
+
+    kind = models.CharField(max_length=12, choices=Kind)
+    subject = models.CharField(max_length=32)
+    until = models.DateTimeField()
+    user = models.CharField(max_length=32, blank=True, help_text="Whose session it was.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["subject", "user"], name="one_tombstone_of_each")]
+        indexes = [models.Index(fields=["user"], condition=~Q(user=""), name="tombstone_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject[:12]} until {self.until:%F %T}"
+
+
+class ErasureRequest(models.Model):
+    """An erasure that was asked for; `analytics/erasure.py` works it off and leaves the receipt."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+
+    public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=12, choices=SubjectKind)
+    pseudonym = models.CharField(max_length=32)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    is_withdrawal = models.BooleanField(
+        "withdrawal", default=False, help_text="A withdrawal asked for it: licences and labels stay."
+    )
+    until = models.DateTimeField(help_text="What is dated or was received up to then is erased.")
+    asked_at = models.DateTimeField()
+    actor = models.CharField(max_length=150, help_text="Sign-in name, key name or command; never a raw id.")
+    method = models.CharField(max_length=10, choices=Method)
+    reason = models.CharField(max_length=500, blank=True)
+    progress = models.JSONField(default=dict, help_text="Where to go on after an interruption.")
+    problem = models.CharField(max_length=500, blank=True, help_text="Why it is not done yet.")
+    receipt = models.JSONField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "erasure"
+        permissions = [("request_erasure", "Can ask for erasures")]
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["pseudonym", "kind"], name="erasure_by_subject")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pseudonym", "kind"], condition=Q(state="waiting"), name="one_waiting_erasure"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="done") | Q(receipt__isnull=False, finished_at__isnull=False),
+                name="done_erasure_has_receipt",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pseudonym[:6]} {self.state}"

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from consent import barrier
+from consent import barrier, erasures
 from consent.models import (
     ConsentPeriod,
     Decision,
@@ -42,7 +42,8 @@ def record_decision(
 
     `effective_at` is for decisions made earlier and recorded elsewhere; it may not lie before what
     is already recorded, nor in the future. Raises `DecisionRefused`, and `BarrierNotReached` when
-    the decision is recorded but events in flight could not be ruled out.
+    the decision is recorded but events in flight could not be ruled out. A withdrawal asks for
+    erasure too (`ON_WITHDRAWAL`).
     """
     with transaction.atomic(using="default", durable=True):
         holder = _locked(kind, subject)
@@ -53,6 +54,7 @@ def record_decision(
             raise DecisionRefused("a decision cannot take effect in the future")
         if current and since < current.since:
             raise DecisionRefused(f"a later decision is already recorded (from {current.since:%F %T} UTC)")
+        erases = erasures.leaves_something(kind, subject, current, state)
         if current is None or current.state != state:
             if current:
                 current.until = since
@@ -70,6 +72,10 @@ def record_decision(
             reason=reason[:500],
             effective_at=since,
         )
+        if erases:
+            erasures.ask_for_erasure(
+                kind=kind, pseudonym=subject, actor=actor, method=method, reason=reason, is_withdrawal=True
+            )
     if state != State.GRANTED:
         barrier.wait_for_ingest(subject)
     return decision

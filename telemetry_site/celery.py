@@ -44,6 +44,7 @@ def timetable() -> list[Entry]:
         Entry("beat is alive", crontab(), "analytics.tasks.tick", minute, at_start=True),
         Entry("partitions ahead", crontab(minute=10), "analytics.tasks.make_partitions", hour, at_start=True),
         Entry("drop old months", crontab(minute=30), "analytics.tasks.prune", hour),
+        Entry("erasures", crontab(), "analytics.tasks.erase", minute, at_start=True),
         Entry("counts by hour", crontab(minute=20), "ingest.tasks.roll_up_counts", hour, at_start=True),
         Entry("old counts", crontab(minute=40, hour=4), "ingest.tasks.prune_counts", hour, at_start=True),
     ]

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 PROFILES = ("strict", "organization", "notice")
+ON_WITHDRAWAL = ("erase", "keep")
 A_NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -69,6 +70,18 @@ def consent() -> Iterator[CheckMessage]:
                 hint=f"Use one of: {', '.join(PROFILES)}.",
                 id="candid.E003",
             )
+    if settings.ON_WITHDRAWAL not in ON_WITHDRAWAL:
+        yield Error(
+            f"ON_WITHDRAWAL is {settings.ON_WITHDRAWAL!r}.",
+            hint=f"Use one of: {', '.join(ON_WITHDRAWAL)}.",
+            id="candid.E025",
+        )
+    if settings.RECEIPTS_DIR and not Path(settings.RECEIPTS_DIR).is_dir():
+        yield Error(
+            "RECEIPTS_DIR names no directory.",
+            hint="Make it, writable for the Celery worker; or leave it out.",
+            id="candid.E026",
+        )
     if settings.CONSENT_NOTICE_SINCE and not _has_zone(settings.CONSENT_NOTICE_SINCE):
         yield Error(
             f"CONSENT_NOTICE_SINCE is {settings.CONSENT_NOTICE_SINCE!r}: not a time with a zone.",

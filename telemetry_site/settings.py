@@ -63,6 +63,8 @@ TELEMETRY_ENABLED = env.bool("TELEMETRY_ENABLED", default=True)
 CONSENT_PROFILE_CLOUD = env.str("CONSENT_PROFILE_CLOUD", default="strict")
 CONSENT_PROFILE_SELF_HOSTED = env.str("CONSENT_PROFILE_SELF_HOSTED", default="strict")
 CONSENT_NOTICE_SINCE = env.str("CONSENT_NOTICE_SINCE", default="")  # ISO 8601, with a zone
+ON_WITHDRAWAL = env.str("ON_WITHDRAWAL", default="erase")  # or keep
+RECEIPTS_DIR = env.str("RECEIPTS_DIR", default="")  # where receipts of erasures are written, too
 COLLECTED_FILE = env.str("COLLECTED_FILE", default="")
 NEW_NAMES_PER_DAY = env.int("NEW_NAMES_PER_DAY", default=200)  # per key and kind of name
 

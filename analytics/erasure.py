@@ -1,0 +1,213 @@
+"""Erasure: everything of a subject up to a moment, from every table, with a receipt.
+
+A request is a row of consent's (`consent/erasures.py`), made together with its tombstone; from then
+on the gate refuses what is dated up to it. Here it is worked off, by a job or a command, one run at
+a time. The order is what matters:
+
+1. a user's sessions are found and get tombstones of their own, before any row that names them goes;
+2. the barrier: whatever read consent before the tombstones stood has ended;
+3. rows go, a day at a time; the count of a day is noted before its rows are deleted, so that a run
+   killed anywhere goes on where it was, and counts right;
+4. what is derived from them goes (`DERIVED`);
+5. a search through both databases and Redis, and only then the receipt.
+
+A row that is dated *and* was received after the tombstone stays: a later grant has let it in.
+"""
+
+import time
+from collections import Counter
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from analytics import receipts
+from analytics.erasing import (
+    Derived,
+    Note,
+    are_rows_left,
+    delete_events,
+    delete_small_tables,
+    deleted,
+    find_sessions,
+)
+from analytics.models import CustomerAnalytics, CustomerHeartbeat
+from analytics.partitions import EVENT_TABLES, oldest_kept_month
+from analytics.traces import Found, digits_of, search
+from consent import barrier
+from consent.erasures import ask_for_erasure, is_denied, raise_tombstones
+from consent.models import ErasureRequest, Method, SubjectKind, Tombstone
+
+A_RUN = 500  # requests of a run, which share one search
+BUDGET = 1200.0  # seconds after which a run begins nothing new
+WAITING, RUNNING, DONE = ErasureRequest.State.WAITING, ErasureRequest.State.RUNNING, ErasureRequest.State.DONE
+
+# Roll-ups and the like enter themselves here.
+DERIVED: list[Derived] = []
+
+# Where a name stays on purpose, and why: what a receipt lists. Found anywhere else, it is not erased.
+KEPT = {
+    "consent_tombstone": "refuses what arrives late",
+    "consent_erasurerequest": "the request itself, with this receipt",
+    "consent_decision": "the log of decisions, which is append-only",
+    "consent_consentperiod": "the times with and without consent, which ingest asks",
+    "consent_telemetryuser": "the present decision, which ingest asks",
+    "consent_organization": "the present decision and rule, which ingest asks",
+    "consent_key": "keys that speak for this organization only",
+}
+# Names of newer rows, which erasure leaves.
+NEWER = {(table, column) for table in EVENT_TABLES for column in ("user_id", "organization_id")}
+NEWER |= {(model._meta.db_table, "organization_id") for model in (CustomerHeartbeat, CustomerAnalytics)}
+NEWER |= {("analytics_user_activity", "session_id")}
+KEPT_NEWER = "dated and received after the erasure was asked for, under a later grant"
+KEPT_SESSION = "rows of somebody else who used the same session, or newer ones"
+
+
+def request_erasure(
+    *, kind: SubjectKind, pseudonym: str, actor: str, method: Method, reason: str = ""
+) -> ErasureRequest:
+    """Ask that everything of a subject up to now be erased; the job does it within minutes.
+
+    From now on what is dated up to now is refused. Consent for later is another matter: it stays as
+    it is. Asked for again before the job has begun, it is the same request.
+    """
+    return ask_for_erasure(kind=kind, pseudonym=pseudonym, actor=actor, method=method, reason=reason)
+
+
+def is_due() -> bool:
+    """Whether anything is to be done."""
+    return ErasureRequest.objects.exclude(state=DONE).exists()
+
+
+def work_off(*, only: int | None = None, note: Note = lambda what, done, of: None) -> str:
+    """Carry out what is open (or `only` that request); what was done, in a sentence, '' when nothing was.
+
+    For one run at a time: `jobs.run_job("erasure", …)`. What a killed run has begun is gone on with.
+    """
+    give_up_at = time.monotonic() + BUDGET
+    searched = []
+    due = ErasureRequest.objects.exclude(state=DONE).order_by("id")
+    requests = list(due[:A_RUN] if only is None else due.filter(pk=only))
+    for request in requests:
+        if time.monotonic() > give_up_at:
+            break
+        _begin(request)
+        if _delete_everything(request, give_up_at, note):
+            searched.append(request)
+    finished = _search_and_finish(searched, note) if searched else 0
+    _forget_old_sessions()
+    if not requests:
+        return ""
+    left = len(requests) - finished
+    return f"Erased {finished} subjects." + (f" {left} more to do." if left else "")
+
+
+def _begin(request: ErasureRequest) -> None:
+    """From now on asking again makes another request.
+
+    Of a subject that is opted out now nothing may stay, whatever its sender's clock says: up to now.
+    """
+    with transaction.atomic(using="default"):
+        request.refresh_from_db(from_queryset=ErasureRequest.objects.select_for_update())
+        kind = SubjectKind(request.kind)
+        if request.state == WAITING and is_denied(kind, request.pseudonym):
+            request.until = max(request.until, timezone.now())
+            raise_tombstones(Tombstone.Kind(kind), [request.pseudonym], request.until)
+        request.state = RUNNING
+        request.save(update_fields=["state", "until"])
+
+
+def _delete_everything(request: ErasureRequest, give_up_at: float, note: Note) -> bool:
+    """Whether all of it is gone; False when time was up."""
+    sessions = find_sessions(request)
+    for number in barrier.buckets([request.pseudonym, *sessions]):
+        barrier.wait_for_bucket(number)
+    delete_small_tables(request)
+    if not delete_events(request, sessions, derived=DERIVED, give_up_at=give_up_at, note=note):
+        return False
+    counts = deleted(request)
+    for derived in DERIVED:
+        for table, rows in derived.erase(request).items():
+            counts[table] = counts.get(table, 0) + rows
+    request.save(update_fields=["progress"])
+    return True
+
+
+def _search_and_finish(requests: list[ErasureRequest], note: Note) -> int:
+    """Search for all of them at once; how many are done. The others say what is in the way."""
+    sessions = {request.pk: find_sessions(request) for request in requests}
+    note("search", 0, 1)
+    found = search({name for request in requests for name in [request.pseudonym, *sessions[request.pk]]})
+    finished = 0
+    for request in requests:
+        remains, problem = _judge(request, sessions[request.pk], found)
+        if problem:
+            request.problem, request.progress["day"] = problem[:500], None
+            request.save(update_fields=["problem", "progress"])
+        else:
+            _finish(request, remains, found)
+            finished += 1
+    note("search", 1, 1)
+    return finished
+
+
+def _judge(request: ErasureRequest, sessions: list[str], found: Found) -> tuple[list[dict[str, Any]], str]:
+    """What stays on purpose, as the receipt says it, and what is in the way ('': nothing)."""
+    names = {digits_of(name) for name in [request.pseudonym, *sessions]}
+    places = Counter[tuple[str, str]]()
+    for trace in found.traces:
+        if trace.digits in names:
+            places[trace.table, trace.column] += trace.rows
+    # The receipt itself will be there, too.
+    places["consent_erasurerequest", "receipt"] += 1
+    remains = []
+    for (table, column), rows in sorted(places.items()):
+        why = KEPT.get(table) or _why_rows_stay(request, sessions, table, column)
+        if not why:
+            return [], f"The name is still in {table}.{column} ({rows} rows), which erasure does not reach."
+        remains.append({"where": f"{table}.{column}", "rows": rows, "why": why})
+    return remains, ""
+
+
+def _why_rows_stay(request: ErasureRequest, sessions: list[str], table: str, column: str) -> str:
+    """Of tables that erasure reaches; '' when rows are left that should be gone, or nobody thought of it."""
+    if (table, column) not in NEWER or are_rows_left(request, sessions, table):
+        return ""
+    return KEPT_SESSION if column == "session_id" else KEPT_NEWER
+
+
+def _finish(request: ErasureRequest, remains: list[dict[str, Any]], found: Found) -> None:
+    request.finished_at = timezone.now()
+    request.receipt = receipts.signed(
+        {
+            "id": str(request.public_id),
+            "kind": request.kind,
+            "subject": request.pseudonym,
+            "withdrawal": request.is_withdrawal,
+            "asked_at": request.asked_at.astimezone(UTC).isoformat(),
+            "method": request.method,
+            "erased_up_to": request.until.astimezone(UTC).isoformat(),
+            "finished_at": request.finished_at.astimezone(UTC).isoformat(),
+            "deleted": dict(sorted(deleted(request).items())),
+            "sessions": request.progress.get("sessions", 0),
+            "searched": {
+                "tables": found.tables,
+                "columns": found.columns,
+                "redis_keys": found.redis_keys,
+            },
+            "remains": remains,
+        }
+    )
+    if settings.RECEIPTS_DIR:  # before it is done: a run killed here writes it again
+        receipts.write(request.receipt, Path(settings.RECEIPTS_DIR) / f"{request.public_id}.json")
+    request.state, request.problem, request.progress = DONE, "", {}
+    request.save(update_fields=["state", "problem", "progress", "receipt", "finished_at"])
+
+
+def _forget_old_sessions() -> None:
+    """Ingest refuses what is older than the oldest month kept: sessions of then need no tombstones."""
+    oldest = oldest_kept_month(timezone.now(), settings.EVENT_RETENTION_MONTHS).starts_at
+    Tombstone.objects.filter(kind=Tombstone.Kind.ANONYMOUS, until__lt=oldest).delete()

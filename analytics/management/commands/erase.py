@@ -1,0 +1,65 @@
+"""`manage.py erase --user ID | --organization ID`: erase a subject, now."""
+
+import json
+import sys
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from analytics import erasure, jobs
+from analytics.management.subjects import add_subject, subject_of
+from consent.barrier import BarrierNotReached
+from consent.models import ErasureRequest, Method
+
+AGAIN_AFTER = 1.0  # seconds, while another run is under way
+
+
+class Command(BaseCommand):
+    help = "Erases everything of a subject up to now, from every table, and prints the receipt."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_subject(parser)
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--reason", default="", help="kept with the receipt's request; no personal data")
+
+    def handle(self, *args: Any, yes: bool, reason: str, **options: Any) -> None:
+        kind, subject = subject_of(options)
+        if not yes and not self.is_sure(f"Erase everything of {kind} {subject}, for good?"):
+            raise CommandError("Nothing was erased. Answer “yes”, or give --yes.")
+        request = erasure.request_erasure(
+            kind=kind, pseudonym=subject, actor="manage.py erase", method=Method.COMMAND, reason=reason
+        )
+        try:
+            carry_out(request)
+        except BarrierNotReached as error:
+            raise CommandError("Events in flight could not be ruled out; the job goes on with it.") from error
+        if request.receipt is None:
+            raise CommandError(request.problem or "It is not done yet; the job goes on with it.")
+        self.stdout.write(json.dumps(request.receipt, indent=1))
+
+    def is_sure(self, question: str) -> bool:
+        return sys.stdin.isatty() and input(f"{question} (yes/no) ").strip().lower() == "yes"
+
+
+def carry_out(request: ErasureRequest) -> None:
+    """Work this request off, with a progress bar; the receipt is then in it, or the problem.
+
+    Where the job is at work, wait for it: it may be working on this very request.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("erasing", total=None)
+
+        def note(what: str, done: int, of: int) -> None:
+            progress.update(bar, description=what, completed=done, total=of)
+
+        while True:
+            run = jobs.run_job("erasure", lambda: erasure.work_off(only=request.pk, note=note))
+            request.refresh_from_db()
+            if request.state == ErasureRequest.State.DONE or run.outcome != run.Outcome.SKIPPED:
+                return
+            time.sleep(AGAIN_AFTER)

@@ -1,0 +1,30 @@
+"""`manage.py export_subject --user ID | --organization ID`: all that is held on a subject, as JSON."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from analytics.management.subjects import add_subject, subject_of
+from analytics.subject import export_json
+
+
+class Command(BaseCommand):
+    help = "Writes all that is held on a subject as JSON: events, consent, erasures, all of one moment."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_subject(parser)
+        parser.add_argument("--output", metavar="FILE", help="write it there, readable for you only")
+
+    def handle(self, *args: Any, output: str | None, **options: Any) -> None:
+        kind, subject = subject_of(options)
+        if output is None:
+            self.stdout.writelines(export_json(kind, subject))
+            return
+        try:
+            with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.writelines(export_json(kind, subject))
+        except OSError as error:
+            raise CommandError(f"cannot write {output}: {error.strerror}") from error
+        self.stdout.write(f"Wrote all that is held on {kind} {subject} to {output}.")

@@ -1,0 +1,27 @@
+"""`manage.py verify_receipt FILE`: was this receipt of an erasure made here, and is it unchanged?"""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from analytics import receipts
+
+
+class Command(BaseCommand):
+    help = "Checks the signature of a receipt of an erasure."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        try:
+            receipt = receipts.read(file)
+        except receipts.NotRight as error:
+            raise CommandError(f"{file.name}: {error}.") from error
+        rows = sum(receipt["deleted"].values())
+        self.stdout.write(
+            f"The receipt stands: {rows} rows of {receipt['kind']} {receipt['subject']} up to "
+            f"{receipt['erased_up_to']} were erased by {receipt['finished_at']}."
+        )

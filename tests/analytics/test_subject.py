@@ -1,0 +1,126 @@
+"""The right of access: what an export holds, and that no raw id is in it."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from analytics import subject
+from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
+from consent.keys import issue_key
+from consent.models import Method, State, SubjectKind
+from consent.pseudonyms import pseudonym
+from consent.services import record_decision
+from tests.analytics.factories import activity, endpoint, feature, installation, make_partitions, person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+JANE, ACME = pseudonym("user", "jane"), pseudonym("organization", "acme")
+SESSION = pseudonym("session", "s-1")
+
+
+@pytest.fixture(autouse=True)
+def _rows() -> None:
+    make_partitions()
+    activity(JANE, session=SESSION, organization_id=ACME)
+    feature(JANE, organization_id=ACME)
+    endpoint(JANE)
+    endpoint(f"anon:{SESSION[:27]}", path="/before-sign-in")
+    activity(2, session="f" * 32)
+    feature("anon:" + "f" * 27)
+
+
+def decide(kind: SubjectKind, name: str, state: State) -> None:
+    record_decision(kind=kind, subject=name, state=state, actor="test", method=Method.API)
+
+
+def counts(exported: dict[str, list[object]]) -> dict[str, int]:
+    return {name: len(rows) for name, rows in exported.items() if name != "about" and rows}
+
+
+def test_a_users_export_has_their_rows_their_sessions_and_their_consent() -> None:
+    decide(SubjectKind.USER, JANE, State.GRANTED)
+    decide(SubjectKind.USER, JANE, State.DENIED)
+    exported = subject.export_subject(SubjectKind.USER, JANE)
+    assert counts(exported) == {
+        "user": 1,
+        "analytics_user_activity": 1,
+        "analytics_feature_usage": 1,
+        "analytics_endpoint_usage": 2,
+        "decisions": 2,
+        "intervals": 2,
+        "tombstones": 1,
+        "erasures": 1,
+    }
+    assert exported["analytics_user_activity"][0]["session_id"] == SESSION
+    assert {row["endpoint"] for row in exported["analytics_endpoint_usage"]} == {"/a", "/before-sign-in"}
+    assert [row["state"] for row in exported["intervals"]] == ["granted", "denied"]
+
+
+def test_an_organizations_export_has_reports_licences_and_installations() -> None:
+    now = timezone.now()
+    _, key = issue_key(name="acme's", scopes=["heartbeat"], organization_pseudonym=ACME)
+    License.objects.create(key_id=key.pk, customer_name="Acme", entitlements={"seats": 5})
+    License.objects.create(key_id=key.pk + 1, customer_name="Another")
+    CustomerHeartbeat.objects.create(organization_id=ACME, timestamp=now, metrics={"a": 1}, received_at=now)
+    CustomerAnalytics.objects.create(
+        organization_id=ACME, date=now.date(), analytics={"a": 1}, received_at=now
+    )
+    installation(7)
+    installation(8)
+    feature(f"anon:{person(7)[:27]}", organization_id=ACME)
+    exported = subject.export_subject(SubjectKind.ORGANIZATION, ACME)
+    assert counts(exported) == {
+        "keys": 1,
+        "analytics_user_activity": 1,
+        "analytics_feature_usage": 2,
+        "customer_heartbeats": 1,
+        "customer_analytics": 1,
+        "licences": 1,
+        "installations": 2,  # two that begin with the same 27 digits
+        "installation_events": 2,
+    }
+    assert "digest" not in exported["keys"][0]
+
+
+def test_the_stream_says_the_same_as_the_object() -> None:
+    decide(SubjectKind.USER, JANE, State.GRANTED)
+    streamed = json.loads("".join(subject.export_json(SubjectKind.USER, JANE)))
+    collected = subject.export_subject(SubjectKind.USER, JANE)
+    assert streamed["about"].pop("as_of") <= collected["about"].pop("as_of")
+    assert streamed == collected
+
+
+def test_a_section_that_is_too_long_for_memory_is_cut_and_named() -> None:
+    exported = subject.export_subject(SubjectKind.USER, JANE, limit=1)
+    assert exported["about"]["cut"] == ["analytics_endpoint_usage"]
+    assert len(exported["analytics_endpoint_usage"]) == 1
+
+
+def test_an_export_is_of_one_moment() -> None:
+    pieces = subject.export_json(SubjectKind.USER, JANE)
+    begun = next(pieces)
+    activity(JANE, timezone.now() - timedelta(days=40))
+    decide(SubjectKind.USER, JANE, State.GRANTED)
+    exported = json.loads(begun + "".join(pieces))
+    assert len(exported["analytics_user_activity"]) == 1
+    assert exported["decisions"] == []
+
+
+def test_the_command_takes_a_raw_id_and_writes_none(tmp_path: Path) -> None:
+    out, file = StringIO(), tmp_path / "jane.json"
+    call_command("export_subject", user="jane", stdout=out)
+    call_command("export_subject", user="jane", output=str(file), stdout=StringIO())
+    assert json.loads(out.getvalue())["about"]["pseudonym"] == JANE
+    assert json.loads(file.read_text())["analytics_feature_usage"]
+    assert "jane" not in out.getvalue() + file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_the_command_wants_one_subject() -> None:
+    with pytest.raises(CommandError):
+        call_command("export_subject")
