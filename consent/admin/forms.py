@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from consent.keys import origin_of
-from consent.models import Key, Organization, Scope, SubjectKind, TelemetryUser
+from consent.models import ErasureRequest, Key, Organization, Scope, SubjectKind, TelemetryUser
 from consent.pseudonyms import is_pseudonym, pseudonym
 
 
@@ -30,6 +30,29 @@ class ReasonForm(forms.Form):
         widget=forms.TextInput({"class": "vTextField", "size": 60}),
         help_text="Kept with the record for good. No names, no addresses.",
     )
+
+
+class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    raw_id = forms.CharField(
+        max_length=1000,
+        label="Id",
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "size": 40}),
+        help_text="As the app sends it. Only its pseudonym is kept. Everything of this subject up to now is "
+        "erased, for good.",
+    )
+    reason = ReasonForm.base_fields["reason"]
+
+    class Meta:
+        model = ErasureRequest
+        fields = ("kind",)
+
+    def clean(self) -> dict[str, Any]:
+        """Kind and pseudonym; the raw id is gone."""
+        cleaned = super().clean() or self.cleaned_data
+        raw_id = cleaned.pop("raw_id", "")
+        if raw_id and cleaned.get("kind"):
+            cleaned["pseudonym"] = pseudonym(cleaned["kind"], raw_id)
+        return cleaned
 
 
 class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only

@@ -35,15 +35,17 @@ registrations = st.builds(
     st.sampled_from(Profile),
     st.sampled_from(Profile),
     st.booleans(),
+    st.none() | moments,
 )
-def test_windows_say_what_the_policy_says(
-    organization, user, registered, now, at, cloud, self_hosted, detailed_on
+def test_windows_say_what_the_policy_says_after_the_tombstone(
+    organization, user, registered, now, at, cloud, self_hosted, detailed_on, erased
 ):
     permissions = Permissions(
         {USER: user or []},
         {ORGANIZATION: organization or []},
         {} if registered is None else {ORGANIZATION: registered},
         now,
+        {USER: erased} if erased else None,
     )
     permissions._switches = switches = permissions._switches.__class__(
         detailed_on, True, cloud, self_hosted, None
@@ -68,4 +70,6 @@ def test_windows_say_what_the_policy_says(
         if edge
     ]
     expected = is_detailed(at) and is_detailed(max([now, *decided]))
+    if user is not None and erased and at <= erased:
+        expected = False
     assert permissions.allows(named, "" if user is None else USER, at) == expected
