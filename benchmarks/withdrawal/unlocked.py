@@ -1,0 +1,22 @@
+"""The receivers with the barrier's lock line taken out: what the proof must find fault with.
+
+`benchmarks.withdrawal.unlocked:application` for granian; `python -m benchmarks.withdrawal.unlocked
+serve_grpc …` for gRPC. Nothing else imports this.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telemetry_site.settings")
+
+from consent import barrier
+
+# The same question to the same database, at the same place, that takes no lock.
+barrier.LOCK_SHARED = "SELECT %b::int + bucket FROM unnest(%b::int[]) AS bucket"
+
+if __name__ == "__main__":
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["manage.py", *sys.argv[1:]])
+else:
+    from telemetry_site.rsgi_otlp import application  # noqa: F401  (for granian)
