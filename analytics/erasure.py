@@ -16,12 +16,13 @@ A row that is dated *and* was received after the tombstone stays: a later grant 
 
 import time
 from collections import Counter
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from analytics import receipts
@@ -41,7 +42,8 @@ from consent import barrier
 from consent.erasures import ask_for_erasure, is_denied, raise_tombstones
 from consent.models import ErasureRequest, Method, SubjectKind, Tombstone
 
-A_RUN = 500  # requests of a run, which share one search
+A_RUN = 100  # requests of a run, which share one search
+AGAIN_AFTER = timedelta(hours=1)  # for what a name was in the way of
 BUDGET = 1200.0  # seconds after which a run begins nothing new
 WAITING, RUNNING, DONE = ErasureRequest.State.WAITING, ErasureRequest.State.RUNNING, ErasureRequest.State.DONE
 
@@ -77,20 +79,28 @@ def request_erasure(
     return ask_for_erasure(kind=kind, pseudonym=pseudonym, actor=actor, method=method, reason=reason)
 
 
-def is_due() -> bool:
-    """Whether anything is to be done."""
-    return ErasureRequest.objects.exclude(state=DONE).exists()
+class NotErased(Exception):
+    """A name is still where erasure does not reach. The request stays open, and is tried again every hour."""
+
+
+def due() -> QuerySet[ErasureRequest]:
+    """What is to be done now, the oldest first."""
+    tried_lately = Q(problem_at__gt=timezone.now() - AGAIN_AFTER)
+    is_open = ErasureRequest.objects.exclude(state=DONE)
+    return is_open.filter(~tried_lately | Q(problem_at=None)).order_by("id")
 
 
 def work_off(*, only: int | None = None, note: Note = lambda what, done, of: None) -> str:
     """Carry out what is open (or `only` that request); what was done, in a sentence, '' when nothing was.
 
     For one run at a time: `jobs.run_job("erasure", …)`. What a killed run has begun is gone on with.
+    Raises `NotErased` at the end when a name was found where erasure does not reach.
     """
     give_up_at = time.monotonic() + BUDGET
     searched = []
-    due = ErasureRequest.objects.exclude(state=DONE).order_by("id")
-    requests = list(due[:A_RUN] if only is None else due.filter(pk=only))
+    requests = list(
+        due()[:A_RUN] if only is None else ErasureRequest.objects.filter(pk=only).exclude(state=DONE)
+    )
     for request in requests:
         if time.monotonic() > give_up_at:
             break
@@ -101,6 +111,8 @@ def work_off(*, only: int | None = None, note: Note = lambda what, done, of: Non
     _forget_old_sessions()
     if not requests:
         return ""
+    if problems := [request.problem for request in searched if request.problem]:
+        raise NotErased(f"Erased {finished} subjects, {len(problems)} not: {problems[0]}")
     left = len(requests) - finished
     return f"Erased {finished} subjects." + (f" {left} more to do." if left else "")
 
@@ -146,7 +158,8 @@ def _search_and_finish(requests: list[ErasureRequest], note: Note) -> int:
         remains, problem = _judge(request, sessions[request.pk], found)
         if problem:
             request.problem, request.progress["day"] = problem[:500], None
-            request.save(update_fields=["problem", "progress"])
+            request.problem_at = timezone.now()
+            request.save(update_fields=["problem", "problem_at", "progress"])
         else:
             _finish(request, remains, found)
             finished += 1

@@ -22,7 +22,7 @@ def task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
     def decorate(function: Callable[[], str]) -> Callable[[], str]:
         made: Callable[[], str] = shared_task(
             autoretry_for=(Exception,),
-            dont_autoretry_for=(Refused,),
+            dont_autoretry_for=(Refused, erasure.NotErased),
             max_retries=6,
             retry_backoff=10,
             retry_backoff_max=600,
@@ -52,7 +52,7 @@ def prune() -> str:
 
 @task(seconds=1800)
 def erase() -> str:
-    return jobs.run_job("erasure", erasure.work_off).summary if erasure.is_due() else ""
+    return jobs.run_job("erasure", erasure.work_off).summary if erasure.due().exists() else ""
 
 
 @task(seconds=60)

@@ -227,6 +227,7 @@ class ErasureRequest(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     progress = models.JSONField(default=dict, help_text="Where to go on after an interruption.")
     problem = models.CharField(max_length=500, blank=True, help_text="Why it is not done yet.")
+    problem_at = models.DateTimeField(null=True, help_text="When it was tried last, and met the problem.")
     receipt = models.JSONField(null=True)
     finished_at = models.DateTimeField(null=True)
 

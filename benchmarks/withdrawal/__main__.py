@@ -1,4 +1,4 @@
-"""`python -m benchmarks.withdrawal [--flips N] [--instances N] [--workers N] [--unlocked]`: prove it, and time it."""
+"""`python -m benchmarks.withdrawal [--flips N] [--instances N] [--workers N] [--unlocked]`."""
 
 import argparse
 import contextlib

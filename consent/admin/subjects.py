@@ -7,6 +7,7 @@ it are recorded.
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from consent.admin.kept import KeptAdmin, hide_raw_ids
+from consent.erasures import ERASE
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import BarrierNotReached, DecisionRefused, record_decision
@@ -112,6 +114,8 @@ class SubjectAdmin(KeptAdmin):
         self, request: HttpRequest, rows: QuerySet[Any], action: str, state: State, explanation: str
     ) -> TemplateResponse | None:
         """Record the same decision for each of the rows, once a reason was given."""
+        if state == State.DENIED and settings.ON_WITHDRAWAL == ERASE:
+            explanation = f"What was kept before is erased within a day, for good. {explanation}"
         reason, page = self.ask_reason(request, rows, action, explanation)
         if page:
             return page

@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=500)),
                 ('progress', models.JSONField(default=dict, help_text='Where to go on after an interruption.')),
                 ('problem', models.CharField(blank=True, help_text='Why it is not done yet.', max_length=500)),
+                ('problem_at', models.DateTimeField(help_text='When it was tried last, and met the problem.', null=True)),
                 ('receipt', models.JSONField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
             ],

@@ -1,5 +1,6 @@
 """`manage.py erase --user ID | --organization ID`: erase a subject, now."""
 
+import contextlib
 import json
 import sys
 import time
@@ -57,9 +58,12 @@ def carry_out(request: ErasureRequest) -> None:
         def note(what: str, done: int, of: int) -> None:
             progress.update(bar, description=what, completed=done, total=of)
 
-        while True:
-            run = jobs.run_job("erasure", lambda: erasure.work_off(only=request.pk, note=note))
+        was_skipped = True
+        while was_skipped:
+            with contextlib.suppress(erasure.NotErased):  # the request says it
+                run = jobs.run_job("erasure", lambda: erasure.work_off(only=request.pk, note=note))
+                was_skipped = run.outcome == run.Outcome.SKIPPED
             request.refresh_from_db()
-            if request.state == ErasureRequest.State.DONE or run.outcome != run.Outcome.SKIPPED:
+            if request.problem or request.state == ErasureRequest.State.DONE:
                 return
             time.sleep(AGAIN_AFTER)
