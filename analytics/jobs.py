@@ -7,7 +7,7 @@ expiring key would do neither.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connections
 from django.db.models import Max
@@ -83,6 +83,15 @@ def _end(run: JobRun, outcome: JobRun.Outcome, summary: str) -> None:
 def _forget_old_runs(name: str) -> None:
     latest = JobRun.objects.filter(job=name).order_by("-started_at").values("pk")[:RUNS_KEPT]
     JobRun.objects.filter(job=name).exclude(pk__in=latest).delete()
+
+
+def has_rested(name: str, now: datetime, *, times: float, at_most: timedelta) -> bool:
+    """Whether the job's last run ended `times` as long ago as it took, or `at_most`."""
+    ended = JobRun.objects.filter(job=name, outcome__in=[JobRun.Outcome.DONE, JobRun.Outcome.FAILED])
+    last = ended.order_by("-started_at").first()
+    if last is None or last.ended_at is None:
+        return True
+    return now - last.ended_at >= min((last.ended_at - last.started_at) * times, at_most)
 
 
 def note_beat(now: datetime) -> str:

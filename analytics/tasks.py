@@ -5,12 +5,15 @@ What a task returns is the sentence of its `JobRun` row, for the worker's log.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
 
 from analytics import erasure, heartbeat, jobs, pruning
 from analytics.sending import Refused
+
+SIX_HOURS = timedelta(hours=6)
 
 
 def task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
@@ -50,9 +53,10 @@ def prune() -> str:
     return jobs.run_job("prune", lambda: pruning.prune(now=timezone.now()).sentence).summary
 
 
-@task(seconds=1800)
+@task(seconds=4 * 3600)  # each run ends with a search through everything, some 4 µs a row
 def erase() -> str:
-    return jobs.run_job("erasure", erasure.work_off).summary if erasure.due().exists() else ""
+    is_due = erasure.due().exists() and jobs.has_rested("erasure", timezone.now(), times=9, at_most=SIX_HOURS)
+    return jobs.run_job("erasure", erasure.work_off).summary if is_due else ""
 
 
 @task(seconds=60)

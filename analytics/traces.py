@@ -8,7 +8,7 @@ subjects: names are known by their first 27 hex digits, which pseudonyms and `an
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
@@ -17,9 +17,10 @@ from django.db import connections
 DIGITS = 27  # of a pseudonym's 32, all that an `anon:` form has
 TOKEN = f"[0-9a-f]{{{DIGITS},}}"
 
-# Partitions are read through their parent.
+# Partitions are read through their parent. A length is that of `varchar(n)`, else 0.
 COLUMNS = """
-SELECT space.nspname, held.relname, array_agg(attname::text ORDER BY attnum)
+SELECT space.nspname, held.relname, array_agg(attname::text ORDER BY attnum),
+       array_agg(CASE kind.typname WHEN 'varchar' THEN greatest(atttypmod - 4, 0) ELSE 0 END ORDER BY attnum)
   FROM pg_class held
   JOIN pg_namespace space ON space.oid = held.relnamespace
   JOIN pg_attribute ON attrelid = held.oid AND attnum > 0 AND NOT attisdropped
@@ -30,10 +31,18 @@ SELECT space.nspname, held.relname, array_agg(attname::text ORDER BY attnum)
    AND ('S' IN (kind.typcategory, element.typcategory) OR kind.typname IN ('json', 'jsonb'))
  GROUP BY nspname, relname ORDER BY relname
 """
-SEARCH = """
+# A short column can hold a name at its beginning or its end only; no expression has to look for it.
+ANY_SHORT = "left({column}, %(digits)s) = ANY(%(names)s) OR right({column}, %(digits)s) = ANY(%(names)s)"
+ANY_LONG = """
+({text} ~ %(token)s AND EXISTS (SELECT FROM regexp_matches({text}, %(token)s, 'g') AS found
+                                 WHERE left(found[1], %(digits)s) = ANY(%(names)s)))
+"""
+ANY = "SELECT EXISTS (SELECT FROM {table} WHERE {conditions})"
+SHORT = 32  # characters
+COUNT = """
 SELECT name, count(*)
-  FROM (SELECT left((regexp_matches({text}, %s, 'g'))[1], %s) AS name FROM {table}) AS found
- WHERE name = ANY(%s) GROUP BY name
+  FROM (SELECT left((regexp_matches({text}, %(token)s, 'g'))[1], %(digits)s) AS name FROM {table}) AS found
+ WHERE name = ANY(%(names)s) GROUP BY name
 """
 
 
@@ -73,31 +82,37 @@ def search(names: Collection[str]) -> Found:
     return Found(traces + in_redis, tables, columns, keys)
 
 
-def _tables(alias: str) -> Iterator[tuple[tuple[str, str], list[str]]]:
+def _tables(alias: str) -> Iterator[tuple[str, dict[str, int]]]:
+    """Each table, quoted, with its columns and their lengths."""
+    quote = connections[alias].ops.quote_name
     with connections[alias].cursor() as cursor:
         cursor.execute(COLUMNS)
-        for schema, table, columns in cursor.fetchall():
-            yield (schema, table), columns
+        for schema, table, columns, lengths in cursor.fetchall():
+            yield f"{quote(schema)}.{quote(table)}", dict(zip(columns, lengths, strict=True))
 
 
-def _search(alias: str, table: tuple[str, str], columns: list[str], wanted: list[str]) -> list[Trace]:
-    """Whole rows first, in one reading; column by column only where something is."""
+def _search(alias: str, table: str, columns: dict[str, int], wanted: list[str]) -> list[Trace]:
+    """One reading for all columns, which ends with the first row found; only then column by column."""
+    given: dict[str, Any] = {"names": wanted, "token": TOKEN, "digits": DIGITS}
     quote = connections[alias].ops.quote_name
     texts = {column: f"{quote(column)}::text" for column in columns}
-    quoted = ".".join(map(quote, table))
-    if not _count(alias, quoted, f"concat_ws(' ', {', '.join(texts.values())})", wanted):
-        return []
-    return [
-        Trace(table[1], column, digits, rows)
-        for column, text in texts.items()
-        for digits, rows in _count(alias, quoted, text, wanted)
-    ]
-
-
-def _count(alias: str, table: str, text: str, wanted: list[str]) -> list[tuple[str, int]]:
+    short = [column for column, length in columns.items() if 0 < length <= SHORT]
+    conditions = [ANY_SHORT.format(column=quote(column)) for column in short]
+    if long := [text for column, text in texts.items() if column not in short]:
+        conditions.append(ANY_LONG.format(text=f"concat_ws(' ', {', '.join(long)})"))
     with connections[alias].cursor() as cursor:
-        cursor.execute(SEARCH.format(text=text, table=table), [TOKEN, DIGITS, wanted])
-        return list(cursor.fetchall())
+        cursor.execute(ANY.format(table=table, conditions=" OR ".join(conditions)), given)
+        if cursor.fetchone() == (False,):
+            return []
+        found = []
+        for column, text in texts.items():
+            cursor.execute(COUNT.format(text=text, table=table), given)
+            found += [Trace(_bare(table), column, digits, rows) for digits, rows in cursor.fetchall()]
+        return found
+
+
+def _bare(table: str) -> str:
+    return table.rpartition('"."')[2].rstrip('"')
 
 
 def _search_redis(wanted: set[str]) -> tuple[list[Trace], int]:

@@ -27,7 +27,7 @@ from consent.models import ErasureRequest, Method, SubjectKind
 from consent.pseudonyms import pseudonym
 from telemetry_site.embedded.programs import package_directory
 from tests import instances
-from tests.analytics.factories import TODAY, activity, at, endpoint, feature, make_partitions
+from tests.analytics.factories import activity, endpoint, feature
 from tests.ingest.otlp import a_key, grant, post, span, traces
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,9 +79,8 @@ def listed(receipt: dict[str, object]) -> set[str]:
 
 
 def jane_has_been_here() -> None:
-    make_partitions()
     for number, session in enumerate(SESSIONS):
-        day = at(TODAY - timedelta(days=number))
+        day = timezone.now() - timedelta(days=number + 1)
         activity(JANE, day, session=session, organization_id=ACME)
         feature(JANE, day, organization_id=ACME)
         endpoint(JANE, day, organization_id=ACME)

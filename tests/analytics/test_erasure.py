@@ -27,7 +27,7 @@ from consent.keys import issue_key
 from consent.models import ErasureRequest, Method, Organization, State, SubjectKind, Tombstone
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision, register_organization
-from tests.analytics.factories import activity, endpoint, feature, installation, make_partitions
+from tests.analytics.factories import activity, endpoint, feature, installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,12 +35,8 @@ USER, ORGANIZATION = SubjectKind.USER, SubjectKind.ORGANIZATION
 JANE, ACME = pseudonym("user", "jane"), pseudonym("organization", "acme")
 SESSION, OTHER_SESSION = pseudonym("session", "s-1"), pseudonym("session", "s-2")
 ANONYMOUS = f"anon:{SESSION[:27]}"
-DAY = datetime(2026, 11, 10, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _partitions() -> None:
-    make_partitions()
+# Of these months partitions stand: what a test makes here, others would find.
+DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=10)
 
 
 def ask(kind=USER, subject=JANE, **more):

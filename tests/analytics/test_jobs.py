@@ -1,6 +1,6 @@
 """Jobs: one at a time across processes, each run with its account."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -106,3 +106,26 @@ def test_the_latest_run_of_each_job_can_be_read() -> None:
         jobs.run_job(job, lambda said=said: said)
     jobs.note_beat(datetime(2026, 3, 1, tzinfo=UTC))
     assert [(run.job, run.summary) for run in jobs.latest_runs()] == [("sweep", "three"), ("wash", "two")]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("after", "rested"), [(80, False), (90, True)])
+def test_a_long_run_is_followed_by_a_longer_rest(after: int, rested: bool) -> None:
+    begin = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    end = begin + timedelta(minutes=10)
+
+    def has_rested(name: str) -> bool:
+        return jobs.has_rested(name, end + timedelta(minutes=after), times=9, at_most=timedelta(hours=6))
+
+    assert has_rested("sweep")  # it never ran
+    JobRun.objects.create(job="sweep", started_at=begin, ended_at=end, outcome="done")
+    assert has_rested("sweep") is rested
+    JobRun.objects.create(job="sweep", started_at=end, ended_at=end, outcome="skipped")
+    assert has_rested("sweep") is rested
+
+
+@pytest.mark.django_db
+def test_no_rest_is_longer_than_the_longest() -> None:
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    JobRun.objects.create(job="sweep", started_at=begin, ended_at=begin + timedelta(hours=3), outcome="done")
+    assert jobs.has_rested("sweep", begin + timedelta(hours=9), times=9, at_most=timedelta(hours=6))

@@ -15,23 +15,23 @@ from consent.keys import issue_key
 from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
-from tests.analytics.factories import activity, endpoint, feature, installation, make_partitions, person
+from tests.analytics.factories import activity, endpoint, feature, installation, person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 JANE, ACME = pseudonym("user", "jane"), pseudonym("organization", "acme")
 SESSION = pseudonym("session", "s-1")
+DAY = timezone.now() - timedelta(days=10)
 
 
 @pytest.fixture(autouse=True)
 def _rows() -> None:
-    make_partitions()
-    activity(JANE, session=SESSION, organization_id=ACME)
-    feature(JANE, organization_id=ACME)
-    endpoint(JANE)
-    endpoint(f"anon:{SESSION[:27]}", path="/before-sign-in")
-    activity(2, session="f" * 32)
-    feature("anon:" + "f" * 27)
+    activity(JANE, DAY, session=SESSION, organization_id=ACME)
+    feature(JANE, DAY, organization_id=ACME)
+    endpoint(JANE, DAY)
+    endpoint(f"anon:{SESSION[:27]}", DAY, path="/before-sign-in")
+    activity(2, DAY, session="f" * 32)
+    feature("anon:" + "f" * 27, DAY)
 
 
 def decide(kind: SubjectKind, name: str, state: State) -> None:
@@ -72,7 +72,7 @@ def test_an_organizations_export_has_reports_licences_and_installations() -> Non
     )
     installation(7)
     installation(8)
-    feature(f"anon:{person(7)[:27]}", organization_id=ACME)
+    feature(f"anon:{person(7)[:27]}", DAY, organization_id=ACME)
     exported = subject.export_subject(SubjectKind.ORGANIZATION, ACME)
     assert counts(exported) == {
         "keys": 1,
