@@ -58,6 +58,7 @@ KEPT = {
     "consent_consentperiod": "the times with and without consent, which ingest asks",
     "consent_telemetryuser": "the present decision, which ingest asks",
     "consent_organization": "the present decision and rule, which ingest asks",
+    "consent_subjectview": "who has looked at this subject",
     "consent_key": "keys that speak for this organization only",
 }
 # Names of newer rows, which erasure leaves.
