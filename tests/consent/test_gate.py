@@ -45,7 +45,7 @@ def test_windows_say_what_the_policy_says_after_the_tombstone(
         {ORGANIZATION: organization or []},
         {} if registered is None else {ORGANIZATION: registered},
         now,
-        {USER: erased} if erased else None,
+        tombstones={USER: erased} if erased else None,
     )
     permissions._switches = switches = permissions._switches.__class__(
         detailed_on, True, cloud, self_hosted, None
