@@ -21,14 +21,13 @@ class ErasureRequestAdmin(KeptAdmin):
 
     form = ErasureForm
     list_display = (
-        "asked_at", "kind", "short_pseudonym", "state", "is_withdrawal", "method", "actor", "finished_at",
-        "rows_deleted", "problem",
+        "asked_at", "kind", "short_pseudonym", "occasion", "actor", "state", "rows_deleted", "problem"
     )  # fmt: skip
     list_filter = ("state", "kind", "is_withdrawal", "method")
     search_fields = ("pseudonym", "public_id")
     search_help_text = "By pseudonym, or by the request's id"
     readonly_fields = (
-        "public_id", "kind", "pseudonym", "state", "is_withdrawal", "until", "asked_at", "actor", "method",
+        "public_id", "kind", "pseudonym", "state", "occasion", "until", "asked_at", "actor", "method",
         "reason", "problem", "finished_at", "receipt_shown",
     )  # fmt: skip
     actions = None
@@ -65,6 +64,10 @@ class ErasureRequestAdmin(KeptAdmin):
     @admin.display(description="pseudonym", ordering="pseudonym")
     def short_pseudonym(self, row: ErasureRequest) -> str:
         return f"{row.pseudonym[:12]}…"
+
+    @admin.display(description="occasion", ordering="is_withdrawal")
+    def occasion(self, row: ErasureRequest) -> str:
+        return "Withdrawal" if row.is_withdrawal else "Request"
 
     @admin.display(description="rows deleted")
     def rows_deleted(self, row: ErasureRequest) -> str:

@@ -32,6 +32,7 @@ def staff(*permissions: str) -> Client:
 
 def test_an_officer_types_the_raw_id_and_it_is_kept_nowhere() -> None:
     client = staff("request_erasure", "view_erasurerequest")
+    assert "Erase for good" in client.get(reverse(ADD)).text
     page = client.post(reverse(ADD), FORM, follow=True)
     request = ErasureRequest.objects.get()
     assert (request.kind, request.pseudonym) == ("user", pseudonym("user", "customer-4711"))
