@@ -48,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=40, help="of a request (40)")
     parser.add_argument("--instances", type=int, default=1, help="on one pair of databases (1)")
     parser.add_argument("--workers", type=int, default=1, help="web processes of each instance (1)")
+    parser.add_argument("--minutes", type=float, default=60, help="at most (60); fewer flips then")
     parser.add_argument("--unlocked", action="store_true", help="without the lock: until a row is too late")
     parser.add_argument("--json", type=Path, help="write every flip to this file, too")
     return parser.parse_args()
@@ -123,11 +124,12 @@ def measure(options: argparse.Namespace, orders: dict[str, Any], console: Consol
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with psycopg.connect(**where, autocommit=True) as database, Progress(*columns, console=console) as bars:
         bar = bars.add_task("flips", total=options.flips)
+        end_at = time.monotonic() + options.minutes * 60
 
         def note(done: list[Flip]) -> bool:
             late = sum(one.late for one in done)
             bars.update(bar, completed=len(done), description=f"flips ({late} rows too late)")
-            return not (options.unlocked and late)
+            return not (options.unlocked and late) and time.monotonic() < end_at
 
         return flip(times=options.flips, decide=decide, database=database, orders=orders, note=note)
 
