@@ -12,8 +12,8 @@ from django.db.models import Max, QuerySet, Sum
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
+from consent.active import active_registry
 from consent.models import Key
-from consent.registry import current_registry
 from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
 
 OUTCOMES = ("accepted", "duplicate", "refused", "rejected")
@@ -144,7 +144,7 @@ def undeclared_names(since: datetime, limit: int, *, at_least: int) -> list[Unde
     )
     sums = grouped.annotate(total=Sum("count"), last=Max("day")).filter(total__gte=at_least)
     rows = sums.order_by("-total", "name")
-    registry = current_registry()
+    registry = active_registry()
     still = [row for row in rows if registry.find(row[1]) is None][:limit]
     keys = Key.objects.in_bulk({row[0] for row in still})
     return [Undeclared(name, keys.get(key_id), total, last) for key_id, name, total, last in still]

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from analytics.models import FeatureUsage
 from consent import erasures
-from consent.models import ErasureRequest, Method, SubjectKind, Tombstone
+from consent.models import ErasureRequest, Method, SubjectKind, SubjectView, Tombstone
 from consent.pseudonyms import pseudonym
 from tests.ingest.otlp import a_key, grant, post, span, traces
 
@@ -57,6 +57,18 @@ def test_seeing_the_list_is_not_asking() -> None:
     assert client.get(reverse(LIST)).status_code == 200
     assert client.post(reverse(ADD), FORM).status_code == 403
     assert not ErasureRequest.objects.exists()
+
+
+def test_who_looks_at_the_erasures_of_one_subject_is_noted() -> None:
+    client = staff("view_erasurerequest")
+    jane = pseudonym("user", "jane")
+    request = erasures.ask_for_erasure(kind=SubjectKind.USER, pseudonym=jane, actor="test", method=Method.API)
+    client.get(reverse(LIST))
+    assert not SubjectView.objects.exists()
+    assert client.get(reverse(LIST), {"q": jane}).status_code == 200
+    client.get(reverse("admin:consent_erasurerequest_change", args=[request.pk]))
+    views = SubjectView.objects.order_by("id").values_list("viewed_by", "subject_kind", "subject", "page")
+    assert list(views) == [("officer", "", jane, "erasures"), ("officer", "user", jane, "erasure")]
 
 
 # --- What a tombstone refuses ----------------------------------------------------------------------
