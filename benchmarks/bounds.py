@@ -1,8 +1,8 @@
 """What the largest bodies cost: `python -m benchmarks.bounds`.
 
 Sends bodies of just under `OTLP_MAX_BODY_BYTES` (64 MiB) to fresh instances, JSON and protobuf, plain and
-gzip, one at a time and six at once, and prints the most memory that a web process has ever held; then a gzip bomb
-(100 MiB in 100 kB), and prints how fast it is refused.
+gzip, one at a time and six at once, and prints the most memory that a web process has held; then a gzip
+bomb (100 MiB in 100 kB), and prints how fast it is refused.
 """
 
 import gzip

@@ -32,14 +32,17 @@ COPY_OUT = "COPY (SELECT * FROM {table} ORDER BY received_at) TO STDOUT WITH (FO
 COPIES = 3
 ENCODINGS = {"JSON": JsonBodies, "protobuf": ProtobufBodies}
 GRANT = f"""
+from datetime import timedelta
+from django.utils import timezone
 from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision, register_organization
 register_organization(pseudonym=pseudonym("organization", {ORGANIZATION!r}), deployment_type="cloud")
 names = [("organization", {ORGANIZATION!r})] + [("user", {user("%d")!r} % n) for n in range({USERS})]
+since = timezone.now() - timedelta(days=1)  # what the first requests tell of is some seconds old
 for kind, raw in names:
     record_decision(kind=SubjectKind(kind), subject=pseudonym(kind, raw), state=State.GRANTED,
-                    actor="benchmark", method=Method.COMMAND)
+                    actor="benchmark", method=Method.COMMAND, effective_at=since)
 import json
 from django.db import connections
 parameters = connections["analytics"].get_connection_params()

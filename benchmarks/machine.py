@@ -22,8 +22,12 @@ class Instance:
             for name, value in os.environ.items()
             if name not in {"DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "DEBUG"}
         } | {"CANDID_DATA_DIR": str(data_dir)}
-        self.port, otlp, grpc = free_ports(3)
-        arguments = ["up", "--port", str(self.port), "--otlp-port", str(otlp), "--grpc-port", str(grpc)]
+        self.port, self.otlp_port, self.grpc_port = free_ports(3)
+        self.start()
+
+    def start(self):
+        ports = {"--port": self.port, "--otlp-port": self.otlp_port, "--grpc-port": self.grpc_port}
+        arguments = ["up", *(str(part) for pair in ports.items() for part in pair)]
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
