@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import redis
 from django.db import OperationalError, connections
@@ -18,6 +19,12 @@ APPEND_ONLY = ("consent_decision", "consent_decisionhead", "consent_policyversio
 ALWAYS_THE_SAME = {"django_content_type", "auth_permission"}
 COMMITTING_FIXTURES = {"transactional_db", "live_server"}
 DATABASE_FIXTURES = COMMITTING_FIXTURES | {"db", "admin_client", "admin_user"}
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile(
+    "candid", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("candid")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
