@@ -13,6 +13,7 @@ import time
 
 from analytics import store
 from benchmarks.bodies import JsonBodies, ProtobufBodies
+from consent import gate
 from consent.models import Key
 from ingest import receive
 from ingest.identity import Identities
@@ -108,6 +109,7 @@ def instrument(watch, encoding):
         ("identify", Identities, "row_id", wall),
         ("identify", Identities, "subjects", wall),
         ("gate", store, "_locked", cpu),
+        ("gate", gate, "permissions", cpu),
         ("gate", store, "_admitted", cpu),
         ("write", store, "_copy", cpu),
         ("write", store, "_insert", cpu),
