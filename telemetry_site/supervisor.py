@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 GRACE = 10  # seconds from the signal to SIGKILL
+HEAD_START = 3  # seconds of these in which only those that came last are told to stop
 RESTARTS = 5  # within RESTART_WINDOW; one more ends everything
 RESTART_WINDOW = 60  # seconds
 READY_LIMIT = 180  # seconds
@@ -55,6 +56,7 @@ class Program:
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)  # beside our own
+    waits: bool = False  # started when the others answer, and told to stop before them
     restarts: list[float] = field(default_factory=list)  # monotonic seconds
     process: subprocess.Popen[bytes] | None = None
     reader: threading.Thread | None = None
@@ -106,7 +108,8 @@ class Supervisor:
         started_at = watched_at = time.monotonic()
         is_ready = False
         for program in self._programs:
-            self._start(program)
+            if not program.waits:
+                self._start(program)
         while not self._failed and not self._wake.wait(0.1):
             now = time.monotonic()
             for program in self._programs:
@@ -116,6 +119,9 @@ class Supervisor:
                 continue
             if not is_ready:
                 is_ready = not (missing := self._missing())
+                for program in self._programs:
+                    if program.name == missing and not program.process:
+                        self._start_the_rest()
                 if is_ready:
                     self._announce()
                 elif now - started_at > READY_LIMIT:
@@ -123,6 +129,11 @@ class Supervisor:
             elif now - watched_at > WATCH_EVERY:
                 self._watch()
                 watched_at = time.monotonic()
+
+    def _start_the_rest(self) -> None:
+        for program in self._programs:
+            if not program.process:
+                self._start(program)
 
     def _start(self, program: Program) -> None:
         # The program keeps the pipe's other end, too: when this process is killed, what the program says
@@ -173,19 +184,26 @@ class Supervisor:
         self._output.line("up", f"{sentence}; stopping.")
 
     def _stop_all(self) -> None:
-        """SIGTERM to each leader; SIGKILL to every group at the end, or after GRACE, or a second signal."""
+        """SIGTERM to each leader, those that came last first; at the end, or after GRACE, SIGKILL.
+
+        A second signal ends the waiting.
+        """
         if self._signals:
             self._output.line("up", "stopping")
         signals, until = self._signals, time.monotonic() + GRACE
-        for program in self._programs:
-            if program.process and program.process.poll() is None:
-                program.process.terminate()
-        while any(program.process and program.process.poll() is None for program in self._programs):
-            if time.monotonic() > until or self._signals > signals:
-                break
-            time.sleep(0.02)
+        for waits, by in ((True, time.monotonic() + HEAD_START), (False, until)):
+            for program in self._running():
+                if program.waits is waits:
+                    program.process.terminate()  # type: ignore[union-attr]
+            while any(program.waits >= waits for program in self._running()):
+                if time.monotonic() > by or self._signals > signals:
+                    break
+                time.sleep(0.02)
         for program in self._programs:
             self._kill_rest(program)
+
+    def _running(self) -> list[Program]:
+        return [program for program in self._programs if program.process and program.process.poll() is None]
 
     def _kill_rest(self, program: Program) -> None:
         """End what is left of a program's group, so that nothing of it keeps a port."""

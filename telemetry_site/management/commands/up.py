@@ -161,8 +161,11 @@ def supervise(
         Program("web", granian("telemetry_site.rsgi:application", options, options["port"])),
         Program("otlp", granian("telemetry_site.rsgi_otlp:application", options, options["otlp_port"])),
         *(Program("grpc", serve_grpc(options)) for _ in range(grpc_processes(options))),
-        Program("worker", celery("worker", f"--hostname={node}", *WORKER_OPTIONS), CELERY_ENVIRONMENT),
-        Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT),
+        # What receives is up first and down last: senders give up after some seconds without it.
+        Program(
+            "worker", celery("worker", f"--hostname={node}", *WORKER_OPTIONS), CELERY_ENVIRONMENT, waits=True
+        ),
+        Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT, waits=True),
     ]
     open_files()
     with metrics.directory(settings.DATA_DIR) as figures:
