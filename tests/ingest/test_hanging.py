@@ -21,17 +21,17 @@ def test_a_database_that_hangs_is_503_and_nothing_is_stored_twice(
     grant(user="u1")
     body = traces(span(1, attributes={"feature.name": "timer", "user.id": "u1"}))
     assert post(client, "/v1/traces", body, text).json() == {}
-    monkeypatch.setattr(wire, "PATIENCE", 0.3)
     backend = connections[alias].connection.info.backend_pid
     os.kill(backend, signal.SIGSTOP)
     try:
-        answer = post(
-            client, "/v1/traces", traces(span(2, attributes={"feature.name": "x", "user.id": "u1"})), text
-        )
+        with monkeypatch.context() as patch:
+            patch.setattr(wire, "PATIENCE", 0.3)
+            answer = post(
+                client, "/v1/traces", traces(span(2, attributes={"feature.name": "x", "user.id": "u1"})), text
+            )
         assert (answer.status_code, answer["Retry-After"]) == (503, "2")
     finally:
         os.kill(backend, signal.SIGCONT)
         os.kill(backend, signal.SIGTERM)  # it would find nobody there, some time
-    monkeypatch.undo()
     assert post(client, "/v1/traces", body, text).status_code == 200  # over a new connection
     assert FeatureUsage.objects.count() == 1
