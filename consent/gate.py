@@ -16,7 +16,7 @@ from django.utils.dateparse import parse_datetime
 
 from consent.models import State
 from consent.policy import Period, Profile, Switches, Tier, profile_of, state_at, tier
-from consent.wire import TEXT_ARRAY, Statement, ask, moment, text_array
+from consent.wire import Statement, ask, moment, text_array
 
 # Everything the policy asks about the subjects of one request, in one round trip.
 SUBJECTS = Statement(
@@ -30,8 +30,8 @@ UNION ALL
 SELECT 'registered', pseudonym, NULL, notice_since, NULL, deployment_type, is_internal
   FROM consent_organization WHERE pseudonym = ANY($2)
 """,
-    TEXT_ARRAY,
-    TEXT_ARRAY,
+    "text[]",
+    "text[]",
 )
 
 Window = tuple[datetime, datetime | None]

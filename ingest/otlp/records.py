@@ -55,8 +55,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four
 class Batch(NamedTuple):
     """A decoded request: its records, and how many could not be read.
 
-    The records are made when they are asked for, once: what becomes of one can so be finished while it is
-    in the processor's cache, and a large request never lies in memory as records. May raise `DecodeError`.
+    The records are made when they are asked for, once, so that a large request never lies in memory as
+    records. Asking may raise `DecodeError`.
     """
 
     records: Iterator[Record]
