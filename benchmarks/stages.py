@@ -135,7 +135,8 @@ def lazily(watch, batch):
             while True:
                 yield following()
 
-    return batch._replace(records=records())
+    batch.records = records()
+    return batch
 
 
 @functools.cache
