@@ -1,6 +1,8 @@
 # Every command of a developer's day. On a fresh machine each needs only Python 3.11 or newer, with venv.
 
-PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do command -v $$name && break; done)
+# The distribution's own Python first: it is built with profile-guided optimization, which a pyenv's seldom is.
+PYTHON ?= $(shell for name in /usr/bin/python3.1[1-4] python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$name -c 'import ensurepip' 2>/dev/null && command -v $$name && break; done || command -v python3)
 PY := .venv/bin/python
 INSTALLED := .venv/installed
 ARGS ?=

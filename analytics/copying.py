@@ -38,7 +38,7 @@ def encode_rows(columns: Sequence[tuple[str, Iterable[Any]]]) -> bytes:
 
 def encode_array(kind: str, values: Iterable[Any]) -> bytes:
     """A column as an array of this type."""
-    return wire.array(OIDS[kind], list(ENCODERS[kind](values)))
+    return wire.array(kind, list(ENCODERS[kind](values)))
 
 
 class _Texts(dict[str | None, bytes]):
@@ -96,13 +96,4 @@ ENCODERS: dict[str, Encode] = {
     "int4": _integers,
     "float8": _doubles,
     "jsonb": _objects,
-}
-OIDS = {
-    "text": wire.TEXT,
-    "uuid": wire.UUID,
-    "timestamptz": wire.TIMESTAMPTZ,
-    "bool": wire.BOOL,
-    "int4": wire.INT4,
-    "float8": wire.FLOAT8,
-    "jsonb": wire.JSONB,
 }

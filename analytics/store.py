@@ -20,7 +20,7 @@ from django.db import connections
 from django.utils import timezone
 
 from analytics import partitions
-from analytics.copying import OIDS, encode_array, encode_rows
+from analytics.copying import encode_array, encode_rows
 from consent import barrier, gate, wire
 from consent.wire import Silent, Statement
 
@@ -110,7 +110,7 @@ def _insert_statement(table: Table) -> Statement:
         f"FROM unnest({arrays}) AS row ({names}) ON CONFLICT DO NOTHING RETURNING 1) "
         "SELECT count(*) FROM inserted"
     )
-    return Statement(sql, *(wire.ARRAY_OF[OIDS[kind]] for _, kind in columns))
+    return Statement(sql, *(f"{kind}[]" for _, kind in columns))
 
 
 def _copy_statement(table: Table) -> str:
@@ -179,7 +179,7 @@ def store(
         try:
             return _store_once(rows, base_events, finish, registry, copies=copies)
         except (psycopg.Error, DjangoDatabaseError) as error:
-            wire.close_broken("analytics", "default")
+            wire.close_broken(error, "analytics", "default")
             state = sqlstate(error)
             if isinstance(error, Silent):
                 raise StoreUnavailable("a database has not answered in time") from error

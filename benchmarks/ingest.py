@@ -13,7 +13,6 @@ import platform
 import socket
 import statistics
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -100,11 +99,8 @@ def machine():
         if line.startswith("model name")
     ]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    optimized = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return (
-        f"{len(names)} × {names[0]}, {memory:.0f} GiB, Python {platform.python_version()} "
-        f"({'with' if optimized else 'without'} profile-guided optimization)"
-    )
+    python = f"Python {platform.python_version()} ({sys._base_executable})"
+    return f"{len(names)} × {names[0]}, {memory:.0f} GiB, {python}"
 
 
 def measure(instance, options, console):

@@ -137,7 +137,8 @@ def lazily(watch, batch):
             while True:
                 yield following()
 
-    return batch._replace(records=records())
+    batch.records = records()
+    return batch
 
 
 @functools.cache

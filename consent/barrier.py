@@ -11,15 +11,15 @@ from collections.abc import Iterable
 from django.db import Error, connections, transaction
 
 from consent.pseudonyms import ANONYMOUS
-from consent.wire import INT4, INT4_ARRAY, Question, Statement, int_array, integer
+from consent.wire import Question, Statement, int_array, integer
 
 BUCKETS = 64
 LOCK_SPACE = 0x0CA4D1D  # the first of the two integers of our advisory locks
 WAIT = "5s"
 
 # Ascending, in one statement: two requests never wait for each other in a circle.
-LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%s, bucket) FROM unnest(%s::int[]) AS bucket"
-TAKE_SHARED = Statement(LOCK_SHARED.replace("%s", "$1", 1).replace("%s", "$2"), INT4, INT4_ARRAY)
+_SHARED = "SELECT pg_advisory_xact_lock_shared({}, bucket) FROM unnest({}::int[]) AS bucket"
+LOCK_SHARED, TAKE_SHARED = _SHARED.format("%s", "%s"), Statement(_SHARED.format("$1", "$2"), "int4", "int4[]")
 
 
 class BarrierNotReached(Exception):
@@ -37,7 +37,7 @@ def buckets(pseudonyms: Iterable[str]) -> list[int]:
 
 
 def lock_shared(pseudonyms: Iterable[str]) -> Question:
-    """The statement that takes these subjects' locks, until its transaction ends."""
+    """The question that takes these subjects' locks, until its transaction ends (see `wire.ask`)."""
     return TAKE_SHARED, (integer(LOCK_SPACE), int_array(buckets(pseudonyms)))
 
 

@@ -26,7 +26,7 @@ from consent.policy import (
     tier,
 )
 from consent.pseudonyms import ANONYMOUS
-from consent.wire import TEXT_ARRAY, Statement, ask, moment, text_array
+from consent.wire import Statement, ask, moment, text_array
 
 # Everything the policy asks about the subjects of one request, in one round trip.
 SUBJECTS = Statement(
@@ -45,8 +45,8 @@ SELECT 'tombstone', subject, NULL, until, NULL, NULL, false
 UNION ALL
 SELECT 'in_force', registry_digest, NULL, material_since, NULL, NULL, false FROM consent_inforce
 """,
-    TEXT_ARRAY,
-    TEXT_ARRAY,
+    "text[]",
+    "text[]",
 )
 
 Window = tuple[datetime, datetime | None]

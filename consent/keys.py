@@ -18,14 +18,14 @@ from django.db import connections
 from django.utils import timezone
 
 from consent.models import Key, Scope
-from consent.wire import TEXT, Statement, ask, close_broken
+from consent.wire import Statement, ask, close_broken
 
 PREFIX = "cnd_"
 PUBLISHABLE_PREFIX = "cnd_pub_"
 COLUMNS = [field.attname for field in Key._meta.concrete_fields]
 USABLE = "FROM consent_key WHERE digest = {} AND revoked_at IS NULL"
 FIND = f"SELECT xmin::text::bytea, {', '.join(COLUMNS)} {USABLE.format('%s')}"
-VERSION = Statement(f"SELECT xmin::text::bytea {USABLE.format('$1')}", TEXT)
+VERSION = Statement(f"SELECT xmin::text::bytea {USABLE.format('$1')}", "text")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ORIGIN_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+")
 MAX_KEY_CHARACTERS = 200
@@ -130,8 +130,8 @@ def _find(digest: str) -> Key | None:
         default.ensure_connection()
         try:
             (found,) = ask(default.connection, (VERSION, (digest.encode(),)))
-        except psycopg.Error:
-            close_broken("default")
+        except psycopg.Error as error:
+            close_broken(error, "default")
             raise
         if not found.ntuples:
             return None

@@ -18,24 +18,29 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 PATIENCE = 9.0  # seconds for an answer; OpenTelemetry's SDKs wait for 10
-COPY_PATIENCE = 60.0  # seconds for one COPY, which may be of a million rows
-PIECE = 1 << 20  # bytes handed to libpq at once
+MIB = 1 << 20  # what is handed to libpq at once; for each MiB of a COPY there is one second more
 BINARY: Final = 1
 
-BOOL, INT8, INT4, TEXT, FLOAT8, TIMESTAMPTZ, UUID, JSONB = 16, 20, 23, 25, 701, 1184, 2950, 3802
-INT4_ARRAY, TEXT_ARRAY = 1007, 1009
-ARRAY_OF = {
-    BOOL: 1000,
-    INT4: INT4_ARRAY,
-    TEXT: TEXT_ARRAY,
-    FLOAT8: 1022,
-    TIMESTAMPTZ: 1185,
-    UUID: 2951,
-    JSONB: 3807,
+# PostgreSQL's numbers (OIDs) for the types that we send (its pg_type.dat).
+OIDS = {
+    "bool": 16,
+    "int4": 23,
+    "text": 25,
+    "float8": 701,
+    "timestamptz": 1184,
+    "uuid": 2950,
+    "jsonb": 3802,
+    "bool[]": 1000,
+    "int4[]": 1007,
+    "text[]": 1009,
+    "float8[]": 1022,
+    "timestamptz[]": 1185,
+    "uuid[]": 2951,
+    "jsonb[]": 3807,
 }
 
 # What a connection or a pooler has forgotten, or never knew: prepare again.
@@ -46,12 +51,12 @@ _LENGTH = struct.Struct("!i")
 
 
 class Statement:
-    """SQL with `$1`, `$2` and the types (OIDs) of these."""
+    """SQL with `$1`, `$2` and the types of these, as `OIDS` names them."""
 
     __slots__ = ("name", "sql", "types")
 
-    def __init__(self, sql: str, *types: int) -> None:
-        self.sql, self.types = sql.encode(), types
+    def __init__(self, sql: str, *types: str) -> None:
+        self.sql, self.types = sql.encode(), [OIDS[name] for name in types]
         self.name = b"candid_" + hashlib.sha256(self.sql).hexdigest()[:16].encode()
 
 
@@ -89,7 +94,8 @@ def bounds(connection: psycopg.Connection[Any]) -> Bounds:
 def ask(connection: psycopg.Connection[Any], *questions: Question) -> list[PGresult]:
     """Send all of them in one packet and return their results, binary.
 
-    After one that fails none is carried out. Raises `psycopg.Error`.
+    After one that fails none is carried out. Begins no transaction by itself, not even in Django's `atomic`,
+    where psycopg would with a cursor's first statement. Raises `psycopg.Error`.
     """
     try:
         return _ask(connection, questions)
@@ -139,7 +145,7 @@ def _ask(connection: psycopg.Connection[Any], questions: Sequence[Question]) -> 
 def _until_sync(conversation: "_Conversation") -> list[PGresult]:
     """The results of a pipeline, those of statements that were left out after an error among them."""
     results: list[PGresult] = []
-    while (result := conversation.result()) is None or result.status != ExecStatus.PIPELINE_SYNC:
+    while (result := conversation.result(may_end=False)) is None or result.status != ExecStatus.PIPELINE_SYNC:
         if result is not None:
             results.append(result)
     return results
@@ -152,7 +158,8 @@ def copy_in(
     pgconn = connection.pgconn
     try:
         pgconn.send_query(b"; ".join([*(sql.encode() for sql, _ in copies), last.sql]))
-        conversation = _Conversation(connection, COPY_PATIENCE)
+        size = sum(len(content) for _, content in copies)
+        conversation = _Conversation(connection, PATIENCE + size / MIB)
         conversation.flush()
         failed: PGresult | None = None
         waiting = iter(copies)
@@ -191,11 +198,14 @@ def answers(connection: psycopg.Connection[Any]) -> bool:
     return True
 
 
-def close_broken(*aliases: str) -> None:
+def close_broken(error: BaseException, *aliases: str) -> None:
     """After an error: close those of Django's connections that cannot go on; the next use opens another."""
     for alias in aliases:
         wrapper = connections[alias]
-        if wrapper.connection is not None and not wrapper.in_atomic_block and not answers(wrapper.connection):
+        if wrapper.connection is None or wrapper.in_atomic_block:
+            continue
+        # Who has waited for one server in vain does not ask another whether it still answers.
+        if wrapper.connection.closed or not (isinstance(error, Silent) or answers(wrapper.connection)):
             wrapper.close()
 
 
@@ -214,17 +224,21 @@ class _Conversation:
             if self._wait(select.POLLIN | select.POLLOUT) & select.POLLIN:
                 pgconn.consume_input()  # else both sides may wait for the other to read
 
-    def result(self) -> PGresult | None:
+    def result(self, *, may_end: bool = True) -> PGresult | None:
+        """The next one, None after the last of a statement. A connection that is lost has no next one."""
         pgconn = self._pgconn
         while pgconn.is_busy():
             self._wait(select.POLLIN)
             pgconn.consume_input()
-        return pgconn.get_result()
+        found = pgconn.get_result()
+        if found is None and not may_end and pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection was lost")
+        return found
 
     def send_copy(self, content: bytes) -> None:
         view = memoryview(content)
-        for at in range(0, len(view), PIECE):
-            self._pgconn.put_copy_data(view[at : at + PIECE])
+        for at in range(0, len(view), MIB):
+            self._pgconn.put_copy_data(view[at : at + MIB])
             self.flush()
         self._pgconn.put_copy_end()
         self.flush()
@@ -244,12 +258,12 @@ class _Conversation:
 def text_array(texts: Iterable[str]) -> bytes:
     """A text[] of ASCII or other text."""
     encoded = [text.encode() for text in texts]
-    return array(TEXT, [_LENGTH.pack(len(text)) + text for text in encoded])
+    return array("text", [_LENGTH.pack(len(text)) + text for text in encoded])
 
 
 def int_array(numbers: Iterable[int]) -> bytes:
     """An int4[]."""
-    return array(INT4, [b"\0\0\0\4" + _LENGTH.pack(number) for number in numbers])
+    return array("int4", [b"\0\0\0\4" + _LENGTH.pack(number) for number in numbers])
 
 
 def integer(number: int) -> bytes:
@@ -262,8 +276,8 @@ def moment(content: bytes) -> datetime:
     return _EPOCH + timedelta(microseconds=int.from_bytes(content, signed=True))
 
 
-def array(kind: int, fields: Sequence[bytes]) -> bytes:
+def array(kind: str, fields: Sequence[bytes]) -> bytes:
     """An array of one dimension; each field is its content behind its length, as in a COPY."""
     if not fields:
-        return _ARRAY.pack(0, 0, kind, 0, 0)[:12]
-    return _ARRAY.pack(1, 0, kind, len(fields), 1) + b"".join(fields)
+        return _ARRAY.pack(0, 0, OIDS[kind], 0, 0)[:12]
+    return _ARRAY.pack(1, 0, OIDS[kind], len(fields), 1) + b"".join(fields)

@@ -3,7 +3,7 @@
 Figures of the whole instance: each process writes its own to files in `PROMETHEUS_MULTIPROC_DIR`
 (`manage.py up` makes it, before any process begins), and whoever is asked adds them up. The files
 of a process that has ended still count, so a total never goes back; only what it had under way is
-forgotten. Counting one request costs about 10 µs (`benchmarks.counting`).
+forgotten. Counting one request costs about 10 µs.
 """
 
 import os

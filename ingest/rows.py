@@ -127,7 +127,7 @@ class RowMaker:
         return {**kept, "deployment_type": claimed} if claimed else kept
 
 
-_new_row = partial(tuple.__new__, Row)  # half the cost of `Row(…)`, which wraps the same
+_new_row = partial(tuple.__new__, Row)  # what `Row(…)` wraps, a third cheaper
 
 
 def _names(record: Record, meaning: Meaning, subjects: Subjects) -> tuple[Any, ...]:

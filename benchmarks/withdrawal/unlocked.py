@@ -10,10 +10,10 @@ import sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telemetry_site.settings")
 
 from consent import barrier
-from consent.wire import INT4, INT4_ARRAY, Statement
+from consent.wire import Statement
 
 # The same question to the same database, at the same place, that takes no lock.
-barrier.TAKE_SHARED = Statement("SELECT $1 + bucket FROM unnest($2) AS bucket", INT4, INT4_ARRAY)
+barrier.TAKE_SHARED = Statement("SELECT $1 + bucket FROM unnest($2) AS bucket", "int4", "int4[]")
 
 if __name__ == "__main__":
     from django.core.management import execute_from_command_line

@@ -7,14 +7,20 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from ingest.otlp import slices
-from ingest.otlp.records import MAX_DEPTH, Batch, DecodeError, Record, Resource, bound_records
+from ingest.otlp.records import (
+    MAX_DEPTH,
+    Batch,
+    DecodeError,
+    Record,
+    Resource,
+    SharedAttributes,
+    bound_records,
+)
 from ingest.otlp.undecoded import LogRecord, LogsData, Span, TracesData
 from ingest.otlp.undecoded import Resource as ResourceMessage
 from ingest.otlp.undecoded import Scope as ScopeMessage
 
 MAX_WHOLE = 256 * 1024  # bytes; a larger body is parsed record by record
-MAX_SHARED = 256  # bytes of an attribute that is worth remembering
-MAX_KNOWN = 100_000  # attributes of a request
 
 
 def decode_traces(body: bytes) -> Batch:
@@ -42,7 +48,7 @@ def decode_logs(body: bytes) -> Batch:
 
 
 def _spans(request: Any) -> Iterator[Record]:
-    attribute = _Attributes().__getitem__
+    attribute = SharedAttributes(_attribute).__getitem__
     for group in request.resource_spans:
         resource = Resource(attributes_from(group.resource.attributes))
         for scope_spans in group.scope_spans:
@@ -52,7 +58,7 @@ def _spans(request: Any) -> Iterator[Record]:
 
 
 def _log_records(request: Any) -> Iterator[Record]:
-    attribute = _Attributes().__getitem__
+    attribute = SharedAttributes(_attribute).__getitem__
     for group in request.resource_logs:
         resource = Resource(attributes_from(group.resource.attributes))
         for scope_logs in group.scope_logs:
@@ -65,7 +71,7 @@ def _one_by_one(
     body: bytes, parse: Callable[[bytes], Any], convert: Callable[..., Record]
 ) -> Iterator[Record]:
     """The records of a large body, one in memory at a time."""
-    attribute = _Attributes().__getitem__
+    attribute = SharedAttributes(_attribute).__getitem__
     try:
         for sent_resource, scopes in slices.groups(body):
             message = ResourceMessage.FromString(sent_resource)
@@ -116,17 +122,11 @@ def _log_record(
     )
 
 
-class _Attributes(dict[bytes, tuple[str, Any]]):
-    """The attributes of a request's records, each as (key, value), by their encoded form."""
-
-    def __missing__(self, encoded: bytes) -> tuple[str, Any]:
-        try:
-            found = attribute_from(KeyValue.FromString(encoded))
-        except ProtobufDecodeError:
-            raise DecodeError("an attribute is not a KeyValue in protobuf") from None
-        if len(encoded) <= MAX_SHARED and len(self) < MAX_KNOWN:
-            self[encoded] = found
-        return found
+def _attribute(encoded: bytes) -> tuple[str, Any]:
+    try:
+        return attribute_from(KeyValue.FromString(encoded))
+    except ProtobufDecodeError:
+        raise DecodeError("an attribute is not a KeyValue in protobuf") from None
 
 
 def attributes_from(pairs: Iterable[KeyValue]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A record is one span or one log record. Ids are lower-case hex, '' when absent o
 all zeros or a wrong length). Times are nanoseconds since 1970, 0 when absent. Values are Python's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +15,8 @@ INT64 = range(-(2**63), 2**63)
 # bytes and more, and 13 bytes for each JSON object: a body of 64 MiB of them stays below both bounds.
 MAX_RECORDS = 1_000_000
 MAX_JSON_OBJECTS = 5_000_000
+MAX_SHARED = 256  # bytes of an attribute that is worth remembering
+MAX_KNOWN = 100_000  # attributes of a request
 
 SERVER, CLIENT, PRODUCER = 2, 3, 4  # Span.SpanKind
 UNSPECIFIED, INTERNAL = 0, 1
@@ -52,15 +54,31 @@ class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four
     status: int  # of a span: 0 unset, 1 ok, 2 error
 
 
-class Batch(NamedTuple):
-    """A decoded request: its records, and how many could not be read.
+class Batch:
+    """A decoded request: its records, and how many could not be read, which is known when they are through.
 
-    The records are made when they are asked for, once: what becomes of one can so be finished while it is
-    in the processor's cache, and a large request never lies in memory as records. May raise `DecodeError`.
+    The records are made when they are asked for, once, so that a large request never lies in memory as
+    records. Asking may raise `DecodeError`.
     """
 
-    records: Iterator[Record]
-    malformed: int
+    __slots__ = ("malformed", "records")
+
+    def __init__(self, records: Iterator[Record], malformed: int = 0) -> None:
+        self.records, self.malformed = records, malformed
+
+
+class SharedAttributes(dict[bytes, tuple[str, Any]]):
+    """The attributes of a request's records, each as (key, value), by their encoded form: most come often."""
+
+    def __init__(self, read: Callable[[bytes], tuple[str, Any]]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, encoded: bytes) -> tuple[str, Any]:
+        found = self._read(encoded)
+        if len(encoded) <= MAX_SHARED and len(self) < MAX_KNOWN:
+            self[encoded] = found
+        return found
 
 
 def valid_id(text: str, digits: int) -> str:

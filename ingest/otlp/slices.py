@@ -11,7 +11,8 @@ from typing import NamedTuple
 from ingest.otlp.records import MAX_RECORDS, DecodeError, TooMany, bound_records
 
 MAX_GROUPS = 100_000  # resources and scopes of a request
-MAX_PIECE = 1024 * 1024  # bytes of one record, resource or scope
+FEW_FIELDS = 64 * 1024  # bytes; what is shorter needs no look
+MAX_FIELDS = 100_000  # of one record, resource or scope
 LENGTH_DELIMITED = 2
 FIXED_SIZES = {1: 8, 5: 4}  # wire type: bytes
 OUTER, SHARED, PART = 1, 1, 2  # field numbers, the same in every signal
@@ -30,7 +31,7 @@ def groups(body: bytes) -> Iterator[tuple[bytes, Iterator[tuple[bytes, Iterator[
     """Encoded resources, each with its encoded scopes, each with its encoded records.
 
     Raises `DecodeError`, and `TooMany` when there are more records than a request may hold, or one of the
-    pieces is larger than `MAX_PIECE`.
+    pieces has more fields than `MAX_FIELDS`.
     """
     found, total = [], 0
     for number, at in _fields(body, (0, len(body))):
@@ -51,8 +52,6 @@ def _group(body: bytes, within: Slice) -> Group:
     for number, at in _fields(body, within):
         if number == SHARED:  # sent twice, the two are one: so says protobuf
             shared += _piece(body, at)
-            if len(shared) > MAX_PIECE:
-                raise _too_long()
         elif number == PART:
             parts.append(at)
             if len(parts) > MAX_RECORDS:
@@ -61,13 +60,11 @@ def _group(body: bytes, within: Slice) -> Group:
 
 
 def _piece(body: bytes, at: Slice) -> bytes:
-    if at[1] - at[0] > MAX_PIECE:
-        raise _too_long()
+    if at[1] - at[0] > FEW_FIELDS:  # a long text is welcome, a million empty attributes are not
+        for number, _ in enumerate(_fields(body, at)):
+            if number == MAX_FIELDS:
+                raise TooMany(f"one record, resource or scope has more than {MAX_FIELDS} fields")
     return body[at[0] : at[1]]
-
-
-def _too_long() -> TooMany:
-    return TooMany(f"one record, resource or scope is longer than {MAX_PIECE} bytes")
 
 
 def _fields(body: bytes, within: Slice) -> Iterator[tuple[int, Slice]]:

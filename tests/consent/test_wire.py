@@ -12,24 +12,13 @@ from django.db import connections
 from pytest_django import Settings
 
 from consent import wire
-from consent.wire import (
-    INT4,
-    INT4_ARRAY,
-    TEXT,
-    TEXT_ARRAY,
-    Silent,
-    Statement,
-    ask,
-    int_array,
-    integer,
-    text_array,
-)
+from consent.wire import Silent, Statement, ask, int_array, integer, text_array
 
 pytestmark = pytest.mark.django_db
 
-ADD = Statement("SELECT $1 + sum(one) FROM unnest($2) AS one", INT4, INT4_ARRAY)
-JOIN = Statement("SELECT array_to_string($1, $2)", TEXT_ARRAY, TEXT)
-DIVIDE = Statement("SELECT 1 / $1", INT4)
+ADD = Statement("SELECT $1 + sum(one) FROM unnest($2) AS one", "int4", "int4[]")
+JOIN = Statement("SELECT array_to_string($1, $2)", "text[]", "text")
+DIVIDE = Statement("SELECT 1 / $1", "int4")
 
 
 @pytest.fixture
@@ -55,7 +44,7 @@ def numbers(connection: psycopg.Connection[Any]) -> list[int]:
     return [number for (number,) in connection.execute("SELECT number FROM kept ORDER BY 1")]
 
 
-INSERT = Statement("INSERT INTO kept VALUES ($1)", INT4)
+INSERT = Statement("INSERT INTO kept VALUES ($1)", "int4")
 
 
 @pytest.mark.usefixtures("prepared")

@@ -193,6 +193,30 @@ def test_one_record_of_wrong_types_is_refused_by_itself(wrong: dict[str, Any]) -
     assert ([int(record.span_id, 16) for record in batch.records], batch.malformed) == ([1, 3], 1)
 
 
+def test_an_odd_attribute_among_many_records_takes_its_own_only() -> None:
+    """The careful reader goes on where the fast one stopped: nothing is lost, nothing comes twice."""
+    body = traces(span(1, attributes={"a": "x"}), span(2, attributes={"a": "x"}), resource={"n": 1})
+    odd = {"key": "a", "value": {"stringValue": ["x"]}}
+    mended = {"key": "a", "value": {"stringValue": 5}}
+    more = traces(
+        span(3, attributes={"a": "y"}), span(4) | {"attributes": [odd]}, span(5) | {"attributes": [mended]}
+    )
+    body["resourceSpans"] += more["resourceSpans"] + traces(span(6, attributes={"a": "z"}))["resourceSpans"]
+    batch = decode(body)
+    found = [(int(record.span_id, 16), record.attributes.get("a")) for record in batch.records]
+    assert (found, batch.malformed) == ([(1, "x"), (2, "x"), (3, "y"), (5, "5"), (6, "z")], 1)
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [b'{"key":"\xff"}', b'{"key":"a" "value":{}}', b'{"key":01}', b'{"key":"a","value":' + b"[" * 50_000],
+)
+def test_what_is_no_json_in_a_late_attribute_refuses_the_whole(attribute: bytes) -> None:
+    body = json.dumps(traces(span(1), span(2) | {"attributes": [4711]})).encode().replace(b"4711", attribute)
+    with pytest.raises(DecodeError):
+        decode(body)
+
+
 def test_a_number_where_text_belongs_is_written_out() -> None:
     assert attribute({"stringValue": 12}) == "12"
     assert one(traces(span(name=12))).name == "12"

@@ -128,7 +128,7 @@ def test_mebibytes_of_nothing_are_refused_before_they_fill_the_memory(name: str)
     done = subprocess.run([sys.executable, "-c", READ], input=BOMBS[name], capture_output=True, check=True)
     *said, mebibytes = done.stdout.decode().split(" / ")
     assert len(said) == 3
-    assert all("send it in parts" in one or "is longer than" in one for one in said)
+    assert all("send it in parts" in one or "has more than" in one for one in said)
     assert int(mebibytes) < 250  # parsed whole it was a gigabyte
 
 
@@ -143,9 +143,12 @@ def test_log_records_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert at_once.records[0].body == "text"
 
 
-def test_a_piece_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_may_be_long_but_not_of_many_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protobuf, "MAX_WHOLE", 0)
     message = ExportTraceServiceRequest()
-    message.resource_spans.add().scope_spans.add().spans.add(name="x" * slices.MAX_PIECE)
-    with pytest.raises(TooMany, match=f"longer than {slices.MAX_PIECE} bytes"):
+    span = message.resource_spans.add().scope_spans.add().spans.add(name="x" * 3 * MIB)
+    assert len(whole(protobuf.decode_traces(message.SerializeToString())).records[0].name) == 3 * MIB
+    for number in range(slices.MAX_FIELDS + 1):
+        span.attributes.add(key=str(number))
+    with pytest.raises(TooMany, match=f"has more than {slices.MAX_FIELDS} fields"):
         whole(protobuf.decode_traces(message.SerializeToString()))
