@@ -6,29 +6,21 @@ away afterwards, so that a keep-alive client neither waits nor meets a broken pi
 """
 
 import asyncio
-import hashlib
-import time
-from collections import OrderedDict
 from typing import Any
 
 from django.conf import settings
 
-from consent.models import Key
 from ingest import body, cors
-from ingest.body import BodyRefused
+from ingest.body import LARGE, BodyRefused
 from ingest.budget import Budget, Share
 from ingest.exchange import Answer, Export, Headers, media_type_of, read_head
 from ingest.failures import Failure
 from ingest.http import admit, check_head, check_method, not_found, refuse, take, unpack
+from ingest.known import KnownKeys
 from ingest.pool import Pool
 from ingest.rsgi import HTTPProtocol, ProtocolClosed, Scope
 
-LARGE = (
-    4 * 1024 * 1024
-)  # bytes, inflated; larger bodies are decoded one at a time: that takes many times as much
 SMALL = 1024 * 1024  # bytes; a body declared no longer is read in one go, while there is much room
-KNOWN_FOR = 60.0  # seconds since a key was admitted
-MOST_KNOWN = 1000  # keys
 LINGER = 5.0  # seconds for which the body of a refused request is read away
 
 SIGNALS = {
@@ -78,8 +70,7 @@ class Front:
                 raw = await incoming.read(settings.OTLP_MAX_BODY_BYTES)
                 result = await self._pool.run(_admit_and_take, export, raw, share)
             else:
-                await self._pool.run(admit, export)
-                self._known.add(export)
+                self._known.add(export.shown, await self._pool.run(admit, export))
                 raw = await incoming.read(settings.OTLP_MAX_BODY_BYTES)
                 result = await self._pool.run(_take, export, raw, share)
             if isinstance(result, bytes):
@@ -92,7 +83,7 @@ class Front:
 
     def _is_promising(self, export: Export) -> bool:
         """Whether it will be admitted, as far as can be told here: then one trip to a thread will do."""
-        export.key = self._known.get(export)
+        export.key = self._known.get(export.shown)
         if export.key is None:
             return False
         try:
@@ -111,29 +102,6 @@ def _take(export: Export, raw: bytes, share: Share) -> Answer | bytes:
     """The answer; or the body inflated, when it is so large that it must wait for others of its kind."""
     content = unpack(export, raw, share.take)
     return content if len(content) > LARGE else take(export, content)
-
-
-class KnownKeys:
-    """Keys that were admitted a moment ago. Admits nobody: it only lets a body be read before its key is."""
-
-    def __init__(self) -> None:
-        self._keys: OrderedDict[bytes, tuple[Key, float]] = OrderedDict()
-
-    def get(self, export: Export) -> Key | None:
-        key, until = self._keys.get(_shown(export), (None, 0.0))
-        return key if until > time.monotonic() else None
-
-    def add(self, export: Export) -> None:
-        if export.key is not None:
-            self._keys[_shown(export)] = export.key, time.monotonic() + KNOWN_FOR
-            if len(self._keys) > MOST_KNOWN:
-                self._keys.popitem(last=False)
-
-
-def _shown(export: Export) -> bytes:
-    """What stands for the key that a request shows: a digest, so that no key is kept."""
-    text = "\0".join(export.shown.values())
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class Incoming:

@@ -26,13 +26,14 @@ from ingest.receive import receive
 COMPRESS_FROM = 256  # bytes; most answers are `{}`, which compression only makes longer
 
 
-def admit(export: Export) -> None:
+def admit(export: Export) -> Key:
     """Method, key, type, coding, declared length. Sets the key; raises what the request is refused for."""
     check_method(export)
-    export.key = authenticate(export.shown, "ingest")
-    traffic.note_use(export.key.pk)
-    rates.spend(export.key)
+    key = export.key = authenticate(export.shown, "ingest")
+    traffic.note_use(key.pk)
+    rates.spend(key)
     check_head(export)
+    return key
 
 
 def check_method(export: Export) -> None:
@@ -159,5 +160,5 @@ def _sent(answer: Answer) -> HttpResponse:
     response = HttpResponse(answer.body, status=answer.status)
     response._has_been_logged = True  # type: ignore[attr-defined]  # else Django logs a line for each; we count
     for name, value in answer.headers:
-        response[name] = value
+        response[name] = f"{response[name]}, {value}" if name in response and name == "Vary" else value
     return response

@@ -1,4 +1,7 @@
-"""A door in front of a database that a test closes and opens again: connections end, and none begins."""
+"""A door in front of a database that a test closes and opens again: connections end, and none begins.
+
+Or one that it freezes: connections stay, and nothing comes through any more.
+"""
 
 import contextlib
 import socket
@@ -15,6 +18,7 @@ class Relay:
         self._target = urlsplit(url)
         self._connections: set[socket.socket] = set()
         self._listener: socket.socket | None = None
+        self._flows = threading.Event()
         self.port = 0
         self.open()
         self.url = f"postgres://{self._target.username}@127.0.0.1:{self.port}{self._target.path}"
@@ -23,9 +27,17 @@ class Relay:
 
     def open(self) -> None:
         """Let connections begin."""
+        self._flows.set()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def freeze(self) -> None:
+        """Pass nothing on, as a network that drops packets does."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        self._flows.set()
 
     def close(self) -> None:
         """End every connection, and refuse new ones."""
@@ -57,6 +69,7 @@ class Relay:
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
+                self._flows.wait()
                 sink.sendall(piece)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
@@ -70,4 +83,5 @@ def relay(url: str) -> Iterator[Relay]:
     try:
         yield door
     finally:
+        door.thaw()
         door.close()

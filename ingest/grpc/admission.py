@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from ingest.body import LARGE
 from ingest.failures import Failure
 
 CALLS = 512  # at any stage
 ARRIVALS = 128  # messages that are being received
 ARRIVAL_LIMIT = 10.0  # seconds a message may take to arrive
 PATIENCE = 1.0  # seconds after which a slow message loses its place when all are taken
-LARGE = 4 * 1024 * 1024  # bytes; larger messages are decoded one at a time
 RETRY_AFTER = "1"  # seconds
 
 

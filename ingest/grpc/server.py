@@ -5,7 +5,6 @@ TLS is the proxy's business.
 """
 
 import asyncio
-import contextlib
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +12,12 @@ from typing import Any
 
 import grpc
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError, connections
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
+from consent.wire import answers
 from ingest import measures
+from ingest.connections import freshen
 from ingest.grpc.service import SERVICES, Exports
 
 logger = logging.getLogger(__name__)
@@ -116,10 +117,15 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
 
 
 def databases_answer() -> bool:
-    close_old_connections()
-    with contextlib.suppress(DatabaseError):
-        for alias in connections:
-            with connections[alias].cursor() as cursor:
-                cursor.execute("SELECT 1")
-        return True
-    return False
+    """Whether both do, within the patience of `consent.wire`."""
+    freshen()
+    for alias in connections:
+        wrapper = connections[alias]
+        try:
+            wrapper.ensure_connection()
+        except DatabaseError:
+            return False
+        if not answers(wrapper.connection):
+            wrapper.close()
+            return False
+    return True

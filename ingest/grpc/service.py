@@ -7,21 +7,22 @@ holds no thread.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import grpc
 from django.conf import settings
-from django.db import close_old_connections
 
 from consent.keys import authenticate
+from consent.models import Key
 from ingest import dryrun, measures, rates, traffic
 from ingest.body import BodyRefused, inflate
+from ingest.connections import freshen
 from ingest.exchange import DRY_RUN_HEADER
 from ingest.failures import CODES, LIMITS, Failure, failure_of
 from ingest.grpc.admission import Admission
+from ingest.known import KnownKeys
 from ingest.otlp import status
 from ingest.receive import receive
 
@@ -32,8 +33,6 @@ SERVICES = {
 }
 KEY_HEADERS = ("authorization", "x-api-key")
 SIGNAL_HEADERS = ("dnt", "sec-gpc")
-KEY_REMEMBERED = 60.0  # seconds for which a good key's messages are received before the key is looked up
-KEYS_REMEMBERED = 10_000
 GZIP = b"\x1f\x8b"  # how gzip begins, and no protobuf message ever
 GZIP_BITS, ZLIB_BITS = 31, 15  # zlib's words for the two
 STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -49,7 +48,7 @@ class Exports:
         self._pool = ThreadPoolExecutor(threads, "export")
         self._threads = asyncio.Semaphore(threads)
         self._admission = Admission(max_message=settings.OTLP_MAX_BODY_BYTES)
-        self._good_keys: dict[bytes, tuple[float, int]] = {}  # by digest: until when (loop time), key id
+        self._known = KnownKeys()
         self._storing: set[asyncio.Task[bytes]] = set()
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
@@ -96,15 +95,11 @@ class Exports:
         A key that was good a moment ago is let in unasked; it is looked up again before anything is
         stored, so that a revoked one stores nothing.
         """
-        digest = hashlib.sha256(repr(credentials).encode("utf-8", "surrogatepass")).digest()
-        now = asyncio.get_running_loop().time()
-        until, key_id = self._good_keys.get(digest, (0.0, 0))
-        if until < now:
-            key_id = (await self._in_thread(_authenticated, credentials)).pk
-            if len(self._good_keys) >= KEYS_REMEMBERED:
-                self._good_keys.clear()
-            self._good_keys[digest] = now + KEY_REMEMBERED, key_id
-        return key_id
+        key = self._known.get(credentials)
+        if key is None:
+            key = await self._in_thread(_authenticated, credentials)
+            self._known.add(credentials, key)
+        return key.pk
 
     async def _message(self, call: "Call") -> bytes:
         async with self._admission.arrival():
@@ -176,27 +171,21 @@ class Call:
                 measures.RATE_LIMITED.labels("grpc", reason).inc()
 
 
-def _authenticated(credentials: Mapping[str, str]) -> Any:
-    close_old_connections()
-    try:
-        return authenticate(credentials, "ingest")
-    finally:
-        close_old_connections()
+def _authenticated(credentials: Mapping[str, str]) -> Key:
+    freshen()
+    return authenticate(credentials, "ingest")
 
 
 def _answer(signal: str, credentials: Mapping[str, str], message: bytes, do_not_track: bool) -> bytes:
     """Store a message; the Export…ServiceResponse. In a thread of the pool."""
-    close_old_connections()
-    try:
-        key = authenticate(credentials, "ingest")
-        traffic.note_use(key.pk)
-        rates.spend(key)
-        answer = receive(
-            signal=signal, encoding=status.PROTOBUF, body=message, key=key, do_not_track=do_not_track
-        )
-        return status.response(signal, status.PROTOBUF, answer.rejected, answer.message)
-    finally:
-        close_old_connections()
+    freshen()
+    key = authenticate(credentials, "ingest")
+    traffic.note_use(key.pk)
+    rates.spend(key)
+    answer = receive(
+        signal=signal, encoding=status.PROTOBUF, body=message, key=key, do_not_track=do_not_track
+    )
+    return status.response(signal, status.PROTOBUF, answer.rejected, answer.message)
 
 
 def may_be_compressed(message: bytes) -> bool:

@@ -57,6 +57,10 @@ class KeyValueList(msgspec.Struct, gc=False):
 
 
 class ResourceMessage(msgspec.Struct):
+    attributes: list[msgspec.Raw] | None = None  # read by `SharedAttributes`: most come often
+
+
+class ReadResource(msgspec.Struct):
     attributes: list[KeyValue] | None = None
 
 
@@ -79,7 +83,9 @@ class SpanFields(msgspec.Struct, rename="camel", gc=False):
 
 
 class Span(SpanFields, gc=False):
-    attributes: list[msgspec.Raw] | None = None  # read by `SharedAttributes`: most come often
+    start_time_unix_nano: int | float | None = None  # text of digits is read as a number, by the decoder
+    end_time_unix_nano: int | float | None = None
+    attributes: list[msgspec.Raw] | None = None
 
 
 class ReadSpan(SpanFields, gc=False):
@@ -133,12 +139,12 @@ class LogsRequest(msgspec.Struct, rename="camel"):
 
 UINT64_MAX = 2**64 - 1
 INFINITY = float("inf")
-_TRACES = msgspec.json.Decoder(TracesRequest)
+_TRACES = msgspec.json.Decoder(TracesRequest, strict=False)
 _LOGS = msgspec.json.Decoder(LogsRequest)
 _ATTRIBUTE = msgspec.json.Decoder(KeyValue)
 _OBJECTIONS = (msgspec.MsgspecError, UnicodeDecodeError)  # of the fast reader
-_SPANS = lenient.Shape("resourceSpans", "scopeSpans", "spans", ResourceMessage, Scope, ReadSpan)
-_LOG_RECORDS = lenient.Shape("resourceLogs", "scopeLogs", "logRecords", ResourceMessage, Scope, ReadLogRecord)
+_SPANS = lenient.Shape("resourceSpans", "scopeSpans", "spans", ReadResource, Scope, ReadSpan)
+_LOG_RECORDS = lenient.Shape("resourceLogs", "scopeLogs", "logRecords", ReadResource, Scope, ReadLogRecord)
 _KIND_NAMES = {
     f"SPAN_KIND_{name}": number
     for number, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))
@@ -216,7 +222,7 @@ def _spans(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
     sent_trace_id: str | None = None
     trace_id = ""
     for resource_message, scopes in groups:
-        resource = Resource(attributes_from(resource_message.attributes if resource_message else None))
+        resource = Resource(attributes(resource_message.attributes) if resource_message else {})
         for scope_message, spans in scopes:
             scope = (scope_message.name or "") if scope_message else ""
             for span in _taken(spans):
@@ -242,7 +248,7 @@ def _spans(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
 def _log_records(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
     """Field for field: `LogRecord`."""
     for resource_message, scopes in groups:
-        resource = Resource(attributes_from(resource_message.attributes if resource_message else None))
+        resource = Resource(attributes(resource_message.attributes) if resource_message else {})
         for scope_message, logs in scopes:
             scope = (scope_message.name or "") if scope_message else ""
             for log in _taken(logs):
@@ -332,6 +338,8 @@ def _double(value: int | float | str) -> float | None:
 
 def _nanoseconds(value: Number) -> int:
     """fixed64. What is no number, or negative, is a time of 0: absent. What is too large stays too large."""
+    if type(value) is int and 0 < value <= UINT64_MAX:
+        return value
     if isinstance(value, str):
         if not (value.isascii() and value.isdecimal()) or len(value) > 40:
             return 0
@@ -345,6 +353,8 @@ def _nanoseconds(value: Number) -> int:
 
 def _enum(value: int | str | None) -> int:
     """An enum's number. Senders must not write its name; some do, and its meaning is plain."""
+    if type(value) is int:
+        return value
     if isinstance(value, str):
         digits = value.isascii() and value.isdecimal() and len(value) <= 10
         value = int(value) if digits else _KIND_NAMES.get(value)

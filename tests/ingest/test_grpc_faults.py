@@ -107,6 +107,31 @@ def send_for_ever(address: str, text: str, stop: threading.Event) -> tuple[int, 
     return acknowledged, codes
 
 
+@pytest.mark.parametrize("database", ["DATABASE_URL", "ANALYTICS_DATABASE_URL"])
+def test_a_database_that_hangs_is_unavailable_too_and_forgotten_once_it_is_back(
+    tmp_path: Path, database: str
+) -> None:
+    """It neither answers nor breaks off. Django would wait for it for ever, and so would every thread."""
+    grant(user="u1")
+    text, _ = a_key()
+    ready = service.SERVICES["traces"]
+    with (
+        relay(environment()[database]) as door,
+        receiver(tmp_path / "log", **{database: door.url}) as running,
+        running.channel() as channel,
+    ):
+        export(channel, features(5), text)
+        until(lambda: running.health(ready) == "SERVING", what="it is ready")
+        door.freeze()
+        body = features(5)
+        assert refusal(channel, body, text).code() is grpc.StatusCode.UNAVAILABLE
+        until(lambda: running.health(ready) == "NOT_SERVING", what="it is not ready")
+        door.thaw()
+        until(lambda: running.health(ready) == "SERVING", what="it is ready again")
+        export(channel, body, text)
+    assert FeatureUsage.objects.count() == 10
+
+
 def test_restarts_under_load_lose_nothing_that_was_acknowledged_and_store_nothing_twice(
     tmp_path: Path,
 ) -> None:
