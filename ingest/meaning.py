@@ -1,6 +1,6 @@
 """What a record says, apart from who says it and when: its table, its names, its metadata.
 
-A sender says a few things over and over. `Meanings` remembers what it made of each, for as long as
+A sender says a few things over and over. `Memory` keeps what was made of each, for as long as
 the route book it belongs to (seconds); who and when are never part of it. The remembered meaning is
 that of a record that calls nothing private. One whose private words are among its others is understood anew.
 """
@@ -102,16 +102,46 @@ class Shape:
         self.pick_with_path = _picker(list(matter))
 
 
+class Memory:
+    """What records came to mean under one registry and route book, by their shape.
+
+    It must not refer to the book: it is kept for as long as the book is, by a weak reference to that.
+    """
+
+    __slots__ = ("__weakref__", "paths", "registry", "remembered", "shapes")
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        # Raw paths differ with every record and rarely count: they are looked at only where they do.
+        self.paths = frozenset(name for name in _PATHS if not scrub.is_copied(name, registry))
+        self.shapes: dict[tuple[str, ...], Shape] = {}
+        self.remembered = 0
+
+    def make_room(self) -> None:
+        self.remembered += 1
+        if self.remembered > MAX_REMEMBERED:
+            self.shapes.clear()
+            self.remembered = 0
+
+
+_memories: WeakKeyDictionary[RouteBook, Memory] = WeakKeyDictionary()
+
+
+def memory(registry: Registry, routes: RouteBook) -> Memory:
+    """What is remembered under this registry and route book."""
+    known = _memories.get(routes)
+    if known is None or known.registry is not registry:
+        known = _memories[routes] = Memory(registry)
+    return known
+
+
 class Meanings:
-    """The meanings of records under one registry and route book."""
+    """The meanings of the records of one request, by what is remembered of its registry and route book."""
 
     def __init__(self, registry: Registry, routes: RouteBook) -> None:
         self.registry = registry
         self._routes = routes
-        # Raw paths differ with every record and rarely count: they are looked at only where they do.
-        self._paths = frozenset(name for name in _PATHS if not scrub.is_copied(name, registry))
-        self._shapes: dict[tuple[str, ...], Shape] = {}
-        self._remembered = 0
+        self._memory = memory(registry, routes)
 
     def context(self, attributes: dict[str, Any]) -> Context:
         """What a resource with these attributes gives to its records."""
@@ -129,7 +159,7 @@ class Meanings:
     def of(self, record: Record, context: Context) -> tuple[IdNames, Meaning]:
         """The names under which a record tells ids, and its meaning."""
         names = tuple(record.attributes)
-        shape = self._shapes.get(names) or self._shape(names)
+        shape = self._memory.shapes.get(names) or self._shape(names)
         meaning = self._recall(shape, shape.pick, record, context)
         if meaning.reads_path:
             meaning = self._recall(shape, shape.pick_with_path, record, context)
@@ -243,34 +273,17 @@ class Meanings:
         if known is None:
             known = self.understand(record, context)
             if _length(key) <= MAX_KEY:
-                self._make_room()
+                self._memory.make_room()
                 shape.known[key] = known
         return known
 
     def _shape(self, names: tuple[str, ...]) -> Shape:
         matter = [name for name in names if name in _READ or self.registry.find(name)]
-        shape = Shape(names, matter, self._paths)
+        shape = Shape(names, matter, self._memory.paths)
         if sum(map(len, names)) <= MAX_KEY:
-            self._make_room()
-            self._shapes[names] = shape
+            self._memory.make_room()
+            self._memory.shapes[names] = shape
         return shape
-
-    def _make_room(self) -> None:
-        self._remembered += 1
-        if self._remembered > MAX_REMEMBERED:
-            self._shapes.clear()
-            self._remembered = 0
-
-
-_meanings: WeakKeyDictionary[RouteBook, Meanings] = WeakKeyDictionary()
-
-
-def meanings(registry: Registry, routes: RouteBook) -> Meanings:
-    """What is remembered under this registry and route book."""
-    known = _meanings.get(routes)
-    if known is None or known.registry is not registry:
-        known = _meanings[routes] = Meanings(registry, routes)
-    return known
 
 
 def deployment_type(attributes: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from consent.pseudonyms import anonymous_user
 from consent.registry import Registry
 from ingest import scrub
 from ingest.identity import Identities, Refusal, Subjects
-from ingest.meaning import PAGE_PATHS, Context, Meaning, deployment_type, meanings, own_duration
+from ingest.meaning import PAGE_PATHS, Context, Meaning, Meanings, deployment_type, own_duration
 from ingest.names import RouteBook
 from ingest.otlp.records import Record, Resource
 
@@ -41,7 +41,7 @@ class RowMaker:
         self._organization = organization  # the key's own, '' when it is bound to none
         self._do_not_track = do_not_track
         self._registry = registry
-        self._meanings = meanings(registry, routes)
+        self._meanings = Meanings(registry, routes)
         self._identities = Identities(now)
         self._resource: Resource | None = None
         self._context: Context
