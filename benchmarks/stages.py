@@ -114,7 +114,7 @@ def instrument(watch, encoding):
     places = [
         ("rows", RowMaker, "map", cpu),
         ("route and scrub", Meanings, "of", wall),
-        ("identify", Identities, "timestamp", wall),
+        ("identify", Identities, "nanoseconds", wall),
         ("identify", Identities, "row_id", wall),
         ("identify", Identities, "subjects", wall),
         ("gate", store, "_locked", cpu),

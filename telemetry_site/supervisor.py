@@ -204,7 +204,7 @@ class Supervisor:
         for program in self._programs:
             self._kill_rest(program)
 
-    def _running(self, programs: list[Program]) -> list[Program]:
+    def _running(self, programs: Sequence[Program]) -> list[Program]:
         return [program for program in programs if program.process and program.process.poll() is None]
 
     def _kill_rest(self, program: Program) -> None:
