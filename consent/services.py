@@ -29,6 +29,10 @@ class DecisionRefused(Exception):
     """A decision that cannot stand, with the reason in words."""
 
 
+class HoldsAlready(Exception):
+    """A decision that would change nothing. Nothing was recorded, and the barrier was not waited for."""
+
+
 def record_decision(
     *,
     kind: SubjectKind,
@@ -39,6 +43,7 @@ def record_decision(
     reason: str = "",
     effective_at: datetime | None = None,
     policy_version: str = "",
+    only_a_change: bool = False,
 ) -> Decision:
     """Record what the subject (a pseudonym) decided, and make it hold before returning.
 
@@ -46,17 +51,20 @@ def record_decision(
     is already recorded, nor in the future. `policy_version` is the one that the subject was shown,
     where that is known; a grant given to one that is no longer enough is refused. Raises
     `DecisionRefused`, and `BarrierNotReached` when the decision is recorded but events in flight
-    could not be ruled out. A withdrawal asks for erasure too (`ON_WITHDRAWAL`).
+    could not be ruled out; with `only_a_change` also `HoldsAlready`. A withdrawal asks for erasure
+    too (`ON_WITHDRAWAL`).
     """
     if state not in DECIDABLE:
         raise DecisionRefused(f"'{state}' is nothing that anybody can decide")
     with transaction.atomic(using="default", durable=True):
         if state == State.GRANTED:
             policies.hold_still()  # a material change waits for this grant, or this grant for the change
-        version = _version_agreed_to(state, policy_version, effective_at)
         holder = _locked(kind, subject)
         now = timezone.now()
         current = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
+        if only_a_change and state == (current.state if current else State.UNSET):
+            raise HoldsAlready
+        version = _version_agreed_to(state, policy_version, effective_at)
         since = effective_at or (max(now, current.since) if current else now)
         if since > now and effective_at:
             raise DecisionRefused("a decision cannot take effect in the future")

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from consent import barrier, gate
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
-from consent.services import record_decision
+from consent.services import HoldsAlready, record_decision
 
 
 class Standing(NamedTuple):
@@ -49,14 +49,20 @@ def settle(
     What holds already is no second decision. But what is said again may follow a barrier that was not
     reached, so that is always waited for. Raises `BarrierNotReached` and `DecisionRefused`.
     """
-    period = _open_period(kind, subject)
-    if (period.state if period else State.UNSET) == state:
+    try:
+        record_decision(
+            kind=kind,
+            subject=subject,
+            state=state,
+            actor=actor,
+            method=method,
+            policy_version=policy_version,
+            only_a_change=True,
+        )
+    except HoldsAlready:
         if state != State.GRANTED:
             barrier.wait_for_ingest(subject)
         return False
-    record_decision(
-        kind=kind, subject=subject, state=state, actor=actor, method=method, policy_version=policy_version
-    )
     return True
 
 

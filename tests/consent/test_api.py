@@ -1,7 +1,9 @@
 """The consent API through the front door: what holds, what is recorded, who is refused."""
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,47 @@ def test_the_same_put_twice_is_one_decision(key: str, state: str) -> None:
     assert (first.pop("changed"), second.pop("changed")) == (True, False)
     assert first == second
     assert (Decision.objects.count(), ConsentPeriod.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("state", ["granted", "denied"])
+def test_the_same_put_twice_at_the_same_time_is_one_decision(key: str, state: str) -> None:
+    """Both had looked before either had written, and both wrote."""
+
+    def put(_: int) -> Any:
+        try:
+            return ask(key, "put", "/api/consent/user", {"state": state}, **BY_USER)
+        finally:
+            connections.close_all()
+
+    another = connections["default"].copy()
+    with another.cursor() as first, ThreadPoolExecutor(2) as pool:
+        first.execute("BEGIN")
+        first.execute(
+            "INSERT INTO consent_telemetryuser (pseudonym, state, is_demo, created_at, updated_at)"
+            " VALUES (%s, 'unset', false, now(), now())",
+            [USER],
+        )
+        answers = pool.map(put, range(2))
+        until_waiting(2)
+        first.execute("ROLLBACK")
+        changed = sorted(answer.json()["changed"] for answer in answers)
+        another.close()
+
+    assert changed == [False, True]
+    assert (Decision.objects.count(), ConsentPeriod.objects.count()) == (1, 1)
+
+
+def until_waiting(number: int) -> None:
+    """Until as many connections wait for a lock of the operational database."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    end = time.monotonic() + 10
+    with connections["default"].cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute(waiting, [connections["default"].settings_dict["NAME"]])
+            if cursor.fetchone() == (number,):
+                return
+            time.sleep(0.01)
+    raise AssertionError(f"{number} connections never waited for a lock")
 
 
 def test_a_user_is_asked_together_with_the_organization(key: str) -> None:
