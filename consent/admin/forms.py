@@ -55,10 +55,38 @@ class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         return cleaned
 
 
+ABOUT_ORGANIZATION = ("label", "deployment_type", "is_internal", "notice_since")
+
+
 class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """What decides which rule holds for an organization is changed with a reason only."""
+
+    RULING = ("deployment_type", "notice_since")
+    reason = forms.CharField(
+        required=False,
+        max_length=500,
+        widget=forms.TextInput({"class": "vTextField", "size": 60}),
+        help_text="Needed when the deployment type or the time of the notice changes: another rule may "
+        "hold from then on. Kept in the history, with who changed it. No names, no addresses.",
+    )
+
     class Meta:
         model = Organization
-        fields = ("label", "deployment_type", "is_internal", "notice_since")
+        fields = ABOUT_ORGANIZATION
+
+    def changes(self) -> dict[str, str]:
+        """What was and what is, by the names of the fields that were changed."""
+        return {
+            name: f"{self.initial.get(name) or 'none'} → {self.cleaned_data[name] or 'none'}"
+            for name in ABOUT_ORGANIZATION
+            if name in self.changed_data
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if set(self.RULING) & set(self.changed_data) and not cleaned.get("reason"):
+            self.add_error("reason", "Say why: another rule may hold for this organization from now on.")
+        return cleaned
 
 
 class NewOrganizationForm(OrganizationForm):
