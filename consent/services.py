@@ -57,15 +57,18 @@ def record_decision(
     if state not in DECIDABLE:
         raise DecisionRefused(f"'{state}' is nothing that anybody can decide")
     with transaction.atomic(using="default", durable=True):
-        if state == State.GRANTED:
-            policies.hold_still()  # a material change waits for this grant, or this grant for the change
+        if state != State.DENIED:
+            policies.hold_still()  # a material change waits for this decision, or this one for the change
         holder = _locked(kind, subject)
-        now = timezone.now()
-        current = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
+        in_force = policies.in_force()
+        current = _open_period(kind, subject, in_force.material_since)
         if only_a_change and state == (current.state if current else State.UNSET):
             raise HoldsAlready
-        version = _version_agreed_to(state, policy_version, effective_at)
-        since = effective_at or (max(now, current.since) if current else now)
+        version = _version_agreed_to(in_force, state, policy_version, effective_at)
+        now = timezone.now()
+        # Another machine's clock may have dated what came before ahead of ours.
+        before = (now, current and current.since, in_force.material_since)
+        since = effective_at or max(moment for moment in before if moment)
         if since > now and effective_at:
             raise DecisionRefused("a decision cannot take effect in the future")
         if current and since < current.since:
@@ -75,6 +78,8 @@ def record_decision(
             if current:
                 current.until = since
                 current.save(update_fields=["until"])
+            if state == State.DENIED:
+                _supersede(kind, subject)
             ConsentPeriod.objects.create(subject_kind=kind, subject=subject, state=state, since=since)
         holder.state = state
         holder.save(update_fields=["state", "updated_at"])
@@ -98,9 +103,26 @@ def record_decision(
     return decision
 
 
-def _version_agreed_to(state: State, shown: str, effective_at: datetime | None) -> str:
+def _supersede(kind: SubjectKind, subject: str) -> None:
+    """What was before a withdrawal is refused for good, so ingest need not read it."""
+    before = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, is_superseded=False)
+    before.update(is_superseded=True)
+
+
+def _open_period(kind: SubjectKind, subject: str, material_since: datetime | None) -> ConsentPeriod | None:
+    """What holds; a grant that the material change has overtaken is stale. Call with the subject locked."""
+    current = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
+    if current and material_since and policies.is_overtaken(current, material_since):
+        return policies.end_overtaken(current, material_since)
+    return current
+
+
+def _version_agreed_to(
+    current: policies.Current, state: State, shown: str, effective_at: datetime | None
+) -> str:
     """The policy version to put on record. Raises `DecisionRefused` for a grant that is stale already."""
-    current = policies.in_force()
+    if shown and not policies.exists(shown):
+        raise DecisionRefused("there is no such policy version as the one that was shown")
     if state == State.GRANTED and current.material_since:
         if shown and policies.is_before_material(shown):
             raise DecisionRefused(
@@ -112,8 +134,6 @@ def _version_agreed_to(state: State, shown: str, effective_at: datetime | None) 
                 f"this grant was given before policy version {current.policy_version} was published "
                 f"({current.material_since:%F %T} UTC): it must be given again"
             )
-    if shown and not policies.exists(shown):
-        raise DecisionRefused("there is no such policy version as the one that was shown")
     return shown or current.policy_version
 
 

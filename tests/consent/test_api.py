@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -148,19 +149,19 @@ def test_the_same_put_twice_at_the_same_time_is_one_decision(key: str, state: st
         finally:
             connections.close_all()
 
-    another = connections["default"].copy()
-    with another.cursor() as first, ThreadPoolExecutor(2) as pool:
-        first.execute("BEGIN")
-        first.execute(
+    with closing(connections["default"].copy()) as first, ThreadPoolExecutor(2) as pool:
+        first.cursor().execute("BEGIN")
+        first.cursor().execute(
             "INSERT INTO consent_telemetryuser (pseudonym, state, is_demo, created_at, updated_at)"
             " VALUES (%s, 'unset', false, now(), now())",
             [USER],
         )
-        answers = pool.map(put, range(2))
-        until_waiting(2)
-        first.execute("ROLLBACK")
+        try:
+            answers = pool.map(put, range(2))
+            until_waiting(2)
+        finally:
+            first.cursor().execute("ROLLBACK")
         changed = sorted(answer.json()["changed"] for answer in answers)
-        another.close()
 
     assert changed == [False, True]
     assert (Decision.objects.count(), ConsentPeriod.objects.count()) == (1, 1)
@@ -620,7 +621,17 @@ def test_the_schema_holds_every_address_once() -> None:
 
 
 def test_the_schema_is_made_without_warnings(tmp_path: Path) -> None:
-    call_command("spectacular", "--fail-on-warn", file=str(tmp_path / "schema.yaml"))
+    call_command("spectacular", "--validate", "--fail-on-warn", file=str(tmp_path / "schema.yaml"))
+
+
+@pytest.mark.parametrize("version", ["77", "no version!", "1\0", "\ud800"])
+def test_a_version_that_there_is_not_is_refused_whatever_it_holds(key: str, version: str) -> None:
+    """A NUL was 503, half a surrogate 500: PostgreSQL was asked about them."""
+    body = {"state": "granted", "policy_version": version}
+    answer = ask(key, "put", "/api/consent/user", body, **BY_USER)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "refused")
+    assert states() == set()
 
 
 def test_periods_are_unchanged_by_what_is_said_again(key: str) -> None:
