@@ -18,6 +18,8 @@ from consent.viewing import note_view
 # No error report of Django's shows them.
 hide_raw_ids = method_decorator(sensitive_post_parameters("raw_id", "organization_raw_id"))
 
+FEW = 4  # subjects of a list that somebody has looked for, rather than looked through
+
 
 class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Rows that the admin never deletes."""
@@ -45,7 +47,7 @@ class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
 
 
 class NotedAdmin(KeptAdmin):
-    """Rows of single subjects: whoever is shown one, or a list narrowed down to one subject, is noted."""
+    """Rows of single subjects: whoever is shown one, or a list narrowed down to few, is noted."""
 
     list_page: str  # what the account of views calls these pages
     row_page: str
@@ -87,7 +89,7 @@ class NotedAdmin(KeptAdmin):
         return response
 
     def _looked_for(self, request: HttpRequest, response: HttpResponse) -> set[tuple[str, str]]:
-        """The one subject that a list was narrowed down to, by its whole pseudonym or in another way."""
+        """The few subjects that a list was narrowed down to, by a pseudonym or in another way."""
         if not request.GET or response.status_code != 200 or not isinstance(response, TemplateResponse):
             return set()
         listed = (response.context_data or {}).get("cl")
@@ -95,4 +97,4 @@ class NotedAdmin(KeptAdmin):
         wanted = request.GET.get("q", "").strip()
         if not found and is_pseudonym(wanted):
             return {(self.kind or "", wanted)}  # that nobody is recorded under it is told, too
-        return found if len(found) == 1 else set()
+        return found if len(found) <= FEW else set()

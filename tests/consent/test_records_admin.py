@@ -87,6 +87,14 @@ def test_a_list_of_one_subject_is_a_view_of_it(
     assert views() == [("user", USER, shown)]
 
 
+def test_one_is_not_hidden_among_a_few(admin_client: Client) -> None:
+    """`?pseudonym__in=` with somebody else's showed both and noted neither."""
+    joe = pseudonym("user", "joe")
+    record_decision(kind=SubjectKind.USER, subject=joe, state=State.DENIED, actor="t", method=Method.API)
+    admin_client.get(page("telemetryuser_changelist"), {"pseudonym__in": f"{USER},{joe}"})
+    assert sorted(views()) == sorted([("user", USER, "list"), ("user", joe, "list")])
+
+
 def test_looking_for_one_who_is_not_recorded_is_noted_too(admin_client: Client) -> None:
     nobody = pseudonym("user", "nobody")
     admin_client.get(page("telemetryuser_changelist"), {"q": nobody})
