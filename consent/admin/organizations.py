@@ -51,7 +51,7 @@ class OrganizationAdmin(SubjectAdmin):
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
         """For the history: what was and what is, and why."""
-        changes = [f"{form.fields[name].label}: {change}" for name, change in form.changes().items()]
+        changes = [f"{form[name].label}: {change}" for name, change in form.changes().items()]
         if reason := form.cleaned_data["reason"]:
             changes.append(f"Reason: {reason}")
         return ". ".join(changes) or super().construct_change_message(request, form, formsets, add)

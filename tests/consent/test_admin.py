@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from consent import barrier
 from consent.keys import KeyRefused, authenticate, issue_key
-from consent.models import Decision, Key, Organization, State, TelemetryUser
+from consent.models import Decision, ErasureRequest, Key, Organization, State, TelemetryUser
 from consent.pseudonyms import pseudonym
 
 RAW = "customer-4711"
@@ -50,6 +50,21 @@ def test_without_a_reason_nothing_is_recorded(admin_client: Client) -> None:
     page = act(admin_client, "grant", organization(), reason="  ")
     assert "This field is required" in page.text
     assert not Decision.objects.exists()
+
+
+@pytest.mark.parametrize("text", ["jane@example.com wrote", "from 203.0.113.77", "card 4111 1111 1111 1111"])
+def test_a_reason_holds_nothing_personal(admin_client: Client, text: str) -> None:
+    """It is kept for good, in a log that nobody can change."""
+    row = organization(label="Acme")
+    assert "would be kept for good: leave it out" in act(admin_client, "deny", row, reason=text).text
+    address = reverse("admin:consent_organization_change", args=[row.pk])
+    form = {"label": "Acme", "deployment_type": "cloud", "reason": text}
+    assert "leave it out" in admin_client.post(address, form).text
+    assert "leave it out" in admin_client.post(address, {"label": text, "deployment_type": "unknown"}).text
+    erasing = {"kind": "organization", "raw_id": RAW, "reason": text}
+    assert "leave it out" in admin_client.post(reverse("admin:consent_erasurerequest_add"), erasing).text
+    assert not Decision.objects.exists()
+    assert not ErasureRequest.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -216,6 +231,8 @@ def test_a_label_needs_no_reason(admin_client: Client) -> None:
     address = reverse("admin:consent_organization_change", args=[row.pk])
     admin_client.post(address, {"label": "Acme North", "deployment_type": "unknown"})
     assert Organization.objects.get().label == "Acme North"
+    history = admin_client.get(reverse("admin:consent_organization_history", args=[row.pk])).text
+    assert "Label: Acme → Acme North" in history
 
 
 def test_an_organization_is_not_added_under_another_rule_without_a_reason(admin_client: Client) -> None:
