@@ -7,6 +7,7 @@ returns, no event that the earlier state allowed can still be committed.
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from consent import barrier, decision_log, erasures, policies
@@ -75,11 +76,7 @@ def record_decision(
             raise DecisionRefused(f"a later decision is already recorded (from {current.since:%F %T} UTC)")
         erases = erasures.leaves_something(kind, subject, current, state)
         if current is None or current.state != state:
-            if current:
-                current.until = since
-                current.save(update_fields=["until"])
-            if state == State.DENIED:
-                _supersede(kind, subject)
+            _end_period(kind, subject, since, is_refusal=state == State.DENIED)
             ConsentPeriod.objects.create(subject_kind=kind, subject=subject, state=state, since=since)
         holder.state = state
         holder.save(update_fields=["state", "updated_at"])
@@ -103,10 +100,13 @@ def record_decision(
     return decision
 
 
-def _supersede(kind: SubjectKind, subject: str) -> None:
-    """What was before a withdrawal is refused for good, so ingest need not read it."""
-    before = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, is_superseded=False)
-    before.update(is_superseded=True)
+def _end_period(kind: SubjectKind, subject: str, at: datetime, *, is_refusal: bool) -> None:
+    """End what holds. Whatever was before a withdrawal is refused for good, so ingest need not read it."""
+    before = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject)
+    if is_refusal:
+        before.filter(is_superseded=False).update(until=Coalesce("until", at), is_superseded=True)
+    else:
+        before.filter(until=None).update(until=at)
 
 
 def _open_period(kind: SubjectKind, subject: str, material_since: datetime | None) -> ConsentPeriod | None:
@@ -140,8 +140,11 @@ def _version_agreed_to(
 def _locked(kind: SubjectKind, subject: str) -> Organization | TelemetryUser:
     """The subject's row, made if need be, locked: decisions about one subject happen one after another."""
     model = Organization if kind == SubjectKind.ORGANIZATION else TelemetryUser
-    model.objects.get_or_create(pseudonym=subject)
-    row: Organization | TelemetryUser = model.objects.select_for_update().get(pseudonym=subject)
+    rows = model._default_manager.select_for_update().filter(pseudonym=subject)
+    row: Organization | TelemetryUser | None = rows.first()
+    if row is None:
+        model._default_manager.get_or_create(pseudonym=subject)
+        row = rows.get()
     return row
 
 
