@@ -1,4 +1,7 @@
-"""Jobs, what was sent and what was received, in the Django admin: read, never written here. Licences are."""
+"""Jobs, what was sent and what was received, in the Django admin: read, never written here. Licences are.
+
+And of an organization what only events can tell: its users, by what they decided.
+"""
 
 from typing import Any
 
@@ -7,8 +10,11 @@ from django.contrib import admin
 from django.db.models import Count, Model, QuerySet
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
+from analytics.members import DAYS, members_of
 from analytics.models import (
     CustomerAnalytics,
     CustomerHeartbeat,
@@ -18,7 +24,9 @@ from analytics.models import (
     SentHeartbeat,
 )
 from analytics.vendor import entitlements_fault
-from consent.models import Key, Scope
+from consent.admin.kept import NotedAdmin
+from consent.admin.organizations import OrganizationAdmin
+from consent.models import Key, Organization, Scope, SubjectKind
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
@@ -74,18 +82,49 @@ class InstallationAdmin(ReadOnlyAdmin):
         return format_html_join("\n", "<div>{}: {}</div>", rows)
 
 
+class CustomersAdmin(NotedAdmin, ReadOnlyAdmin):
+    """What customers report, each an organization."""
+
+    kind = SubjectKind.ORGANIZATION
+
+    def subject_of(self, row: Any) -> tuple[str, str]:
+        return self.kind, row.organization_id
+
+
 @admin.register(CustomerHeartbeat)
-class CustomerHeartbeatAdmin(ReadOnlyAdmin):
+class CustomerHeartbeatAdmin(CustomersAdmin):
+    list_page, row_page = "heartbeats", "heartbeat"
     list_display = ("organization_id", "timestamp", "metrics", "received_at")
     search_fields = ("organization_id",)
     search_help_text = "By pseudonym"
 
 
 @admin.register(CustomerAnalytics)
-class CustomerAnalyticsAdmin(ReadOnlyAdmin):
+class CustomerAnalyticsAdmin(CustomersAdmin):
+    list_page, row_page = "daily analytics", "daily analytics"
     list_display = ("organization_id", "date", "analytics", "received_at")
     search_fields = ("organization_id",)
     search_help_text = "By pseudonym"
+
+
+admin.site.unregister(Organization)
+
+
+@admin.register(Organization)
+class OrganizationWithUsersAdmin(OrganizationAdmin):
+    """Consent's page of an organization, with its users."""
+
+    readonly_fields = (*OrganizationAdmin.readonly_fields, "users_by_state")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        users = [("Users", {"fields": ["users_by_state"]})] if obj else []
+        return [*fieldsets[:2], *users, *fieldsets[2:]]
+
+    @admin.display(description="by decision")
+    def users_by_state(self, organization: Organization) -> SafeString:
+        context = {"members": members_of(organization.pseudonym), "days": DAYS}
+        return render_to_string("admin/analytics/members.html", context)
 
 
 class LicenseForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only

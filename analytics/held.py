@@ -3,14 +3,12 @@
 from datetime import date
 from typing import NamedTuple
 
-from django.db import OperationalError, connections, transaction
-
-from analytics.store import TABLES, sqlstate
+from analytics.patience import TookTooLong, patient_cursor
+from analytics.store import TABLES
 from analytics.subject import ITS_SESSIONS
 from consent.pseudonyms import ANONYMOUS
 
-TIMEOUT = "5s"  # no index leads to a user's rows: in large tables they are not counted while somebody waits
-QUERY_CANCELED = "57014"
+TIMEOUT = "5s"  # of a statement
 KINDS = {"activity": "Signing in and sessions", "endpoint": "Requests", "feature": "Use of features"}
 # Reached by the table's name, of which there are three, and by no other.
 COUNT = """
@@ -34,8 +32,7 @@ def held_of(user: str) -> list[Held] | None:
     As in an export (`subject.py`), events of the person's sessions that name nobody are counted too.
     """
     try:
-        with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [TIMEOUT])
+        with patient_cursor(TIMEOUT) as cursor:
             cursor.execute(ITS_SESSIONS, {"subject": user, "anonymous": ANONYMOUS})
             sessions = [name for (name,) in cursor.fetchall()]
             found = []
@@ -43,7 +40,5 @@ def held_of(user: str) -> list[Held] | None:
                 cursor.execute(COUNT.format(table=table.name), [user, sessions])
                 found.append(Held(KINDS[key], *cursor.fetchone()))
             return found
-    except OperationalError as error:
-        if sqlstate(error) == QUERY_CANCELED:
-            return None
-        raise
+    except TookTooLong:
+        return None

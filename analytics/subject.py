@@ -4,7 +4,9 @@ Two repeatable-read transactions on connections of their own, one in each databa
 PostgreSQL writes each row as JSON and a server-side cursor hands them over, so that the text can
 be of any size; `export_subject` collects it for those who want an object, up to a bound.
 
-In: a pseudonym. Out: pseudonyms. The raw id is nowhere, and cannot be told from what is here.
+In: a pseudonym. Out: pseudonyms. The raw id is nowhere, and cannot be told from what is here. Nor is
+the name of a member of staff: that they decided or looked, when and on what occasion, is the subject's
+to know; who of them it was is theirs (GDPR art. 15 (4)).
 """
 
 import json
@@ -34,19 +36,26 @@ SELECT DISTINCT substr(user_id, 6) FROM {table}
 EVENT_TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
 
 
+# What stands in for the name that somebody of the staff signs in with; keys and commands are no persons.
+NO_STAFF = (
+    "to_jsonb(held) || jsonb_build_object('actor', CASE method WHEN 'admin' THEN 'staff' ELSE actor END)"
+)
+
+
 class Section(NamedTuple):
-    """Rows of one table: its name in the export, the database, and the rows of `held` that are meant."""
+    """Rows of one table: its name in the export, the database, which rows, and how each is shown."""
 
     name: str
     alias: str
     held: str
+    shown: str = "to_jsonb(held)"
 
 
 # The names in the export are for people; the columns are the tables' own.
 USERS_EVENTS = 'FROM {0} WHERE user_id = %(subject)s OR user_id = ANY(%(anonymous)s) ORDER BY "timestamp"'
 ORGANIZATIONS_EVENTS = 'FROM {0} WHERE organization_id = %(subject)s ORDER BY "timestamp"'
 CONSENT = (
-    Section("decisions", "default", "FROM consent_decision WHERE {is_subject} ORDER BY id"),
+    Section("decisions", "default", "FROM consent_decision WHERE {is_subject} ORDER BY id", NO_STAFF),
     Section("intervals", "default", "FROM consent_consentperiod WHERE {is_subject} ORDER BY since"),
     Section(
         "tombstones",
@@ -57,6 +66,14 @@ CONSENT = (
         "erasures",
         "default",
         "FROM consent_erasurerequest WHERE pseudonym = %(subject)s AND kind = %(kind)s ORDER BY id",
+        NO_STAFF,
+    ),
+    Section(
+        "views_by_staff",
+        "default",
+        "FROM (SELECT id, viewed_at, page, CASE WHEN starts_with(page, 'erasure') THEN 'to see to an erasure'"
+        " ELSE 'to see to consent' END AS why FROM consent_subjectview"
+        " WHERE subject = %(subject)s AND subject_kind IN (%(kind)s, '')) ORDER BY id",
     ),
 )
 IS_SUBJECT = "subject = %(subject)s AND subject_kind = %(kind)s"
@@ -167,7 +184,7 @@ class _Reading:
 
     def rows(self, section: Section) -> Iterator[str]:
         """Each row as the text of a JSON object."""
-        statement = f"SELECT to_jsonb(held)::text FROM (SELECT * {section.held}) AS held"
+        statement = f"SELECT ({section.shown})::text FROM (SELECT * {section.held}) AS held"
         with psycopg.ServerCursor(self._raw[section.alias], f"export_{section.name}") as cursor:
             cursor.itersize = FETCHED
             cursor.execute(statement.format(is_subject=IS_SUBJECT), self._parameters)

@@ -18,7 +18,8 @@ from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
 from consent import barrier, gate
 from consent.detectors import finding, is_denied_name
 from consent.erasures import erased_until
-from consent.models import Key, Organization, State
+from consent.models import Key, State, SubjectKind
+from consent.standing import state_now
 
 EXPIRES_SOON = timedelta(days=30)
 MAX_NUMBERS = 200  # in one report
@@ -139,7 +140,7 @@ def _why_not(organization: str, moment: datetime | date, do_not_track: bool) -> 
         return "the request asks not to be tracked"
     if not gate.base_allowed():
         return "base telemetry is switched off here"
-    state = Organization.objects.filter(pseudonym=organization).values_list("state", flat=True).first()
+    state, _ = state_now(SubjectKind.ORGANIZATION, organization)
     if state == State.DENIED:
         return "the organization has opted out"
     if state == State.STALE:

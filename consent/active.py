@@ -75,6 +75,7 @@ def bring_in(*, actor: str) -> Activation:
     Raises `RegistryError` and `NotPublished`, both of which leave the old one active, and
     `BarrierNotReached`: active, but requests that began with the old one may still end.
     """
+    policies.end_grants()  # where a publication was interrupted
     collected = registry.load(registry.files())
     with transaction.atomic(using="default", durable=True):
         policies.take_turns()

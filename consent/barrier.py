@@ -8,7 +8,7 @@ Transaction-level locks, so that they survive PgBouncer in transaction mode.
 
 from collections.abc import Iterable
 
-from django.db import Error, connections, transaction
+from django.db import Error, connections
 
 from consent.pseudonyms import ANONYMOUS
 from consent.wire import Question, Statement, int_array, integer
@@ -20,6 +20,9 @@ WAIT = "5s"
 # Ascending, in one statement: two requests never wait for each other in a circle.
 _SHARED = "SELECT pg_advisory_xact_lock_shared({}, bucket) FROM unnest({}::int[]) AS bucket"
 LOCK_SHARED, TAKE_SHARED = _SHARED.format("%s", "%s"), Statement(_SHARED.format("$1", "$2"), "int4", "int4[]")
+
+# The timeout first: what is selected is computed for the rows of FROM.
+TAKE_AND_RELEASE = "SELECT pg_advisory_xact_lock(%s, %s) FROM set_config('lock_timeout', %s, true)"
 
 
 class BarrierNotReached(Exception):
@@ -53,11 +56,10 @@ def wait_for_all_ingest() -> None:
 
 
 def wait_for_bucket(number: int) -> None:
-    """The same for all subjects of a bucket."""
+    """The same for all subjects of a bucket. A statement by itself is its own transaction."""
     try:
-        with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [WAIT])
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, number])
+        with connections["analytics"].cursor() as cursor:
+            cursor.execute(TAKE_AND_RELEASE, [LOCK_SPACE, number, WAIT])
     except Error as error:
         raise BarrierNotReached(
             "the decision is recorded, but events in flight could not be ruled out; send it again"

@@ -7,7 +7,7 @@ in a statement of its own: what it reads is then newer than any withdrawal that 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import pairwise
+from itertools import repeat
 from typing import NamedTuple
 
 from django.conf import settings
@@ -23,8 +23,9 @@ from consent.policy import (
     Tier,
     notice_in_force,
     profile_of,
-    state_at,
+    states_at,
     tier,
+    with_stale,
 )
 from consent.pseudonyms import ANONYMOUS
 from consent.wire import Statement, ask, moment, text_array
@@ -33,10 +34,10 @@ from consent.wire import Statement, ask, moment, text_array
 SUBJECTS = Statement(
     """
 SELECT 'user', subject, state, since, until, NULL::text, false
-  FROM consent_consentperiod WHERE subject = ANY($1) AND subject_kind = 'user'
+  FROM consent_consentperiod WHERE subject = ANY($1) AND subject_kind = 'user' AND NOT is_superseded
 UNION ALL
 SELECT 'organization', subject, state, since, until, NULL::text, false
-  FROM consent_consentperiod WHERE subject = ANY($2) AND subject_kind = 'organization'
+  FROM consent_consentperiod WHERE subject = ANY($2) AND subject_kind = 'organization' AND NOT is_superseded
 UNION ALL
 SELECT 'registered', pseudonym, NULL, notice_since, NULL, deployment_type, is_internal
   FROM consent_organization WHERE pseudonym = ANY($2)
@@ -171,16 +172,6 @@ def windows(
     are remembered.
     """
 
-    def is_detailed(at: datetime) -> bool:
-        return Tier.DETAILED is tier(
-            profile=about.profile,
-            organization=None if about.periods is None else state_at(about.periods, at),
-            user=None if user is None else state_at(user, at),
-            at=at,
-            notice_since=about.notice_since,
-            detailed_on=about.detailed_on,
-        )
-
     decided = {
         edge
         for period in (*(about.periods or ()), *(user or ()))
@@ -189,9 +180,25 @@ def windows(
     }
     # Between two edges nothing changes, so one look at each edge decides up to the next. Before
     # the first one nobody has decided anything and no notice was shown: never stored.
-    ordered = sorted(decided | ({about.notice_since} if about.notice_since else set()))
-    until = dict(pairwise(ordered))
-    found = tuple((since, until.get(since)) for since in ordered if is_detailed(since))
+    edges = sorted(decided | ({about.notice_since} if about.notice_since else set()))
+    nobody: Iterable[None] = repeat(None)
+    of_organization = nobody if about.periods is None else states_at(about.periods, edges)
+    of_user = nobody if user is None else states_at(user, edges)
+    found = tuple(
+        (since, until)
+        for since, until, organization_state, user_state in zip(
+            edges, (*edges[1:], None), of_organization, of_user, strict=False
+        )
+        if Tier.DETAILED
+        is tier(
+            profile=about.profile,
+            organization=organization_state,
+            user=user_state,
+            at=since,
+            notice_since=about.notice_since,
+            detailed_on=about.detailed_on,
+        )
+    )
     return found, max(decided, default=None)
 
 
@@ -244,6 +251,10 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
             registered[subject] = Registered(
                 deployment_type, value(row, 6) == b"\1", moment(since) if since else None
             )
+    if material_since:  # which may not have been written into each subject's periods yet
+        for subjects in periods.values():
+            for subject, decided in subjects.items():
+                subjects[subject] = with_stale(decided, material_since)
     return Permissions(
         periods[b"user"],
         periods[b"organization"],

@@ -115,6 +115,9 @@ class ConsentPeriod(models.Model):
     state = models.CharField(max_length=10, choices=State)
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
+    is_superseded = models.BooleanField(
+        db_default=False, help_text="Before a later refusal, which reaches back: ingest need not ask."
+    )
 
     class Meta:
         constraints = [
@@ -125,7 +128,15 @@ class ConsentPeriod(models.Model):
                 condition=Q(until=None) | Q(until__gte=models.F("since")), name="period_ends_after_it_begins"
             ),
         ]
-        indexes = [models.Index(fields=["subject", "subject_kind", "since"], name="period_by_subject")]
+        indexes = [
+            models.Index(fields=["subject", "subject_kind", "since"], name="period_by_subject"),
+            # However often somebody has changed their mind, ingest reads a row or two.
+            models.Index(
+                fields=["subject", "subject_kind"],
+                condition=Q(is_superseded=False),
+                name="period_that_matters",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject_kind} {self.subject[:6]} {self.state}"

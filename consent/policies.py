@@ -3,20 +3,32 @@
 A material version makes every grant stale in the moment of its publication; an editorial one
 changes nothing. Denials stay. The registry becomes active together with its policy: nothing is
 collected that has not been published (`active.py` brings in what only collects less).
+
+That moment is one row (`InForce.material_since`), which the gate reads: a grant from before is stale.
+Writing so into each subject's own rows takes seconds for many users, and nobody waits for it.
 """
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connections, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from consent import barrier, registry
 from consent.changes import Change, Collected, changes
-from consent.models import InForce, Organization, PolicyVersion, State, TelemetryUser
+from consent.models import (
+    ConsentPeriod,
+    InForce,
+    Organization,
+    PolicyVersion,
+    State,
+    SubjectKind,
+    TelemetryUser,
+)
 from consent.registry import Registry
 
 FIRST_VERSION = "1"
@@ -24,14 +36,29 @@ FIRST_TEXT = Path(__file__).parent / "policy.txt"
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,39}")
 LOCK = (barrier.LOCK_SPACE, 1000)  # on the operational database: grants share it, publishing has it alone
 
+BATCH = 500  # subjects that are locked at a time: a withdrawal among them waits as long
+
+HOLDERS = {SubjectKind.ORGANIZATION: "consent_organization", SubjectKind.USER: "consent_telemetryuser"}
+NEXT_OVERTAKEN = """
+SELECT subject FROM consent_consentperiod
+ WHERE subject_kind = %(kind)s AND until IS NULL AND state = 'granted' AND since < %(at)s
+   AND subject > %(after)s
+ ORDER BY subject LIMIT %(most)s
+"""
+# Whoever decides locks its own row first, then its period; so do we, and nobody waits in a circle.
+LOCK_HOLDERS = "SELECT FROM {holders} WHERE pseudonym = ANY(%(subjects)s) ORDER BY pseudonym FOR UPDATE"
 # In one statement, so that no moment is without an open period.
 END_GRANTS = """
 WITH ended AS (
-    UPDATE consent_consentperiod SET until = greatest(since, %s) WHERE until IS NULL AND state = 'granted'
-    RETURNING subject_kind, subject, until
+    UPDATE consent_consentperiod SET until = %(at)s
+     WHERE subject_kind = %(kind)s AND until IS NULL AND state = 'granted' AND since < %(at)s
+       AND subject = ANY(%(subjects)s)
+    RETURNING subject
+), told AS (
+    INSERT INTO consent_consentperiod (subject_kind, subject, state, since)
+    SELECT %(kind)s, subject, 'stale', %(at)s FROM ended
 )
-INSERT INTO consent_consentperiod (subject_kind, subject, state, since)
-SELECT subject_kind, subject, 'stale', until FROM ended
+UPDATE {holders} SET state = 'stale', updated_at = %(at)s WHERE pseudonym IN (SELECT subject FROM ended)
 """
 
 
@@ -83,13 +110,16 @@ def in_force() -> Current:
 
 
 def hold_still() -> None:
-    """In a transaction that grants: no material change is published until it has ended."""
+    """In a transaction that decides: no material change is published until it has ended.
+
+    A denial need not: it reaches back beyond any change.
+    """
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", LOCK)
 
 
 def exists(version: str) -> bool:
-    return PolicyVersion.objects.filter(version=version).exists()
+    return VERSION.fullmatch(version) is not None and PolicyVersion.objects.filter(version=version).exists()
 
 
 def is_before_material(version: str) -> bool:
@@ -122,8 +152,10 @@ def publish(
     `BarrierNotReached` (published, but events in flight could not be ruled out).
     """
     collected = registry.load(registry.files())
+    end_grants()
     with transaction.atomic(using="default", durable=True):
         take_turns()
+        end_grants()  # of an earlier change, which must not be forgotten for this one: none, as a rule
         before = last_published()
         comparison = compare(before, collected)
         text = (before.text if before else FIRST_TEXT.read_text(encoding="utf-8")) if text is None else text
@@ -136,9 +168,11 @@ def publish(
             found=comparison.changes,
             actor=actor,
         )
-        stale = (0, 0) if editorial else _end_grants(policy.published_at)
     registry.use(collected)
-    barrier.wait_for_all_ingest()
+    try:
+        barrier.wait_for_all_ingest()
+    finally:
+        stale = end_grants()
     return Publication(policy, comparison.changes, *stale)
 
 
@@ -187,7 +221,7 @@ def _next_version(before: PolicyVersion | None, wanted: str) -> str:
 def _record(
     *, version: str, text: str, collected: Registry, is_material: bool, found: list[Change], actor: str
 ) -> PolicyVersion:
-    now = timezone.now()
+    now = _after_every_grant() if is_material else timezone.now()
     policy = PolicyVersion.objects.create(
         version=version,
         text=text,
@@ -216,13 +250,49 @@ def put_in_force(collected: Registry, *, policy_version: str, material_since: da
     )
 
 
-def _end_grants(at: datetime) -> tuple[int, int]:
-    """Every grant is stale from `at` on; how many users and organizations that concerns."""
-    # Whoever decides locks its own row first, then its period; so do we, and nobody waits in a circle.
-    users, organizations = (
-        model.objects.filter(state=State.GRANTED).update(state=State.STALE, updated_at=at)
-        for model in (TelemetryUser, Organization)
+def _after_every_grant() -> datetime:
+    """Now; later where another machine's clock has dated a grant ahead of ours."""
+    granted = ConsentPeriod.objects.filter(state=State.GRANTED, until=None)
+    latest = granted.aggregate(latest=Max("since"))["latest"]
+    return max(timezone.now(), latest + timedelta(microseconds=1)) if latest else timezone.now()
+
+
+def is_overtaken(period: ConsentPeriod, material_since: datetime | None) -> bool:
+    """Whether this is a grant that the last material change has made stale, not written down as such yet."""
+    is_open_grant = period.state == State.GRANTED and period.until is None
+    return is_open_grant and material_since is not None and period.since < material_since
+
+
+def end_overtaken(period: ConsentPeriod, material_since: datetime) -> ConsentPeriod:
+    """Write it down, with the subject's row locked; the stale period that follows on the grant."""
+    period.until = material_since
+    period.save(update_fields=["until"])
+    return ConsentPeriod.objects.create(
+        subject_kind=period.subject_kind, subject=period.subject, state=State.STALE, since=material_since
     )
+
+
+def end_grants() -> tuple[int, int]:
+    """Write down which grants are stale since the last material change, a few subjects at a time.
+
+    How many users and organizations that were. Interrupted, it goes on with the next start or publication.
+    """
+    material_since = in_force().material_since
+    if material_since is None:
+        return 0, 0
+    organizations = _end_grants(SubjectKind.ORGANIZATION, material_since)
+    return _end_grants(SubjectKind.USER, material_since), organizations
+
+
+def _end_grants(kind: SubjectKind, at: datetime) -> int:
+    holders, ended = HOLDERS[kind], 0
+    some: dict[str, Any] = {"kind": kind.value, "at": at, "most": BATCH, "subjects": [""]}
     with connections["default"].cursor() as cursor:
-        cursor.execute(END_GRANTS, [at])
-    return users, organizations
+        while some["subjects"]:
+            cursor.execute(NEXT_OVERTAKEN, some | {"after": some["subjects"][-1]})
+            some["subjects"] = [subject for (subject,) in cursor.fetchall()]
+            with transaction.atomic(using="default"):
+                cursor.execute(LOCK_HOLDERS.format(holders=holders), some)
+                cursor.execute(END_GRANTS.format(holders=holders), some)
+                ended += cursor.rowcount
+    return ended

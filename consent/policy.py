@@ -5,10 +5,11 @@ raise what another has lowered, and whatever is in doubt is denied. The table of
 is `tests/consent/test_policy.py`; it reads like the documentation, because it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from consent.models import DeploymentType, State
@@ -30,6 +31,7 @@ class Profile(StrEnum):
     NOTICE = "notice"
 
 
+REFUSALS = (State.DENIED, State.STALE)
 STRICTNESS = (Profile.STRICT, Profile.ORGANIZATION, Profile.NOTICE)
 
 
@@ -69,11 +71,41 @@ def state_at(periods: Sequence[Period], at: datetime) -> State:
     """
     state = State.UNSET
     for period in periods:
-        if period.state in (State.DENIED, State.STALE) and period.since > at:
+        if period.state in REFUSALS and period.since > at:
             return period.state
         if period.since <= at and (period.until is None or at < period.until):
             state = State(period.state)
     return state
+
+
+def states_at(periods: Sequence[Period], moments: Iterable[datetime]) -> Iterator[State]:
+    """`state_at` of each of these moments, which ascend; once through the periods, however many there are.
+
+    DENIED stands for STALE too.
+    """
+    refused_before = max((period.since for period in periods if period.state in REFUSALS), default=None)
+    waiting = sorted(range(len(periods)), key=lambda number: periods[number].since, reverse=True)
+    begun: list[int] = []  # a heap, of which the last period of the list comes first
+    for at in moments:
+        while waiting and periods[waiting[-1]].since <= at:
+            heappush(begun, -waiting.pop())
+        while begun and (until := periods[-begun[0]].until) is not None and until <= at:
+            heappop(begun)
+        if refused_before is not None and at < refused_before:
+            yield State.DENIED
+        else:
+            yield periods[-begun[0]].state if begun else State.UNSET
+
+
+def with_stale(periods: Sequence[Period], material_since: datetime) -> list[Period]:
+    """A subject's periods; a grant that was open at the last material change is stale from then on."""
+    found: list[Period] = []
+    for period in periods:
+        if period.state is State.GRANTED and period.until is None and period.since < material_since:
+            found += period._replace(until=material_since), Period(State.STALE, material_since, None)
+        else:
+            found.append(period)
+    return found
 
 
 def notice_in_force(notice_since: datetime | None, material_since: datetime | None) -> datetime | None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from consent import policies
 from consent.models import ConsentPeriod, Decision, PolicyVersion, State, SubjectKind
 from consent.pseudonyms import is_pseudonym, keyed_digest
+from consent.standing import state_now
 
 SCHEMA = "ISO/IEC TS 27560:2023"
 LAWFUL_BASIS = "consent"
@@ -96,8 +97,12 @@ def _events(kind: SubjectKind, pseudonym: str) -> list[dict[str, Any]]:
     """Decisions, and what became stale, in the order of recording."""
     decisions = Decision.objects.filter(subject_kind=kind, subject=pseudonym).order_by("number")
     stale = ConsentPeriod.objects.filter(subject_kind=kind, subject=pseudonym, state=State.STALE)
+    ended = set(stale.values_list("since", flat=True))
+    state, since = state_now(kind, pseudonym)
+    if state == State.STALE and since:
+        ended.add(since)  # it may not be written down yet
     moments = [(row.recorded_at, _decided(row)) for row in decisions]
-    moments += [(row.since, _made_stale(row.since)) for row in stale]
+    moments += [(at, _made_stale(at)) for at in ended]
     events = [event for _, event in sorted(moments, key=lambda moment: moment[0])]
     before = State.UNSET.value
     for event in events:

@@ -7,6 +7,7 @@ returns, no event that the earlier state allowed can still be committed.
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from consent import barrier, decision_log, erasures, policies
@@ -29,6 +30,10 @@ class DecisionRefused(Exception):
     """A decision that cannot stand, with the reason in words."""
 
 
+class HoldsAlready(Exception):
+    """A decision that would change nothing. Nothing was recorded, and the barrier was not waited for."""
+
+
 def record_decision(
     *,
     kind: SubjectKind,
@@ -39,6 +44,7 @@ def record_decision(
     reason: str = "",
     effective_at: datetime | None = None,
     policy_version: str = "",
+    only_a_change: bool = False,
 ) -> Decision:
     """Record what the subject (a pseudonym) decided, and make it hold before returning.
 
@@ -46,27 +52,31 @@ def record_decision(
     is already recorded, nor in the future. `policy_version` is the one that the subject was shown,
     where that is known; a grant given to one that is no longer enough is refused. Raises
     `DecisionRefused`, and `BarrierNotReached` when the decision is recorded but events in flight
-    could not be ruled out. A withdrawal asks for erasure too (`ON_WITHDRAWAL`).
+    could not be ruled out; with `only_a_change` also `HoldsAlready`. A withdrawal asks for erasure
+    too (`ON_WITHDRAWAL`).
     """
     if state not in DECIDABLE:
         raise DecisionRefused(f"'{state}' is nothing that anybody can decide")
     with transaction.atomic(using="default", durable=True):
-        if state == State.GRANTED:
-            policies.hold_still()  # a material change waits for this grant, or this grant for the change
-        version = _version_agreed_to(state, policy_version, effective_at)
+        if state != State.DENIED:
+            policies.hold_still()  # a material change waits for this decision, or this one for the change
         holder = _locked(kind, subject)
+        in_force = policies.in_force()
+        current = _open_period(kind, subject, in_force.material_since)
+        if only_a_change and state == (current.state if current else State.UNSET):
+            raise HoldsAlready
+        version = _version_agreed_to(in_force, state, policy_version, effective_at)
         now = timezone.now()
-        current = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
-        since = effective_at or (max(now, current.since) if current else now)
+        # Another machine's clock may have dated what came before ahead of ours.
+        before = (now, current and current.since, in_force.material_since)
+        since = effective_at or max(moment for moment in before if moment)
         if since > now and effective_at:
             raise DecisionRefused("a decision cannot take effect in the future")
         if current and since < current.since:
             raise DecisionRefused(f"a later decision is already recorded (from {current.since:%F %T} UTC)")
         erases = erasures.leaves_something(kind, subject, current, state)
         if current is None or current.state != state:
-            if current:
-                current.until = since
-                current.save(update_fields=["until"])
+            _end_period(kind, subject, since, is_refusal=state == State.DENIED)
             ConsentPeriod.objects.create(subject_kind=kind, subject=subject, state=state, since=since)
         holder.state = state
         holder.save(update_fields=["state", "updated_at"])
@@ -90,9 +100,29 @@ def record_decision(
     return decision
 
 
-def _version_agreed_to(state: State, shown: str, effective_at: datetime | None) -> str:
+def _end_period(kind: SubjectKind, subject: str, at: datetime, *, is_refusal: bool) -> None:
+    """End what holds. Whatever was before a withdrawal is refused for good, so ingest need not read it."""
+    before = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject)
+    if is_refusal:
+        before.filter(is_superseded=False).update(until=Coalesce("until", at), is_superseded=True)
+    else:
+        before.filter(until=None).update(until=at)
+
+
+def _open_period(kind: SubjectKind, subject: str, material_since: datetime | None) -> ConsentPeriod | None:
+    """What holds; a grant that the material change has overtaken is stale. Call with the subject locked."""
+    current = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
+    if current and material_since and policies.is_overtaken(current, material_since):
+        return policies.end_overtaken(current, material_since)
+    return current
+
+
+def _version_agreed_to(
+    current: policies.Current, state: State, shown: str, effective_at: datetime | None
+) -> str:
     """The policy version to put on record. Raises `DecisionRefused` for a grant that is stale already."""
-    current = policies.in_force()
+    if shown and not policies.exists(shown):
+        raise DecisionRefused("there is no such policy version as the one that was shown")
     if state == State.GRANTED and current.material_since:
         if shown and policies.is_before_material(shown):
             raise DecisionRefused(
@@ -104,16 +134,17 @@ def _version_agreed_to(state: State, shown: str, effective_at: datetime | None) 
                 f"this grant was given before policy version {current.policy_version} was published "
                 f"({current.material_since:%F %T} UTC): it must be given again"
             )
-    if shown and not policies.exists(shown):
-        raise DecisionRefused("there is no such policy version as the one that was shown")
     return shown or current.policy_version
 
 
 def _locked(kind: SubjectKind, subject: str) -> Organization | TelemetryUser:
     """The subject's row, made if need be, locked: decisions about one subject happen one after another."""
     model = Organization if kind == SubjectKind.ORGANIZATION else TelemetryUser
-    model.objects.get_or_create(pseudonym=subject)
-    row: Organization | TelemetryUser = model.objects.select_for_update().get(pseudonym=subject)
+    rows = model._default_manager.select_for_update().filter(pseudonym=subject)
+    row: Organization | TelemetryUser | None = rows.first()
+    if row is None:
+        model._default_manager.get_or_create(pseudonym=subject)
+        row = rows.get()
     return row
 
 

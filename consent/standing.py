@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from consent import barrier, gate
+from consent import barrier, gate, policies
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
-from consent.services import record_decision
+from consent.services import HoldsAlready, record_decision
 
 
 class Standing(NamedTuple):
@@ -24,13 +24,12 @@ class Standing(NamedTuple):
 
 def standing(kind: SubjectKind, subject: str, *, organization: str = "") -> Standing:
     """Of a pseudonym. With a user, `organization` (a pseudonym) may be named too, as in an event of both."""
-    period = _open_period(kind, subject)
+    state, since = state_now(kind, subject)
     latest = _latest_decision(kind, subject)
-    is_stale = _is_stale(period)
-    state = State.GRANTED if is_stale else State(period.state) if period else State.UNSET
+    is_stale = state == State.STALE
     return Standing(
-        state=state,
-        since=period.since if period else None,
+        state=State.GRANTED if is_stale else state,
+        since=since,
         policy_version=latest.policy_version if latest else "",
         is_stale=is_stale,
         is_kept=_is_kept(kind, subject, organization),
@@ -49,14 +48,20 @@ def settle(
     What holds already is no second decision. But what is said again may follow a barrier that was not
     reached, so that is always waited for. Raises `BarrierNotReached` and `DecisionRefused`.
     """
-    period = _open_period(kind, subject)
-    if (period.state if period else State.UNSET) == state:
+    try:
+        record_decision(
+            kind=kind,
+            subject=subject,
+            state=state,
+            actor=actor,
+            method=method,
+            policy_version=policy_version,
+            only_a_change=True,
+        )
+    except HoldsAlready:
         if state != State.GRANTED:
             barrier.wait_for_ingest(subject)
         return False
-    record_decision(
-        kind=kind, subject=subject, state=state, actor=actor, method=method, policy_version=policy_version
-    )
     return True
 
 
@@ -68,17 +73,19 @@ def _is_kept(kind: SubjectKind, subject: str, organization: str) -> bool:
     return permissions.allows("".join(organizations), "".join(users), now)
 
 
-def _open_period(kind: SubjectKind, subject: str) -> ConsentPeriod | None:
-    return ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
+def state_now(kind: SubjectKind, subject: str) -> tuple[State, datetime | None]:
+    """A subject's state, and since when (UTC; None where nothing was ever decided)."""
+    period = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
+    if period is None:
+        return State.UNSET, None
+    material_since = policies.in_force().material_since
+    if policies.is_overtaken(period, material_since):
+        return State.STALE, material_since
+    return State(period.state), period.since
 
 
 def _latest_decision(kind: SubjectKind, subject: str) -> Decision | None:
     return Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-number").first()
-
-
-def _is_stale(period: ConsentPeriod | None) -> bool:
-    """Whether a material change of the policy has ended a grant since it was given."""
-    return period is not None and period.state == State.STALE
 
 
 def _by(decision: Decision) -> str:

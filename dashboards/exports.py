@@ -350,8 +350,8 @@ def columns_schema(columns: Iterable[Column]) -> dict[str, Any]:
         "text": {"type": "string"},
         "date": {"type": "string", "format": "date"},
         "flag": {"type": "boolean"},
-        "count": {"oneOf": [{"type": "integer"}, hidden, {"type": "null"}]},
-        "measure": {"oneOf": [{"type": "number"}, hidden, {"type": "null"}]},
+        "count": {"oneOf": [{"type": "integer", "nullable": True}, hidden]},
+        "measure": {"oneOf": [{"type": "number", "nullable": True}, hidden]},
     }
     return {
         "type": "object",

@@ -25,8 +25,9 @@ _NOT_COPIED = frozenset({"page.path", "deployment_type"})
 # Ids within a name say nothing about the feature; without them the name still means the same.
 _ID = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-    r"|(?=[A-Fa-f]{0,64}\d)[0-9A-Fa-f]{12,64}|\d{3,64})(?![0-9A-Za-z])|\d{5,64}"
+    r"|(?=[A-Fa-f]{0,64}\d)[0-9A-Fa-f]{12,64}|\d{3,64})(?![0-9A-Za-z])"
 )
+_NUMBER = re.compile(r"\d{5,64}")
 # Names of accounts that stand for no person, and words that apps send for none.
 _NOBODY = NO_ID | {"admin", "administrator", "api", "default", "demo", "guest", "root", "system", "test"}
 _NOBODY |= {"user", "unknown", "anonymous", "true", "false", "web", "app"}
@@ -176,9 +177,9 @@ def _name(text: str) -> tuple[str, str]:
     clean = _ID.sub("{id}", " ".join(words))
     if not clean:
         return "", "incomplete"
-    if finding(clean):
+    if finding(clean):  # before numbers within words are taken out: without them a key is none
         return "", "personal_data"
-    return clean, "free_text" if len(words) > MAX_WORDS else ""
+    return _NUMBER.sub("{id}", clean), "free_text" if len(words) > MAX_WORDS else ""
 
 
 def path(template: str, hidden: Private) -> str:

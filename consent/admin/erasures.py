@@ -10,17 +10,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from consent.admin.forms import ErasureForm
-from consent.admin.kept import KeptAdmin, hide_raw_ids
+from consent.admin.kept import NotedAdmin, hide_raw_ids
 from consent.erasures import ask_for_erasure
 from consent.models import ErasureRequest, Method, SubjectKind
-from consent.pseudonyms import is_pseudonym
-from consent.viewing import note_view
 
 
 @admin.register(ErasureRequest)
-class ErasureRequestAdmin(KeptAdmin):
+class ErasureRequestAdmin(NotedAdmin):
     """Asking needs the permission “Can ask for erasures”; seeing the list, the usual one."""
 
+    list_page, row_page = "erasures", "erasure"
     form = ErasureForm
     list_display = (
         "asked_at", "kind", "short_pseudonym", "occasion", "actor", "state", "rows_deleted", "problem"
@@ -53,27 +52,8 @@ class ErasureRequestAdmin(KeptAdmin):
     ) -> HttpResponse:
         return super().add_view(request, form_url, {"title": "Erase a subject"} | (extra_context or {}))
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        response = super().changelist_view(request, extra_context)
-        wanted = request.GET.get("q", "").strip()
-        if response.status_code == 200 and is_pseudonym(wanted):
-            note_view(request, subject=wanted, page="erasures")
-        return response
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        response = super().change_view(request, object_id, form_url, extra_context)
-        row = self.get_object(request, object_id) if response.status_code == 200 else None
-        if row is not None:
-            note_view(request, kind=row.kind, subject=row.pseudonym, page="erasure")
-        return response
+    def subject_of(self, row: ErasureRequest) -> tuple[str, str]:
+        return row.kind, row.pseudonym
 
     def save_model(self, request: HttpRequest, obj: ErasureRequest, form: Any, change: bool) -> None:
         asked = ask_for_erasure(

@@ -5,9 +5,12 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from consent.detectors import finding
 from consent.keys import origin_of
 from consent.models import ErasureRequest, Key, Organization, Scope, SubjectKind, TelemetryUser
 from consent.pseudonyms import is_pseudonym, pseudonym
+
+PERSONAL = {"email": "an e-mail address", "ip": "an IP address", "card": "a card number"}
 
 
 class RawIdField(forms.CharField):
@@ -24,12 +27,23 @@ class RawIdField(forms.CharField):
         return pseudonym(self.kind, raw) if raw else ""
 
 
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        max_length=500,
-        widget=forms.TextInput({"class": "vTextField", "size": 60}),
-        help_text="Kept with the record for good. No names, no addresses.",
+def impersonal(text: str) -> None:
+    """Validates a text that is kept for good: no e-mail address, no IP address, no card number."""
+    if (found := finding(text)) in PERSONAL:
+        raise ValidationError(
+            f"This seems to hold {PERSONAL[found]}, and would be kept for good: leave it out."
+        )
+
+
+def reason_field(help_text: str, *, required: bool = True) -> forms.CharField:
+    widget = forms.TextInput({"class": "vTextField", "size": 60})
+    return forms.CharField(
+        max_length=500, widget=widget, help_text=help_text, required=required, validators=[impersonal]
     )
+
+
+class ReasonForm(forms.Form):
+    reason = reason_field("Kept with the record for good. No names, no addresses.")
 
 
 class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -55,10 +69,42 @@ class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         return cleaned
 
 
+ABOUT_ORGANIZATION = ("label", "deployment_type", "is_internal", "notice_since")
+
+
 class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """What decides which rule holds for an organization is changed with a reason only."""
+
+    RULING = ("deployment_type", "notice_since")
+    label = forms.CharField(
+        max_length=100,
+        required=False,
+        help_text="Shown to staff; no personal names.",
+        validators=[impersonal],
+    )
+    reason = reason_field(
+        "Needed when the deployment type or the time of the notice changes: another rule may hold from then "
+        "on. Kept in the history, with who changed it. No names, no addresses.",
+        required=False,
+    )
+
     class Meta:
         model = Organization
-        fields = ("label", "deployment_type", "is_internal", "notice_since")
+        fields = ABOUT_ORGANIZATION
+
+    def changes(self) -> dict[str, str]:
+        """What was and what is, by the names of the fields that were changed."""
+        return {
+            name: f"{self.initial.get(name) or 'none'} → {self.cleaned_data[name] or 'none'}"
+            for name in ABOUT_ORGANIZATION
+            if name in self.changed_data
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if set(self.RULING) & set(self.changed_data) and not cleaned.get("reason"):
+            self.add_error("reason", "Say why: another rule may hold for this organization from now on.")
+        return cleaned
 
 
 class NewOrganizationForm(OrganizationForm):

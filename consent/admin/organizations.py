@@ -1,11 +1,11 @@
 """Organizations and users."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from consent import barrier
@@ -25,11 +25,11 @@ class OrganizationAdmin(SubjectAdmin):
     search_help_text = "By label or pseudonym"
     list_display = ("__str__", "short_pseudonym", "deployment_type", "is_internal", "state", "updated_at")
     list_filter = ("state", "deployment_type", "is_internal")
-    readonly_fields = ("pseudonym", "state", "created_at", "updated_at", "account", "periods")
+    readonly_fields: ClassVar[Any] = ("pseudonym", "state", "created_at", "updated_at", "account", "periods")
     actions = ("grant", "deny", "unset")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        own = ["label", "deployment_type", "is_internal", "notice_since"]
+        own = ["label", "is_internal", "deployment_type", "notice_since", "reason"]
         if obj is None:
             return [(None, {"fields": ["raw_id", *own]})]
         return [
@@ -40,12 +40,21 @@ class OrganizationAdmin(SubjectAdmin):
 
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
         if change:  # only what was changed: a decision recorded meanwhile has changed the state
-            obj.save(update_fields=[*form.changed_data, "updated_at"])
+            obj.save(update_fields=[*form.changes(), "updated_at"])
         else:
             super().save_model(request, obj, form, change)
-        if {"deployment_type", "notice_since"} & set(form.changed_data) or not change:
+        if set(form.RULING) & set(form.changed_data) or not change:
             # Another profile may hold from now on: events that the earlier one let in must have landed.
             transaction.on_commit(lambda: self.reach_barrier(request, obj), using="default")
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """For the history: what was and what is, and why."""
+        changes = [f"{form[name].label}: {change}" for name, change in form.changes().items()]
+        if reason := form.cleaned_data["reason"]:
+            changes.append(f"Reason: {reason}")
+        return ". ".join(changes) or super().construct_change_message(request, form, formsets, add)
 
     def reach_barrier(self, request: HttpRequest, organization: Organization) -> None:
         try:
@@ -91,6 +100,17 @@ class TelemetryUserAdmin(SubjectAdmin):
             ("Consent", {"fields": ["state", "account", "periods"]}),
             ("Times", {"fields": ["created_at", "updated_at"]}),
         ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Nothing here can be changed but by a decision, so there is nothing to save."""
+        nothing = {"show_save": False, "show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().change_view(request, object_id, form_url, nothing | (extra_context or {}))
 
     @admin.action(description="Opt out…", permissions=["change"])
     def deny(self, request: HttpRequest, rows: QuerySet[TelemetryUser]) -> TemplateResponse | None:

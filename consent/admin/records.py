@@ -12,13 +12,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from consent import policies, registry
-from consent.admin.kept import KeptAdmin
+from consent.admin.kept import KeptAdmin, NotedAdmin
 from consent.barrier import BarrierNotReached
 from consent.models import Decision, PolicyVersion, SubjectView
 from consent.policies import PolicyRefused
-from consent.pseudonyms import is_pseudonym
 from consent.registry import RegistryError
-from consent.viewing import note_view
 
 
 class ReadAdmin(KeptAdmin):
@@ -34,9 +32,10 @@ class ReadAdmin(KeptAdmin):
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadAdmin):
+class DecisionAdmin(NotedAdmin, ReadAdmin):
     """The decision log."""
 
+    list_page, row_page = "decisions", "decision"
     list_display = (
         "number",
         "recorded_at",
@@ -55,28 +54,6 @@ class DecisionAdmin(ReadAdmin):
     @admin.display(description="subject")
     def short_subject(self, row: Decision) -> str:
         return f"{row.subject[:12]}…"
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        response = super().changelist_view(request, extra_context)
-        wanted = request.GET.get("q", "").strip()
-        if response.status_code == 200 and is_pseudonym(wanted):
-            note_view(request, subject=wanted, page="decisions")
-        return response
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        response = super().change_view(request, object_id, form_url, extra_context)
-        row = self.get_object(request, object_id) if response.status_code == 200 else None
-        if row is not None:
-            note_view(request, kind=row.subject_kind, subject=row.subject, page="decision")
-        return response
 
 
 @admin.register(SubjectView)

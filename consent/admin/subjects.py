@@ -18,19 +18,19 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from consent.admin.kept import KeptAdmin, hide_raw_ids
+from consent.admin.kept import NotedAdmin, hide_raw_ids
 from consent.erasures import ERASE
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
-from consent.pseudonyms import is_pseudonym, pseudonym
+from consent.pseudonyms import pseudonym
 from consent.services import BarrierNotReached, DecisionRefused, record_decision
-from consent.viewing import note_view
 
 DECISIONS = ("grant", "deny", "unset")
 
 
-class SubjectAdmin(KeptAdmin):
+class SubjectAdmin(NotedAdmin):
     """The list and the page of one kind of subject."""
 
+    list_page, row_page = "list", "account"
     kind: SubjectKind
     add_form: type[forms.ModelForm]  # type: ignore[type-arg]  # generic in the stubs only
     searched: str
@@ -68,14 +68,13 @@ class SubjectAdmin(KeptAdmin):
     ) -> HttpResponse:
         return super().add_view(request, form_url, extra_context)
 
+    def subject_of(self, row: Any) -> tuple[str, str]:
+        return self.kind, row.pseudonym
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        response = super().changelist_view(request, {"searched": self.searched} | (extra_context or {}))
-        wanted = request.GET.get("q", "").strip()
-        if response.status_code == 200 and is_pseudonym(wanted):
-            note_view(request, kind=self.kind, subject=wanted, page="list")
-        return response
+        return super().changelist_view(request, {"searched": self.searched} | (extra_context or {}))
 
     def change_view(
         self,
@@ -88,20 +87,7 @@ class SubjectAdmin(KeptAdmin):
         actions = self.get_actions(request)
         offered = [(name, actions[name][2]) for name in DECISIONS if actions.get(name)]  # type: ignore[index]
         extra_context = {"decisions_offered": offered} | (extra_context or {})
-        response = super().change_view(request, object_id, form_url, extra_context)
-        return self.noted(request, object_id, response, "account")
-
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        response = super().history_view(request, object_id, extra_context)
-        return self.noted(request, object_id, response, "history")
-
-    def noted(self, request: HttpRequest, object_id: str, response: HttpResponse, page: str) -> HttpResponse:
-        row = self.get_object(request, object_id) if response.status_code == 200 else None
-        if row is not None:
-            note_view(request, kind=self.kind, subject=row.pseudonym, page=page)
-        return response
+        return super().change_view(request, object_id, form_url, extra_context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:

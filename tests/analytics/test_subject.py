@@ -6,13 +6,16 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from analytics import subject
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
 from consent.keys import issue_key
-from consent.models import Method, State, SubjectKind
+from consent.models import Method, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
 from tests.analytics.factories import activity, endpoint, feature, installation, person
@@ -59,6 +62,29 @@ def test_a_users_export_has_their_rows_their_sessions_and_their_consent() -> Non
     assert exported["analytics_user_activity"][0]["session_id"] == SESSION
     assert {row["endpoint"] for row in exported["analytics_endpoint_usage"]} == {"/a", "/before-sign-in"}
     assert [row["state"] for row in exported["intervals"]] == ["granted", "denied"]
+
+
+def test_staff_decided_looked_and_erased_and_stay_unnamed(client: Client) -> None:
+    """An export told a person which colleague of ours had opted them out."""
+    decide(SubjectKind.USER, JANE, State.GRANTED)
+    client.force_login(User.objects.create_superuser("miller"))
+    row = TelemetryUser.objects.get(pseudonym=JANE)
+    body = {"action": "deny", "_selected_action": row.pk, "confirmed": "y", "reason": "Asked by letter"}
+    client.post(reverse("admin:consent_telemetryuser_changelist"), body)
+    client.get(reverse("admin:consent_telemetryuser_change", args=[row.pk]))
+    client.get(reverse("admin:consent_erasurerequest_changelist"), {"q": JANE})
+
+    exported = subject.export_subject(SubjectKind.USER, JANE)
+
+    assert [(row["actor"], row["method"]) for row in exported["decisions"]] == [
+        ("test", "api"),
+        ("staff", "admin"),
+    ]
+    assert [row["actor"] for row in exported["erasures"]] == ["staff"]
+    views = [(row["page"], row["why"]) for row in exported["views_by_staff"]]
+    assert views == [("account", "to see to consent"), ("erasures", "to see to an erasure")]
+    assert all(row["viewed_at"] for row in exported["views_by_staff"])
+    assert "miller" not in json.dumps(exported)
 
 
 def test_an_organizations_export_has_reports_licences_and_installations() -> None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from consent import barrier
 from consent.keys import KeyRefused, authenticate, issue_key
-from consent.models import Decision, Key, Organization, State, TelemetryUser
+from consent.models import Decision, ErasureRequest, Key, Organization, State, TelemetryUser
 from consent.pseudonyms import pseudonym
 
 RAW = "customer-4711"
@@ -50,6 +50,21 @@ def test_without_a_reason_nothing_is_recorded(admin_client: Client) -> None:
     page = act(admin_client, "grant", organization(), reason="  ")
     assert "This field is required" in page.text
     assert not Decision.objects.exists()
+
+
+@pytest.mark.parametrize("text", ["jane@example.com wrote", "from 203.0.113.77", "card 4111 1111 1111 1111"])
+def test_a_reason_holds_nothing_personal(admin_client: Client, text: str) -> None:
+    """It is kept for good, in a log that nobody can change."""
+    row = organization(label="Acme")
+    assert "would be kept for good: leave it out" in act(admin_client, "deny", row, reason=text).text
+    address = reverse("admin:consent_organization_change", args=[row.pk])
+    form = {"label": "Acme", "deployment_type": "cloud", "reason": text}
+    assert "leave it out" in admin_client.post(address, form).text
+    assert "leave it out" in admin_client.post(address, {"label": text, "deployment_type": "unknown"}).text
+    erasing = {"kind": "organization", "raw_id": RAW, "reason": text}
+    assert "leave it out" in admin_client.post(reverse("admin:consent_erasurerequest_add"), erasing).text
+    assert not Decision.objects.exists()
+    assert not ErasureRequest.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +108,7 @@ def test_a_states_field_cannot_be_posted(admin_client: Client) -> None:
     row = organization()
     address = reverse("admin:consent_organization_change", args=[row.pk])
     admin_client.post(
-        address, {"label": "New", "deployment_type": "cloud", "state": "granted", "pseudonym": "x"}
+        address, {"label": "New", "deployment_type": "unknown", "state": "granted", "pseudonym": "x"}
     )
     row.refresh_from_db()
     assert (row.label, row.state, row.pseudonym) == ("New", State.UNSET, pseudonym("organization", RAW))
@@ -154,7 +169,7 @@ def test_an_organization_is_added_by_raw_id_and_kept_by_pseudonym(
     with django_capture_on_commit_callbacks(using="default", execute=True):
         answer = admin_client.post(
             reverse("admin:consent_organization_add"),
-            {"raw_id": RAW, "label": "Acme", "deployment_type": "cloud"},
+            {"raw_id": RAW, "label": "Acme", "deployment_type": "cloud", "reason": "Signed"},
             follow=True,
         )
     row = Organization.objects.get()
@@ -164,7 +179,7 @@ def test_an_organization_is_added_by_raw_id_and_kept_by_pseudonym(
 
 def test_an_organization_is_added_once(admin_client: Client) -> None:
     organization()
-    form = {"raw_id": RAW, "label": "Again", "deployment_type": "cloud"}
+    form = {"raw_id": RAW, "label": "Again", "deployment_type": "unknown"}
     page = admin_client.post(reverse("admin:consent_organization_add"), form)
     assert "recorded already" in page.text
     assert Organization.objects.count() == 1
@@ -178,8 +193,52 @@ def test_another_deployment_type_waits_for_events_in_flight(
     address = reverse("admin:consent_organization_change", args=[row.pk])
     for deployment_type in ("cloud", "cloud", "self-hosted"):
         with django_capture_on_commit_callbacks(using="default", execute=True):
-            admin_client.post(address, {"label": "Acme", "deployment_type": deployment_type})
+            body = {"label": "Acme", "deployment_type": deployment_type, "reason": "As agreed"}
+            admin_client.post(address, body)
     assert waited == [row.pseudonym] * 2
+
+
+RULES = [
+    ({"deployment_type": "cloud"}, "Deployment type: unknown → cloud"),
+    ({"notice_since_0": "2026-11-02", "notice_since_1": "09:00"}, "none → 2026-11-02 09:00:00+00:00"),
+]
+
+
+@pytest.mark.parametrize(("changed", "recorded"), RULES, ids=["deployment type", "notice"])
+def test_another_rule_for_an_organization_needs_a_reason_and_is_on_record(
+    admin_client: Client, changed: dict[str, str], recorded: str
+) -> None:
+    row = organization(label="Acme")
+    address = reverse("admin:consent_organization_change", args=[row.pk])
+    form = {"label": "Acme", "deployment_type": "unknown"} | changed
+    for reason in ("", "  "):
+        refused = admin_client.post(address, form | {"reason": reason})
+        assert "Say why: another rule may hold" in refused.text
+    row.refresh_from_db()
+    assert (row.deployment_type, row.notice_since) == ("unknown", None)
+
+    admin_client.post(address, form | {"reason": "The contract of May"})
+
+    row.refresh_from_db()
+    assert (row.deployment_type, row.notice_since) != ("unknown", None)
+    history = admin_client.get(reverse("admin:consent_organization_history", args=[row.pk])).text
+    assert recorded in history
+    assert "Reason: The contract of May" in history
+
+
+def test_a_label_needs_no_reason(admin_client: Client) -> None:
+    row = organization(label="Acme")
+    address = reverse("admin:consent_organization_change", args=[row.pk])
+    admin_client.post(address, {"label": "Acme North", "deployment_type": "unknown"})
+    assert Organization.objects.get().label == "Acme North"
+    history = admin_client.get(reverse("admin:consent_organization_history", args=[row.pk])).text
+    assert "Label: Acme → Acme North" in history
+
+
+def test_an_organization_is_not_added_under_another_rule_without_a_reason(admin_client: Client) -> None:
+    form = {"raw_id": RAW, "label": "Acme", "deployment_type": "cloud"}
+    assert "Say why" in admin_client.post(reverse("admin:consent_organization_add"), form).text
+    assert not Organization.objects.exists()
 
 
 def test_a_user_is_added_by_raw_id(admin_client: Client) -> None:

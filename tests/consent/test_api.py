@@ -1,7 +1,10 @@
 """The consent API through the front door: what holds, what is recorded, who is refused."""
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +137,47 @@ def test_the_same_put_twice_is_one_decision(key: str, state: str) -> None:
     assert (first.pop("changed"), second.pop("changed")) == (True, False)
     assert first == second
     assert (Decision.objects.count(), ConsentPeriod.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("state", ["granted", "denied"])
+def test_the_same_put_twice_at_the_same_time_is_one_decision(key: str, state: str) -> None:
+    """Both had looked before either had written, and both wrote."""
+
+    def put(_: int) -> Any:
+        try:
+            return ask(key, "put", "/api/consent/user", {"state": state}, **BY_USER)
+        finally:
+            connections.close_all()
+
+    with closing(connections["default"].copy()) as first, ThreadPoolExecutor(2) as pool:
+        first.cursor().execute("BEGIN")
+        first.cursor().execute(
+            "INSERT INTO consent_telemetryuser (pseudonym, state, is_demo, created_at, updated_at)"
+            " VALUES (%s, 'unset', false, now(), now())",
+            [USER],
+        )
+        try:
+            answers = pool.map(put, range(2))
+            until_waiting(2)
+        finally:
+            first.cursor().execute("ROLLBACK")
+        changed = sorted(answer.json()["changed"] for answer in answers)
+
+    assert changed == [False, True]
+    assert (Decision.objects.count(), ConsentPeriod.objects.count()) == (1, 1)
+
+
+def until_waiting(number: int) -> None:
+    """Until as many connections wait for a lock of the operational database."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    end = time.monotonic() + 10
+    with connections["default"].cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute(waiting, [connections["default"].settings_dict["NAME"]])
+            if cursor.fetchone() == (number,):
+                return
+            time.sleep(0.01)
+    raise AssertionError(f"{number} connections never waited for a lock")
 
 
 def test_a_user_is_asked_together_with_the_organization(key: str) -> None:
@@ -577,7 +621,17 @@ def test_the_schema_holds_every_address_once() -> None:
 
 
 def test_the_schema_is_made_without_warnings(tmp_path: Path) -> None:
-    call_command("spectacular", "--fail-on-warn", file=str(tmp_path / "schema.yaml"))
+    call_command("spectacular", "--validate", "--fail-on-warn", file=str(tmp_path / "schema.yaml"))
+
+
+@pytest.mark.parametrize("version", ["77", "no version!", "1\0", "\ud800"])
+def test_a_version_that_there_is_not_is_refused_whatever_it_holds(key: str, version: str) -> None:
+    """A NUL was 503, half a surrogate 500: PostgreSQL was asked about them."""
+    body = {"state": "granted", "policy_version": version}
+    answer = ask(key, "put", "/api/consent/user", body, **BY_USER)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "refused")
+    assert states() == set()
 
 
 def test_periods_are_unchanged_by_what_is_said_again(key: str) -> None:

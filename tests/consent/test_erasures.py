@@ -68,7 +68,7 @@ def test_who_looks_at_the_erasures_of_one_subject_is_noted() -> None:
     assert client.get(reverse(LIST), {"q": jane}).status_code == 200
     client.get(reverse("admin:consent_erasurerequest_change", args=[request.pk]))
     views = SubjectView.objects.order_by("id").values_list("viewed_by", "subject_kind", "subject", "page")
-    assert list(views) == [("officer", "", jane, "erasures"), ("officer", "user", jane, "erasure")]
+    assert list(views) == [("officer", "user", jane, "erasures"), ("officer", "user", jane, "erasure")]
 
 
 # --- What a tombstone refuses ----------------------------------------------------------------------

@@ -1,6 +1,10 @@
 """Publishing a policy: what it does to grants and denials, and what it refuses."""
 
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -24,8 +28,10 @@ from consent.models import (
     SubjectKind,
     TelemetryUser,
 )
+from consent.receipts import consent_receipt
 from consent.registry import RegistryError, current_registry, files, from_text, load
 from consent.services import DecisionRefused, record_decision
+from consent.standing import standing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -181,6 +187,95 @@ def test_a_grant_to_a_version_that_is_no_longer_enough_is_refused(policy: str) -
 def test_nobody_decides_to_be_stale() -> None:
     with pytest.raises(DecisionRefused):
         decide(State.STALE)
+
+
+# --- While it is written down for many --------------------------------------------------------------
+def test_nobody_waits_until_it_is_written_down_for_everybody(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 200,000 users a withdrawal waited for five seconds. Here it stops at one, and all are stale."""
+    monkeypatch.setattr(policies, "BATCH", 1)
+    decide(State.GRANTED)
+    decide(State.GRANTED, OTHER)
+    with closing(connections["default"].copy()) as another, ThreadPoolExecutor(1) as pool:
+        another.cursor().execute("BEGIN")
+        lock = "SELECT FROM consent_telemetryuser WHERE pseudonym = %s FOR UPDATE"
+        another.cursor().execute(lock, [OTHER])
+        try:
+            publishing = pool.submit(run_and_close, policy)
+            until(lambda: ConsentPeriod.objects.filter(subject=USER, state=State.STALE).exists())
+            assert not publishing.done()
+            assert not allowed(OTHER)
+            assert standing(SubjectKind.USER, OTHER).is_stale
+            assert decide(State.DENIED).policy_version == "2"
+        finally:
+            another.cursor().execute("ROLLBACK")
+        publishing.result()
+    assert TelemetryUser.objects.get(pseudonym=OTHER).state == State.STALE
+    assert TelemetryUser.objects.get(pseudonym=USER).state == State.DENIED
+
+
+@pytest.fixture
+def interrupted(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version 2 was published, and killed before anybody's grant was ended."""
+    decide(State.GRANTED)
+    with monkeypatch.context() as patch:
+        patch.setattr(policies, "_end_grants", lambda kind, at: 0)
+        run(policy)
+    assert ConsentPeriod.objects.get().state == State.GRANTED
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interrupted_publication_holds_and_is_completed_by_the_next_start() -> None:
+    assert not allowed()
+    assert standing(SubjectKind.USER, USER).is_stale
+    assert consent_receipt("user", USER)["consent_state"] == State.STALE
+    bring_in(actor="test")
+    granted, stale = ConsentPeriod.objects.order_by("since", "id")
+    assert granted.until == stale.since == policies.in_force().material_since
+    assert TelemetryUser.objects.get().state == State.STALE
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("state", [State.GRANTED, State.DENIED, State.UNSET])
+def test_a_decision_completes_it_for_its_subject(state: State) -> None:
+    between = timezone.now()
+    decide(state)
+    periods = ConsentPeriod.objects.order_by("since", "id")
+    assert [period.state for period in periods] == [State.GRANTED, State.STALE, state]
+    assert not gate.permissions({USER}, set(), timezone.now()).allows("", USER, between)
+    assert allowed() == (state == State.GRANTED)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_another_publication_completes_it_first(tmp_path: Path) -> None:
+    (tmp_path / "later.txt").write_text("Later.")
+    first = policies.in_force().material_since
+    run(str(tmp_path / "later.txt"))
+    assert ConsentPeriod.objects.get(state=State.STALE).since == first
+
+
+def test_a_grant_that_another_clock_has_dated_ahead_is_stale_too(policy: str) -> None:
+    decide(State.GRANTED)
+    ConsentPeriod.objects.update(since=timezone.now() + timedelta(seconds=3))
+    run(policy)
+    assert TelemetryUser.objects.get().state == State.STALE
+    decide(State.GRANTED, OTHER)
+    assert not standing(SubjectKind.USER, OTHER).is_stale
+
+
+def run_and_close(*arguments: str) -> None:
+    try:
+        run(*arguments)
+    finally:
+        connections.close_all()
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 # --- Editorial --------------------------------------------------------------------------------------

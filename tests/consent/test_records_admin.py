@@ -66,10 +66,39 @@ def test_a_decision_is_a_page_of_its_subject(admin_client: Client) -> None:
     assert views() == [("user", USER, "decision")]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("telemetryuser", "user"), ("decision", "")])
-def test_a_list_of_one_subject_is_a_view_of_it(admin_client: Client, name: str, kind: str) -> None:
-    assert admin_client.get(page(f"{name}_changelist"), {"q": USER}).status_code == 200
-    assert views() == [(kind, USER, "list" if kind else "decisions")]
+@pytest.mark.parametrize(
+    ("name", "narrowed", "shown"),
+    [
+        ("telemetryuser", {"q": USER}, "list"),
+        ("telemetryuser", {"q": USER[:9]}, "list"),
+        ("telemetryuser", {"state__exact": "denied"}, "list"),
+        ("decision", {"q": USER}, "decisions"),
+        ("decision", {"state__exact": "denied"}, "decisions"),
+    ],
+)
+def test_a_list_of_one_subject_is_a_view_of_it(
+    admin_client: Client, name: str, narrowed: dict[str, str], shown: str
+) -> None:
+    """Nine digits of a pseudonym found a user as well as all of them, and were not noted."""
+    for raw, state in (("jane", State.DENIED), ("joe", State.GRANTED)):
+        subject = pseudonym("user", raw)
+        record_decision(kind=SubjectKind.USER, subject=subject, state=state, actor="t", method=Method.API)
+    assert admin_client.get(page(f"{name}_changelist"), narrowed).status_code == 200
+    assert views() == [("user", USER, shown)]
+
+
+def test_one_is_not_hidden_among_a_few(admin_client: Client) -> None:
+    """`?pseudonym__in=` with somebody else's showed both and noted neither."""
+    joe = pseudonym("user", "joe")
+    record_decision(kind=SubjectKind.USER, subject=joe, state=State.DENIED, actor="t", method=Method.API)
+    admin_client.get(page("telemetryuser_changelist"), {"pseudonym__in": f"{USER},{joe}"})
+    assert sorted(views()) == sorted([("user", USER, "list"), ("user", joe, "list")])
+
+
+def test_looking_for_one_who_is_not_recorded_is_noted_too(admin_client: Client) -> None:
+    nobody = pseudonym("user", "nobody")
+    admin_client.get(page("telemetryuser_changelist"), {"q": nobody})
+    assert views() == [("user", nobody, "list")]
 
 
 def test_finding_by_raw_id_is_noted_and_leaves_the_id_nowhere(admin_client: Client) -> None:

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from consent import gate
 from consent.models import ConsentPeriod, Decision, Method, Organization, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import pseudonym
 from consent.services import DecisionRefused, record_decision, register_organization
@@ -44,6 +45,21 @@ def test_saying_the_same_again_is_on_record_but_does_not_shift_the_period():
     decide(State.GRANTED)
     assert ConsentPeriod.objects.get().since == since
     assert Decision.objects.count() == 2
+
+
+def test_ingest_reads_no_more_of_somebody_who_changes_their_mind_often():
+    """Each request read and weighed every period there had ever been: after 500 it took ten times as long."""
+    between = []
+    for _ in range(5):
+        decide(State.GRANTED)
+        between.append(timezone.now())
+        decide(State.DENIED)
+    decide(State.GRANTED)
+    read = ConsentPeriod.objects.filter(is_superseded=False).order_by("since")
+    assert [period.state for period in read] == [State.DENIED, State.GRANTED]
+    now = timezone.now()
+    permissions = gate.permissions({USER}, set(), now)
+    assert [permissions.allows("", USER, at) for at in [*between, now]] == [False] * 5 + [True]
 
 
 def test_a_decision_made_earlier_can_be_recorded_but_not_before_a_later_one():

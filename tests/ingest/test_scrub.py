@@ -122,6 +122,14 @@ def test_a_version_is_kept(text: str) -> None:
     assert row("timer.started", app_version=text).metadata == {"app_version": text}
 
 
+@pytest.mark.parametrize("key", ["npm_janedoe000123Ab", "ghp_janedoe000124Ab", "sk_live_janedoe00125Ab"])
+@pytest.mark.parametrize("name", ["feature.name", "feature.action", "event.type"])
+def test_a_key_is_refused_before_its_digits_are_taken_out(name: str, key: str) -> None:
+    """`npm_janedoe{id}Ab` was no key any more, and was stored."""
+    attributes = {"feature.name": "export", name: f"by {key}"}
+    assert made("timer.started", attributes=attributes) == (None, "personal_data")
+
+
 @pytest.mark.parametrize(
     ("on_resource", "on_record", "tracked"),
     [(True, False, False), (False, True, False), (None, None, False), ("false", 0, True)],

@@ -17,7 +17,7 @@ from analytics import vendor
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
 from consent import barrier
 from consent.keys import issue_key, revoke_key
-from consent.models import Key, Method, Organization, State, SubjectKind
+from consent.models import ConsentPeriod, Key, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
 from ingest import traffic
@@ -269,8 +269,15 @@ def test_of_an_organization_that_opted_out_nothing_is_kept(client: Client, addre
     assert (CustomerHeartbeat.objects.count(), CustomerAnalytics.objects.count()) == (0, 0)
 
 
+def stands(state: State) -> None:
+    """As a decision leaves it, without its barrier."""
+    ConsentPeriod.objects.create(
+        subject_kind=SubjectKind.ORGANIZATION, subject=ACME, state=state, since=timezone.now()
+    )
+
+
 def test_of_an_organization_that_must_be_asked_again_nothing_is_kept(client: Client) -> None:
-    Organization.objects.create(pseudonym=ACME, state=State.STALE)
+    stands(State.STALE)
     answer = post(client, HEARTBEAT, heartbeat(), licence_key())
     assert answer.json()["outcome"] == "not_kept"
     assert "has not agreed to the present policy" in answer.json()["warnings"][0]
@@ -289,7 +296,7 @@ def test_a_report_that_waits_behind_a_withdrawal_is_not_kept() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [barrier.LOCK_SPACE, barrier.bucket(ACME)])
             waiting = pool.submit(record)
             until(lambda: waits_for_a_lock(cursor), what="the report waits for the withdrawal")
-            Organization.objects.create(pseudonym=ACME, state=State.DENIED)
+            stands(State.DENIED)
         assert waiting.result(10).outcome == "not_kept"
     assert CustomerHeartbeat.objects.count() == 0
 

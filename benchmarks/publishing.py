@@ -1,0 +1,95 @@
+"""How long people wait while a policy is published: `python -m benchmarks.publishing [--users N]`.
+
+So many users have opted in; a material version is published, and meanwhile one after another withdraws.
+Prints how long publishing took, and the withdrawals that were under way then.
+"""
+
+import argparse
+import sys
+import threading
+import time
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.faults.instance import directory, end_on_sigterm
+from benchmarks.withdrawal.__main__ import prepare, servers
+
+WANTED = 0.250  # seconds: what a withdrawal may take, of 99 in 100
+GRANT = (
+    "INSERT INTO consent_telemetryuser (pseudonym, state, is_demo, created_at, updated_at)"
+    " SELECT md5(number::text), 'granted', false, now(), now() FROM generate_series(1, %s) AS number",
+    "INSERT INTO consent_consentperiod (subject_kind, subject, state, since)"
+    " SELECT 'user', md5(number::text), 'granted', now() FROM generate_series(1, %s) AS number",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.publishing")
+    parser.add_argument("--users", type=int, default=200_000)
+    options = parser.parse_args()
+    end_on_sigterm()
+    with directory() as folder, servers(folder):
+        prepare()
+        seconds, withdrawals = measure(options.users)
+    ordered = sorted(withdrawals)
+    table = Table(title=f"A material version, at {options.users:,} users")
+    for head in ("publishing s", "withdrawals", "p50 ms", "p99 ms", "longest ms"):
+        table.add_column(head, justify="right")
+    shown = [ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in (0.5, 0.99, 1)]
+    milliseconds = (f"{one * 1000:.0f}" for one in shown)
+    table.add_row(f"{seconds:.1f}", f"{len(ordered):,}", *milliseconds)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    sys.exit(shown[1] > WANTED)
+
+
+def measure(users: int) -> tuple[float, list[float]]:
+    """Seconds that publishing took, and that each withdrawal took."""
+    from django.db import connections
+
+    from consent import policies
+
+    with connections["default"].cursor() as cursor:
+        for statement in GRANT:
+            cursor.execute(statement, [users])
+        cursor.execute("ANALYZE")
+    taken: list[float] = []
+    ended = threading.Event()
+    leaving = threading.Thread(target=withdraw, args=(ended, users, taken))
+    leaving.start()
+    begin = time.monotonic()
+    try:
+        policies.publish(text="Another text.", actor="benchmark")
+    finally:
+        seconds = time.monotonic() - begin
+        ended.set()
+        leaving.join()
+    return seconds, taken
+
+
+def withdraw(ended: threading.Event, users: int, taken: list[float]) -> None:
+    from hashlib import md5
+
+    from django.db import connections
+
+    from consent.models import Method, State, SubjectKind
+    from consent.services import record_decision
+
+    number = 0
+    while not ended.is_set():
+        number = (number + 7919) % users
+        subject = md5(str(number + 1).encode(), usedforsecurity=False).hexdigest()
+        begin = time.monotonic()
+        record_decision(
+            kind=SubjectKind.USER,
+            subject=subject,
+            state=State.DENIED,
+            actor="benchmark",
+            method=Method.COMMAND,
+        )
+        taken.append(time.monotonic() - begin)
+    connections.close_all()
+
+
+if __name__ == "__main__":
+    main()
