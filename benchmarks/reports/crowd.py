@@ -73,7 +73,7 @@ def pseudonyms(random: np.random.Generator, count: int) -> Texts:
 
 
 def present(random: np.random.Generator, people: Crowd, size: Size, weekday: int) -> Iterator[Integers]:
-    """For each day the people who come; the first day is a `weekday` (0: Monday). Interest fades in a month."""
+    """For each day the people who come; the first is a `weekday` (0: Monday). Interest fades in a month."""
     for day in range(size.days):
         age = day - people.first_day
         interest = np.where(age < 0, 0.0, 0.3 + 0.7 * np.exp(-age / 30))

@@ -58,16 +58,16 @@ def tables(
         yield key, list(_blocks(random, people, size, some, key)), len(chosen)
 
 
-def _blocks(
-    random: np.random.Generator, people: Crowd, size: Size, day: Day, key: str
-) -> Iterator[bytes]:
+def _blocks(random: np.random.Generator, people: Crowd, size: Size, day: Day, key: str) -> Iterator[bytes]:
     n = len(day.times)
     user = people.pseudonyms[day.person]
     metadata = Column(np.zeros(n, dtype=np.int64), [NOTHING])
     numbers: list[tuple[str, NDArray[Any]]] = []
     if key == "activity":
         # One session for each person and day: its pseudonym is made of both.
-        session = np.char.add(user.astype("S24"), np.char.zfill((day.times // (24 * HOUR_US)).astype("S8"), 8))
+        session = np.char.add(
+            user.astype("S24"), np.char.zfill((day.times // (24 * HOUR_US)).astype("S8"), 8)
+        )
         texts = [Column(random.choice(3, n, p=(0.5, 0.3, 0.2)), ACTIVITIES)]
         numbers = [("S32", session)]
     elif key == "feature":
