@@ -20,7 +20,7 @@ from tests.analytics.factories import activity, endpoint, feature, filters, pers
 
 QUERIES = Path(__file__).parent.parent / "queries"
 NOBODY = "anon:" + "0" * 27
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 
 
 def run(name):

@@ -7,7 +7,7 @@ from analytics.reports.endpoints import endpoint_report, endpoints_report
 from analytics.reports.suppression import suppress_endpoints
 from tests.analytics.factories import ago, endpoint, filters, make_partitions
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 NOBODY = "anon:" + "0" * 27
 
 
