@@ -130,8 +130,9 @@ def rolled_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     As if the job, which runs every minute, had just done so.
     """
-    from analytics.rollups import build, marks, read
+    from analytics.rollups import build, marks, memory, read
 
+    memory.forget()  # what the test before has rolled back
     reading, is_made = read.reading, [False]
 
     @contextmanager

@@ -37,7 +37,8 @@ REPORTS = {
     "active users": Report(active_users.active_users_report, plain.active_users_report),
     "features": Report(features.features_report, plain.features_report),
     "feature": Report(
-        lambda asked: features.feature_report(asked, FEATURE), lambda asked: plain.feature_report(asked, FEATURE)
+        lambda asked: features.feature_report(asked, FEATURE),
+        lambda asked: plain.feature_report(asked, FEATURE),
     ),
     "endpoints": Report(endpoints.endpoints_report, plain.endpoints_report),
     "endpoint": Report(
@@ -79,9 +80,7 @@ def measure(
                 if plain_runs:
                     plain_times, wanted = _times(report.plain, asked, plain_runs, warm=False)
                     plain_ms, wrong = statistics.median(plain_times), differences(found, wanted)
-                yield Timed(
-                    name, chosen, words, statistics.median(times), max(times), plain_ms, wrong
-                )
+                yield Timed(name, chosen, words, statistics.median(times), max(times), plain_ms, wrong)
 
 
 def _times(

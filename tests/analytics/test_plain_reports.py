@@ -34,7 +34,9 @@ def presence_of(people):
 def test_windows_count_people_once(people, low):
     last = FIRST + timedelta(days=LENGTH - 1)
     seen = presence_of(people)
-    cloud, everywhere = (seen.windows(name, [1, 7], FIRST + timedelta(days=low), last) for name in ("cloud", ""))
+    cloud, everywhere = (
+        seen.windows(name, [1, 7], FIRST + timedelta(days=low), last) for name in ("cloud", "")
+    )
 
     for place, width in enumerate((1, 7)):
         for index, day in enumerate(range(low, LENGTH)):
