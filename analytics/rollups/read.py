@@ -63,7 +63,7 @@ US_A_SECOND = 1_000_000
 
 DENIED = "SELECT coalesce(string_agg(pseudonym, ','), '') FROM {table} WHERE state = %s"
 VERSIONS = """
-SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND version <> 0 ORDER BY day
+SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
 """
 OLDEST = "SELECT min(day) FROM analytics_rolledday WHERE state = 'open' AND events > 0"
 CONTENTS = "SELECT day, content FROM analytics_rollup WHERE kind = %s AND day = ANY(%s)"
@@ -132,13 +132,14 @@ def reading() -> Iterator["Reader"]:
             if not within:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_SECONDS}s'")
-            token = _current.set(Reader(cursor, withdrawn))
+            reader = Reader(cursor, withdrawn)
+            token = _current.set(reader)
             try:
-                yield _current.get()  # type: ignore[misc]
+                yield reader
             finally:
                 _current.reset(token)
-                if within:
-                    cursor.execute("SET LOCAL statement_timeout = 0")
+            if within:
+                cursor.execute("SET LOCAL statement_timeout = 0")
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise ReportTimedOut from error
