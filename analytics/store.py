@@ -313,9 +313,7 @@ def _by_table(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
 
 def _quarters(by_table: Iterable[tuple[str, list[Row]]]) -> set[int]:
     """What is to be marked: the roll-ups of these times are out of date with the commit."""
-    return {
-        quarter for _, rows in by_table for quarter in marks.quarters_of([row.timestamp for row in rows])
-    }
+    return {quarter for _, rows in by_table for quarter in marks.quarters_of([row.timestamp for row in rows])}
 
 
 _primary_key = itemgetter(*map(Row._fields.index, ("timestamp", "user_id", "id")))

@@ -1,8 +1,8 @@
 """Marks: which stretches of time have rows that their day does not know of yet.
 
-Whoever writes or deletes rows appends a mark for each quarter of an hour in the same transaction: plain inserts,
-because updating one row a day would make all ingest wait in a queue. Quarters, because the days of every zone
-begin with one: a mark does not depend on REPORT_TIME_ZONE, and belongs to one day of it.
+Whoever writes or deletes rows appends a mark for each quarter of an hour in the same transaction: plain
+inserts, because updating one row a day would make all ingest wait in a queue. Quarters, because the days of
+every zone begin with one: a mark does not depend on REPORT_TIME_ZONE, and belongs to one day of it.
 """
 
 from bisect import bisect_left
