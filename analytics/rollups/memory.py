@@ -7,7 +7,7 @@ database at the beginning of every report. At most `MOST_BYTES` of contents are 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -27,15 +27,31 @@ MOST_BYTES = 192 * 1024 * 1024
 NEVER = np.iinfo(np.int64).max  # what PostgreSQL sends for 'infinity'
 
 MEMBERS = """
-SELECT max(version), array_send(array_agg(id)), array_send(array_agg(person)), array_send(array_agg(group_id)),
-       array_send(array_agg(user_id IS NOT NULL)),
+SELECT max(version), array_send(array_agg(id)), array_send(array_agg(person)),
+       array_send(array_agg(group_id)), array_send(array_agg(user_id IS NOT NULL)),
        array_send(array_agg(coalesce(first_seen_at, 'infinity'))),
        array_send(array_agg(coalesce(first_login_at, 'infinity'))),
        array_send(array_agg(coalesce(next_login_at, 'infinity')))
   FROM analytics_member WHERE version > %s HAVING count(*) > 0
 """
-GROUPS = "SELECT version, id, organization_id, deployment_type, is_internal FROM analytics_group WHERE version > %s"
-WITHDRAWN = "SELECT id FROM analytics_member JOIN unnest(string_to_array(%s, ',')) AS gone ON user_id = gone"
+GROUPS = """
+SELECT version, id, organization_id, deployment_type, is_internal FROM analytics_group WHERE version > %s
+"""
+WITHDRAWN = """
+SELECT id FROM analytics_member JOIN unnest(string_to_array(%s, ',')) AS gone ON user_id = gone
+"""
+
+
+def _nothing() -> Numbers:
+    return np.zeros(1, dtype=np.int64)
+
+
+def _no() -> Flags:
+    return np.zeros(1, dtype=np.bool_)
+
+
+def _never() -> Numbers:
+    return np.full(1, NEVER)
 
 
 @dataclass(frozen=True)
@@ -44,8 +60,8 @@ class Groups:
 
     version: int = 0
     organization: NDArray[Any] = field(default_factory=lambda: np.array([None], dtype=object))
-    deployment: Numbers = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # index into CELLS
-    is_internal: Flags = field(default_factory=lambda: np.zeros(1, dtype=np.bool_))
+    deployment: Numbers = field(default_factory=_nothing)  # index into CELLS
+    is_internal: Flags = field(default_factory=_no)
 
     def topped_up(self, cursor: CursorWrapper) -> "Groups":
         cursor.execute(GROUPS, [self.version])
@@ -62,25 +78,17 @@ class Groups:
         )
 
 
-def _empty(kind: Any) -> Any:
-    return field(default_factory=lambda: np.zeros(1, dtype=kind))
-
-
-def _never() -> Any:
-    return field(default_factory=lambda: np.full(1, NEVER))
-
-
 @dataclass(frozen=True)
 class Members:
     """By number. Times in microseconds since 1970, `NEVER` where there is none."""
 
     version: int = 0
-    person: Numbers = _empty(np.int64)
-    group: Numbers = _empty(np.int64)
-    is_known: Flags = _empty(np.bool_)
-    first_us: Numbers = _never()
-    login_us: Numbers = _never()
-    next_login_us: Numbers = _never()
+    person: Numbers = field(default_factory=_nothing)
+    group: Numbers = field(default_factory=_nothing)
+    is_known: Flags = field(default_factory=_no)
+    first_us: Numbers = field(default_factory=_never)
+    login_us: Numbers = field(default_factory=_never)
+    next_login_us: Numbers = field(default_factory=_never)
 
     def topped_up(self, cursor: CursorWrapper) -> "Members":
         cursor.execute(MEMBERS, [self.version])
@@ -113,7 +121,8 @@ class Members:
     @cached_property
     def is_other(self) -> Flags:
         """Those that are not the first member of their person, whose number it has."""
-        return (self.person > 0) & (self.person != np.arange(len(self)))
+        is_other: Flags = (self.person > 0) & (self.person != np.arange(len(self)))
+        return is_other
 
     def first_days(self, us: Numbers) -> Numbers:
         """The report days (proleptic ordinals) of instants, 0 for `NEVER`."""

@@ -8,7 +8,7 @@ lose theirs with the erasure. Sealed days, and days not built, are empty, but fo
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 
@@ -23,7 +23,7 @@ from analytics.periods import days_between, report_zone_name
 from analytics.rollups.content import BY_GROUP, CELLS, KEY_SHIFT
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.marks import marked_days
-from analytics.rollups.memory import NEVER, Groups, Members, memory
+from analytics.rollups.memory import NEVER, memory
 from analytics.rollups.packing import unpack
 from analytics.rollups.people import (
     Crowd,
@@ -109,6 +109,19 @@ class Coverage(NamedTuple):
     missing: list[date]  # never built
     waiting: list[date]  # changed since they were built
     other_zone: list[date]  # built for another REPORT_TIME_ZONE
+
+
+class SealedDay(NamedTuple):
+    """Counts of people, taken when the rows went; None where one is kept back. No internal use.
+
+    Of the 27 days after a sealed one, which are open, it has the windows that reach into what has gone.
+    """
+
+    day: date
+    is_sealed: bool
+    active: dict[tuple[str, str, str], int | None]  # deployment ('' is any), activity, metric (dau, wau, mau)
+    features: dict[str, int | None]
+    endpoints: dict[Name, int]
 
 
 class Withdrawn(NamedTuple):
@@ -300,6 +313,10 @@ class Reader:
 
     # --- who did what ---------------------------------------------------------------------------
 
+    def people(self, kind: str, segment: Segment, first: date, last: date) -> People[Any]:
+        """By all parts of the name: feature and action (`kind` “feature”), or endpoint and method."""
+        return self._people(kind, segment, first, last, slice(None))
+
     def _people(
         self, kind: str, segment: Segment, first: date, last: date, part: slice | int, only: Any = None
     ) -> People[Any]:
@@ -380,6 +397,21 @@ class Reader:
         )
 
     # --- what there is --------------------------------------------------------------------------
+
+    def sealed(self, first: date, last: date) -> list[SealedDay]:
+        """What was kept of days whose rows have gone, and windows of the days that follow these."""
+        days = RolledDay.objects.filter(day__range=(first, last), people__isnull=False).order_by("day")
+        return [
+            SealedDay(
+                day.day,
+                day.state == RolledDay.State.SEALED,
+                {(name, activity, metric): count for name, activity, metric, count in people["active"]},
+                dict(people.get("features", [])),
+                {(endpoint, method): count for endpoint, method, count in people.get("endpoints", [])},
+            )
+            for day in days
+            if (people := day.people)
+        ]
 
     def coverage(self, first: date, last: date) -> Coverage:
         """Which days of a range are not as one would wish."""
@@ -466,7 +498,7 @@ PLACES = 1 << 20
 
 
 def _one_each(session: Numbers, begin: Numbers, length: Numbers) -> Numbers:
-    """The lengths, a session that has parts on several days or as several members counted once, as a whole."""
+    """The lengths: a session with parts on several days, or of several members, once and as a whole."""
     ordered = np.sort(session)
     several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(several):
