@@ -52,9 +52,10 @@ def sessions_report(filters: ReportFilters) -> SessionsReport:
 
         people = reader.page_people(segment, filters.first, filters.last)
         columns = (people.distinct(filters.first, filters.last), people.events(filters.first, filters.last))
-        pages = map(PageRow, people.keys, *(column.tolist() for column in columns))
+        rows = map(PageRow, people.keys, *(column.tolist() for column in columns))
+        pages = [row for row in rows if row.views]
         before = counts(filters.previous_complete) if filters.compare else None
-        return sessions_of(filters, counts(filters.complete), before, list(pages))
+        return sessions_of(filters, counts(filters.complete), before, pages)
 
 
 def sessions_of(

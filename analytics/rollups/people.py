@@ -230,7 +230,7 @@ class People(Generic[Key]):
     def events(self, first: date, last: date) -> Numbers:
         """Events of these people, of each key, where they are kept."""
         if self._totals is None:
-            raise ValueError("of these it is not kept how often")
+            return np.zeros(len(self.keys), dtype=np.int64)
         low, high = self._columns(first, last)
         inside = (self._day >= low) & (self._day < high)
         return np.bincount(self._key[inside], weights=self._totals[inside], minlength=len(self.keys)).astype(

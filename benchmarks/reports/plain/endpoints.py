@@ -88,7 +88,7 @@ def _measured(filters: ReportFilters, rows: Segment, *, together: bool) -> Measu
     by_day = requests.measured(days, np.ones_like(days, dtype=np.bool_))
     found.days = {origin + timedelta(days=offset): one for offset, one in by_day.items()}
     if together:
-        length = int(days.max(initial=0)) + 1
+        length = first + filters.length
         by_both = requests.measured(requests.number * length + days, days >= first)
         for number, name in enumerate(requests.names):
             own = [
