@@ -54,7 +54,7 @@ FILL_DAY = (
 )
 NOTE_BUILT = """
 UPDATE analytics_rolledday
-   SET zone = %s, version = %s, events = %s, people = NULL, built_at = clock_timestamp() WHERE day = %s
+   SET zone = %s, version = %s, events = %s, built_at = clock_timestamp() WHERE day = %s
 """
 
 

@@ -64,7 +64,7 @@ def seal(days: Iterable[date]) -> int:
                 build.build_day(day)
         following = [day for day in _after(due[-1]) if day not in sealed]
         with reading() as reader:
-            active = _active(reader, due[0], following[-1])
+            active = _with_known(_active(reader, due[0], following[-1]))
             kept = {day: _kept(reader, day) for day in due}
         for day in due:
             people, contents = kept[day]
@@ -106,6 +106,16 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
                     told = _shown(count) and (parts_shown or not name)
                     found[day].append([name, activity, metric, count if told else None])
     return found
+
+
+def _with_known(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
+    """Windows that reach into days sealed before were taken then."""
+    for day in RolledDay.objects.filter(day__in=active, people__isnull=False):
+        if day.people:
+            known = {tuple(count[:3]) for count in day.people["active"]}
+            others = [count for count in active[day.day] if tuple(count[:3]) not in known]
+            active[day.day] = others + day.people["active"]
+    return active
 
 
 def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
