@@ -11,9 +11,13 @@ from celery import shared_task
 from django.utils import timezone
 
 from analytics import erasure, heartbeat, jobs, pruning
+from analytics.rollups import build
 from analytics.sending import Refused
 
 SIX_HOURS = timedelta(hours=6)
+# A run begins no further day after so many seconds, and the next one waits twice as long as the last one took:
+# today is never more than 90 seconds behind, and backlogs are worked off in between.
+ROLL_UP_SECONDS, ROLL_UP_RESTS, ROLL_UP_RESTS_AT_MOST = 15.0, 2.0, timedelta(seconds=40)
 
 
 def task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
@@ -57,6 +61,14 @@ def prune() -> str:
 def erase() -> str:
     is_due = erasure.due().exists() and jobs.has_rested("erasure", timezone.now(), times=9, at_most=SIX_HOURS)
     return jobs.run_job("erasure", erasure.work_off).summary if is_due else ""
+
+
+@task(seconds=900)
+def roll_up() -> str:
+    rested = jobs.has_rested("roll-ups", timezone.now(), times=ROLL_UP_RESTS, at_most=ROLL_UP_RESTS_AT_MOST)
+    if not rested or not build.due_days():
+        return ""
+    return jobs.run_job("roll-ups", lambda: build.roll_up(budget=ROLL_UP_SECONDS).sentence).summary
 
 
 @task(seconds=60)

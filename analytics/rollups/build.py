@@ -54,7 +54,7 @@ FILL_DAY = (
 )
 NOTE_BUILT = """
 UPDATE analytics_rolledday
-   SET zone = %s, version = %s, events = %s, people = NULL, built_at = clock_timestamp() WHERE day = %s
+   SET zone = %s, version = %s, events = %s, built_at = clock_timestamp() WHERE day = %s
 """
 
 
@@ -78,7 +78,8 @@ class Built:
 def due_days() -> list[date]:
     """The days to be built: marked ones, the latest first, then those built for another zone."""
     marked = marked_days()
-    others = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(zone=report_zone_name())
+    built = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(version=0)
+    others = built.exclude(zone=report_zone_name())
     return marked + sorted(set(others.values_list("day", flat=True)) - set(marked), reverse=True)
 
 

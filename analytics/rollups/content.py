@@ -115,8 +115,8 @@ def _sessions(rows: Rows) -> bytes:
 def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[str, bytes]:
     actions = sorted({name[:2] for name in names})
     pages = sorted({name[2:] for name in names if name[0] == PAGE_VIEW and name[2]})
-    action_of = np.array([actions.index(name[:2]) for name in names], dtype=np.int64)
-    page_of = np.array([pages.index(name[2:]) if name[2:] in pages else -1 for name in names], dtype=np.int64)
+    action_of = _places([name[:2] for name in names], actions)
+    page_of = _places([name[2:] if name[0] == PAGE_VIEW else () for name in names], pages)
     by_action = rows._replace(key=action_of[rows.key])
     page = page_of[rows.key]
     viewed = (page >= 0) & (rows.person > 0)
@@ -129,6 +129,12 @@ def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[
         "uses": _uses(by_action, cells[rows.group], actions),
         "uses" + BY_GROUP: _uses(by_action, rows.group, actions),
     }
+
+
+def _places(names: list[tuple[str, ...]], ordered: list[tuple[str, ...]]) -> Numbers:
+    """The place of each name among the ordered ones, -1 where it is none of them."""
+    place = {name: number for number, name in enumerate(ordered)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
 
 
 def _pairs(key: Numbers, member: Numbers) -> Numbers:
@@ -150,7 +156,9 @@ def _summed(which: Numbers, counts: Numbers, length: int) -> Numbers:
     return np.bincount(which, weights=counts, minlength=length).astype(np.int64)
 
 
-def _endpoints(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[str, bytes]:
+def _endpoints(rows: Rows, cells: Numbers, given: list[tuple[str, ...]]) -> dict[str, bytes]:
+    names = sorted(given)
+    rows = rows._replace(key=_places(given, names)[rows.key])
     made = {"endpoint": _people(rows, names)}
     for suffix, group in (("", cells[rows.group]), (BY_GROUP, rows.group)):
         made["requests" + suffix] = _requests(rows, group, names)

@@ -26,9 +26,9 @@ from consent.models import ErasureRequest, SubjectKind
 NAMES = {("analytics_member", "user_id"), ("analytics_group", "organization_id")}
 NO_BUILD = "SELECT pg_advisory_xact_lock(%s, 0)"
 OF_USER = "SELECT id FROM analytics_member WHERE user_id = %s"
-OF_ORGANIZATION = """
+OF_ORGANIZATIONS = """
 SELECT id FROM analytics_member
- WHERE group_id IN (SELECT id FROM analytics_group WHERE organization_id = %s) AND user_id IS NOT NULL
+ WHERE group_id IN (SELECT id FROM analytics_group WHERE organization_id = ANY(%s)) AND user_id IS NOT NULL
 """
 FORGET_MEMBERS = """
 UPDATE analytics_member
@@ -38,7 +38,7 @@ UPDATE analytics_member
 """
 FORGET_GROUPS = """
 UPDATE analytics_group SET organization_id = NULL, version = nextval('analytics_rollup_version')
- WHERE organization_id = %s
+ WHERE organization_id = ANY(%s)
 """
 LEFT_OF_USER = """
 SELECT EXISTS (SELECT FROM analytics_member
@@ -59,60 +59,65 @@ def touched(cursor: Any, table: str, start: datetime, end: datetime) -> None:
 
 def erase(request: ErasureRequest) -> Mapping[str, int]:
     """Take the subject out of every set of people, and forget its name."""
-    is_user = request.kind == SubjectKind.USER
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
-        cursor.execute(NO_BUILD, [LOCK_SPACE])
-        cursor.execute(LOCK, [LOCK_SPACE])
-        cursor.execute(OF_USER if is_user else OF_ORGANIZATION, [request.pseudonym])
-        gone = np.array([number for (number,) in cursor.fetchall()], dtype=np.int64)
-        erased = {"analytics_member": forget_members(cursor, gone)} if len(gone) else {}
-        if not is_user:
-            cursor.execute(FORGET_GROUPS, [request.pseudonym])
-            if cursor.rowcount:
-                erased["analytics_group"] = cursor.rowcount
-    return erased
+        if request.kind == SubjectKind.ORGANIZATION:
+            return forget_organizations(cursor, [request.pseudonym])
+        return _forget(cursor, OF_USER, request.pseudonym)
 
 
-def forget_members(cursor: CursorWrapper, gone: Numbers) -> int:
-    """Take these out of every open day, which is marked, and forget who they were; how many they are."""
+def forget_organizations(cursor: CursorWrapper, organizations: list[str]) -> Mapping[str, int]:
+    """The same for organizations, in a transaction of the caller's."""
+    erased = _forget(cursor, OF_ORGANIZATIONS, organizations)
+    cursor.execute(FORGET_GROUPS, [organizations])
+    return erased | ({"analytics_group": cursor.rowcount} if cursor.rowcount else {})
+
+
+def _forget(cursor: CursorWrapper, which: str, names: str | list[str]) -> dict[str, int]:
+    cursor.execute(NO_BUILD, [LOCK_SPACE])
+    cursor.execute(LOCK, [LOCK_SPACE])
+    cursor.execute(which, [names])
+    gone = np.array([number for (number,) in cursor.fetchall()], dtype=np.int64)
+    if not len(gone):
+        return {}
+    _take_out_everywhere(cursor, gone)
+    cursor.execute(FORGET_MEMBERS, [gone.tolist()])
+    return {"analytics_member": len(gone)}
+
+
+def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
+    """From every open day, which is marked: rows that stay belong to members with other numbers."""
     for day in RolledDay.objects.filter(state=RolledDay.State.OPEN, events__gt=0).select_for_update():
         if _take_out(day, gone):
             mark(cursor, *bounds(day.day, day.day))
             RolledDay.objects.filter(day=day.day).update(version=secrets.randbelow(VERSIONS))
-    cursor.execute(FORGET_MEMBERS, [gone.tolist()])
-    return len(gone)
 
 
 def _take_out(day: RolledDay, gone: Numbers) -> bool:
     """Whether any of them were there."""
-    kept = {one.kind: one for one in RollUp.objects.filter(day=day.day, kind__in=KINDS_OF_PEOPLE)}
-    active = kept.get("active")
-    if active is None or not BitMap.deserialize(unpack(bytes(active.content))[1]) & BitMap(
-        gone.astype(np.uint32)
-    ):
+    kept = {one.kind: bytes(one.content) for one in RollUp.objects.filter(day=day.day)}
+    if "active" not in kept or not _bits(kept["active"]) & BitMap(gone.astype(np.uint32)):
         return False
-    for kind, one in kept.items():
-        without = (_sessions_without if kind == "session" else _set_without)(bytes(one.content), gone)
-        RollUp.objects.filter(day=day.day, kind=kind).update(content=without)
+    for kind in KINDS_OF_PEOPLE:
+        names, bitmap, arrays = unpack(kept[kind])
+        if kind == "session":
+            members = arrays["member"]
+        else:
+            members, bitmap = _without(BitMap if kind in ("active", "login") else BitMap64, bitmap, gone)
+        stays = ~np.isin(members, gone)
+        content = pack(names, bitmap, **{name: values[stays] for name, values in arrays.items()})
+        RollUp.objects.filter(day=day.day, kind=kind).update(content=content)
     return True
 
 
-def _set_without(content: bytes, gone: Numbers) -> bytes:
-    names, bitmap, arrays = unpack(content)
-    kind = BitMap64 if names else BitMap
-    entries = np.asarray(kind.deserialize(bitmap).to_array())
-    stays = ~np.isin(entries & ((1 << KEY_SHIFT) - 1) if names else entries, gone)
-    return pack(
-        names,
-        kind(entries[stays]).serialize(),
-        **{name: values[stays] for name, values in arrays.items()},
-    )
+def _bits(content: bytes) -> BitMap:
+    return BitMap.deserialize(unpack(content)[1])
 
 
-def _sessions_without(content: bytes, gone: Numbers) -> bytes:
-    _, _, arrays = unpack(content)
-    stays = ~np.isin(arrays["member"], gone)
-    return pack((), b"", **{name: values[stays] for name, values in arrays.items()})
+def _without(kind: type[BitMap | BitMap64], bitmap: bytes, gone: Numbers) -> tuple[Numbers, bytes]:
+    """The members of a bitmap, in its order, and the bitmap without those that go."""
+    entries = np.array(kind.deserialize(bitmap).to_array())
+    members = (entries & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
+    return members, kind(entries[~np.isin(members, gone)]).serialize()
 
 
 def is_left(request: ErasureRequest) -> bool:

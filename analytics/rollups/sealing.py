@@ -64,13 +64,14 @@ def seal(days: Iterable[date]) -> int:
                 build.build_day(day)
         following = [day for day in _after(due[-1]) if day not in sealed]
         with reading() as reader:
-            active = _active(reader, due[0], following[-1])
+            active = _with_known(_active(reader, due[0], following[-1]))
             kept = {day: _kept(reader, day) for day in due}
         for day in due:
             people, contents = kept[day]
             _write(cursor, day, {"active": active[day], **people}, contents)
         for day in following:  # windows that end there reach into what goes now
             longer = [count for count in active[day] if count[2] != "dau"]
+            cursor.execute(build.ENTER_DAY, [day])
             RolledDay.objects.filter(day=day).update(people={"active": longer})
         _forget_who_is_gone(cursor)
     return len(due)
@@ -108,6 +109,16 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
     return found
 
 
+def _with_known(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
+    """Windows that reach into days sealed before were taken then."""
+    for day in RolledDay.objects.filter(day__in=active, people__isnull=False):
+        if day.people:
+            known = {tuple(count[:3]) for count in day.people["active"]}
+            others = [count for count in active[day.day] if tuple(count[:3]) not in known]
+            active[day.day] = others + day.people["active"]
+    return active
+
+
 def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
     """What is kept of a day: counts of people, and contents."""
     small = {kind: _small(reader, kind, day) for kind in ("feature", "endpoint")}
@@ -120,8 +131,8 @@ def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
     of_features = zip(users.keys, users.distinct(day, day).tolist(), strict=True)
     of_endpoints = zip(called.keys, called.distinct(day, day).tolist(), strict=True)
     people = {
-        "features": [[key, count if _shown(count) else None] for key, count in of_features],
-        "endpoints": [[*key, count] for key, count in of_endpoints if _shown(count)],
+        "features": [[key, count if _shown(count) else None] for key, count in of_features if count],
+        "endpoints": [[*key, count] for key, count in of_endpoints if count and _shown(count)],
     }
     return people, kept
 
