@@ -61,7 +61,7 @@ def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = N
         if days.length:
             by_name = _measured(requests, people, days, together=name is None)
             found.spans |= {(one, span): measures for one, measures in by_name.items()}
-    found.days = _days(requests, people)
+    found.days = _days(requests, people, together=name is None)
     if name is None:
         found.trends = _trends(requests, people, filters)
     return found
@@ -114,7 +114,7 @@ def _measures(
     return Measures(requests, errors, ratio(duration_ms, known), percentiles, users)
 
 
-def _days(requests: Requests, people: People[Name]) -> dict[date, Measures]:
+def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[date, Measures]:
     """The days that had requests."""
     if not requests.keys:
         return {}
@@ -123,7 +123,8 @@ def _days(requests: Requests, people: People[Name]) -> dict[date, Measures]:
         for numbers in (requests.requests, requests.errors, requests.known, requests.duration_ms)
     ]
     percentiles = _known(requests.daily_percentiles_together(PERCENTILES))
-    users = dict(zip(people.days, people.daily_together().tolist(), strict=True))
+    daily = people.daily_together() if together else people.daily().sum(axis=0)
+    users = dict(zip(people.days, daily.tolist(), strict=True))
     return {
         day: _measures(*numbers, users.get(day, 0))
         for day, *numbers in zip(requests.days, *sums, percentiles, strict=True)

@@ -66,18 +66,18 @@ def read_detail(reader: Reader, filters: ReportFilters, feature: str) -> Detail:
     by_deployment = {}
     for name in [filters.deployment] if filters.deployment else DEPLOYMENTS:
         of_type = reader.feature_people(replace(segment, deployment=name), first, last, feature=feature)
-        by_deployment[name] = of_type.together(first, last)
+        by_deployment[name] = int(of_type.distinct(first, last).sum())
     return Detail(sorted(actions, key=lambda row: (-row[2], row[0])), by_deployment)
 
 
 def _people(people: People[str], filters: ReportFilters) -> dict[str, Used]:
-    columns: list[NDArray[np.int64]] = []
-    for span in (filters, filters.complete, filters.previous_complete):
-        asked = span.length and (filters.compare or span.first == filters.first)
-        for count in (people.distinct, people.repeated):
-            columns.append(count(span.first, span.last) if asked else np.zeros(len(people.keys), np.int64))
-    numbers = zip(*(column.tolist() for column in columns), strict=True)
-    return {name: Used(*row) for name, row in zip(people.keys, numbers, strict=True)}
+    spans = [filters, filters.complete] + ([filters.previous_complete] if filters.compare else [])
+    columns = [
+        column.tolist()
+        for span in people.spans(*((span.first, span.last) for span in spans))
+        for column in (span.distinct, span.repeated)
+    ]
+    return {name: Used(*row) for name, *row in zip(people.keys, *columns, strict=True)}
 
 
 def _by_feature(uses: RolledUses) -> dict[str, dict[date, int]]:

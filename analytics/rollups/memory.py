@@ -5,7 +5,7 @@ database at the beginning of every report. At most `MOST_BYTES` of contents are 
 """
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -114,6 +114,11 @@ class Members:
         return len(self.person)
 
     @property
+    def width(self) -> int:
+        """Columns of a table of everybody: a power of two."""
+        return 1 << max(len(self).bit_length(), 10)
+
+    @property
     def words(self) -> int:
         """64-bit words of a bitmap of everybody."""
         return -(-len(self) // 64)
@@ -157,12 +162,35 @@ def _day_starts(first_us: int, last_us: int, zone: str) -> tuple[Numbers, int]:
     return np.array(starts), first.toordinal()
 
 
+class Rows:
+    """Numbers for the names that a process has met, from 1 on: the same as long as it lives."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Any, int] = {}
+        self._lock = threading.Lock()
+
+    def of(self, names: Sequence[Any]) -> Numbers:
+        """The number of each of these names."""
+        with self._lock:
+            return np.array(
+                [self._numbers.setdefault(name, len(self._numbers) + 1) for name in names], dtype=np.int64
+            )
+
+    def items(self) -> list[tuple[Any, int]]:
+        return list(self._numbers.items())
+
+    def __len__(self) -> int:
+        """One more than the names, for 0 is free."""
+        return len(self._numbers) + 1
+
+
 @dataclass
 class Memory:
     """Of one process. Threads share it: what they find in it is never changed, only replaced."""
 
     members: Members = field(default_factory=Members)
     groups: Groups = field(default_factory=Groups)
+    rows: "defaultdict[str, Rows]" = field(default_factory=lambda: defaultdict(Rows))
     withdrawn: tuple[int, str, Numbers] = (-1, "", np.empty(0, dtype=np.int64))
     _contents: "OrderedDict[tuple[date, str], tuple[int, Any, int]]" = field(default_factory=OrderedDict)
     _bytes: int = 0

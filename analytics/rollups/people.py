@@ -1,18 +1,24 @@
 """Sets of people by day, as bits (a set for each day) and as numbers (a set for each name and day)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Generic, TypeVar
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.rollups.histogram import Numbers
+from analytics.rollups.memory import Members, Rows
 
 Words = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 Key = TypeVar("Key")
+
+MOST_INT32 = 1 << 31
+NOTHING = np.empty(0, dtype=np.int64)
 
 
 def popcount(words: Words, axis: int = -1) -> Numbers:
@@ -86,7 +92,7 @@ def _with_earlier(rows: Words, shift: int) -> Words:
 
 @dataclass(frozen=True)
 class Sets(Generic[Key]):
-    """Numbers of one day by name: those of `keys[i]` begin at `starts[i]`. `count` goes with them, if kept."""
+    """A day's members by name: those of `keys[i]` begin at `starts[i]`. `count` goes with them, if kept."""
 
     keys: list[Key]
     starts: Numbers  # one more than keys
@@ -105,62 +111,161 @@ class Crowd:
 
     person: Numbers
     counts: Flags
-    several: Flags | None  # by person: with several members that count; None: nobody
+    firsts: Flags  # of those who count, the first members of their persons
+
+
+EVERYBODY = 0  # the row of all names together
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """Members of one day by name, as places in a table with a row for each name and a column for each member.
+
+    Members that are not the first one of their person (a few in a hundred) are entered once more: `others`.
+    """
+
+    rows: Numbers  # of each name: its row
+    starts: Numbers  # one more than rows
+    places: NDArray[np.int32] | Numbers
+    count: Numbers | None
+    others: Numbers
+    other_places: Numbers  # their persons'
+    with_first: Flags  # whether the first member of their person is there under the same name
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        kept = (self.places, self.starts, self.others, self.other_places, self.with_first)
+        return sum(values.nbytes for values in kept) + (0 if self.count is None else self.count.nbytes)
+
+
+def arranged(sets: Sets[Any], rows: Rows, members: Members, width: int, *, everybody: bool) -> Arranged:
+    """As `Arranged`. `everybody` adds a set of all of them under the row EVERYBODY."""
+    numbers, row = sets.members, rows.of(sets.keys)
+    some = np.flatnonzero(np.diff(sets.starts))
+    row, starts = row[some], np.append(sets.starts[some], len(numbers))
+    if everybody and len(numbers):
+        starts = np.append(starts, len(numbers) + len(all_of_them := np.unique(numbers)))
+        numbers = np.concatenate([numbers, all_of_them])
+        row = np.append(row, EVERYBODY)
+    of_entry = np.repeat(row, np.diff(starts))
+    places = of_entry * width + numbers
+    others = np.flatnonzero(members.is_other[numbers])
+    other_places = of_entry[others] * width + members.person[numbers[others]]
+    ordered = places if len(row) < 2 or (np.diff(row) > 0).all() else np.sort(places)
+    found = np.minimum(np.searchsorted(ordered, other_places), max(len(ordered) - 1, 0))
+    return Arranged(
+        rows=row,
+        starts=starts[:-1],
+        places=places.astype(np.int32) if len(rows) * width < MOST_INT32 else places,
+        count=sets.count,
+        others=numbers[others],
+        other_places=other_places,
+        with_first=ordered[found] == other_places,
+    )
+
+
+class Span(NamedTuple):
+    """Distinct people in some days: of each key, of each key on two or more of them, of all keys together."""
+
+    distinct: Numbers
+    repeated: Numbers
+    together: int
 
 
 class People(Generic[Key]):
     """Who did what on which days: distinct people for each key."""
 
-    def __init__(self, days: list[date], sets: dict[date, Sets[Key]], crowd: Crowd, only: Key | None) -> None:
+    def __init__(
+        self,
+        days: list[date],
+        arranged: dict[date, Arranged],
+        rows: Rows,
+        crowd: Crowd,
+        width: int,
+        *,
+        chosen: Callable[[Key], bool] | None = None,
+    ) -> None:
         self.days = days
-        used = {key for some in sets.values() for key in some.keys} if only is None else {only}
-        self.keys: list[Key] = sorted(used)  # type: ignore[type-var]
-        self._width = len(crowd.person)
-        self._gather(sets, crowd)
-
-    def _gather(self, sets: dict[date, Sets[Key]], crowd: Crowd) -> None:
-        """Slices by key, then by day: `_persons[_starts[i] : _starts[i + 1]]` is one of `_key[i]` and `_day[i]`."""
-        number = {key: place for place, key in enumerate(self.keys)}
-        slices = []
-        for column, day in enumerate(self.days):
-            if (some := sets.get(day)) is None:
+        self._width = width
+        self._length = len(rows)
+        self._daily = np.zeros((self._length, len(days)), dtype=np.int64)
+        self._events = np.zeros_like(self._daily)
+        self._places: list[Numbers] = []
+        names = rows.items()[: self._length - 1]
+        wanted = np.ones(self._length, dtype=np.bool_)
+        if chosen is not None:
+            wanted[:] = False
+            wanted[[row for key, row in names if chosen(key)]] = True
+        present = np.zeros(self._length, dtype=np.bool_)
+        for column, day in enumerate(days):
+            some = arranged.get(day)
+            if some is not None and chosen is not None:
+                some = _of_rows(some, wanted, width)
+            if some is None or not len(some.rows):
+                self._places.append(NOTHING)
                 continue
-            starts = some.starts.tolist()
-            for place, key in enumerate(some.keys):
-                if (own := number.get(key)) is not None and starts[place + 1] > starts[place]:
-                    slices.append((own, column, some, starts[place], starts[place + 1]))
-        slices.sort(key=lambda one: one[:2])
-        self._key = np.array([one[0] for one in slices], dtype=np.int64)
-        self._day = np.array([one[1] for one in slices], dtype=np.int64)
-        nothing = np.empty(0, dtype=np.int64)
-        members = np.concatenate([nothing, *(some.members[start:end] for _, _, some, start, end in slices)])
-        counted = [some.count[start:end] for _, _, some, start, end in slices if some.count is not None]
-        sizes = np.array([end - start for *_, start, end in slices], dtype=np.int64)
-        counts = crowd.counts[members]
-        which = np.repeat(np.arange(len(slices)), sizes)[counts]
-        self._persons = crowd.person[members[counts]]
-        self._events = np.concatenate([nothing, *counted])[counts] if counted else None
-        self._totals = (
-            np.bincount(which, weights=self._events, minlength=len(slices)).astype(np.int64)
-            if self._events is not None
-            else None
-        )
-        if crowd.several is not None:
-            which = self._once(which, crowd.several)
-        self._sizes = np.bincount(which, minlength=len(slices))
-        self._starts = np.concatenate([[0], np.cumsum(self._sizes)])
-        self._bounds = np.searchsorted(self._key, np.arange(len(self.keys) + 1))
+            present[some.rows] = True
+            self._places.append(self._counted(some, crowd, column))
+        named = sorted((key, row) for key, row in names if present[row])
+        self.keys: list[Key] = [key for key, _ in named]
+        self._rows = np.array([row for _, row in named], dtype=np.int64)
 
-    def _once(self, which: Numbers, several: Flags) -> Numbers:
-        """Leave one entry a slice to people who are there with several members; the slice of each entry."""
-        places = np.flatnonzero(several[self._persons])
-        code = which[places] * self._width + self._persons[places]
-        order = np.argsort(code, kind="stable")
-        again = order[1:][code[order[1:]] == code[order[:-1]]]
-        keep = np.ones(len(which), dtype=np.bool_)
-        keep[places[again]] = False
-        self._persons = self._persons[keep]
-        return which[keep]
+    def _counted(self, some: Arranged, crowd: Crowd, column: int) -> Numbers:
+        """The places of a day's people, each person once a row; enters how many they are."""
+        member = some.places & (self._width - 1)
+        is_first = crowd.firsts.take(member)
+        self._daily[some.rows, column] = np.add.reduceat(is_first.view(np.uint8), some.starts, dtype=np.int64)
+        if some.count is not None:
+            events = some.count * crowd.counts.take(member)
+            self._events[some.rows, column] = np.add.reduceat(events, some.starts)
+        places = some.places[is_first].astype(np.int64)
+        person = some.other_places & (self._width - 1)
+        alone = crowd.counts[some.others] & ~(some.with_first & crowd.counts[person])
+        if not alone.any():
+            return places
+        more = np.unique(some.other_places[alone])
+        np.add.at(self._daily[:, column], more // self._width, 1)
+        return np.concatenate([places, more])
+
+    def daily(self) -> Numbers:
+        """Shape (keys, days)."""
+        return self._daily[self._rows]
+
+    def daily_together(self) -> Numbers:
+        """Of all keys together."""
+        return self._daily[EVERYBODY]
+
+    def events(self, first: date, last: date) -> Numbers:
+        """Events of these people, of each key, where they are kept."""
+        return self._events[self._rows, slice(*self._columns(first, last))].sum(axis=1)
+
+    def distinct(self, first: date, last: date) -> Numbers:
+        """Of each key, on any of these days."""
+        return self.spans((first, last))[0].distinct
+
+    def repeated(self, first: date, last: date) -> Numbers:
+        """Of each key, on two or more of these days."""
+        return self.spans((first, last))[0].repeated
+
+    def together(self, first: date, last: date) -> int:
+        """Distinct people of all keys."""
+        return self.spans((first, last))[0].together
+
+    def spans(self, *spans: tuple[date, date]) -> list[Span]:
+        """Of several spans at once: of those that begin on the same day only the longest costs time."""
+        found: dict[tuple[date, date], Span] = {}
+        for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
+            table = _Table(self._length, self._width)
+            for span in some:
+                low, high = self._columns(*span)
+                table.enter(self._places, low, high)
+                found[span] = Span(
+                    table.distinct(self._rows),
+                    table.repeated(self._rows),
+                    int(table.distinct([EVERYBODY])[0]),
+                )
+        return [found[span] for span in spans]
 
     def _columns(self, first: date, last: date) -> tuple[int, int]:
         """The columns of these days: from (inclusive) and to (exclusive)."""
@@ -168,73 +273,58 @@ class People(Generic[Key]):
             return 0, 0
         return max((first - self.days[0]).days, 0), max((last - self.days[0]).days + 1, 0)
 
-    def _of_key(self, place: int, low: int, high: int) -> tuple[int, int]:
-        """The first and the last slice (exclusive) of a key that lie in these columns."""
-        begin, end = self._bounds[place], self._bounds[place + 1]
-        days = self._day[begin:end]
-        return begin + int(np.searchsorted(days, low)), begin + int(np.searchsorted(days, high))
 
-    def daily(self) -> Numbers:
-        """Shape (keys, days)."""
-        counts = np.zeros((len(self.keys), len(self.days)), dtype=np.int64)
-        counts[self._key, self._day] = self._sizes
-        return counts
+def _of_rows(some: Arranged, wanted: Flags, width: int) -> Arranged | None:
+    """What there is of these rows, whose names lie side by side."""
+    chosen = np.flatnonzero(wanted[some.rows])
+    if not len(chosen):
+        return None
+    low, high = int(chosen[0]), int(chosen[-1]) + 1
+    ends = np.append(some.starts, len(some.places))
+    part, own = slice(ends[low], ends[high]), wanted[some.other_places // width]
+    return Arranged(
+        rows=some.rows[low:high],
+        starts=some.starts[low:high] - ends[low],
+        places=some.places[part],
+        count=None if some.count is None else some.count[part],
+        others=some.others[own],
+        other_places=some.other_places[own],
+        with_first=some.with_first[own],
+    )
 
-    def distinct(self, first: date, last: date) -> Numbers:
-        """Of each key, on any of these days."""
-        low, high = self._columns(first, last)
-        seen = np.zeros(self._width, dtype=np.bool_)
-        counts = np.zeros(len(self.keys), dtype=np.int64)
-        for place in range(len(self.keys)):
-            begin, end = self._of_key(place, low, high)
-            persons = self._persons[self._starts[begin] : self._starts[end]]
-            if end - begin == 1:
-                counts[place] = len(persons)
-            elif len(persons):
-                seen[persons] = True
-                counts[place] = np.count_nonzero(seen)
-                seen[:] = False
-        return counts
 
-    def repeated(self, first: date, last: date) -> Numbers:
-        """Of each key, on two or more of these days."""
-        low, high = self._columns(first, last)
-        seen, again = np.zeros((2, self._width), dtype=np.bool_)
-        counts = np.zeros(len(self.keys), dtype=np.int64)
-        for place in range(len(self.keys)):
-            begin, end = self._of_key(place, low, high)
-            if end - begin < 2:
-                continue
-            for start, stop in zip(
-                self._starts[begin:end].tolist(), self._starts[begin + 1 : end + 1].tolist(), strict=True
-            ):
-                persons = self._persons[start:stop]
-                again[persons[seen[persons]]] = True
-                seen[persons] = True
-            counts[place] = np.count_nonzero(again)
-            seen[:] = False
-            again[:] = False
-        return counts
+class _Table:
+    """For each row and person the first and the last day on which they were there: its column and one, or 0.
 
-    def together(self, first: date, last: date) -> int:
-        """Distinct people of all keys."""
-        low, high = self._columns(first, last)
-        inside = np.repeat((self._day >= low) & (self._day < high), self._sizes)
-        return len(np.unique(self._persons[inside])) if len(inside) else 0
+    Entering days in both directions is cheaper than asking of each place whether it was entered before.
+    """
 
-    def daily_together(self) -> Numbers:
-        """The same for each day."""
-        code = np.unique(np.repeat(self._day, self._sizes) * self._width + self._persons)
-        return np.bincount(code // self._width, minlength=len(self.days))
+    def __init__(self, length: int, width: int) -> None:
+        self._first, self._last = (np.zeros(length * width, dtype=np.uint16) for _ in range(2))
+        self._width, self._until = width, -1
 
-    def events(self, first: date, last: date) -> Numbers:
-        """Events of these people, of each key, where they are kept."""
-        if self._totals is None:
-            return np.zeros(len(self.keys), dtype=np.int64)
-        low, high = self._columns(first, last)
-        inside = (self._day >= low) & (self._day < high)
-        return np.bincount(self._key[inside], weights=self._totals[inside], minlength=len(self.keys)).astype(
-            np.int64
+    def enter(self, places: list[Numbers], low: int, high: int) -> None:
+        """The columns from `low` (always the same) to `high` (exclusive; not lower than before)."""
+        is_begun = self._until >= 0
+        begin = max(self._until, low)
+        for column in range(begin, min(high, len(places))):
+            self._last[places[column]] = column + 1
+        for column in reversed(range(begin, min(high, len(places)))):
+            some = places[column]
+            self._first[some if not is_begun else some[self._first[some] == 0]] = column + 1
+        self._until = max(high, low)
+
+    def _row(self, table: NDArray[np.uint16], row: int) -> NDArray[np.uint16]:
+        return table[row * self._width : (row + 1) * self._width]
+
+    def distinct(self, rows: Iterable[int]) -> Numbers:
+        return np.array([np.count_nonzero(self._row(self._last, row)) for row in rows], dtype=np.int64)
+
+    def repeated(self, rows: Iterable[int]) -> Numbers:
+        """On two or more days."""
+        return np.array(
+            [np.count_nonzero(self._row(self._first, row) != self._row(self._last, row)) for row in rows],
+            dtype=np.int64,
         )
 
 
@@ -249,12 +339,12 @@ class Firsts:
     first_inside: Flags  # whether the first one was in the segment
 
 
-def merged(sets: Sets[tuple[str, ...]], part: slice) -> Sets[Any]:
-    """The same by a part of the keys: people of several keys once. Counts are left out."""
-    parts = [key[part] for key in sets.keys]
+def by_first_part(sets: Sets[tuple[str, ...]]) -> Sets[str]:
+    """The same by the first part of the names, people once; counts are kept where no two names are made one."""
+    parts = [key[0] for key in sets.keys]
     keys = sorted(set(parts))
-    number = np.array([keys.index(key) for key in parts], dtype=np.int64)
-    key = np.repeat(number, np.diff(sets.starts))
-    pairs = np.unique(key << 32 | sets.members)
-    starts = np.searchsorted(pairs, np.arange(len(keys) + 1) << 32)
-    return Sets(keys, starts, pairs & 0xFFFFFFFF)
+    if len(keys) == len(parts):
+        return Sets(parts, sets.starts, sets.members, sets.count)
+    number = np.array([keys.index(part) for part in parts], dtype=np.int64)
+    pairs = np.unique(np.repeat(number, np.diff(sets.starts)) << 32 | sets.members)
+    return Sets(keys, np.searchsorted(pairs, np.arange(len(keys) + 1) << 32), pairs & 0xFFFFFFFF)

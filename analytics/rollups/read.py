@@ -26,6 +26,7 @@ from analytics.rollups.marks import marked_days
 from analytics.rollups.memory import NEVER, memory
 from analytics.rollups.packing import unpack
 from analytics.rollups.people import (
+    Arranged,
     Crowd,
     Firsts,
     Flags,
@@ -33,7 +34,8 @@ from analytics.rollups.people import (
     Presence,
     Sets,
     Words,
-    merged,
+    arranged,
+    by_first_part,
     popcount,
     to_numbers,
     to_words,
@@ -209,11 +211,7 @@ class Reader:
             counts = (
                 self._groups(segment)[members.group] & members.is_known & (members.person > 0) & ~self._left
             )
-            chosen = np.flatnonzero(counts)
-            several = None
-            if members.is_other[chosen].any():
-                several = np.bincount(members.person[chosen], minlength=len(members)) > 1
-            self._crowds[segment] = Crowd(members.person, counts, several)
+            self._crowds[segment] = Crowd(members.person, counts, counts & ~members.is_other)
         return self._crowds[segment]
 
     # --- contents -------------------------------------------------------------------------------
@@ -315,41 +313,54 @@ class Reader:
 
     def people(self, kind: str, segment: Segment, first: date, last: date) -> People[Any]:
         """By all parts of the name: feature and action (`kind` “feature”), or endpoint and method."""
-        return self._people(kind, segment, first, last, slice(None))
+        return self._people(kind, segment, first, last)
 
     def _people(
-        self, kind: str, segment: Segment, first: date, last: date, part: slice | int, only: Any = None
+        self,
+        kind: str,
+        segment: Segment,
+        first: date,
+        last: date,
+        *,
+        by_first: bool = False,
+        chosen: Callable[[Any], bool] | None = None,
     ) -> People[Any]:
-        def decode(content: bytes) -> Sets[Any]:
-            sets = _decode_pairs(content)
-            if part == slice(None):
-                return sets
-            return _first_parts(merged(sets, part)) if part == slice(1) else _first_parts(sets)
+        """`by_first`: by the first part of the names alone. Only of `chosen` names, if given."""
+        width, form = self.members.width, f"{kind}, by first part" if by_first else kind
+        rows = memory().rows[form]
 
-        sets = self._contents(kind, first, last, decode, f" by {part}")
-        return People(days_between(first, last), sets, self._crowd(segment), only)
+        def decode(content: bytes) -> Arranged:
+            sets = _decode_pairs(content)
+            if by_first:
+                sets = by_first_part(sets)
+            return arranged(sets, rows, self.members, width, everybody=kind == "endpoint")
+
+        kept = self._contents(kind, first, last, decode, f" {form} {width}")
+        return People(days_between(first, last), kept, rows, self._crowd(segment), width, chosen=chosen)
 
     def feature_people(
         self, segment: Segment, first: date, last: date, *, feature: str | None = None
     ) -> People[str]:
         """Who used each feature, or one."""
-        return self._people("feature", segment, first, last, slice(1), feature)
+        chosen = None if feature is None else lambda name: name == feature
+        return self._people("feature", segment, first, last, by_first=True, chosen=chosen)
 
     def action_people(self, segment: Segment, first: date, last: date, feature: str) -> People[str]:
         """Who did each action of a feature."""
-        sets = self._contents("feature", first, last, _decode_pairs, f" by {slice(None)}")
-        own = {day: _of_feature(some, feature) for day, some in sets.items()}
-        return People(days_between(first, last), own, self._crowd(segment), None)
+        people = self._people("feature", segment, first, last, chosen=lambda name: name[0] == feature)
+        people.keys = [action for _, action in people.keys]
+        return people
 
     def endpoint_people(
         self, segment: Segment, first: date, last: date, *, name: Name | None = None
     ) -> People[Name]:
         """Who called each endpoint and method, or one."""
-        return self._people("endpoint", segment, first, last, slice(None), name)
+        chosen = None if name is None else lambda one: one == name
+        return self._people("endpoint", segment, first, last, chosen=chosen)
 
     def page_people(self, segment: Segment, first: date, last: date) -> People[str]:
         """Who viewed each page, by its template; `events` are their views."""
-        return self._people("page", segment, first, last, 0)
+        return self._people("page", segment, first, last, by_first=True)
 
     # --- how often, how long --------------------------------------------------------------------
 
@@ -456,19 +467,6 @@ def _decode_pairs(content: bytes) -> Sets[tuple[str, ...]]:
     pairs = np.frombuffer(BitMap64.deserialize(bitmap).to_array(), dtype=np.uint64).astype(np.int64)
     starts = np.searchsorted(pairs, np.arange(len(names) + 1) << KEY_SHIFT)
     return Sets(names, starts, pairs & (1 << KEY_SHIFT) - 1, arrays.get("count"))
-
-
-def _first_parts(sets: Sets[tuple[str, ...]]) -> Sets[str]:
-    return Sets([key[0] for key in sets.keys], sets.starts, sets.members, sets.count)
-
-
-def _of_feature(sets: Sets[tuple[str, ...]], feature: str) -> Sets[str]:
-    """The actions of one feature, whose sets lie side by side."""
-    places = [place for place, key in enumerate(sets.keys) if key[0] == feature]
-    if not places:
-        return Sets([], np.zeros(1, dtype=np.int64), sets.members[:0])
-    starts = sets.starts[places[0] : places[-1] + 2]
-    return Sets([sets.keys[place][1] for place in places], starts, sets.members)
 
 
 def _decode_counted(content: bytes) -> Counted:
