@@ -53,14 +53,12 @@ def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = N
     first = filters.previous.first if filters.compare else filters.first
     requests = reader.requests(Segment.of(filters), first, filters.last, name=name)
     people = reader.endpoint_people(Segment.of(filters), first, filters.last, name=name)
-    spans = {"range": filters, "complete": filters.complete}
-    if filters.compare:
-        spans["before"] = filters.previous_complete
-    found = Measured()
-    for span, days in spans.items():
-        if days.length:
-            by_name = _measured(requests, people, days, together=name is None)
-            found.spans |= {(one, span): measures for one, measures in by_name.items()}
+    spans = {"range": filters}
+    if filters.complete.length:
+        spans["complete"] = filters.complete
+        if filters.compare:
+            spans["before"] = filters.previous_complete
+    found = Measured(spans=_measured(requests, people, spans, together=name is None))
     found.days = _days(requests, people, together=name is None)
     if name is None:
         found.trends = _trends(requests, people, filters)
@@ -82,29 +80,29 @@ def read_detail(reader: Reader, filters: ReportFilters, name: Name) -> Detail:
 
 
 def _measured(
-    requests: Requests, people: People[Name], span: ReportFilters, *, together: bool
-) -> dict[Name, Measures]:
-    """Each endpoint and method with requests in the span, and all of them together."""
+    requests: Requests, people: People[Name], spans: dict[str, ReportFilters], *, together: bool
+) -> dict[tuple[Name, str], Measures]:
+    """Each endpoint and method with requests in a span, and all of them together."""
     if not requests.keys:
         return {}
-    columns = slice((span.first - requests.days[0]).days, (span.last - requests.days[0]).days + 1)
-    sums = [
-        numbers[:, columns].sum(axis=1)
-        for numbers in (requests.requests, requests.errors, requests.known, requests.duration_ms)
-    ]
-    users = dict(zip(people.keys, people.distinct(span.first, span.last).tolist(), strict=True))
-    percentiles = requests.percentiles(PERCENTILES, span.first, span.last)
-    columns_and_percentiles = zip(*(column.tolist() for column in sums), _known(percentiles), strict=True)
-    found = {
-        name: _measures(*numbers, users.get(name, 0))
-        for name, numbers in zip(requests.keys, columns_and_percentiles, strict=True)
-        if numbers[0]
-    }
-    if together and found:
-        percentiles = requests.percentiles_together(PERCENTILES, span.first, span.last)
+    bounds = [(span.first, span.last) for span in spans.values()]
+    percentiles, crowds = requests.spans(PERCENTILES, *bounds), people.spans(*bounds)
+    found = {}
+    for span, (first, last), (by_name, of_all), crowd in zip(spans, bounds, percentiles, crowds, strict=True):
+        columns = slice((first - requests.days[0]).days, (last - requests.days[0]).days + 1)
+        sums = [
+            numbers[:, columns].sum(axis=1)
+            for numbers in (requests.requests, requests.errors, requests.known, requests.duration_ms)
+        ]
+        users = dict(zip(people.keys, crowd.distinct.tolist(), strict=True))
+        for name, *numbers in zip(
+            requests.keys, *(column.tolist() for column in sums), _known(by_name), strict=True
+        ):
+            if numbers[0]:
+                found[name, span] = _measures(*numbers, users.get(name, 0))
         totals = [column.sum().item() for column in sums]
-        everybody = people.together(span.first, span.last)
-        found[TOGETHER] = _measures(*totals, _known(percentiles[np.newaxis])[0], everybody)
+        if together and totals[0]:
+            found[TOGETHER, span] = _measures(*totals, *_known(of_all[np.newaxis]), crowd.together)
     return found
 
 

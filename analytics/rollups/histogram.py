@@ -3,6 +3,8 @@
 Every doubling of 10 ms is an edge (`LATENCY_EDGES_MS` of the reports), so that coarse buckets are exact.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,23 +33,23 @@ def values_of(buckets: Numbers) -> Floats:
     return np.where(buckets == ZERO, 0.0, UNIT_MS * np.exp2(buckets / PER_DOUBLING) * middle)
 
 
-def percentiles(counts: Numbers, starts: Numbers, buckets: Numbers, shares: list[float]) -> Floats:
-    """Of several histograms, one after the other: shape (histograms, shares), NaN where one is empty.
+def percentiles(
+    counts: Numbers, starts: Numbers, ends: Numbers, buckets: Numbers, shares: Sequence[float]
+) -> Floats:
+    """Of several histograms: shape (histograms, shares), NaN where one is empty.
 
-    `counts[i]` durations lie in `buckets[i]`; a histogram begins at each of `starts` (ascending buckets
-    within). Between two neighbours as `percentile_cont` does it.
+    `counts[i]` durations lie in `buckets[i]`; the entries of a histogram run from one of `starts` to before
+    one of `ends`, in ascending buckets. Between two neighbours as `percentile_cont` does it.
     """
-    ends = np.append(starts[1:], len(counts))
     until = np.concatenate([[0], np.cumsum(counts)])
     before, size = until[starts], until[ends] - until[starts]
     found = np.full((len(starts), len(shares)), np.nan)
     some = size > 0
-    values = values_of(buckets)
     for column, share in enumerate(shares):
         position = share * (size[some] - 1)
         low = np.floor(position).astype(np.int64)
         near = [
-            values[np.searchsorted(until, before[some] + rank, side="right") - 1]
+            values_of(buckets[np.searchsorted(until, before[some] + rank, side="right") - 1])
             for rank in (low, np.ceil(position).astype(np.int64))
         ]
         found[some, column] = near[0] + (near[1] - near[0]) * (position - low)

@@ -340,7 +340,7 @@ class Firsts:
 
 
 def by_first_part(sets: Sets[tuple[str, ...]]) -> Sets[str]:
-    """The same by the first part of the names, people once; counts are kept where no two names are made one."""
+    """The same by the first part of the names, people once. Counts are kept where no names become one."""
     parts = [key[0] for key in sets.keys]
     keys = sorted(set(parts))
     if len(keys) == len(parts):

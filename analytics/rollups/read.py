@@ -23,7 +23,7 @@ from analytics.periods import days_between, report_zone_name
 from analytics.rollups.content import BY_GROUP, CELLS, KEY_SHIFT
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.marks import marked_days
-from analytics.rollups.memory import NEVER, memory
+from analytics.rollups.memory import NEVER, Groups, Members, Rows, memory
 from analytics.rollups.packing import unpack
 from analytics.rollups.people import (
     Arranged,
@@ -40,7 +40,7 @@ from analytics.rollups.people import (
     to_numbers,
     to_words,
 )
-from analytics.rollups.requests import Counted, Name, Requests, Sessions, Uses
+from analytics.rollups.requests import Counted, Histograms, Name, Requests, Sessions, Uses, histograms
 from consent.models import State
 
 __all__ = [
@@ -364,27 +364,49 @@ class Reader:
 
     # --- how often, how long --------------------------------------------------------------------
 
-    def _counted(
-        self, kind: str, segment: Segment, first: date, last: date
-    ) -> tuple[dict[date, Counted], Flags]:
-        """By cell, or by group where an organization is asked for, with those that lie in the segment."""
-        if segment.organization:
-            return self._contents(kind + BY_GROUP, first, last, _decode_counted), self._groups(segment)
+    def _cells(self, segment: Segment) -> Flags:
+        """By cell: whether it lies in the segment."""
         cells = np.zeros(2 * len(CELLS), dtype=np.bool_)
         for place, name in enumerate(CELLS):
             cells[2 * place] = segment.deployment in ("", name)
             cells[2 * place + 1] = cells[2 * place] and segment.include_internal
-        return self._contents(kind, first, last, _decode_counted), cells
+        return cells
+
+    def _counted(
+        self, kind: str, segment: Segment, first: date, last: date, rows: Rows
+    ) -> tuple[dict[date, Counted], Flags]:
+        """By cell, or by group where an organization is asked for, with those that lie in the segment."""
+
+        def decode(content: bytes) -> Counted:
+            return _decode_counted(content, rows)
+
+        if segment.organization:
+            return self._contents(kind + BY_GROUP, first, last, decode), self._groups(segment)
+        return self._contents(kind, first, last, decode), self._cells(segment)
 
     def uses(self, segment: Segment, first: date, last: date, *, feature: str | None = None) -> Uses:
         """Uses of each feature and action, or of one feature's."""
-        return Uses.of(days_between(first, last), *self._counted("uses", segment, first, last), feature)
+        rows = memory().rows["uses"]
+        counted, inside = self._counted("uses", segment, first, last, rows)
+        return Uses.of(days_between(first, last), counted, inside, rows, feature)
 
     def requests(self, segment: Segment, first: date, last: date, *, name: Name | None = None) -> Requests:
         """Requests of each endpoint and method, or of one."""
-        requests, inside = self._counted("requests", segment, first, last)
-        latency, _ = self._counted("latency", segment, first, last)
-        return Requests(days_between(first, last), requests, latency, inside, name)
+        rows = memory().rows["requests"]
+        requests, inside = self._counted("requests", segment, first, last, rows)
+        latency = self._latency(segment, first, last, rows)
+        return Requests(days_between(first, last), requests, inside, latency, rows, name)
+
+    def _latency(self, segment: Segment, first: date, last: date, rows: Rows) -> dict[date, Histograms]:
+        if segment.organization:
+            counted, inside = self._counted("latency", segment, first, last, rows)
+            return {day: histograms(some, inside) for day, some in counted.items()}
+        cells = self._cells(segment)
+
+        def decode(content: bytes) -> Histograms:
+            return histograms(_decode_counted(content, rows), cells)
+
+        return self._contents("latency", first, last, decode, f" of {cells.tolist()}")
 
     def sessions(self, segment: Segment, first: date, last: date) -> Sessions:
         """Sessions, as long as they are within the days, and sign-ins."""
@@ -469,9 +491,10 @@ def _decode_pairs(content: bytes) -> Sets[tuple[str, ...]]:
     return Sets(names, starts, pairs & (1 << KEY_SHIFT) - 1, arrays.get("count"))
 
 
-def _decode_counted(content: bytes) -> Counted:
+def _decode_counted(content: bytes, rows: Rows) -> Counted:
     names, _, arrays = unpack(content)
-    return Counted([(name[0], name[1]) for name in names], dict(arrays))
+    key = arrays.pop("key")
+    return Counted(arrays | {"row": rows.of(names)[key]})
 
 
 def _decode_sessions(content: bytes) -> Numbers:

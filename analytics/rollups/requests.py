@@ -1,80 +1,105 @@
 """Counts and histograms by name and day: uses of features, requests of endpoints, sessions."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.rollups.histogram import PER_DOUBLING, Floats, Numbers, percentiles
-from analytics.rollups.people import Flags
+from analytics.rollups.memory import Rows
+from analytics.rollups.people import EVERYBODY, Flags
 
 Name = tuple[str, str]
 HEAT_BUCKETS = 12  # below 10 ms, then one for each doubling
 ERRORS_FROM = 5  # status class
+BUCKETS = 4096  # places of a row; bucket 0 is the middle one
+MIDDLE = BUCKETS // 2
+NOTHING = np.empty(0, dtype=np.int64)
 
 
 class Counted(NamedTuple):
-    """Arrays of one day; `key` indexes `keys`."""
+    """Entries of one day: `row` is that of each one's name, `group` its cell or group."""
 
-    keys: list[Name]
     arrays: dict[str, NDArray[Any]]
 
     @property
     def size(self) -> int:
         """Bytes, about."""
-        return sum(values.nbytes for values in self.arrays.values()) + 200 * len(self.keys)
+        return sum(values.nbytes for values in self.arrays.values())
+
+
+class Histograms(NamedTuple):
+    """Durations of one day: `counts` of them at each of `places` (row and bucket), which ascend."""
+
+    places: Numbers
+    counts: Numbers
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.places.nbytes + self.counts.nbytes
+
+
+def histograms(latency: Counted, groups: Flags) -> Histograms:
+    """Of the entries in these groups, by name and all together."""
+    chosen = groups[latency.arrays["group"]]
+    bucket, count = latency.arrays["bucket"][chosen] + MIDDLE, latency.arrays["count"][chosen]
+    place = np.concatenate([EVERYBODY * BUCKETS + bucket, latency.arrays["row"][chosen] * BUCKETS + bucket])
+    places, which = np.unique(place, return_inverse=True)
+    counts = np.bincount(which, weights=np.concatenate([count, count]), minlength=len(places))
+    return Histograms(places, counts.astype(np.int64))
 
 
 class Joined:
-    """The entries of several days that pass a filter, with the numbers of their keys and days."""
+    """The entries of several days that pass a filter, each with its day's column."""
 
     def __init__(
-        self, days: list[date], counted: dict[date, Counted], groups: Flags, keys: list[Name], *names: str
+        self, days: list[date], counted: Mapping[date, Counted], groups: Flags, wanted: Flags, *names: str
     ) -> None:
-        number = {key: place for place, key in enumerate(keys)}
-        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("key", "day", *names)}
+        parts: dict[str, list[NDArray[Any]]] = {name: [NOTHING] for name in ("row", "day", *names)}
         for column, day in enumerate(days):
-            if (some := counted.get(day)) is None or not some.keys:
+            if (some := counted.get(day)) is None:
                 continue
-            own = np.array([number.get(key, -1) for key in some.keys], dtype=np.int64)
-            key = own[some.arrays["key"]]
-            chosen = np.flatnonzero(groups[some.arrays["group"]] & (key >= 0))
-            parts["key"].append(key[chosen])
+            chosen = np.flatnonzero(groups[some.arrays["group"]] & wanted[some.arrays["row"]])
             parts["day"].append(np.full(len(chosen), column))
-            for name in names:
+            for name in ("row", *names):
                 parts[name].append(some.arrays[name][chosen])
-        self.columns = {
-            name: np.concatenate([np.empty(0, dtype=np.int64), *values]) for name, values in parts.items()
-        }
+        self._columns = {name: np.concatenate(values) for name, values in parts.items()}
+        self._shape = len(wanted), len(days)
+        self._place = self["row"] * len(days) + self["day"]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.columns[name]
+        return self._columns[name]
 
-    def within(self, low: int, high: int) -> slice:
-        """The entries of the columns from `low` to `high` (exclusive): they are in order of days."""
-        low, high = np.searchsorted(self["day"], [low, high]).tolist()
-        return slice(low, high)
+    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sums by row and day."""
+        length = self._shape[0] * self._shape[1]
+        return np.bincount(self._place, weights=values, minlength=length).reshape(self._shape)
 
-
-def all_keys(counted: dict[date, Counted], groups: Flags, only: Any = None) -> list[Name]:
-    """The keys that have entries in these groups; `only` chooses by the key, or by its first part."""
-    found: set[Name] = set()
-    for some in counted.values():
-        inside = np.bincount(some.arrays["key"][groups[some.arrays["group"]]], minlength=len(some.keys)) > 0
-        found |= {key for key, there in zip(some.keys, inside.tolist(), strict=True) if there}
-    return sorted(key for key in found if only is None or only in (key, key[0]))
+    def counts(self, values: NDArray[Any]) -> Numbers:
+        """The same of whole numbers."""
+        return self.sums(values).astype(np.int64)
 
 
-def _matrix(of: Joined, values: NDArray[Any] | None, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Sums by key and day."""
-    place = of["key"] * shape[1] + of["day"]
-    return np.bincount(place, weights=values, minlength=shape[0] * shape[1]).reshape(shape)
+def _wanted(rows: Rows, only: Any) -> Flags:
+    """By row: whether it is asked for; `only` names one, or the first part of several."""
+    wanted = np.ones(len(rows), dtype=np.bool_)
+    if only is not None:
+        wanted[:] = False
+        wanted[[row for name, row in rows.items() if row < len(wanted) and only in (name, name[0])]] = True
+    return wanted
 
 
-def _whole(sums: NDArray[np.float64]) -> Numbers:
-    return sums.astype(np.int64)
+def _named(rows: Rows, found: Flags) -> tuple[list[Name], Numbers]:
+    """The names whose rows are found, in order, and these rows."""
+    named = sorted((name, row) for name, row in rows.items() if row < len(found) and found[row])
+    return [name for name, _ in named], np.array([row for _, row in named], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -86,10 +111,18 @@ class Uses:
     daily: Numbers
 
     @classmethod
-    def of(cls, days: list[date], counted: dict[date, Counted], groups: Flags, feature: str | None) -> "Uses":
-        keys = all_keys(counted, groups, feature)
-        joined = Joined(days, counted, groups, keys, "count")
-        return cls(keys, days, _whole(_matrix(joined, joined["count"], (len(keys), len(days)))))
+    def of(
+        cls,
+        days: list[date],
+        counted: Mapping[date, Counted],
+        groups: Flags,
+        rows: Rows,
+        feature: str | None = None,
+    ) -> "Uses":
+        joined = Joined(days, counted, groups, _wanted(rows, feature), "count")
+        daily = joined.counts(joined["count"])
+        keys, chosen = _named(rows, daily.any(axis=1))
+        return cls(keys, days, daily[chosen])
 
 
 class Requests:
@@ -98,91 +131,114 @@ class Requests:
     def __init__(
         self,
         days: list[date],
-        requests: dict[date, Counted],
-        latency: dict[date, Counted],
+        requests: Mapping[date, Counted],
         groups: Flags,
+        latency: Mapping[date, Histograms],
+        rows: Rows,
         only: Name | None,
     ) -> None:
         self.days = days
-        self.keys = all_keys(requests, groups, only)
-        shape = len(self.keys), len(days)
-        self._by_status = Joined(days, requests, groups, self.keys, "status", "count", "known", "total_ms")
-        of = self._by_status
-        failed = np.where(of["status"] >= ERRORS_FROM, of["count"], 0)
-        self.requests = _whole(_matrix(of, of["count"], shape))
-        self.errors = _whole(_matrix(of, failed, shape))
-        self.known = _whole(_matrix(of, of["known"], shape))
-        self.duration_ms = _matrix(of, of["total_ms"], shape)
-        self._latency = Joined(days, latency, groups, self.keys, "bucket", "count")
-        self._lowest = int(self._latency["bucket"].min(initial=0))
-        self._buckets = int(self._latency["bucket"].max(initial=0)) - self._lowest + 1
+        wanted = _wanted(rows, only)
+        of = Joined(days, requests, groups, wanted, "status", "count", "known", "total_ms")
+        counts = of.counts(of["count"])
+        self.keys, self._rows = _named(rows, counts.any(axis=1))
+        self.requests = counts[self._rows]
+        self.errors = of.counts(np.where(of["status"] >= ERRORS_FROM, of["count"], 0))[self._rows]
+        self.known = of.counts(of["known"])[self._rows]
+        self.duration_ms = of.sums(of["total_ms"])[self._rows]
+        self._by_status, self._length = of, len(wanted)
+        self._latency = [latency.get(day) for day in days]
+        if only is not None:
+            self._latency = [some and _of_rows(some, self._rows) for some in self._latency]
 
     def _columns(self, first: date, last: date) -> tuple[int, int]:
         if not self.days:
             return 0, 0
         return max((first - self.days[0]).days, 0), max((last - self.days[0]).days + 1, 0)
 
-    def percentiles(self, shares: list[float], first: date, last: date) -> Floats:
+    def percentiles(self, shares: Sequence[float], first: date, last: date) -> Floats:
         """Shape (keys, shares)."""
-        chosen = self._latency.within(*self._columns(first, last))
-        return self._percentiles(self._latency["key"][chosen], chosen, len(self.keys), shares)
+        return self.spans(shares, (first, last))[0][0]
 
-    def percentiles_together(self, shares: list[float], first: date, last: date) -> Floats:
+    def percentiles_together(self, shares: Sequence[float], first: date, last: date) -> Floats:
         """Of all keys: shape (shares,)."""
-        chosen = self._latency.within(*self._columns(first, last))
-        nothing = np.zeros(chosen.stop - chosen.start, dtype=np.int64)
-        return self._percentiles(nothing, chosen, 1, shares)[0]
+        return self.spans(shares, (first, last))[0][1]
 
-    def daily_percentiles(self, shares: list[float]) -> Floats:
+    def spans(self, shares: Sequence[float], *spans: tuple[date, date]) -> list[tuple[Floats, Floats]]:
+        """Both for several spans: of those that begin on the same day only the longest costs time."""
+        found = {}
+        for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
+            total, until = np.zeros(self._length * BUCKETS, dtype=np.int64), None
+            for span in some:
+                low, high = self._columns(*span)
+                for day in self._latency[low if until is None else until : high]:
+                    if day is not None:
+                        total[day.places] += day.counts
+                until = max(high, low)
+                places = np.flatnonzero(total)
+                measured = _percentiles(places, total[places], np.append(self._rows, EVERYBODY), shares)
+                found[span] = measured[:-1], measured[-1]
+        return [found[span] for span in spans]
+
+    @cached_property
+    def _daily(self) -> tuple[Numbers, Numbers]:
+        """Places and counts of all days; a day's places are `_length` rows further than those before."""
+        stride = self._length * BUCKETS
+        there = [(column, day) for column, day in enumerate(self._latency) if day is not None]
+        places = [day.places + column * stride for column, day in there]
+        return np.concatenate([NOTHING, *places]), np.concatenate(
+            [NOTHING, *(day.counts for _, day in there)]
+        )
+
+    def daily_percentiles(self, shares: Sequence[float]) -> Floats:
         """Shape (keys, days, shares)."""
-        days = len(self.days)
-        of = self._latency
-        # In order of day, key and bucket, as the entries are kept: nothing has to be added up.
-        histograms = of["day"] * len(self.keys) + of["key"]
-        order = np.arange(len(histograms))
-        if (np.diff(histograms) < 0).any():
-            order = np.lexsort((of["bucket"], histograms))
-        starts = np.searchsorted(histograms[order], np.arange(days * len(self.keys)))
-        if not len(histograms):
-            return np.full((len(self.keys), days, len(shares)), np.nan)
-        found = percentiles(of["count"][order], starts, of["bucket"][order], shares)
-        return found.reshape(days, len(self.keys), len(shares)).swapaxes(0, 1)
+        rows = self._rows[:, np.newaxis] + np.arange(len(self.days)) * self._length
+        found = _percentiles(*self._daily, rows.ravel(), shares)
+        return found.reshape(len(self.keys), len(self.days), len(shares))
 
-    def daily_percentiles_together(self, shares: list[float]) -> Floats:
+    def daily_percentiles_together(self, shares: Sequence[float]) -> Floats:
         """Of all keys: shape (days, shares)."""
-        return self._percentiles(self._latency["day"], slice(None), len(self.days), shares)
-
-    def _percentiles(self, which: Numbers, chosen: slice, length: int, shares: list[float]) -> Floats:
-        """Of histograms that are added up from the chosen entries, by their number in `which`."""
-        if not length:
-            return np.empty((0, len(shares)))
-        place = which * self._buckets + self._latency["bucket"][chosen] - self._lowest
-        counts = np.bincount(place, weights=self._latency["count"][chosen], minlength=length * self._buckets)
-        buckets = np.tile(np.arange(self._buckets) + self._lowest, length)
-        return percentiles(_whole(counts), np.arange(length) * self._buckets, buckets, shares)
+        rows = EVERYBODY + np.arange(len(self.days)) * self._length
+        return _percentiles(*self._daily, rows, shares)
 
     def statuses(self, first: date, last: date) -> list[dict[str, int]]:
         """Requests of each key by status class: “2xx”, “none”."""
-        found: list[dict[str, int]] = [{} for _ in self.keys]
-        of = self._by_status
-        chosen = of.within(*self._columns(first, last))
-        entries = (of[name][chosen].tolist() for name in ("key", "status", "count"))
-        for key, status, count in zip(*entries, strict=True):
+        of, (low, high) = self._by_status, self._columns(first, last)
+        chosen = (of["day"] >= low) & (of["day"] < high)
+        found: dict[int, dict[str, int]] = {row: {} for row in self._rows.tolist()}
+        for row, status, count in zip(
+            *(of[name][chosen].tolist() for name in ("row", "status", "count")), strict=True
+        ):
             name = f"{status}xx" if status >= 0 else "none"
-            found[key][name] = found[key].get(name, 0) + count
-        return found
+            found[row][name] = found[row].get(name, 0) + count
+        return list(found.values())
 
     def heat(self, first: date, last: date) -> Numbers:
         """Exact counts, shape (keys, days, HEAT_BUCKETS): `days` are those from `first` to `last`."""
         low, high = self._columns(first, last)
-        of = self._latency
-        chosen = of.within(low, high)
-        coarse = np.clip(of["bucket"][chosen] // PER_DOUBLING + 1, 0, HEAT_BUCKETS - 1)
-        days = min(high, len(self.days)) - low
-        place = (of["key"][chosen] * days + of["day"][chosen] - low) * HEAT_BUCKETS + coarse
-        shape = len(self.keys), days, HEAT_BUCKETS
-        counts = np.bincount(place, weights=of["count"][chosen], minlength=int(np.prod(shape)))
-        return _whole(counts).reshape(shape)
+        counts = np.zeros((self._length, min(high, len(self.days)) - low, HEAT_BUCKETS), dtype=np.int64)
+        for column, day in enumerate(self._latency[low:high]):
+            if day is not None:
+                bucket = day.places % BUCKETS - MIDDLE
+                coarse = np.clip(bucket // PER_DOUBLING + 1, 0, HEAT_BUCKETS - 1)
+                np.add.at(counts, (day.places // BUCKETS, column, coarse), day.counts)
+        return counts[self._rows]
+
+
+def _percentiles(places: Numbers, counts: Numbers, rows: Numbers, shares: Sequence[float]) -> Floats:
+    """Of the histograms in these rows."""
+    starts, ends = np.searchsorted(places, rows * BUCKETS), np.searchsorted(places, (rows + 1) * BUCKETS)
+    return percentiles(counts, starts, ends, places % BUCKETS - MIDDLE, shares)
+
+
+def _of_rows(some: Histograms, rows: Numbers) -> Histograms:
+    """What there is of one row or none, which is then all there is."""
+    if not len(rows):
+        return Histograms(NOTHING, NOTHING)
+    low, high = np.searchsorted(some.places, [rows[0] * BUCKETS, (rows[0] + 1) * BUCKETS])
+    own = some.places[low:high]
+    together = own + (EVERYBODY - rows[0]) * BUCKETS
+    return Histograms(np.concatenate([together, own]), np.tile(some.counts[low:high], 2))
 
 
 class Sessions(NamedTuple):

@@ -149,7 +149,7 @@ def measure_pages(runs: int, ranges: list[str]) -> Iterator[tuple[str, str, floa
 
 
 SIZES = """
-SELECT sum(pg_total_relation_size(oid)) FILTER (WHERE relname ~ '^analytics_(endpoint|feature|user_act).*_p[0-9]'),
+SELECT sum(pg_total_relation_size(oid)) FILTER (WHERE relname ~ '^analytics_.*_p[0-9]{4}_[0-9]{2}$'),
        sum(pg_total_relation_size(oid)) FILTER (WHERE relname = ANY(%s))
   FROM pg_class WHERE relkind = 'r'
 """
