@@ -26,7 +26,6 @@ from analytics.rollups.members import (
     VERSIONS,
     Known,
     known_members,
-    note_first_events,
     note_logins,
 )
 from analytics.rollups.scan import DayNames, Names, scan
@@ -142,7 +141,6 @@ def _fill(cursor: CursorWrapper, day: date) -> int:
     cursor.execute(EMPTY_DAY, [day])
     if windows:
         known = known_members(cursor, windows)
-        note_first_events(cursor, known, windows)
         note_logins(cursor, *logins(windows, known))
         made = contents(windows, known, _cells(cursor, known), names)
         cursor.execute(FILL_DAY, [day, list(made), list(made.values())])

@@ -22,6 +22,7 @@ from pyroaring import BitMap, BitMap64
 
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.members import Known
+from analytics.rollups.numbers import distinct
 from analytics.rollups.packing import pack
 from analytics.rollups.scan import Columns, DayNames, Window, counted
 
@@ -80,15 +81,15 @@ def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows
 
 
 def _active(*tables: Rows) -> bytes:
-    members = np.unique(np.concatenate([rows.member[rows.person > 0] for rows in tables]))
-    return pack(bitmap=BitMap(members.astype(np.uint32)).serialize())
+    members = distinct(np.concatenate([rows.member[rows.person > 0] for rows in tables]))
+    return pack(bitmap=BitMap(memoryview(members.astype(np.uint32))).serialize())
 
 
 def _logins(rows: Rows) -> bytes:
     members, counts = np.unique(
         rows.member[rows.own["is_login"]] if rows.own else rows.member, return_counts=True
     )
-    return pack(bitmap=BitMap(members.astype(np.uint32)).serialize(), count=counts)
+    return pack(bitmap=BitMap(memoryview(members.astype(np.uint32))).serialize(), count=counts)
 
 
 def logins(windows: list[Window], known: Known) -> tuple[Numbers, Numbers]:
@@ -125,7 +126,7 @@ def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[
     count = np.bincount(places, weights=rows.number[viewed], minlength=len(views)).astype(np.int64)
     return {
         "feature": _people(by_action, actions),
-        "page": pack(pages, BitMap64(views.astype(np.uint64)).serialize(), count=count),
+        "page": pack(pages, BitMap64(memoryview(views.astype(np.uint64))).serialize(), count=count),
         "uses": _uses(by_action, cells[rows.group], actions),
         "uses" + BY_GROUP: _uses(by_action, rows.group, actions),
     }
@@ -138,13 +139,14 @@ def _places(names: list[tuple[str, ...]], ordered: list[tuple[str, ...]]) -> Num
 
 
 def _pairs(key: Numbers, member: Numbers) -> Numbers:
-    return np.unique(key << KEY_SHIFT | member)
+    pairs: Numbers = distinct(key << KEY_SHIFT | member)
+    return pairs
 
 
 def _people(rows: Rows, names: list[tuple[str, ...]]) -> bytes:
     named = rows.person > 0
     pairs = _pairs(rows.key[named], rows.member[named])
-    return pack(names, BitMap64(pairs.astype(np.uint64)).serialize())
+    return pack(names, BitMap64(memoryview(pairs.astype(np.uint64))).serialize())
 
 
 def _uses(rows: Rows, group: Numbers, names: list[tuple[str, ...]]) -> bytes:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pyroaring import BitMap
 
 from analytics import erasure, jobs, partitions
-from analytics.models import FeatureUsage, Group, Mark, Member, RolledDay, RollUp
+from analytics.models import Group, Mark, Member, RolledDay, RollUp
 from analytics.rollups import build, marks, read, sealing
 from analytics.rollups.packing import unpack
 from analytics.rollups.read import Segment
@@ -84,16 +84,11 @@ def test_the_order_in_which_days_are_built_does_not_matter():
         with read.reading() as reader:
             firsts = reader.firsts(Segment(), activity="login")
         names = dict(Member.objects.values_list("id", "user_id"))
-        found.append(
-            {
-                names[one]: (day, first, later)
-                for one, day, first, later in zip(
-                    firsts.person.tolist(), firsts.day.tolist(), firsts.first_at.tolist(), firsts.next_at.tolist(),
-                    strict=True,
-                )
-            }
-        )  # fmt: skip
-    assert found[0] and found[0] == found[1]
+        columns = (firsts.person, firsts.day, firsts.first_at, firsts.next_at)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        found.append({names[who]: when for who, *when in rows})
+    assert found[0]
+    assert found[0] == found[1]
 
 
 def test_large_days_are_read_hour_by_hour_and_come_out_the_same(monkeypatch):

@@ -25,7 +25,7 @@ from telemetry_site.supervisor import Output, Program, Supervisor
 CONNECTIONS = 4096  # open at once, per worker
 HEADERS_WITHIN = 30_000  # ms; also how long an idle connection is kept
 STOP_WITHIN = 8  # seconds for requests under way when a stop is asked for
-WORKER_OPTIONS = ("--concurrency=2", "--without-gossip", "--without-mingle")  # workers need no news of others
+WORKER_OPTIONS = ("--concurrency=3", "--without-gossip", "--without-mingle")  # no news of other workers
 CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 OUR_APPS = {"telemetry_site", "dashboards", "ingest", "analytics", "consent"}
 
