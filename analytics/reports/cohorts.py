@@ -74,7 +74,7 @@ def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohor
     seen = reader.presence(segment, earliest, max(filters.today, report_today(now)), activity=activity)
     column = firsts.day - seen.first.toordinal()
     new = (column >= 0) & (firsts.day <= filters.last.toordinal())
-    order = np.argsort(column[new], kind="stable")
+    order = np.argsort(column[new].astype(np.int16), kind="stable")
     crowd = _Crowd(seen, firsts.person[new][order], column[new][order], seen.column(filters.today))
     found = Cohorts(weeks=_weeks(crowd))
     came_again = _curve(crowd, filters, found.curve)

@@ -86,7 +86,8 @@ def _measured(
     if not requests.keys:
         return {}
     bounds = [(span.first, span.last) for span in spans.values()]
-    percentiles, crowds = requests.spans(PERCENTILES, *bounds), people.spans(*bounds)
+    percentiles = requests.spans(PERCENTILES, *bounds)
+    crowds = people.spans(*bounds, repeated=False)
     found = {}
     for span, (first, last), (by_name, of_all), crowd in zip(spans, bounds, percentiles, crowds, strict=True):
         columns = slice((first - requests.days[0]).days, (last - requests.days[0]).days + 1)
@@ -144,4 +145,6 @@ def _trends(requests: Requests, people: People[Name], filters: ReportFilters) ->
 
 def _known(values: NDArray[np.float64]) -> list[tuple[Measure, ...]]:
     """Rows of numbers, None for NaN."""
-    return [tuple(None if value != value else value for value in row) for row in values.tolist()]
+    objects = values.astype(object)
+    objects[np.isnan(values)] = None
+    return list(map(tuple, objects.tolist()))

@@ -130,9 +130,9 @@ class Members:
         return is_other
 
     def first_days(self, us: Numbers) -> Numbers:
-        """The report days (proleptic ordinals) of instants, 0 for `NEVER`."""
+        """The report days (proleptic ordinals) of instants, `NEVER` as it is."""
         there = us != NEVER
-        days = np.zeros(len(us), dtype=np.int64)
+        days = np.full(len(us), NEVER)
         if there.any():
             starts, first = _day_starts(int(us[there].min()), int(us[there].max()), report_zone_name())
             days[there] = np.searchsorted(starts, us[there], side="right") - 1 + first

@@ -21,9 +21,9 @@ from pyroaring import BitMap, BitMap64
 from analytics.models import RolledDay
 from analytics.periods import days_between, report_zone_name
 from analytics.rollups.content import BY_GROUP, CELLS, KEY_SHIFT
-from analytics.rollups.histogram import Numbers
 from analytics.rollups.marks import marked_days
-from analytics.rollups.memory import NEVER, Groups, Members, Rows, memory
+from analytics.rollups.memory import NEVER, Rows, memory
+from analytics.rollups.numbers import Numbers, distinct
 from analytics.rollups.packing import unpack
 from analytics.rollups.people import (
     Arranged,
@@ -290,17 +290,19 @@ class Reader:
         is_login = activity == "login"
         us = members.login_us if is_login else members.first_us
         anywhere = self._crowd(Segment(include_internal=segment.include_internal)).counts
-        first_us = np.full(len(members), NEVER)
-        np.minimum.at(first_us, members.person[anywhere], us[anywhere])
         day = members.first_days(us)
-        first_day = members.first_days(first_us)
+        first_day = np.full(len(members), NEVER)
+        np.minimum.at(first_day, members.person[anywhere], day[anywhere])
         inside = np.flatnonzero(self._crowd(segment).counts & (us != NEVER))
         own = members.person[inside]
-        on_first_day = day[inside] == first_day[own]
-        person = np.unique(own[on_first_day])
+        is_new = np.zeros(len(members), dtype=np.bool_)
+        is_new[own[day[inside] == first_day[own]]] = True
+        person = np.flatnonzero(is_new)
         if not is_login:
             nothing = np.zeros(len(person), dtype=np.int64)
             return Firsts(person, first_day[person], nothing, nothing, nothing.astype(np.bool_))
+        first_us = np.full(len(members), NEVER)
+        np.minimum.at(first_us, members.person[anywhere], us[anywhere])
         at_first = us[inside] == first_us[own]
         first_inside = np.zeros(len(members), dtype=np.bool_)
         first_inside[own[at_first]] = True
@@ -521,7 +523,7 @@ PLACES = 1 << 20
 def _one_each(session: Numbers, begin: Numbers, length: Numbers) -> Numbers:
     """The lengths: a session with parts on several days, or of several members, once and as a whole."""
     ordered = np.sort(session)
-    several = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    several = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(several):
         return length
     maybe = np.zeros(PLACES, dtype=np.bool_)
