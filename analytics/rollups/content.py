@@ -9,8 +9,8 @@
 | `requests`, `latency` | requests by status class, durations' sums and histograms of each endpoint, by cell |
 | `session` | each session's first and last event |
 
-People only are in bitmaps and sessions. A *cell* is one deployment type and internal use; `…_by_group` says
-the same by group, for the filter by organization.
+People only are in bitmaps and sessions. A *cell* is one deployment type and internal use; `…_by_group/N` say
+the same by group, for the filter by organization: N is the group's number modulo PIECES.
 """
 
 from collections.abc import Iterable
@@ -31,6 +31,7 @@ CELLS = ("cloud", "self-hosted", "unknown")  # a cell is twice the index, and on
 KINDS_OF_PEOPLE = ("active", "login", "feature", "endpoint", "page", "session")
 KINDS_OF_EVENTS = ("uses", "requests", "latency")
 BY_GROUP = "_by_group"
+PIECES = 32  # in which a day is kept by group: by the group's number
 PAGE_VIEW = "page_view"
 
 
@@ -127,8 +128,8 @@ def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[
     return {
         "feature": _people(by_action, actions),
         "page": pack(pages, BitMap64(memoryview(views.astype(np.uint64))).serialize(), count=count),
-        "uses": _uses(by_action, cells[rows.group], actions),
-        "uses" + BY_GROUP: _uses(by_action, rows.group, actions),
+        "uses": pack(actions, **_uses(by_action, cells[rows.group])),
+        **_in_pieces("uses", actions, _uses(by_action, rows.group)),
     }
 
 
@@ -149,9 +150,27 @@ def _people(rows: Rows, names: list[tuple[str, ...]]) -> bytes:
     return pack(names, BitMap64(memoryview(pairs.astype(np.uint64))).serialize())
 
 
-def _uses(rows: Rows, group: Numbers, names: list[tuple[str, ...]]) -> bytes:
+def _in_pieces(kind: str, names: list[tuple[str, ...]], arrays: dict[str, NDArray[Any]]) -> dict[str, bytes]:
+    """What is kept by group, so that an organization's part is found without reading all of it."""
+    made = {}
+    for piece in range(PIECES):
+        inside = arrays["group"] % PIECES == piece
+        if inside.any():
+            used = distinct(arrays["key"][inside])
+            own = {name: values[inside] for name, values in arrays.items()}
+            own["key"] = np.searchsorted(used, own["key"])
+            made[piece_of(kind, piece)] = pack([names[place] for place in used.tolist()], **own)
+    return made
+
+
+def piece_of(kind: str, group: int) -> str:
+    """The kind under which a group's part is kept."""
+    return f"{kind}{BY_GROUP}/{group % PIECES}"
+
+
+def _uses(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
     (key, group), _, which = counted(rows.key, group)
-    return pack(names, key=key, group=group, count=_summed(which, rows.number, len(key)))
+    return {"key": key, "group": group, "count": _summed(which, rows.number, len(key))}
 
 
 def _summed(which: Numbers, counts: Numbers, length: int) -> Numbers:
@@ -162,21 +181,22 @@ def _endpoints(rows: Rows, cells: Numbers, given: list[tuple[str, ...]]) -> dict
     names = sorted(given)
     rows = rows._replace(key=_places(given, names)[rows.key])
     made = {"endpoint": _people(rows, names)}
-    for suffix, group in (("", cells[rows.group]), (BY_GROUP, rows.group)):
-        made["requests" + suffix] = _requests(rows, group, names)
-        made["latency" + suffix] = _latency(rows, group, names)
+    for kind, count in (("requests", _requests), ("latency", _latency)):
+        made[kind] = pack(names, **count(rows, cells[rows.group]))
+        made |= _in_pieces(kind, names, count(rows, rows.group))
     return made
 
 
-def _requests(rows: Rows, group: Numbers, names: list[tuple[str, ...]]) -> bytes:
+def _requests(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
     (key, by, status), _, which = counted(rows.key, group, rows.own["status"])
     known = _summed(which, rows.number * rows.own["is_known"], len(key))
     total = np.bincount(which, weights=rows.own["total_ms"], minlength=len(key))
     count = _summed(which, rows.number, len(key))
-    return pack(names, key=key, group=by, status=status, count=count, known=known, total_ms=total)
+    return {"key": key, "group": by, "status": status, "count": count, "known": known, "total_ms": total}
 
 
-def _latency(rows: Rows, group: Numbers, names: list[tuple[str, ...]]) -> bytes:
+def _latency(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
     known = rows.own["is_known"] > 0
     (key, bucket, by), _, which = counted(rows.key[known], rows.own["bucket"][known], group[known])
-    return pack(names, key=key, group=by, bucket=bucket, count=_summed(which, rows.number[known], len(key)))
+    count = _summed(which, rows.number[known], len(key))
+    return {"key": key, "group": by, "bucket": bucket, "count": count}

@@ -20,7 +20,7 @@ from pyroaring import BitMap, BitMap64
 
 from analytics.models import RolledDay
 from analytics.periods import days_between, report_zone_name
-from analytics.rollups.content import BY_GROUP, CELLS, KEY_SHIFT
+from analytics.rollups.content import CELLS, KEY_SHIFT, piece_of
 from analytics.rollups.marks import marked_days
 from analytics.rollups.memory import NEVER, Rows, memory
 from analytics.rollups.numbers import Numbers, distinct
@@ -40,7 +40,7 @@ from analytics.rollups.people import (
     to_numbers,
     to_words,
 )
-from analytics.rollups.requests import Counted, Histograms, Name, Requests, Sessions, Uses, histograms
+from analytics.rollups.requests import Counted, Histograms, Name, Requests, Sessions, Uses, histograms, merged
 from consent.models import State
 
 __all__ = [
@@ -383,7 +383,10 @@ class Reader:
             return _decode_counted(content, rows)
 
         if segment.organization:
-            return self._contents(kind + BY_GROUP, first, last, decode), self._groups(segment)
+            groups = self._groups(segment)
+            pieces = {piece_of(kind, group) for group in np.flatnonzero(groups).tolist()}
+            parts = [self._contents(piece, first, last, decode) for piece in sorted(pieces)]
+            return merged(parts), groups
         return self._contents(kind, first, last, decode), self._cells(segment)
 
     def uses(self, segment: Segment, first: date, last: date, *, feature: str | None = None) -> Uses:

@@ -34,6 +34,20 @@ class Counted(NamedTuple):
         return sum(values.nbytes for values in self.arrays.values())
 
 
+def merged(parts: Sequence[Mapping[date, Counted]]) -> dict[date, Counted]:
+    """What several pieces hold of each day."""
+    days: dict[date, list[Counted]] = {}
+    for part in parts:
+        for day, some in part.items():
+            days.setdefault(day, []).append(some)
+    return {
+        day: Counted({name: np.concatenate([one.arrays[name] for one in some]) for name in some[0].arrays})
+        if len(some) > 1
+        else some[0]
+        for day, some in days.items()
+    }
+
+
 class Histograms(NamedTuple):
     """Durations of one day: `counts` of them at each of `places` (row and bucket), which ascend."""
 
