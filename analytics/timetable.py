@@ -38,6 +38,10 @@ class JobState(NamedTuple):
     next_at: datetime
 
     @property
+    def is_bad(self) -> bool:
+        return self.standing in (Standing.FAILED, Standing.LATE)
+
+    @property
     def took(self) -> timedelta | None:
         return self.run.ended_at - self.run.started_at if self.run and self.run.ended_at else None
 
@@ -57,9 +61,15 @@ def tick(*, now: datetime) -> str:
     jobs.close_abandoned(now)
     latest = jobs.latest_runs()
     for job, entry in _entries().items():
-        if job not in latest or _due_after(entry["schedule"], latest[job].started_at) < now - GRACE:
+        if _was_missed(latest.get(job), entry["schedule"], now):
             current_app.send_task(entry["task"], expires=SENT_AGAIN_FOR.total_seconds())
     return said
+
+
+def _was_missed(latest: JobRun | None, when: crontab | timedelta, now: datetime) -> bool:
+    if latest is None:
+        return True
+    return latest.outcome != JobRun.Outcome.RUNNING and _due_after(when, latest.started_at) < now - GRACE
 
 
 def _entries() -> dict[str, dict[str, Any]]:
@@ -77,7 +87,7 @@ def _state(
     if ended and ended.outcome == JobRun.Outcome.FAILED:
         return JobState(job, Standing.FAILED, ended, ended.summary, next_at)
     if latest.outcome == JobRun.Outcome.RUNNING:
-        return JobState(job, Standing.RUNNING, latest, "", next_at)
+        return JobState(job, Standing.RUNNING, latest, "It is under way.", next_at)
     if due_at < now - LATE_AFTER:
         said = f"It was due at {due_at:%Y-%m-%d %H:%M} UTC and did not begin: are beat and a worker running?"
         return JobState(job, Standing.LATE, latest, said, next_at)
@@ -89,4 +99,5 @@ def _due_after(when: crontab | timedelta, moment: datetime) -> datetime:
     if isinstance(when, timedelta):
         return moment + when
     last, step, _ = when.remaining_delta(moment)
-    return last + step
+    due: datetime = last + step
+    return due

@@ -1,4 +1,4 @@
-"""The pipeline page: what arrived, what became of it and why, by key; and what was rejected last.
+"""The pipeline page: what arrived, what became of it and why, by key; what was rejected last; the jobs.
 
 Counts of events and requests, not of people, so nothing is hidden. Two units are never added up:
 records are accepted or dropped, requests are rejected.
@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from analytics import partitions, pruning, timetable
 from dashboards import drawings
 from dashboards.access import staff_only
 from dashboards.arrivals import REASONS, words
@@ -21,6 +22,7 @@ from ingest.arrived import Outcome, Span, Traffic
 
 REJECTIONS_SHOWN = 20
 NAMES_SHOWN = 50
+DROPPED_SHOWN = 12  # months
 STATUS = {reason: status for status, reason in failures.REASONS.items()} | {"busy": 503, "wrong_origin": 403}
 PHRASES = {
     400: "Bad Request",
@@ -105,6 +107,9 @@ def pipeline(request: HttpRequest) -> HttpResponse:
         spans=traffic.spans[::-1],
         keys=keys,
         rejections=[(row, _why(row.reason)) for row in arrived.latest_rejections(REJECTIONS_SHOWN)],
+        jobs=timetable.states(now),
+        dropped=pruning.dropped_months(DROPPED_SHOWN),
+        kept_from=partitions.oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS),
         names=arrived.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
         threshold=settings.SUPPRESS_BELOW,
     )

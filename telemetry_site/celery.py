@@ -27,7 +27,8 @@ app.autodiscover_tasks()
 class Entry(NamedTuple):
     """One line of the timetable; `name` is the job's in its rows.
 
-    A task not begun within `stale_after` is dropped: the next one will do.
+    A task not begun within `stale_after` is dropped: the next one will do. With `at_start` it also
+    runs when a worker starts, whenever it ran last: the settings may be others now.
     """
 
     name: str
@@ -48,22 +49,14 @@ def timetable() -> list[Entry]:
         Entry("beat", crontab(), "analytics.tasks.tick", minute, at_start=True),
         Entry("partitions", crontab(minute=10), "analytics.tasks.make_partitions", hour, at_start=True),
         Entry("prune", crontab(minute=30), "analytics.tasks.prune", hour, at_start=True),
-        Entry("erasure", crontab(), "analytics.tasks.erase", minute, at_start=True),
-        Entry(
-            "roll up traffic counts", crontab(minute=20), "ingest.tasks.roll_up_counts", hour, at_start=True
-        ),
-        Entry(
-            "prune traffic counts",
-            crontab(minute=40, hour=4),
-            "ingest.tasks.prune_counts",
-            hour,
-            at_start=True,
-        ),
+        Entry("erasure", crontab(), "analytics.tasks.erase", minute),
+        Entry("roll up traffic counts", crontab(minute=20), "ingest.tasks.roll_up_counts", hour),
+        Entry("prune traffic counts", crontab(minute=40, hour=4), "ingest.tasks.prune_counts", hour),
     ]
     if settings.HEARTBEAT_ENDPOINT:
         # "From 03:00 on": the heartbeat goes out once a day, at a minute of its own after three.
         table += [
-            Entry("first seen", crontab(minute=50), "analytics.tasks.send_first_seen", hour, at_start=True),
+            Entry("first seen", crontab(minute=50), "analytics.tasks.send_first_seen", hour),
             Entry("heartbeat", crontab(minute="*/10", hour="3-23"), "analytics.tasks.send_heartbeat", hour),
             Entry("metrics", interval, "analytics.tasks.send_metrics", interval),
             Entry("daily analytics", from_analytics_hour, "analytics.tasks.send_daily_analytics", hour),

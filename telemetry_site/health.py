@@ -183,9 +183,7 @@ def _pruning() -> None:
     )
     standing = sorted(one.month for one in partitions.existing() if one.month < overdue_from)
     if standing:
-        raise NotWell(
-            f"{standing[0]} should have been dropped: run `manage.py prune`, it says what is in the way"
-        )
+        raise NotWell(f"{standing[0]} should have been dropped: run `manage.py prune`")
 
 
 def _jobs() -> None:

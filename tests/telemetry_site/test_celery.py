@@ -48,7 +48,7 @@ def test_beat_uses_the_timetable_and_keeps_no_file() -> None:
 
 
 def test_a_task_nobody_began_in_time_is_dropped() -> None:
-    assert app.conf.beat_schedule["beat is alive"]["options"] == {"expires": 60.0}
+    assert app.conf.beat_schedule["beat"]["options"] == {"expires": 60.0}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,10 +14,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from analytics import jobs, partitions
+from analytics.models import JobRun
 from telemetry_site import health
 
 pytestmark = pytest.mark.django_db(transaction=True)  # parts are looked at by other connections
-NAMES = ("database", "analytics_database", "partitions", "beat", "jobs", "redis")
+NAMES = ("database", "analytics_database", "partitions", "pruning", "beat", "jobs", "redis")
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,44 @@ def test_a_failing_job_is_named_and_no_reason_to_stop_receiving(client: Client) 
     assert answer.json()["parts"]["jobs"].startswith("failed: prune (at 2")
     jobs.run_job("prune", lambda: "")
     assert parts(client)["jobs"] == "ok"
+
+
+def test_a_job_that_does_not_begin_is_named(client: Client) -> None:
+    jobs.note_beat(timezone.now())
+    jobs.run_job("prune", lambda: "Pruned.")
+    assert parts(client)["jobs"] == "ok"
+    JobRun.objects.filter(job="prune").update(started_at=timezone.now() - timedelta(hours=2))
+    assert parts(client)["jobs"].startswith("late: prune;")
+    assert client.get("/ready").status_code == 200
+
+
+@pytest.fixture
+def month_before_the_rule(settings: Settings) -> Iterator[partitions.Month]:
+    """The month that was due last, standing."""
+    month = partitions.oldest_kept_month(timezone.now(), settings.EVENT_RETENTION_MONTHS).plus(-1)
+    names = partitions.ensure(month, month)
+    yield month
+    with connections["analytics"].cursor() as cursor:
+        for name in names:
+            cursor.execute(f"DROP TABLE {name}")
+
+
+@pytest.mark.parametrize(("days", "status"), [(0, 200), (1.9, 200), (2.1, 503), (40, 503)])
+def test_a_month_that_stands_two_days_after_its_time_is_not_ready(
+    client: Client,
+    month_before_the_rule: partitions.Month,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    days: float,
+    status: int,
+) -> None:
+    due_at = month_before_the_rule.plus(settings.EVENT_RETENTION_MONTHS + 1).starts_at
+    monkeypatch.setattr(timezone, "now", lambda: due_at + timedelta(days=days))
+    jobs.note_beat(timezone.now())
+    answer = client.get("/ready?part=pruning")
+    assert answer.status_code == status
+    said = f"{month_before_the_rule} should have been dropped: run `manage.py prune`"
+    assert answer.json()["parts"]["pruning"] == ("ok" if status == 200 else said)
 
 
 def test_a_missing_partition_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
