@@ -12,11 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from analytics import partitions, pruning, timetable
+from analytics import jobs, partitions, pruning, timetable
 from dashboards import drawings
 from dashboards.access import staff_only
 from dashboards.arrivals import REASONS, words
-from dashboards.pages import page
+from dashboards.pages import Notice, page
 from ingest import arrived, failures
 from ingest.arrived import Outcome, Span, Traffic
 
@@ -107,12 +107,21 @@ def pipeline(request: HttpRequest) -> HttpResponse:
         spans=traffic.spans[::-1],
         keys=keys,
         rejections=[(row, _why(row.reason)) for row in arrived.latest_rejections(REJECTIONS_SHOWN)],
-        jobs=timetable.states(now),
+        jobs=(states := timetable.states(now)),
+        notice=_notice(states),
         dropped=pruning.dropped_months(DROPPED_SHOWN),
         kept_from=partitions.oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS),
         names=arrived.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
         threshold=settings.SUPPRESS_BELOW,
     )
+
+
+def _notice(states: list[timetable.JobState]) -> Notice | None:
+    """What keeps all jobs from running."""
+    beat = next((state for state in states if state.job == jobs.BEAT and state.is_bad), None)
+    if beat is None:
+        return None
+    return Notice("No job runs", beat.sentence, "bad", "Jobs", "#jobs")
 
 
 def _traffic(period: Period, now: datetime) -> Traffic:
