@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import Popen
 
@@ -15,14 +15,13 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from analytics import jobs, partitions, pruning
+from analytics import jobs, partitions
 from analytics.models import DroppedPartition, JobRun
 from analytics.partitions import EVENT_TABLES, Month, existing
 from telemetry_site.celery import Entry, app, timetable
 from tests.instances import environment, numbered, process, until
 
 WORKER = ("-m", "celery", "-A", "telemetry_site", "worker", "--pool", "solo", "--loglevel", "warning")
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 OLD = [Month(2020, 1).plus(months) for months in range(24)]
 Worker = Callable[[], AbstractContextManager[Popen[bytes]]]
 
