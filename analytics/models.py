@@ -9,6 +9,27 @@ import uuid
 
 from django.db import models
 
+from analytics.rollups.models import Group, Mark, Member, RolledDay, RollUp
+
+__all__ = [
+    "CustomerAnalytics",
+    "CustomerHeartbeat",
+    "EndpointUsage",
+    "Event",
+    "FeatureUsage",
+    "Group",
+    "Installation",
+    "InstallationEvent",
+    "JobRun",
+    "License",
+    "Mark",
+    "Member",
+    "RollUp",
+    "RolledDay",
+    "SentHeartbeat",
+    "UserActivity",
+]
+
 
 class Event(models.Model):
     """What the three event tables share. `user_id` is part of the key: it distributes the tables on Citus."""
