@@ -31,8 +31,8 @@ OWN = {
 FILL = """
 INSERT INTO {table} (timestamp, received_at, id, user_id, organization_id, deployment_type, event_metadata,
                      is_internal, {columns})
-SELECT at, at, gen_random_uuid(), md5('user' || n %% 200000), md5('organization' || n %% 2000), 'cloud', '{{}}',
-       false, {values}
+SELECT at, at, gen_random_uuid(), md5('user' || n %% 200000), md5('organization' || n %% 2000), 'cloud',
+       '{{}}', false, {values}
   FROM generate_series(0, %(rows)s - 1) n, LATERAL (SELECT %(first)s + n * %(step)s AS at) moment
 """
 DELETE = 'DELETE FROM {table} WHERE "timestamp" >= %s AND "timestamp" < %s'
@@ -115,7 +115,7 @@ class measured:  # noqa: N801  (used like a function)
 
     def __exit__(self, *_):
         self.seconds = time.monotonic() - self.began
-        self.wal_bytes = one("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", [self.before])
+        self.wal_bytes = int(one("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", [self.before]))
 
 
 def row(taken, times):

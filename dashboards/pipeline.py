@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from analytics import jobs, partitions, pruning, timetable
+from analytics import jobs, partitions, pruning, time_zone, timetable
 from dashboards import drawings
 from dashboards.access import staff_only
 from dashboards.arrivals import REASONS, words
@@ -117,11 +117,13 @@ def pipeline(request: HttpRequest) -> HttpResponse:
 
 
 def _notice(states: list[timetable.JobState]) -> Notice | None:
-    """What keeps all jobs from running."""
+    """What keeps all jobs from running; else what the reports still wait for."""
     beat = next((state for state in states if state.job == jobs.BEAT and state.is_bad), None)
-    if beat is None:
-        return None
-    return Notice("No job runs", beat.sentence, "bad", "Jobs", "#jobs")
+    if beat:
+        return Notice("No job runs", beat.sentence, "bad", "Jobs", "#jobs")
+    if rebuild := time_zone.rebuild_needed():
+        return Notice("The reports’ time zone has changed", f"{rebuild}.")
+    return None
 
 
 def _traffic(period: Period, now: datetime) -> Traffic:

@@ -19,7 +19,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from analytics import jobs, partitions, timetable
+from analytics import jobs, partitions, time_zone, timetable
 from analytics.timetable import Standing
 
 log = logging.getLogger(__name__)
@@ -200,6 +200,11 @@ def _jobs() -> None:
         raise NotWell(f"{'; '.join(said)}; the dashboards' page Pipeline says why")
 
 
+def _time_zone() -> None:
+    if rebuild := time_zone.rebuild_needed():
+        raise NotWell(rebuild)
+
+
 # What each server is asked for, in this order. The two databases go by their aliases.
 SERVERS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "default": {"database": _answers},
@@ -209,8 +214,10 @@ SERVERS: Mapping[str, Mapping[str, Callable[[], None]]] = {
         "pruning": _pruning,
         "beat": _beat,
         "jobs": _jobs,
+        "time_zone": _time_zone,
     },
     "redis": {"redis": _redis},
 }
 PARTS = {name: server for server, checks in SERVERS.items() for name in checks}
-NOT_NEEDED = {"jobs"}  # a job that fails is tried again, and no reason to stop receiving
+# A job that fails is tried again; reports that wait for a rebuild are no reason to stop receiving.
+NOT_NEEDED = {"jobs", "time_zone"}

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from analytics import jobs
-from analytics.models import DroppedPartition, JobRun
+from analytics.models import DroppedPartition, JobRun, RolledDay
 from consent.keys import issue_key
 from consent.models import Key
 from ingest import traffic
@@ -93,6 +93,13 @@ def test_a_beat_that_was_missed_is_noticed(staff: Client) -> None:
     page = text_of(staff)
     assert "No job runs" in page
     assert "Beat Late" in page
+
+
+def test_a_changed_time_zone_is_noticed_until_its_days_are_rebuilt(staff: Client) -> None:
+    day = RolledDay.objects.create(day=date(2026, 3, 1), zone="Asia/Tokyo", version=1)
+    assert "Roll-ups were made for Asia/Tokyo; 1 day must be rebuilt for UTC." in text_of(staff)
+    RolledDay.objects.filter(pk=day.pk).update(zone="UTC")
+    assert "Roll-ups were made" not in text_of(staff)
 
 
 def test_dropped_months_are_listed_all_tables_together(staff: Client) -> None:

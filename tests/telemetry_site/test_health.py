@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.conf import settings as django_settings
@@ -14,11 +14,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from analytics import jobs, partitions
-from analytics.models import JobRun
+from analytics.models import JobRun, RolledDay
 from telemetry_site import health
 
 pytestmark = pytest.mark.django_db(transaction=True)  # parts are looked at by other connections
-NAMES = ("database", "analytics_database", "partitions", "pruning", "beat", "jobs", "redis")
+NAMES = ("database", "analytics_database", "partitions", "pruning", "beat", "jobs", "time_zone", "redis")
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +69,21 @@ def test_a_job_that_does_not_begin_is_named(client: Client) -> None:
     JobRun.objects.filter(job="prune").update(started_at=timezone.now() - timedelta(hours=2))
     assert parts(client)["jobs"].startswith("late: prune;")
     assert client.get("/ready").status_code == 200
+
+
+def test_days_of_another_time_zone_are_counted_and_no_reason_to_stop_receiving(
+    client: Client, settings: Settings
+) -> None:
+    settings.REPORT_TIME_ZONE = "Europe/Berlin"
+    jobs.note_beat(timezone.now())
+    for day, zone in ((1, "UTC"), (2, "UTC"), (3, "Europe/Berlin")):
+        RolledDay.objects.create(day=date(2026, 3, day), zone=zone, version=1)
+    RolledDay.objects.create(day=date(2026, 2, 1), zone="UTC", version=1, state="sealed")
+    answer = client.get("/ready")
+    assert answer.status_code == 200
+    said = answer.json()["parts"]["time_zone"]
+    assert said.startswith("Roll-ups were made for UTC; 2 days must be rebuilt for Europe/Berlin.")
+    assert said.endswith("manage.py roll_up")
 
 
 @pytest.fixture
