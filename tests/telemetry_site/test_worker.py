@@ -55,8 +55,7 @@ def test_what_was_missed_runs_within_the_next_tick(worker: Worker) -> None:
 
 def test_what_was_not_missed_waits_for_its_time(worker: Worker) -> None:
     for entry in timetable():
-        ran(entry.name, timedelta(0))
-    ran("prune traffic counts", timedelta(days=2))
+        ran(entry.name, timedelta(days=2) if entry.name == "prune traffic counts" else timedelta(0))
     began = timezone.now()
     with worker():
         until(lambda: has_run_since("prune traffic counts", began), what="it has run")
