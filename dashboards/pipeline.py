@@ -119,8 +119,10 @@ def pipeline(request: HttpRequest) -> HttpResponse:
 def _notice(states: list[timetable.JobState]) -> Notice | None:
     """What keeps all jobs from running; else what the reports still wait for."""
     beat = next((state for state in states if state.job == jobs.BEAT and state.is_bad), None)
-    if beat:
-        return Notice("No job runs", beat.sentence, "bad", "Jobs", "#jobs")
+    if beat and beat.run:
+        last = f"Beat’s last tick came at {beat.run.started_at:%Y-%m-%d %H:%M} UTC."
+        said = f"{last} Are beat and a worker running?"
+        return Notice("No job runs", said, "bad", "Jobs", "#jobs")
     if rebuild := time_zone.rebuild_needed():
         return Notice("The reports’ time zone has changed", f"{rebuild}.")
     return None
