@@ -27,6 +27,7 @@ from analytics.models import (
     SentHeartbeat,
 )
 from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
+from analytics.rollups import sealing
 from analytics.store import TABLES
 
 LOCK_TIMEOUT = "1s"
@@ -114,10 +115,14 @@ DROP = "DROP TABLE {name}"
 
 
 def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float], None]) -> None:
-    """All tables of one month in one transaction, and their lines of the ledger."""
+    """All tables of one month in one transaction, with their lines of the ledger.
+
+    Its days are sealed first: nobody waits for that, as everybody does once the tables are locked.
+    """
     for attempt in range(1, TRIES + 1):
         try:
             with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+                sealing.seal(sealing.days_touching(month[0].partition.month))
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
                 for partition, _, _ in month:
                     cursor.execute(DETACH.format(table=partition.table, name=partition.name))

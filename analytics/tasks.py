@@ -11,9 +11,13 @@ from celery import shared_task
 from django.utils import timezone
 
 from analytics import erasure, heartbeat, jobs, pruning, timetable
+from analytics.rollups import build
 from analytics.sending import Refused
 
 SIX_HOURS = timedelta(hours=6)
+# A run begins no further day after so many seconds, and the next one waits twice as long as the last one took:
+# today is never more than 90 seconds behind, and backlogs are worked off in between.
+ROLL_UP_SECONDS, ROLL_UP_RESTS, ROLL_UP_RESTS_AT_MOST = 15.0, 2.0, timedelta(seconds=40)
 
 
 def task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
@@ -58,6 +62,11 @@ def erase() -> str:
     return jobs.run_job("erasure", _erase_if_rested).summary
 
 
+@task(seconds=900)
+def roll_up() -> str:
+    return jobs.run_job("roll-ups", _roll_up_if_rested).summary
+
+
 @task(seconds=60)
 def send_first_seen() -> str:
     return jobs.run_job("first seen", lambda: heartbeat.send_first_seen(now=timezone.now())).summary
@@ -81,3 +90,8 @@ def send_daily_analytics() -> str:
 def _erase_if_rested() -> str:
     is_due = erasure.due().exists() and jobs.has_rested("erasure", timezone.now(), times=9, at_most=SIX_HOURS)
     return erasure.work_off() if is_due else ""
+
+
+def _roll_up_if_rested() -> str:
+    rested = jobs.has_rested("roll-ups", timezone.now(), times=ROLL_UP_RESTS, at_most=ROLL_UP_RESTS_AT_MOST)
+    return build.roll_up(budget=ROLL_UP_SECONDS).sentence if rested else ""

@@ -43,10 +43,12 @@ def timetable() -> list[Entry]:
     from django.conf import settings
 
     minute, hour = timedelta(minutes=1), timedelta(hours=1)
+    often = timedelta(seconds=20)
     interval = timedelta(seconds=settings.HEARTBEAT_INTERVAL_SECONDS)
     from_analytics_hour = crontab(minute="5,35", hour=f"{settings.ANALYTICS_HOUR_UTC}-23")
     table = [
         Entry("beat", crontab(), "analytics.tasks.tick", minute, at_start=True),
+        Entry("roll-ups", often, "analytics.tasks.roll_up", often),
         Entry("partitions", crontab(minute=10), "analytics.tasks.make_partitions", hour, at_start=True),
         Entry("prune", crontab(minute=30), "analytics.tasks.prune", hour, at_start=True),
         Entry("erasure", crontab(), "analytics.tasks.erase", minute),

@@ -11,6 +11,7 @@ from django.db import OperationalError, connections
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker, Settings
 
+from analytics.rollups import memory
 from analytics.store import sqlstate
 from consent import registry
 
@@ -51,6 +52,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 @pytest.fixture(autouse=True)
 def _no_registry_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_current", registry._current)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered_of_another_test() -> None:
+    memory.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,8 @@
 """Building days: each in one transaction, from its rows alone, so that late events and erasures are exact.
 
-What makes it so is the order. The day's row is locked, so that nobody else builds it; then its marks are read;
-then, in later statements, its rows: whatever was marked by then is among them. Exactly these marks are deleted
-with the same commit. What is written meanwhile leaves marks of its own, for the next build.
+What makes it so is the order. The day's row is locked, so that nobody else builds it; then its marks are
+read; then, in later statements, its rows: whatever was marked by then is among them. Exactly these marks are
+deleted with the same commit. What is written meanwhile leaves marks of its own, for the next build.
 """
 
 import secrets
@@ -21,12 +21,19 @@ from analytics.periods import bounds, days_between, report_zone_name
 from analytics.rollups.content import CELLS, contents, logins
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.marks import marked_days, quarters_of_day
-from analytics.rollups.members import LOCK_SPACE, Known, known_members, note_first_events, note_logins
-from analytics.rollups.scan import DayNames, Names, Window, scan
+from analytics.rollups.members import (
+    LOCK_SPACE,
+    VERSIONS,
+    Known,
+    known_members,
+    note_first_events,
+    note_logins,
+)
+from analytics.rollups.scan import DayNames, Names, scan
 
 ATTEMPTS = 3
 AGAIN = {"40001", "40P01"}  # serialization failure, deadlock
-VERSIONS = 1 << 62
+
 WINDOW = timedelta(hours=1)
 AT_ONCE = 100_000  # rows of a table; days of fewer are read whole
 
@@ -46,7 +53,8 @@ FILL_DAY = (
     "INSERT INTO analytics_rollup (day, kind, content) SELECT %s, * FROM unnest(%s::text[], %s::bytea[])"
 )
 NOTE_BUILT = """
-UPDATE analytics_rolledday SET zone = %s, version = %s, events = %s, built_at = clock_timestamp() WHERE day = %s
+UPDATE analytics_rolledday
+   SET zone = %s, version = %s, events = %s, built_at = clock_timestamp() WHERE day = %s
 """
 
 
@@ -81,7 +89,10 @@ def roll_up(
     budget: float | None = None,
     advance: Callable[[date, int], object] = lambda day, events: None,
 ) -> Built:
-    """Build what is due, or every day from `first` to `last`. After `budget` seconds no further one is begun."""
+    """Build what is due, or every day from `first` to `last`.
+
+    After `budget` seconds no further day is begun. `advance` is told of each day, and its events.
+    """
     days = days_between(first, last) if first and last else due_days()
     give_up_at = time.monotonic() + budget if budget is not None else None
     built = Built()

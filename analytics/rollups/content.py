@@ -40,7 +40,7 @@ class Rows(NamedTuple):
     person: Numbers
     group: Numbers
     key: Numbers
-    count: Numbers
+    number: Numbers  # of events
     own: dict[str, NDArray[Any]]
 
 
@@ -65,7 +65,8 @@ def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows
     place = place[there]
 
     def column(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate(list(parts))[there]
+        joined: NDArray[Any] = np.concatenate(list(parts))[there]
+        return joined
 
     own = {name: column(some.own[name] for some in columns) for name in (columns[0].own if columns else ())}
     return Rows(
@@ -73,7 +74,7 @@ def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows
         person=known.person[place],
         group=known.group[place],
         key=np.concatenate([nothing, *(some.key for some in columns)])[there],
-        count=np.concatenate([nothing, *(some.count for some in columns)])[there],
+        number=np.concatenate([nothing, *(some.count for some in columns)])[there],
         own=own,
     )
 
@@ -121,7 +122,7 @@ def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[
     viewed = (page >= 0) & (rows.person > 0)
     views = _pairs(page[viewed], rows.member[viewed])
     places = np.searchsorted(views, page[viewed] << KEY_SHIFT | rows.member[viewed])
-    count = np.bincount(places, weights=rows.count[viewed], minlength=len(views)).astype(np.int64)
+    count = np.bincount(places, weights=rows.number[viewed], minlength=len(views)).astype(np.int64)
     return {
         "feature": _people(by_action, actions),
         "page": pack(pages, BitMap64(views.astype(np.uint64)).serialize(), count=count),
@@ -142,7 +143,7 @@ def _people(rows: Rows, names: list[tuple[str, ...]]) -> bytes:
 
 def _uses(rows: Rows, group: Numbers, names: list[tuple[str, ...]]) -> bytes:
     (key, group), _, which = counted(rows.key, group)
-    return pack(names, key=key, group=group, count=_summed(which, rows.count, len(key)))
+    return pack(names, key=key, group=group, count=_summed(which, rows.number, len(key)))
 
 
 def _summed(which: Numbers, counts: Numbers, length: int) -> Numbers:
@@ -159,13 +160,13 @@ def _endpoints(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict
 
 def _requests(rows: Rows, group: Numbers, names: list[tuple[str, ...]]) -> bytes:
     (key, by, status), _, which = counted(rows.key, group, rows.own["status"])
-    known = _summed(which, rows.count * rows.own["is_known"], len(key))
+    known = _summed(which, rows.number * rows.own["is_known"], len(key))
     total = np.bincount(which, weights=rows.own["total_ms"], minlength=len(key))
-    count = _summed(which, rows.count, len(key))
+    count = _summed(which, rows.number, len(key))
     return pack(names, key=key, group=by, status=status, count=count, known=known, total_ms=total)
 
 
 def _latency(rows: Rows, group: Numbers, names: list[tuple[str, ...]]) -> bytes:
     known = rows.own["is_known"] > 0
     (key, bucket, by), _, which = counted(rows.key[known], rows.own["bucket"][known], group[known])
-    return pack(names, key=key, group=by, bucket=bucket, count=_summed(which, rows.count[known], len(key)))
+    return pack(names, key=key, group=by, bucket=bucket, count=_summed(which, rows.number[known], len(key)))

@@ -1,11 +1,12 @@
 """Marks: which stretches of time have rows that their day does not know of yet.
 
-Whoever writes or deletes rows appends a mark for each quarter of an hour in the same transaction: plain inserts,
-because updating one row a day would make all ingest wait in a queue. Quarters, because the days of every zone
-begin with one: a mark does not depend on REPORT_TIME_ZONE, and belongs to one day of it.
+Whoever writes or deletes rows appends a mark for each quarter of an hour in the same transaction: plain
+inserts, because updating one row a day would make all ingest wait in a queue. Quarters, because the days of
+every zone begin with one: a mark does not depend on REPORT_TIME_ZONE, and belongs to one day of it.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -33,20 +34,23 @@ def quarter_of(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) // _SECONDS
 
 
-def quarters_of(moments: Iterable[datetime]) -> list[int]:
+def quarters_of(ascending: Sequence[datetime]) -> list[int]:
     """Those of these instants, each once."""
-    return sorted(set(map(quarter_of, moments)))
+    quarters, place = [], 0
+    while place < len(ascending):
+        quarters.append(quarter_of(ascending[place]))
+        place = bisect_left(ascending, EPOCH + (quarters[-1] + 1) * QUARTER, place)
+    return quarters
 
 
-def mark_moments(moments: Iterable[datetime]) -> Question:
-    """The question (see `wire.ask`) that marks the quarters of these instants."""
-    return _MARK, (int_array(quarters_of(moments)),)
+def marking(quarters: Iterable[int]) -> Question:
+    """The question (see `wire.ask`) that marks these quarters."""
+    return _MARK, (int_array(quarters),)
 
 
-def marking(moments: Iterable[datetime]) -> str:
+def marking_text(quarters: Iterable[int]) -> str:
     """The same as a statement without parameters."""
-    values = ", ".join(f"({quarter})" for quarter in quarters_of(moments))
-    return f"INSERT INTO analytics_mark (quarter) VALUES {values}"
+    return f"INSERT INTO analytics_mark (quarter) VALUES {', '.join(f'({quarter})' for quarter in quarters)}"
 
 
 def mark(cursor: Any, start: datetime, end: datetime) -> None:

@@ -15,6 +15,7 @@ from analytics.rollups.scan import Combination, Window, combinations
 
 LOCK_SPACE = 0x0CA4D1F  # the first of the two integers of our advisory locks
 LOCK = "SELECT pg_advisory_xact_lock(%s, 1)"
+VERSIONS = 1 << 62  # a day's is drawn at random: no restored backup can bring one back
 
 KNOWN = """
 SELECT hash, id, group_id, person FROM analytics_member JOIN unnest(%s::bigint[]) AS wanted ON wanted = hash
@@ -22,7 +23,8 @@ SELECT hash, id, group_id, person FROM analytics_member JOIN unnest(%s::bigint[]
 ADD_GROUPS = """
 INSERT INTO analytics_group (organization_id, deployment_type, is_internal, version)
 SELECT organization, deployment, internal, nextval('analytics_rollup_version')
-  FROM (SELECT DISTINCT * FROM unnest(%(organizations)s::text[], %(deployments)s::text[], %(internal)s::bool[])
+  FROM (SELECT DISTINCT *
+          FROM unnest(%(organizations)s::text[], %(deployments)s::text[], %(internal)s::bool[])
             AS wanted (organization, deployment, internal)) AS new
  WHERE NOT EXISTS (SELECT FROM analytics_group WHERE organization_id = organization
                       AND deployment_type = deployment AND is_internal = internal)
@@ -34,7 +36,8 @@ WITH wanted AS (
                          %(deployments)s::text[], %(internal)s::bool[])
         AS row (hash, member_user, organization, deployment, internal)
 ), numbered AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('analytics_member', 'id'))::int AS id, hash, member_user, groups.id AS group_id
+    SELECT nextval(pg_get_serial_sequence('analytics_member', 'id'))::int AS id,
+           hash, member_user, groups.id AS group_id
       FROM wanted JOIN analytics_group AS groups ON organization_id = organization
        AND deployment_type = deployment AND is_internal = internal
      WHERE NOT EXISTS (SELECT FROM analytics_member AS known WHERE known.hash = wanted.hash)
@@ -44,11 +47,12 @@ WITH wanted AS (
 )
 INSERT INTO analytics_member (id, hash, user_id, group_id, person, version)
 SELECT id, hash, member_user, group_id,
-       CASE member_user WHEN '' THEN 0 ELSE coalesce(known.person, min(id) OVER (PARTITION BY member_user)) END,
+       CASE member_user WHEN '' THEN 0
+            ELSE coalesce(known.person, min(id) OVER (PARTITION BY member_user)) END,
        nextval('analytics_rollup_version')
   FROM numbered LEFT JOIN known ON user_id = member_user
 """
-# Times only ever move back, and what is known by a later event stays true: any order of builds gives the same.
+# Times only ever move back: any order of builds gives the same.
 NOTE_FIRST = """
 UPDATE analytics_member AS member
    SET first_seen_at = least(first_seen_at, at), version = nextval('analytics_rollup_version')
@@ -58,7 +62,8 @@ UPDATE analytics_member AS member
 """
 NOTE_LOGINS = """
 UPDATE analytics_member AS member
-   SET first_login_at = earliest[1], next_login_at = earliest[2], version = nextval('analytics_rollup_version')
+   SET first_login_at = earliest[1], next_login_at = earliest[2],
+       version = nextval('analytics_rollup_version')
   FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) AS seen (number, us, later_us)
   JOIN analytics_member AS present ON present.id = number,
        LATERAL (SELECT ARRAY(
@@ -73,7 +78,7 @@ UPDATE analytics_member AS member
 
 @dataclass(frozen=True)
 class Known:
-    """The members of a day, by hash, ascending. Without a number (0) are those whose rows have gone meanwhile."""
+    """The members of a day, by hash, ascending. A number of 0: their rows have gone meanwhile."""
 
     hashes: Numbers
     number: Numbers

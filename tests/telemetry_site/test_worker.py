@@ -22,7 +22,7 @@ from telemetry_site.celery import Entry, app, timetable
 from tests.instances import environment, numbered, process, until
 
 WORKER = ("-m", "celery", "-A", "telemetry_site", "worker", "--pool", "solo", "--loglevel", "warning")
-OLD = [Month(2020, 1).plus(months) for months in range(24)]
+OLD = [Month(2025, 1).plus(months) for months in range(8)]
 Worker = Callable[[], AbstractContextManager[Popen[bytes]]]
 
 
@@ -64,7 +64,7 @@ def test_what_was_not_missed_waits_for_its_time(worker: Worker) -> None:
 
 @pytest.fixture
 def old_months(transactional_db: None) -> Iterator[None]:
-    """Two years of months that are long due, with a few rows."""
+    """Months that are due, with a few rows."""
     partitions.ensure(OLD[0], OLD[-1])
     yield
     with connections["analytics"].cursor() as cursor:
