@@ -1,8 +1,9 @@
 """What dropping a month costs, beside deleting it: `python -m benchmarks.pruning`.
 
 Fills 15 months of the three event tables (2,000,000 rows each, some 8 GB: `--rows`) in a PostgreSQL of its
-own, with fsync, and prunes with the rule of twelve months: the two months that are wholly older go. The next
-month, of as many rows, is then deleted with DELETE and VACUUM in the same run. Prints time and WAL of both.
+own, with fsync, rolls the first ones up, and prunes with the rule of twelve months: the two that are wholly
+older are sealed, then go. The next month, of as many rows, is deleted with DELETE and VACUUM in the same run.
+Prints time and WAL of each.
 """
 
 import argparse
@@ -60,6 +61,7 @@ def measure(options, console):
     from django.core.management import call_command
 
     from analytics import partitions, pruning
+    from analytics.rollups import build, sealing
 
     call_command("migrate", verbosity=0)
     now = datetime.now(UTC)
@@ -70,10 +72,16 @@ def measure(options, console):
     size = one("SELECT pg_database_size(current_database())")
     console.print(f"{options.months} months of {options.rows:,} rows: {size / 1e9:.1f} GB")
 
+    due = pruning.prune(now=now, dry_run=True).months
+    kept = months[len(due)]
+    with console.status("rolling up"):
+        build.roll_up(months[0].starts_at.date(), kept.ends_at.date())
+    with measured() as sealed:
+        for month in due:
+            sealing.seal(sealing.days_touching(month))
     with measured() as dropping:
         pruned = pruning.prune(now=now)
     console.print(pruned.sentence)
-    kept = pruned.kept_from
     with measured() as deleting:
         delete(kept)
     left = one("SELECT count(*) FROM analytics_endpoint_usage WHERE timestamp < %s", [kept.ends_at])
@@ -82,8 +90,8 @@ def measure(options, console):
     table = Table(title=f"a month of {options.rows:,} rows")
     for head in ("", "seconds", "WAL, MB"):
         table.add_column(head, justify="right" if head else "left")
-    number = len(pruned.months)
-    table.add_row(f"detach and drop (mean of {number})", *row(dropping, number))
+    table.add_row(f"seal its days (mean of {len(due)})", *row(sealed, len(due)))
+    table.add_row(f"detach and drop (mean of {len(due)})", *row(dropping, len(due)))
     table.add_row("DELETE, VACUUM", *row(deleting, 1))
     console.print(table)
 
