@@ -6,7 +6,6 @@ field its length in bytes and its content, all big-endian. Texts repeat a lot, s
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import chain, repeat
 from typing import Any
 
@@ -23,7 +22,7 @@ _TRUE, _FALSE = b"\x00\x00\x00\x01\x01", b"\x00\x00\x00\x01\x00"
 _JSONB_VERSION = b"\x01"
 _INTEGER, _DOUBLE, _TIMESTAMP = struct.Struct("!ii"), struct.Struct("!id"), struct.Struct("!iq")
 _UUID = _LENGTH.pack(16)
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
+_SINCE_1970 = 946_684_800_000_000  # microseconds until PostgreSQL's own epoch, the year 2000
 
 Fields = Iterable[bytes]
 Encode = Callable[[Iterable[Any]], Fields]
@@ -56,11 +55,10 @@ def _uuids(values: Iterable[bytes]) -> Fields:
     return [_UUID + value for value in values]
 
 
-def _timestamps(values: Iterable[datetime]) -> Iterator[bytes]:
+def _timestamps(values: Iterable[int]) -> Fields:
+    """From microseconds since 1970."""
     pack = _TIMESTAMP.pack
-    for value in values:
-        since = value - _EPOCH
-        yield pack(8, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+    return [pack(8, value - _SINCE_1970) for value in values]
 
 
 def _booleans(values: Iterable[bool]) -> Fields:

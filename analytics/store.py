@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
     table: str  # 'activity', 'endpoint' or 'feature'
     id: bytes  # the 16 of a UUID
-    timestamp: datetime  # aware, UTC
+    timestamp: int  # microseconds since 1970 UTC
     user: str  # the user's pseudonym, '' when the event names none: what consent is asked for
     user_id: str  # what is stored: the pseudonym, or 'anon:…'
     organization_id: str  # pseudonym or ''
@@ -257,16 +257,25 @@ def _locked(raw: psycopg.Connection[Any], within: wire.Bounds, subjects: Iterabl
 def _admitted(rows: Sequence[Row], permissions: gate.Permissions, refused: Counter[str]) -> list[Row]:
     """The rows that may be stored; what may not be is counted in `refused`."""
     internal = permissions.internal()
+    spans: dict[tuple[str, str], Sequence[gate.Span]] = {}
     admitted = []
     for row in rows:
         if row.do_not_track:
             refused["do_not_track"] += 1
-        elif not permissions.allows(row.organization_id, row.user_id, row.timestamp):
-            refused["no_consent"] += 1
-        elif not row.is_internal and row.organization_id in internal:
-            admitted.append(row._replace(is_internal=True))
+            continue
+        who, at = (row.organization_id, row.user_id), row.timestamp
+        allowed = spans.get(who)
+        if allowed is None:
+            allowed = spans[who] = permissions.spans(*who)
+        for since, until in allowed:
+            if since <= at < until:
+                break
         else:
-            admitted.append(row)
+            refused["no_consent"] += 1
+            continue
+        if internal and not row.is_internal and row.organization_id in internal:
+            row = row._replace(is_internal=True)
+        admitted.append(row)
     return admitted
 
 

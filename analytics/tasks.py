@@ -15,8 +15,8 @@ from analytics.rollups import build
 from analytics.sending import Refused
 
 SIX_HOURS = timedelta(hours=6)
-# A run begins no further day after so many seconds, and the next one waits twice as long as the last one took:
-# today is never more than 90 seconds behind, and backlogs are worked off in between.
+# A run begins no further day after so many seconds, and the next one waits twice as long as the last one
+# took: today is never more than 90 seconds behind, and backlogs are worked off in between.
 ROLL_UP_SECONDS, ROLL_UP_RESTS, ROLL_UP_RESTS_AT_MOST = 15.0, 2.0, timedelta(seconds=40)
 
 

@@ -2,7 +2,7 @@
 
 Python over HTTP and over gRPC, and Node over HTTP, each with its default settings besides endpoint and key,
 make a few thousand spans; meanwhile the whole instance is told to stop (SIGTERM) and started again, twice.
-Prints how many spans each made and how many rows there are. Needs `npm ci` in tests/node.
+Prints how many spans each made and how many rows there are. Installs the Node SDK in tests/node, once.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from rich.table import Table
 from benchmarks.ingest import GRANT
 from benchmarks.machine import ROOT, Instance
 
+NODE = ROOT / "tests" / "node"
 PYTHON = """
 import sys, time
 protocol, address, key, times, seconds = sys.argv[1:]
@@ -49,6 +50,11 @@ def main():
     parser.add_argument("--seconds", type=float, default=45)
     options = parser.parse_args()
     console = Console()
+    if not (NODE / "node_modules").exists():
+        console.print("Installing the Node SDK …")
+        subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True, stdout=subprocess.DEVNULL
+        )
     with tempfile.TemporaryDirectory(prefix="candid-bench-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)
         instance = Instance(Path(folder) / "var")
@@ -60,7 +66,7 @@ def main():
         senders = {
             "python-http": subprocess.Popen([sys.executable, "-c", PYTHON, "http", http, *amount]),
             "python-grpc": subprocess.Popen([sys.executable, "-c", PYTHON, "grpc", grpc, *amount]),
-            "node": subprocess.Popen(node, cwd=ROOT / "tests" / "node"),
+            "node": subprocess.Popen(node, cwd=NODE),
         }
         away = []
         for _ in range(2):
@@ -70,8 +76,9 @@ def main():
             instance.start()
             away.append(time.monotonic() - began)
             console.print(f"restarted within {away[-1]:.1f} s")
-        for sender in senders.values():
-            sender.wait(120)
+        failed = [name for name, sender in senders.items() if sender.wait(120)]
+        if failed:
+            raise SystemExit(f"what sends did not work: {', '.join(failed)}")
         with psycopg.connect(**parameters, autocommit=True) as database:
             rows = dict(
                 database.execute(

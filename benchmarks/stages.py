@@ -1,7 +1,8 @@
 """Where the server's CPU time goes: the stages of `ingest.receive`, in one process, one request at a time.
 
 Run inside an instance (`manage.py shell`), by `benchmarks.ingest`. Stages of single records are timed around
-each call, less what the timing itself costs; the others by the thread's CPU time.
+each call, less what the timing itself costs; the others by the thread's CPU time. What they come to is then
+scaled to what the same requests take untimed.
 """
 
 import contextlib
@@ -66,24 +67,30 @@ def main(spans):
         ("JSON", JsonBodies(spans), status.JSON),
         ("protobuf", ProtobufBodies(spans), status.PROTOBUF),
     ):
-        plain = measure(bodies, encoding, key, None)
-        watched = measure(bodies, encoding, key, Stopwatch)
-        stages = {stage: statistics.median(run[stage] for run in watched) for stage in TIMED}
-        total = statistics.median(run["total"] for run in plain)
+        plain = measure(bodies, encoding, key, watched=False)
+        timed = measure(bodies, encoding, key, watched=True)
+        total, stages = middle(plain)["total"], middle(timed)
+        scale = total / stages.pop("total")
         stages["rows"] -= stages["route and scrub"] + stages["identify"] + stages["records"]
         stages["parse"] += stages.pop("records")
-        stages["rest"] = total - sum(stages[stage] for stage in STAGES if stage != "rest")
-        found[name] = {f"{stage}: {STAGES[stage]}": value / spans * 1e6 for stage, value in stages.items()}
+        found[name] = {
+            f"{stage}: {STAGES[stage]}": value * scale / spans * 1e6 for stage, value in stages.items()
+        }
     print(json.dumps(found))
 
 
-def measure(bodies, encoding, key, watch_with):
-    """Seconds by stage of each request; without a stopwatch only the total."""
+def middle(runs):
+    """The median of each figure."""
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+
+
+def measure(bodies, encoding, key, *, watched):
+    """Seconds of each request, by stage when it is watched, and in total."""
     runs = []
     for number in range(REQUESTS + 5):
         body = bodies.next(time.time_ns())
         watch = Stopwatch()
-        undo = instrument(watch, encoding) if watch_with else []
+        undo = instrument(watch, encoding) if watched else []
         begin = time.thread_time()
         receive.receive(signal="traces", encoding=encoding, body=body, key=key)
         total = time.thread_time() - begin
@@ -95,7 +102,9 @@ def measure(bodies, encoding, key, watch_with):
             # What timed calls cost inside of another timed call belongs to neither.
             inner = ("identify", "route and scrub", "records")
             own["rows"] -= sum(watch.calls[stage] for stage in inner) * cost
-            runs.append(own | {"total": total})
+            total -= sum(watch.calls.values()) * cost
+            outer = sum(seconds for stage, seconds in own.items() if stage not in inner)
+            runs.append(own | {"rest": total - outer, "total": total})
     return runs
 
 
@@ -105,7 +114,7 @@ def instrument(watch, encoding):
     places = [
         ("rows", RowMaker, "map", cpu),
         ("route and scrub", Meanings, "of", wall),
-        ("identify", Identities, "timestamp", wall),
+        ("identify", Identities, "nanoseconds", wall),
         ("identify", Identities, "row_id", wall),
         ("identify", Identities, "subjects", wall),
         ("gate", store, "_locked", cpu),

@@ -16,6 +16,7 @@ from django.utils import timezone
 from analytics.store import COMMON_COLUMNS, TABLES, BaseEvent, Row, StoreUnavailable, foretell
 from consent.active import active_registry
 from consent.attributes import Dropped, Kept, as_text
+from consent.instants import instant
 from consent.models import Key
 from consent.pseudonyms import ANONYMOUS, NO_ID
 from consent.registry import Registry, RegistryError
@@ -147,7 +148,7 @@ def _about(record: Record, made: Row | BaseEvent, registry: Registry) -> dict[st
         columns: dict[str, Any] = {"pseudonym": PSEUDONYM, "name": made.name, "timestamp": made.timestamp}
         return {"table": INSTALLATIONS, "columns": columns | made.facts} | fates._asdict()
     columns = {
-        "timestamp": made.timestamp,
+        "timestamp": instant(made.timestamp),
         "user_id": NOBODY if made.user_id.startswith(ANONYMOUS) else PSEUDONYM,
         "organization_id": PSEUDONYM if made.organization_id else "",
         "deployment_type": made.deployment_type,

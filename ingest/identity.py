@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +11,7 @@ from django.conf import settings
 
 from analytics.partitions import oldest_kept_month
 from consent.attributes import as_text
+from consent.instants import microseconds
 from consent.pseudonyms import MAX_ID, NO_ID, keyed_digest, pseudonyms
 from ingest.otlp.records import Record, Resource
 
@@ -20,8 +21,9 @@ SESSION_NAMES = ("session.id", "session_id")
 INSTALLATION_NAMES = ("app.installation.id", "install_id")
 ID_NAMES = frozenset((*USER_NAMES, *ORGANIZATION_NAMES, *SESSION_NAMES, *INSTALLATION_NAMES))
 
+_VERSION_BITS = 0x8 << 76 | 0b10 << 62  # of a UUID: version 8, and the variant
+_DIGEST_BITS = (1 << 80) - 1 & ~(0xF << 76 | 0b11 << 62)
 FUTURE = timedelta(hours=24)  # a sender's clock may be ahead by this much
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Refusal(Exception):
@@ -83,9 +85,7 @@ class Identities:
         self._ordinals: Counter[bytes] = Counter()
         self._resource: tuple[Resource | None, bytes] = (None, b"")
         oldest = oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS).starts_at
-        self._oldest, self._newest = (
-            int((t - EPOCH).total_seconds()) * 10**9 for t in (oldest, now + FUTURE)
-        )
+        self._oldest, self._newest = microseconds(oldest) * 1000, microseconds(now + FUTURE) * 1000
 
     def subjects(
         self,
@@ -113,8 +113,8 @@ class Identities:
             or "",
         )
 
-    def timestamp(self, record: Record) -> tuple[int, datetime]:
-        """When the event happened: nanoseconds since 1970, and the same in UTC. Raises `Refusal`."""
+    def nanoseconds(self, record: Record) -> int:
+        """When the event happened, since 1970 UTC. Raises `Refusal`."""
         nanoseconds = record.time or (0 if record.is_span else record.observed)
         if not nanoseconds:
             raise Refusal("no_timestamp")  # arrival would make every retry a new row
@@ -122,8 +122,7 @@ class Identities:
             raise Refusal("too_old")
         if nanoseconds > self._newest:
             raise Refusal("in_future")
-        seconds, rest = divmod(nanoseconds, 1_000_000_000)
-        return nanoseconds, EPOCH + timedelta(0, seconds, rest // 1000)
+        return nanoseconds
 
     def row_id(self, record: Record, nanoseconds: int) -> bytes:
         """The 16 bytes of a UUID. The same event sent again has the same one.
@@ -182,6 +181,4 @@ def _new_subject(known: _Pseudonyms, value: Any) -> str:
 
 def uuid8(milliseconds: int, digest: bytes) -> bytes:
     """A UUID of version 8 (RFC 9562): 48 bits of the event's time, then 74 bits of a digest of 10 bytes."""
-    bits = int.from_bytes(digest)
-    high = (milliseconds << 80) | (0x8 << 76) | ((bits >> 62 & 0xFFF) << 64)
-    return (high | (0b10 << 62) | (bits & 0x3FFF_FFFF_FFFF_FFFF)).to_bytes(16)
+    return (milliseconds << 80 | int.from_bytes(digest) & _DIGEST_BITS | _VERSION_BITS).to_bytes(16)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from analytics.store import BaseEvent, Row
+from consent.instants import instant
 from consent.policy import Tier
 from consent.pseudonyms import anonymous_user
 from consent.registry import Registry
@@ -73,13 +74,14 @@ class RowMaker:
             self._resource = record.resource
             self._context = self._meanings.context(record.resource.attributes)
         context, identities = self._context, self._identities
-        nanoseconds, timestamp = identities.timestamp(record)
+        nanoseconds = identities.nanoseconds(record)
         named, meaning = self._meanings.of(record, context)
         if meaning.unroutable:
             raise Refusal(meaning.unroutable)
         row_id = identities.row_id(record, nanoseconds)
         subjects = identities.subjects(record.attributes, named, context.attributes, context.ids)
         if meaning.base_event:
+            timestamp = instant(nanoseconds // 1000)
             return self._base_event(record, meaning, row_id, timestamp, subjects)
         organization = self._organization_of(subjects) if self._organization else subjects.organization
         if meaning.refusal:
@@ -88,7 +90,7 @@ class RowMaker:
             (
                 meaning.table,
                 row_id,
-                timestamp,
+                nanoseconds // 1000,
                 subjects.user,
                 subjects.user
                 or anonymous_user(

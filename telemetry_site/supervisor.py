@@ -191,19 +191,21 @@ class Supervisor:
         if self._signals:
             self._output.line("up", "stopping")
         signals, until = self._signals, time.monotonic() + GRACE
-        for waits, by in ((True, time.monotonic() + HEAD_START), (False, until)):
-            for program in self._running():
-                if program.waits is waits:
-                    program.process.terminate()  # type: ignore[union-attr]
-            while any(program.waits >= waits for program in self._running()):
+        last = [program for program in self._programs if program.waits]
+        first = [program for program in self._programs if not program.waits]
+        steps = ((last, last, time.monotonic() + HEAD_START), (first, self._programs, until))
+        for told, awaited, by in steps:
+            for program in self._running(told):
+                program.process.terminate()  # type: ignore[union-attr]
+            while self._running(awaited):
                 if time.monotonic() > by or self._signals > signals:
                     break
                 time.sleep(0.02)
         for program in self._programs:
             self._kill_rest(program)
 
-    def _running(self) -> list[Program]:
-        return [program for program in self._programs if program.process and program.process.poll() is None]
+    def _running(self, programs: Sequence[Program]) -> list[Program]:
+        return [program for program in programs if program.process and program.process.poll() is None]
 
     def _kill_rest(self, program: Program) -> None:
         """End what is left of a program's group, so that nothing of it keeps a port."""

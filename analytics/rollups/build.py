@@ -26,7 +26,6 @@ from analytics.rollups.members import (
     VERSIONS,
     Known,
     known_members,
-    note_first_events,
     note_logins,
 )
 from analytics.rollups.scan import DayNames, Names, scan
@@ -78,7 +77,8 @@ class Built:
 def due_days() -> list[date]:
     """The days to be built: marked ones, the latest first, then those built for another zone."""
     marked = marked_days()
-    others = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(zone=report_zone_name())
+    built = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(version=0)
+    others = built.exclude(zone=report_zone_name())
     return marked + sorted(set(others.values_list("day", flat=True)) - set(marked), reverse=True)
 
 
@@ -141,7 +141,6 @@ def _fill(cursor: CursorWrapper, day: date) -> int:
     cursor.execute(EMPTY_DAY, [day])
     if windows:
         known = known_members(cursor, windows)
-        note_first_events(cursor, known, windows)
         note_logins(cursor, *logins(windows, known))
         made = contents(windows, known, _cells(cursor, known), names)
         cursor.execute(FILL_DAY, [day, list(made), list(made.values())])

@@ -22,6 +22,7 @@ from pyroaring import BitMap, BitMap64
 
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.members import Known
+from analytics.rollups.numbers import distinct
 from analytics.rollups.packing import pack
 from analytics.rollups.scan import Columns, DayNames, Window, counted
 
@@ -80,15 +81,15 @@ def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows
 
 
 def _active(*tables: Rows) -> bytes:
-    members = np.unique(np.concatenate([rows.member[rows.person > 0] for rows in tables]))
-    return pack(bitmap=BitMap(members.astype(np.uint32)).serialize())
+    members = distinct(np.concatenate([rows.member[rows.person > 0] for rows in tables]))
+    return pack(bitmap=BitMap(memoryview(members.astype(np.uint32))).serialize())
 
 
 def _logins(rows: Rows) -> bytes:
     members, counts = np.unique(
         rows.member[rows.own["is_login"]] if rows.own else rows.member, return_counts=True
     )
-    return pack(bitmap=BitMap(members.astype(np.uint32)).serialize(), count=counts)
+    return pack(bitmap=BitMap(memoryview(members.astype(np.uint32))).serialize(), count=counts)
 
 
 def logins(windows: list[Window], known: Known) -> tuple[Numbers, Numbers]:
@@ -115,8 +116,8 @@ def _sessions(rows: Rows) -> bytes:
 def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[str, bytes]:
     actions = sorted({name[:2] for name in names})
     pages = sorted({name[2:] for name in names if name[0] == PAGE_VIEW and name[2]})
-    action_of = np.array([actions.index(name[:2]) for name in names], dtype=np.int64)
-    page_of = np.array([pages.index(name[2:]) if name[2:] in pages else -1 for name in names], dtype=np.int64)
+    action_of = _places([name[:2] for name in names], actions)
+    page_of = _places([name[2:] if name[0] == PAGE_VIEW else () for name in names], pages)
     by_action = rows._replace(key=action_of[rows.key])
     page = page_of[rows.key]
     viewed = (page >= 0) & (rows.person > 0)
@@ -125,20 +126,27 @@ def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[
     count = np.bincount(places, weights=rows.number[viewed], minlength=len(views)).astype(np.int64)
     return {
         "feature": _people(by_action, actions),
-        "page": pack(pages, BitMap64(views.astype(np.uint64)).serialize(), count=count),
+        "page": pack(pages, BitMap64(memoryview(views.astype(np.uint64))).serialize(), count=count),
         "uses": _uses(by_action, cells[rows.group], actions),
         "uses" + BY_GROUP: _uses(by_action, rows.group, actions),
     }
 
 
+def _places(names: list[tuple[str, ...]], ordered: list[tuple[str, ...]]) -> Numbers:
+    """The place of each name among the ordered ones, -1 where it is none of them."""
+    place = {name: number for number, name in enumerate(ordered)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
+
+
 def _pairs(key: Numbers, member: Numbers) -> Numbers:
-    return np.unique(key << KEY_SHIFT | member)
+    pairs: Numbers = distinct(key << KEY_SHIFT | member)
+    return pairs
 
 
 def _people(rows: Rows, names: list[tuple[str, ...]]) -> bytes:
     named = rows.person > 0
     pairs = _pairs(rows.key[named], rows.member[named])
-    return pack(names, BitMap64(pairs.astype(np.uint64)).serialize())
+    return pack(names, BitMap64(memoryview(pairs.astype(np.uint64))).serialize())
 
 
 def _uses(rows: Rows, group: Numbers, names: list[tuple[str, ...]]) -> bytes:
@@ -150,7 +158,9 @@ def _summed(which: Numbers, counts: Numbers, length: int) -> Numbers:
     return np.bincount(which, weights=counts, minlength=length).astype(np.int64)
 
 
-def _endpoints(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[str, bytes]:
+def _endpoints(rows: Rows, cells: Numbers, given: list[tuple[str, ...]]) -> dict[str, bytes]:
+    names = sorted(given)
+    rows = rows._replace(key=_places(given, names)[rows.key])
     made = {"endpoint": _people(rows, names)}
     for suffix, group in (("", cells[rows.group]), (BY_GROUP, rows.group)):
         made["requests" + suffix] = _requests(rows, group, names)

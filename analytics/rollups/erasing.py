@@ -94,34 +94,30 @@ def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
 
 def _take_out(day: RolledDay, gone: Numbers) -> bool:
     """Whether any of them were there."""
-    kept = {one.kind: one for one in RollUp.objects.filter(day=day.day, kind__in=KINDS_OF_PEOPLE)}
-    active = kept.get("active")
-    if active is None or not BitMap.deserialize(unpack(bytes(active.content))[1]) & BitMap(
-        gone.astype(np.uint32)
-    ):
+    kept = {one.kind: bytes(one.content) for one in RollUp.objects.filter(day=day.day)}
+    if "active" not in kept or not _bits(kept["active"]) & BitMap(gone.astype(np.uint32)):
         return False
-    for kind, one in kept.items():
-        without = (_sessions_without if kind == "session" else _set_without)(bytes(one.content), gone)
-        RollUp.objects.filter(day=day.day, kind=kind).update(content=without)
+    for kind in KINDS_OF_PEOPLE:
+        names, bitmap, arrays = unpack(kept[kind])
+        if kind == "session":
+            members = arrays["member"]
+        else:
+            members, bitmap = _without(BitMap if kind in ("active", "login") else BitMap64, bitmap, gone)
+        stays = ~np.isin(members, gone)
+        content = pack(names, bitmap, **{name: values[stays] for name, values in arrays.items()})
+        RollUp.objects.filter(day=day.day, kind=kind).update(content=content)
     return True
 
 
-def _set_without(content: bytes, gone: Numbers) -> bytes:
-    names, bitmap, arrays = unpack(content)
-    kind = BitMap64 if names else BitMap
-    entries = np.asarray(kind.deserialize(bitmap).to_array())
-    stays = ~np.isin(entries & ((1 << KEY_SHIFT) - 1) if names else entries, gone)
-    return pack(
-        names,
-        kind(entries[stays]).serialize(),
-        **{name: values[stays] for name, values in arrays.items()},
-    )
+def _bits(content: bytes) -> BitMap:
+    return BitMap.deserialize(unpack(content)[1])
 
 
-def _sessions_without(content: bytes, gone: Numbers) -> bytes:
-    _, _, arrays = unpack(content)
-    stays = ~np.isin(arrays["member"], gone)
-    return pack((), b"", **{name: values[stays] for name, values in arrays.items()})
+def _without(kind: type[BitMap | BitMap64], bitmap: bytes, gone: Numbers) -> tuple[Numbers, bytes]:
+    """The members of a bitmap, in its order, and the bitmap without those that go."""
+    entries = np.array(kind.deserialize(bitmap).to_array())
+    members = (entries & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
+    return members, kind(entries[~np.isin(members, gone)]).serialize()
 
 
 def is_left(request: ErasureRequest) -> bool:

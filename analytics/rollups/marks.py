@@ -18,7 +18,7 @@ from consent.wire import Question, Statement, int_array
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
-_SECONDS = 900
+QUARTER_US = 900_000_000
 
 _MARK = Statement("INSERT INTO analytics_mark (quarter) SELECT unnest($1::int4[])", "int4[]")
 MARK_SPAN = "INSERT INTO analytics_mark (quarter) SELECT generate_series(%s, %s)"
@@ -30,16 +30,15 @@ SELECT DISTINCT floor(extract(epoch FROM "timestamp") / 900)::int FROM {table}
 
 def quarter_of(moment: datetime) -> int:
     """Quarters of an hour since 1970."""
-    since = moment - EPOCH
-    return (since.days * 86_400 + since.seconds) // _SECONDS
+    return (moment - EPOCH) // QUARTER
 
 
-def quarters_of(ascending: Sequence[datetime]) -> list[int]:
-    """Those of these instants, each once."""
+def quarters_of(ascending: Sequence[int]) -> list[int]:
+    """Those of these instants (microseconds since 1970), each once."""
     quarters, place = [], 0
     while place < len(ascending):
-        quarters.append(quarter_of(ascending[place]))
-        place = bisect_left(ascending, EPOCH + (quarters[-1] + 1) * QUARTER, place)
+        quarters.append(ascending[place] // QUARTER_US)
+        place = bisect_left(ascending, (quarters[-1] + 1) * QUARTER_US, place)
     return quarters
 
 

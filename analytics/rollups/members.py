@@ -11,6 +11,7 @@ import numpy as np
 from django.db.backends.utils import CursorWrapper
 
 from analytics.rollups.histogram import Numbers
+from analytics.rollups.numbers import distinct
 from analytics.rollups.scan import Combination, Window, combinations
 
 LOCK_SPACE = 0x0CA4D1F  # the first of the two integers of our advisory locks
@@ -33,11 +34,13 @@ SELECT organization, deployment, internal, nextval('analytics_rollup_version')
 ADD_MEMBERS = """
 WITH wanted AS (
     SELECT * FROM unnest(%(hashes)s::bigint[], %(users)s::text[], %(organizations)s::text[],
-                         %(deployments)s::text[], %(internal)s::bool[])
-        AS row (hash, member_user, organization, deployment, internal)
+                         %(deployments)s::text[], %(internal)s::bool[], %(first_us)s::bigint[])
+        AS row (hash, member_user, organization, deployment, internal, us)
 ), numbered AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('analytics_member', 'id'))::int AS id,
-           hash, member_user, groups.id AS group_id
+           hash, member_user, groups.id AS group_id,
+           CASE member_user WHEN '' THEN NULL
+                ELSE 'epoch'::timestamptz + us * interval '1 microsecond' END AS first_seen_at
       FROM wanted JOIN analytics_group AS groups ON organization_id = organization
        AND deployment_type = deployment AND is_internal = internal
      WHERE NOT EXISTS (SELECT FROM analytics_member AS known WHERE known.hash = wanted.hash)
@@ -45,8 +48,8 @@ WITH wanted AS (
     SELECT user_id, min(person) AS person FROM analytics_member
      WHERE user_id IN (SELECT member_user FROM numbered WHERE member_user <> '') GROUP BY 1
 )
-INSERT INTO analytics_member (id, hash, user_id, group_id, person, version)
-SELECT id, hash, member_user, group_id,
+INSERT INTO analytics_member (id, hash, user_id, group_id, first_seen_at, person, version)
+SELECT id, hash, member_user, group_id, first_seen_at,
        CASE member_user WHEN '' THEN 0
             ELSE coalesce(known.person, min(id) OVER (PARTITION BY member_user)) END,
        nextval('analytics_rollup_version')
@@ -90,22 +93,31 @@ class Known:
 
 
 def known_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Known:
-    """Numbers for everybody in these windows; whoever is new is entered.
+    """Numbers for everybody in these windows; whoever is new is entered, and first events move back.
 
     Then the lock on members is held.
     """
-    hashes = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *(window.hashes for window in windows)]))
+    hashes = distinct(np.concatenate([np.empty(0, dtype=np.int64), *(window.hashes for window in windows)]))
+    first_us = np.full(len(hashes), np.iinfo(np.int64).max)
+    for window in windows:
+        places = np.searchsorted(hashes, window.hashes)
+        first_us[places] = np.minimum(first_us[places], window.first_us)
     known = _look_up(cursor, hashes)
     new = known.hashes[known.number == 0]
     found: dict[int, Combination] = {}
     for window in windows:
         own = np.intersect1d(window.hashes, new, assume_unique=True)
-        if wanted := sorted(set(own.tolist()) - set(found)):
-            found |= {one.hash: one for one in combinations(cursor, window, np.array(wanted))}
+        if len(own):
+            found |= {one.hash: one for one in combinations(cursor, window, own)}
+            new = np.setdiff1d(new, np.fromiter(found, dtype=np.int64), assume_unique=True)
     cursor.execute(LOCK, [LOCK_SPACE])
     if found:
-        _enter(cursor, sorted(found.values(), key=lambda one: (one.user, one[1:])))
-        return _look_up(cursor, hashes)
+        ordered = sorted(found.values(), key=lambda one: (one.user, one[1:]))
+        first = first_us[np.searchsorted(hashes, [one.hash for one in ordered])]
+        _enter(cursor, ordered, first.tolist())
+        known = _look_up(cursor, hashes)
+    named = (known.number > 0) & (known.person > 0)
+    cursor.execute(NOTE_FIRST, [known.number[named].tolist(), first_us[named].tolist()])
     return known
 
 
@@ -118,7 +130,7 @@ def _look_up(cursor: CursorWrapper, hashes: Numbers) -> Known:
     return Known(hashes, *columns)
 
 
-def _enter(cursor: CursorWrapper, new: list[Combination]) -> None:
+def _enter(cursor: CursorWrapper, new: list[Combination], first_us: list[int]) -> None:
     hashes, users, organizations, deployments, internal = map(list, zip(*new, strict=True))
     parameters = {
         "hashes": hashes,
@@ -126,19 +138,10 @@ def _enter(cursor: CursorWrapper, new: list[Combination]) -> None:
         "organizations": organizations,
         "deployments": deployments,
         "internal": internal,
+        "first_us": first_us,
     }
     cursor.execute(ADD_GROUPS, parameters)
     cursor.execute(ADD_MEMBERS, parameters)
-
-
-def note_first_events(cursor: CursorWrapper, known: Known, windows: Sequence[Window]) -> None:
-    """Move members' first events back where these windows know earlier ones."""
-    first = np.full(len(known.hashes), np.iinfo(np.int64).max)
-    for window in windows:
-        places = known.places(window.hashes)
-        first[places] = np.minimum(first[places], window.first_us)
-    named = (known.number > 0) & (known.person > 0)
-    cursor.execute(NOTE_FIRST, [known.number[named].tolist(), first[named].tolist()])
 
 
 def note_logins(cursor: CursorWrapper, members: Numbers, at: Numbers) -> None:

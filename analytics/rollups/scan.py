@@ -48,7 +48,7 @@ SELECT endpoint, method, array_send(array_agg({MEMBER})), array_send(array_agg("
 NO_STATUS = -1
 
 NAMES = f"""
-SELECT DISTINCT ON (1) {MEMBER}, {USER}, organization_id, {DEPLOYMENT}, is_internal
+SELECT DISTINCT {MEMBER}, {USER}, organization_id, {DEPLOYMENT}, is_internal
   FROM {{table}} JOIN unnest(%(hashes)s::bigint[]) AS wanted ON wanted = {MEMBER} WHERE {WINDOW}
 """
 

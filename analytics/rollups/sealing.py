@@ -71,6 +71,7 @@ def seal(days: Iterable[date]) -> int:
             _write(cursor, day, {"active": active[day], **people}, contents)
         for day in following:  # windows that end there reach into what goes now
             longer = [count for count in active[day] if count[2] != "dau"]
+            cursor.execute(build.ENTER_DAY, [day])
             RolledDay.objects.filter(day=day).update(people={"active": longer})
         _forget_who_is_gone(cursor)
     return len(due)
@@ -130,8 +131,8 @@ def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
     of_features = zip(users.keys, users.distinct(day, day).tolist(), strict=True)
     of_endpoints = zip(called.keys, called.distinct(day, day).tolist(), strict=True)
     people = {
-        "features": [[key, count if _shown(count) else None] for key, count in of_features],
-        "endpoints": [[*key, count] for key, count in of_endpoints if _shown(count)],
+        "features": [[key, count if _shown(count) else None] for key, count in of_features if count],
+        "endpoints": [[*key, count] for key, count in of_endpoints if count and _shown(count)],
     }
     return people, kept
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from analytics import store as module
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 from analytics.store import COPY_FROM, Receipt, store
+from consent.instants import instant
 from tests.analytics.test_store import consent, row
 
 __all__ = ["consent"]
@@ -92,7 +93,9 @@ def test_times_survive_to_the_microsecond(consent):
     at = datetime.now(UTC).replace(microsecond=999_999)
     rows = [row(at=at - timedelta(microseconds=number)) for number in range(COPY_FROM)]
     store(rows)
-    assert set(FeatureUsage.objects.values_list("timestamp", flat=True)) == {some.timestamp for some in rows}
+    assert set(FeatureUsage.objects.values_list("timestamp", flat=True)) == {
+        instant(some.timestamp) for some in rows
+    }
     assert {uuid.UUID(str(known)).bytes for known in FeatureUsage.objects.values_list("id", flat=True)} == {
         some.id for some in rows
     }

@@ -236,8 +236,6 @@ def test_an_organization_that_withdraws_takes_its_members_out_of_every_set(event
         before = reader.presence(Segment(organization=person(901)), FIRST, LAST).distinct(FIRST, LAST)
     Organization.objects.create(pseudonym=person(901), state=State.DENIED)
     with read.reading() as reader:
-        assert (
-            before
-            and reader.presence(Segment(organization=person(901)), FIRST, LAST).distinct(FIRST, LAST) == 0
-        )
+        assert before
+        assert reader.presence(Segment(organization=person(901)), FIRST, LAST).distinct(FIRST, LAST) == 0
         assert reader.uses(Segment(organization=person(901)), FIRST, LAST).daily.sum() > 0

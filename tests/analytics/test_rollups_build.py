@@ -1,5 +1,6 @@
 """Building: marks, late events, erasure, sealing, and what a kill leaves behind."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -7,10 +8,12 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
+from pyroaring import BitMap
 
 from analytics import erasure, jobs, partitions
-from analytics.models import FeatureUsage, Group, Mark, Member, RolledDay, RollUp
+from analytics.models import Group, Mark, Member, RolledDay, RollUp
 from analytics.rollups import build, marks, read, sealing
+from analytics.rollups.packing import unpack
 from analytics.rollups.read import Segment
 from consent.models import Method, SubjectKind
 from tests.analytics.factories import (
@@ -27,6 +30,7 @@ from tests.analytics.factories import (
 from tests.analytics.rolling import roll_up
 
 pytestmark = pytest.mark.django_db
+JANE, JOHN, ACME, BOLT = (f"{number:08x}" * 4 for number in (0x1A2B3C4D, 0x2B3C4D5E, 0x3C4D5E6F, 0x4D5E6F70))
 
 
 @pytest.fixture(autouse=True)
@@ -80,16 +84,11 @@ def test_the_order_in_which_days_are_built_does_not_matter():
         with read.reading() as reader:
             firsts = reader.firsts(Segment(), activity="login")
         names = dict(Member.objects.values_list("id", "user_id"))
-        found.append(
-            {
-                names[one]: (day, first, later)
-                for one, day, first, later in zip(
-                    firsts.person.tolist(), firsts.day.tolist(), firsts.first_at.tolist(), firsts.next_at.tolist(),
-                    strict=True,
-                )
-            }
-        )  # fmt: skip
-    assert found[0] and found[0] == found[1]
+        columns = (firsts.person, firsts.day, firsts.first_at, firsts.next_at)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        found.append({names[who]: when for who, *when in rows})
+    assert found[0]
+    assert found[0] == found[1]
 
 
 def test_large_days_are_read_hour_by_hour_and_come_out_the_same(monkeypatch):
@@ -127,7 +126,7 @@ def test_another_zone_means_building_anew(settings):
     assert (rolled.zones(), rolled.days_in_other_zone()) == ({"UTC": 1}, 1)
     with read.reading() as reader:
         assert reader.coverage(ago(4), ago(2)).other_zone == [ago(3)]
-    mark(ago(2))
+    mark(ago(3))
     assert build.roll_up().days == 2
     assert (active_on(ago(3)), active_on(ago(2)), rolled.days_in_other_zone()) == (0, 1, 0)
 
@@ -154,46 +153,67 @@ def erase(kind, name):
     jobs.run_job("erasure", erasure.work_off)
 
 
-def test_an_erased_user_leaves_every_set_and_keeps_no_name():
-    crowd(11, events=300)
+def two_people_in_two_organizations():
+    for day, user, organization in itertools.product((ago(3), ago(9)), (JANE, JOHN), (ACME, BOLT)):
+        feature(user, day, organization_id=organization)
+        activity(user, day, organization_id=organization, session="5e" * 16)
+        endpoint(user, day, organization_id=organization)
+    endpoint("anon:" + "0" * 27, ago(5), organization_id=ACME)
     roll_up()
-    before = {day.day: active_on(day.day) for day in RolledDay.objects.all()}
-    seen = set(FeatureUsage.objects.filter(user_id=person(1)).values_list("timestamp__date", flat=True))
-    assert seen
-    erase(SubjectKind.USER, person(1))
-    assert not Member.objects.filter(user_id=person(1)).exists()
-    after = {day: active_on(day) for day in before}
-    assert all(after[day] < before[day] or before[day] == 0 for day in seen if before[day])
+
+
+def counted(day):
+    """People, features' people, sessions, uses and requests of a day."""
+    with read.reading() as reader:
+        return (
+            reader.presence(Segment(), day, day).distinct(day, day),
+            reader.feature_people(Segment(), day, day).distinct(day, day).tolist(),
+            reader.sessions(Segment(), day, day).sessions,
+            int(reader.uses(Segment(), day, day).daily.sum()),
+            int(reader.requests(Segment(), day, day).requests.sum()),
+        )
+
+
+def test_an_erased_user_leaves_every_set_and_keeps_no_name():
+    two_people_in_two_organizations()
+    erase(SubjectKind.USER, JANE)
+    assert not Member.objects.filter(user_id=JANE).exists()
+    assert counted(ago(3)) == (1, [1], 1, 4, 4)  # uses and requests leave with the next build
     build.roll_up()
-    assert {day: active_on(day) for day in before} == after
+    assert counted(ago(3)) == counted(ago(9)) == (1, [1], 1, 2, 2)
+
+
+def test_no_number_of_an_erased_user_is_in_what_is_kept():
+    two_people_in_two_organizations()
+    gone = BitMap(Member.objects.filter(user_id=JANE).values_list("id", flat=True))
+    erase(SubjectKind.USER, JANE)
+    for one in RollUp.objects.filter(kind="active"):
+        assert not BitMap.deserialize(unpack(bytes(one.content))[1]) & gone
 
 
 def test_an_erased_organization_leaves_counts_too():
-    crowd(12, events=300)
-    roll_up()
-    erase(SubjectKind.ORGANIZATION, person(901))
+    two_people_in_two_organizations()
+    erase(SubjectKind.ORGANIZATION, ACME)
     build.roll_up()
-    assert not Group.objects.filter(organization_id=person(901)).exists()
-    left = FeatureUsage.objects.filter(is_internal=False).count()
-    with read.reading() as reader:
-        assert reader.uses(Segment(), ago(100), TODAY).daily.sum() == left
-        assert reader.uses(Segment(organization=person(901)), ago(100), TODAY).daily.sum() == 0
+    assert counted(ago(3)) == (2, [2], 2, 2, 2)
+    assert counted(ago(5)) == (0, [], 0, 0, 0)
+    assert list(Group.objects.exclude(organization_id=None).values_list("organization_id", flat=True)) == [
+        BOLT
+    ]
 
 
 def test_who_comes_back_after_an_erasure_is_new_and_the_receipt_says_why_the_name_is_there():
     partitions.ensure_for(timezone.now(), 12)
-    feature(1, ago(30))
+    feature(JANE, ago(30))
     roll_up()
-    request = erasure.request_erasure(
-        kind=SubjectKind.USER, pseudonym=person(1), actor="test", method=Method.API
-    )
+    request = erasure.request_erasure(kind=SubjectKind.USER, pseudonym=JANE, actor="test", method=Method.API)
     later = timezone.now() + timedelta(minutes=5)
-    feature(1, later, received_at=later)
+    feature(JANE, later, received_at=later)
     roll_up()
     jobs.run_job("erasure", erasure.work_off)
-    request.refresh_from_db()
-    assert request.receipt["deleted"]["analytics_member"] == 1
     build.roll_up()
+    request.refresh_from_db()
+    assert request.receipt["deleted"] == {"analytics_feature_usage": 1, "analytics_member": 1}
     with read.reading() as reader:
         assert reader.firsts(Segment()).day.tolist() == [later.date().toordinal()]
 
@@ -224,7 +244,7 @@ def test_a_sealed_day_keeps_large_counts_only_and_is_never_built_again():
         None,
     )
     assert sealed.features == {"timer": 7, "rare": None}
-    assert sealed.endpoints == {("/a", "GET"): 7, ("/anonymous", "GET"): 0}
+    assert sealed.endpoints == {("/a", "GET"): 7}
     assert dict(zip(uses.keys, uses.daily[:, 0].tolist(), strict=True)) == {("timer", "started"): 7}
     assert requests.keys == [("/a", "GET"), ("/anonymous", "GET")]
     assert by_organization.daily.sum() == 0

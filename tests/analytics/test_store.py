@@ -23,6 +23,7 @@ from analytics.models import (
 )
 from analytics.store import BaseEvent, Receipt, Row, StoreUnavailable, store
 from consent import gate
+from consent.instants import microseconds
 from consent.models import ConsentPeriod, Method, State, SubjectKind
 from consent.services import record_decision, register_organization
 
@@ -37,7 +38,7 @@ def row(table="feature", *, at=None, user=USER, organization=ORGANIZATION, names
     return Row(
         table=table,
         id=uuid.UUID(int=next(COUNTER)).bytes,
-        timestamp=at or timezone.now(),
+        timestamp=microseconds(at or timezone.now()),
         user=user,
         user_id=user or "anon:" + "0" * 27,
         organization_id=organization,

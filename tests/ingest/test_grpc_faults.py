@@ -6,9 +6,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,13 @@ from ingest.grpc import admission, service
 from tests.ingest.grpc_receiver import Receiver, call_frames, encoded, export, prefixed, receiver, refusal
 from tests.ingest.otlp import a_key, grant, span, traces
 from tests.instances import environment, until
-from tests.relay import relay
+from tests.relay import Relay, relay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TRACES = f"/{service.SERVICES['traces']}/Export"
 RETRYABLE = {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
+READY = service.SERVICES["traces"]
 NUMBERS = itertools.count(1)
 
 
@@ -46,6 +47,15 @@ def trailer(error: grpc.RpcError, name: str = "google.rpc.retryinfo-bin") -> byt
     return next(value for key, value in error.trailing_metadata() or () if key == name)
 
 
+@contextmanager
+def behind_a_door(log: Path, database: str) -> Iterator[tuple[Relay, Receiver, grpc.Channel]]:
+    """A receiver that reaches one of its databases through a relay, and is ready; the door is the relay's."""
+    with relay(environment()[database]) as door, receiver(log, **{database: door.url}) as running:
+        with running.channel() as channel:
+            until(lambda: running.health(READY) == "SERVING", what="it is ready")
+            yield door, running, channel
+
+
 @pytest.mark.parametrize("database", ["DATABASE_URL", "ANALYTICS_DATABASE_URL"])
 def test_with_a_database_away_it_is_unavailable_and_the_sdk_delivers_once_it_is_back(
     tmp_path: Path, database: str
@@ -56,21 +66,15 @@ def test_with_a_database_away_it_is_unavailable_and_the_sdk_delivers_once_it_is_
 
     grant(user="u1")
     text, _ = a_key()
-    ready = service.SERVICES["traces"]
-    with (
-        relay(environment()[database]) as door,
-        receiver(tmp_path / "log", **{database: door.url}) as running,
-    ):
-        with running.channel() as channel:
-            export(channel, features(5), text)
-            until(lambda: running.health(ready) == "SERVING", what="it is ready")
-            door.close()
-            error = refusal(channel, features(5), text)
-            assert error.code() is grpc.StatusCode.UNAVAILABLE
-            assert RetryInfo.FromString(trailer(error)).retry_delay.seconds == 2
-            assert trailer(error) in trailer(error, "grpc-status-details-bin")
-            until(lambda: running.health(ready) == "NOT_SERVING", what="it is not ready")
-            assert running.health() == "SERVING"
+    with behind_a_door(tmp_path / "log", database) as (door, running, channel):
+        export(channel, features(5), text)
+        door.close()
+        error = refusal(channel, features(5), text)
+        assert error.code() is grpc.StatusCode.UNAVAILABLE
+        assert RetryInfo.FromString(trailer(error)).retry_delay.seconds == 2
+        assert trailer(error) in trailer(error, "grpc-status-details-bin")
+        until(lambda: running.health(READY) == "NOT_SERVING", what="it is not ready")
+        assert running.health() == "SERVING"
 
         exporter = OTLPSpanExporter(f"http://{running.address}", headers=(("x-api-key", text),))
         tracers = TracerProvider(shutdown_on_exit=False)
@@ -86,7 +90,7 @@ def test_with_a_database_away_it_is_unavailable_and_the_sdk_delivers_once_it_is_
         delivery.join(20)
         tracers.shutdown()
         assert FeatureUsage.objects.count() == 25
-        until(lambda: running.health(ready) == "SERVING", what="it is ready again")
+        until(lambda: running.health(READY) == "SERVING", what="it is ready again")
     assert "export" not in (tmp_path / "log").read_text()
 
 
@@ -114,20 +118,14 @@ def test_a_database_that_hangs_is_unavailable_too_and_forgotten_once_it_is_back(
     """It neither answers nor breaks off. Django would wait for it for ever, and so would every thread."""
     grant(user="u1")
     text, _ = a_key()
-    ready = service.SERVICES["traces"]
-    with (
-        relay(environment()[database]) as door,
-        receiver(tmp_path / "log", **{database: door.url}) as running,
-        running.channel() as channel,
-    ):
+    with behind_a_door(tmp_path / "log", database) as (door, running, channel):
         export(channel, features(5), text)
-        until(lambda: running.health(ready) == "SERVING", what="it is ready")
         door.freeze()
         body = features(5)
         assert refusal(channel, body, text).code() is grpc.StatusCode.UNAVAILABLE
-        until(lambda: running.health(ready) == "NOT_SERVING", what="it is not ready")
+        until(lambda: running.health(READY) == "NOT_SERVING", what="it is not ready")
         door.thaw()
-        until(lambda: running.health(ready) == "SERVING", what="it is ready again")
+        until(lambda: running.health(READY) == "SERVING", what="it is ready again")
         export(channel, body, text)
     assert FeatureUsage.objects.count() == 10
 

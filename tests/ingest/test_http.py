@@ -254,6 +254,13 @@ def test_an_allowed_origin_may_read_every_answer(
     assert answer["Access-Control-Allow-Origin"] == "https://app.example"
 
 
+def test_a_long_answer_varies_with_origin_and_coding(client: Client, key: str) -> None:
+    refused = (feature(2, **{"user.id": "u2"}), feature(3, **{"user.id": "x" * 2000}))
+    events = traces(span(1), *refused, feature(4, **{"feature.name": "bob@example.com"}))
+    answer = post(client, "/v1/traces", events, key, Origin="https://app.example")
+    assert {part.strip() for part in answer["Vary"].split(",")} == {"Origin", "Accept-Encoding"}
+
+
 def test_with_nothing_granted_nothing_is_stored_and_the_answer_says_so(client: Client) -> None:
     body = traces(
         feature(1), feature(2), span(3, kind=2, attributes={"http.method": "GET", "http.route": "/a"})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from analytics.store import BaseEvent, Row
+from consent.instants import instant
 from consent.registry import OURS, load
 from ingest.names import RouteBook
 from ingest.otlp import json as otlp_json
@@ -98,7 +99,7 @@ def test_every_record_becomes_a_clean_row_or_a_counted_refusal(given_records: li
     assert len(rows) + len(base_events) + refused == len(given_records)
     for row in rows:
         assert set(row.metadata) <= set(REGISTRY.attributes)
-        assert NOW - timedelta(days=400) < row.timestamp < NOW + timedelta(days=2)
+        assert NOW - timedelta(days=400) < instant(row.timestamp) < NOW + timedelta(days=2)
         assert len(row.user_id) == 32
         assert row.deployment_type in ("cloud", "self-hosted", "unknown")
         assert UUID(bytes=row.id).version == 8

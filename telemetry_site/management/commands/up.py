@@ -26,8 +26,8 @@ from telemetry_site.supervisor import Output, Program, Supervisor
 CONNECTIONS = 4096  # open at once, per worker
 HEADERS_WITHIN = 30_000  # ms; also how long an idle connection is kept
 STOP_WITHIN = 8  # seconds for requests under way when a stop is asked for
-# Three jobs may take hours (roll-ups, erasure, pruning); the short ones need a place beside them.
-WORKER_OPTIONS = ("--concurrency=4", "--without-gossip", "--without-mingle")  # workers need no news of others
+# Three jobs may take long (roll-ups, erasure, pruning); the short ones need a place beside them.
+WORKER_OPTIONS = ("--concurrency=4", "--without-gossip", "--without-mingle")  # no news of other workers
 CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 OUR_APPS = {"telemetry_site", "dashboards", "ingest", "analytics", "consent"}
 

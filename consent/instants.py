@@ -1,0 +1,16 @@
+"""Instants as numbers: microseconds since 1970, UTC, which is how exactly PostgreSQL keeps them."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(instant: datetime) -> int:
+    """Those from 1970 to an aware time."""
+    return (instant - EPOCH) // _MICROSECOND
+
+
+def instant(since_1970: int) -> datetime:
+    """So many microseconds after 1970, in UTC. Raises OverflowError beyond the year 9999."""
+    return EPOCH + timedelta(microseconds=since_1970)
