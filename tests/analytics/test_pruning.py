@@ -19,10 +19,13 @@ from analytics.models import (
     Installation,
     InstallationEvent,
     JobRun,
+    RolledDay,
     SentHeartbeat,
     UserActivity,
 )
 from analytics.partitions import EVENT_TABLES, Month, existing
+from analytics.periods import days_between
+from tests.analytics.rolling import roll_up
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIFTEEN = [Month(2026, 11).plus(-back) for back in range(15, -1, -1)]
@@ -87,6 +90,32 @@ def test_the_ledger_says_what_went_and_when() -> None:
         (date(2025, 9, 1), 6, NOW),
     ]
     assert all(one.size_bytes >= 3 * 8192 for one in months)
+
+
+def sealed_days() -> list[date]:
+    return list(RolledDay.objects.filter(state="sealed").order_by("day").values_list("day", flat=True))
+
+
+@pytest.mark.usefixtures("fifteen_months")
+@pytest.mark.parametrize(("zone", "last"), [("UTC", date(2025, 10, 31)), ("Asia/Tokyo", date(2025, 11, 1))])
+def test_every_day_that_a_dropped_month_touches_is_sealed(settings: Settings, zone: str, last: date) -> None:
+    settings.REPORT_TIME_ZONE = zone
+    roll_up()
+    assert sealed_days() == []
+    pruning.prune(now=NOW)
+    assert sealed_days() == days_between(date(2025, 8, 1), last)
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_a_month_goes_is_sealed_and_is_noted_together_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    before = standing_months()
+    monkeypatch.setattr(pruning, "_enter_in_ledger", fail)
+    with pytest.raises(ZeroDivisionError):
+        pruning.prune(now=NOW)
+    assert (sealed_days(), standing_months(), months_with_rows()[0]) == ([], before, FIFTEEN)
 
 
 @pytest.mark.usefixtures("fifteen_months")
