@@ -64,6 +64,10 @@ DAYS = [
     *(date(2025, 10, day) for day in (1, 2, 4, 5, 6, 12, 25, 26, 27, 31)),
     *(date(2025, 11, day) for day in (1, 2, 3, 4, 8, *range(10, 26))),
 ]
+SESSIONS = """
+SELECT DISTINCT %s || left(session_id, 27) FROM shadow.analytics_user_activity
+ WHERE user_id = %s AND session_id <> ''
+"""
 TABLES = [model._meta.db_table for model in (UserActivity, FeatureUsage, EndpointUsage)]
 REPORTS = {
     "active users": (active_users_report, plain.active_users_report),
@@ -144,9 +148,8 @@ class World:
         with connections["analytics"].cursor() as cursor:
             for request in due:
                 column = "user_id" if request.kind == SubjectKind.USER else "organization_id"
-                names = [request.pseudonym]
-                if request.kind == SubjectKind.USER:
-                    names += [f"{ANONYMOUS}{session(request.pseudonym, day)[:27]}" for day in DAYS]
+                cursor.execute(SESSIONS, [ANONYMOUS, request.pseudonym])
+                names = [request.pseudonym, *(name for (name,) in cursor.fetchall())]
                 for table in TABLES:
                     cursor.execute(f"DELETE FROM shadow.{table} WHERE {column} = ANY(%s)", [names])
 
