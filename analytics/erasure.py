@@ -37,6 +37,7 @@ from analytics.erasing import (
 )
 from analytics.models import CustomerAnalytics, CustomerHeartbeat
 from analytics.partitions import EVENT_TABLES, oldest_kept_month
+from analytics.rollups import erasing as rollups
 from analytics.traces import Found, digits_of, search
 from consent import barrier
 from consent.erasures import ask_for_erasure, is_denied, raise_tombstones
@@ -47,8 +48,7 @@ AGAIN_AFTER = timedelta(hours=1)  # for what a name was in the way of
 BUDGET = 1200.0  # seconds after which a run begins nothing new
 WAITING, RUNNING, DONE = ErasureRequest.State.WAITING, ErasureRequest.State.RUNNING, ErasureRequest.State.DONE
 
-# Roll-ups and the like enter themselves here.
-DERIVED: list[Derived] = []
+DERIVED: list[Derived] = [rollups]
 
 # Where a name stays on purpose, and why: what a receipt lists. Found anywhere else, it is not erased.
 KEPT = {
@@ -65,6 +65,7 @@ KEPT = {
 NEWER = {(table, column) for table in EVENT_TABLES for column in ("user_id", "organization_id")}
 NEWER |= {(model._meta.db_table, "organization_id") for model in (CustomerHeartbeat, CustomerAnalytics)}
 NEWER |= {("analytics_user_activity", "session_id")}
+NEWER |= rollups.NAMES
 KEPT_NEWER = "dated and received after the erasure was asked for, under a later grant"
 KEPT_SESSION = "rows of somebody else who used the same session, or newer ones"
 
@@ -188,7 +189,9 @@ def _judge(request: ErasureRequest, sessions: list[str], found: Found) -> tuple[
 
 def _why_rows_stay(request: ErasureRequest, sessions: list[str], table: str, column: str) -> str:
     """Of tables that erasure reaches; '' when rows are left that should be gone, or nobody thought of it."""
-    if (table, column) not in NEWER or are_rows_left(request, sessions, table):
+    is_derived = (table, column) in rollups.NAMES
+    is_left = rollups.is_left(request) if is_derived else are_rows_left(request, sessions, table)
+    if (table, column) not in NEWER or is_left:
         return ""
     return KEPT_SESSION if column == "session_id" else KEPT_NEWER
 

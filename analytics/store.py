@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from analytics import partitions
 from analytics.copying import encode_array, encode_rows
+from analytics.rollups import marks
 from consent import barrier, gate, wire
 from consent.wire import Silent, Statement
 
@@ -319,23 +320,34 @@ def _by_table(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
             yield key, some
 
 
+def _quarters(by_table: Iterable[tuple[str, list[Row]]]) -> set[int]:
+    """What is to be marked: the roll-ups of these times are out of date with the commit."""
+    return {quarter for _, rows in by_table for quarter in marks.quarters_of([row.timestamp for row in rows])}
+
+
 _primary_key = itemgetter(*map(Row._fields.index, ("timestamp", "user_id", "id")))
 
 
 def _copy(raw: psycopg.Connection[Any], rows: Iterable[Row], commit: Statement) -> int:
     """Write the rows and commit; returns how many. That some are stored already is an error (23505)."""
     by_table = list(_by_table(rows))
-    wire.copy_in(raw, [(COPY[key], encode_rows(_columns(key, some))) for key, some in by_table], commit)
+    copies = [(COPY[key], encode_rows(_columns(key, some))) for key, some in by_table]
+    marking = marks.marking_text(_quarters(by_table)) if by_table else ""
+    wire.copy_in(raw, copies, commit, first=marking)
     return sum(len(some) for _, some in by_table)
 
 
 def _insert(raw: psycopg.Connection[Any], rows: Iterable[Row], commit: Statement) -> int:
     """Write those of the rows that are not stored yet, and commit; returns how many."""
+    by_table = list(_by_table(rows))
     inserts = [
         (INSERT[key], [encode_array(kind, values) for kind, values in _columns(key, some)])
-        for key, some in _by_table(rows)
+        for key, some in by_table
     ]
-    *counts, _ = wire.ask(raw, *inserts, (commit, ()))
+    if not inserts:
+        wire.ask(raw, (commit, ()))
+        return 0
+    *counts, _, _ = wire.ask(raw, *inserts, marks.marking(_quarters(by_table)), (commit, ()))
     return sum(int.from_bytes(result.get_value(0, 0) or b"") for result in counts)
 
 

@@ -152,12 +152,20 @@ def _until_sync(conversation: "_Conversation") -> list[PGresult]:
 
 
 def copy_in(
-    connection: psycopg.Connection[Any], copies: Sequence[tuple[str, bytes]], last: Statement
+    connection: psycopg.Connection[Any],
+    copies: Sequence[tuple[str, bytes]],
+    last: Statement,
+    *,
+    first: str = "",
 ) -> None:
-    """Each `COPY … FROM STDIN` with its content, then `last`, in one conversation. Raises `psycopg.Error`."""
+    """`first` if given, each `COPY … FROM STDIN` with its content, then `last`, in one conversation.
+
+    Raises `psycopg.Error`.
+    """
     pgconn = connection.pgconn
     try:
-        pgconn.send_query(b"; ".join([*(sql.encode() for sql, _ in copies), last.sql]))
+        statements = [*filter(None, [first]), *(sql for sql, _ in copies)]
+        pgconn.send_query(b"; ".join([*map(str.encode, statements), last.sql]))
         size = sum(len(content) for _, content in copies)
         conversation = _Conversation(connection, PATIENCE + size / MIB)
         conversation.flush()

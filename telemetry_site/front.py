@@ -24,8 +24,8 @@ INGEST_THREADS, PAGE_THREADS = 4, 3  # per process; each may hold a connection t
 # Objects made and not yet freed until cycles are looked for. A request makes some thousands at once, and none
 # of them in a cycle; Python's 700 would have them walked over and over.
 CYCLES_AFTER = 20_000
-# Seconds for which a thread may compute while others want to. A request of some hundred records takes that long
-# until it waits for a database; cut up as by Python's 0.005, it finds its processor's caches cold (6 % slower).
+# Seconds for which a thread may compute while others want to. A request of some hundred records takes that
+# long until it waits for a database; cut up, as by Python's 0.005, it finds the caches cold (6 % slower).
 TURN = 0.02
 
 

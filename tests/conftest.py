@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import hypothesis
 import pytest
@@ -11,6 +12,7 @@ from django.db import OperationalError, connections
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker, Settings
 
+from analytics.rollups import memory
 from analytics.store import sqlstate
 from consent import registry
 
@@ -51,6 +53,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 @pytest.fixture(autouse=True)
 def _no_registry_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_current", registry._current)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered_of_another_test() -> None:
+    memory.forget()
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +128,33 @@ def _empty_only_what_holds_rows() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", of_those_with_rows)
         yield
+
+
+@pytest.fixture
+def rolled_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads roll-ups finds them made of all that a test has written, past the store too.
+
+    As if the job, which runs every minute, had just done so.
+    """
+    from analytics.rollups import build, marks, memory, read
+
+    memory.forget()  # what the test before has rolled back
+    reading, is_made = read.reading, [False]
+
+    @contextmanager
+    def made_and_read() -> Iterator[read.Reader]:
+        if not is_made[0]:
+            with connections["analytics"].cursor() as cursor:
+                marks.mark_all(cursor)
+            build.roll_up()
+        before, is_made[0] = is_made[0], True
+        try:
+            with reading() as reader:
+                yield reader
+        finally:
+            is_made[0] = before
+
+    monkeypatch.setattr(read, "reading", made_and_read)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from analytics.demo import events as made
 from analytics.demo.installations import make_installations, remove_installations
 from analytics.demo.people import Population, population
 from analytics.demo.product import CUSTOMERS
+from analytics.rollups import build, erasing, marks
 from consent.models import (
     ConsentPeriod,
     Organization,
@@ -33,6 +34,10 @@ TRAFFIC = timedelta(days=30)  # counts of what arrived: that far back
 BY_MINUTE = timedelta(days=2)  # and that far back by minute
 INSTALLATION_TABLES = ("analytics_installation", "analytics_installationevent")
 SUBJECTS_A_STATEMENT = 5_000
+DELETE = """
+WITH gone AS (DELETE FROM {table} WHERE organization_id = ANY(%s) RETURNING "timestamp")
+SELECT count(*), min("timestamp"), max("timestamp") FROM gone
+"""
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,12 @@ def seed(
     with transaction.atomic(using="analytics"):
         for table in made.TABLES:
             written += _copy(random, made_events[table], crowd, names, advance)
+        begin = datetime.combine(crowd.first_day - timedelta(days=1), time.min, UTC)
+        marks.mark(connections["analytics"].cursor(), begin, now + timedelta(days=1))
         installations = min(900, max(30, people // 4))
         make_installations(random, count=installations, days=min(days, 120), now=now)
     _analyze()
+    build.roll_up()
     lately = now.replace(minute=0, second=0, microsecond=0) - BY_MINUTE
     by_minute = made.counts_by(made_events, timedelta(minutes=1), lately)
     by_hour = made.counts_by(made_events, timedelta(hours=1), now - TRAFFIC)
@@ -175,10 +183,14 @@ def remove() -> Removed:
     removed = 0
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
         for table, _ in made.COLUMNS.values():
-            if organizations:
-                cursor.execute(f"DELETE FROM {table} WHERE organization_id = ANY(%s)", [organizations])
-                removed += cursor.rowcount
+            cursor.execute(DELETE.format(table=table), [organizations])
+            count, first, last = cursor.fetchone()
+            removed += count
+            if count:
+                marks.mark(cursor, first, last + timedelta(microseconds=1))
+        erasing.forget_organizations(cursor, organizations)
         installations = remove_installations()
+    build.roll_up()
     with transaction.atomic(using="default"):
         for some in _blocks(people):
             TelemetryUser.objects.filter(pseudonym__in=some).delete()

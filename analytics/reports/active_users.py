@@ -1,15 +1,16 @@
 """Active users: distinct people on a day, in the 7 and in the 28 days that end on it. Never sums of days."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from analytics.periods import days_between
 from analytics.reports.cells import Compared, Count, exact
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.reports.presence import Presence, presence
+from analytics.rollups import read
+from analytics.rollups.read import Segment
 
 WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days
 LONGEST = max(WINDOWS.values())
@@ -75,20 +76,38 @@ def _narrowed(days: list[ActiveDay], filters: ReportFilters) -> list[ActiveDay]:
     return [day.only(filters.deployment) for day in days] if filters.deployment else days
 
 
+class Presence(Protocol):
+    """Who was there on which days: what is counted of it."""
+
+    def windows(self, widths: Sequence[int], first: date, last: date) -> Mapping[int, Sequence[int]]:
+        """By width: distinct people in so many days that end on each day from `first` to `last`."""
+
+    def distinct(self, first: date, last: date) -> int:
+        """Distinct people on any of the days."""
+
+
+Seen = Mapping[str, Presence]  # by deployment type, '' for all
 Counts = dict[tuple[str, date], dict[str, int]]  # (deployment, day) -> metric -> people
 
 
-def active_users_report(filters: ReportFilters, *, seen: Presence | None = None) -> ActiveUsersReport:
-    """The report, exact. `seen` spares asking who was there, where another report has asked."""
+def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
+    """The report, exact."""
+    with read.reading() as reader:
+        first = earliest_day(filters)
+        seen = reader.presences(Segment.of(filters), first, filters.last, activity=filters.activity)
+    return active_users_of(filters, seen)
+
+
+def active_users_of(filters: ReportFilters, seen: Seen) -> ActiveUsersReport:
+    """The report that says who was seen from `earliest_day` on."""
     before = filters.previous_complete
     last = filters.complete.last if filters.complete.length else None
-    seen = seen or presence(filters, _earliest(filters), filters.last)
     counts, in_span = _counts(filters, seen), _in_spans(filters, seen)
     series = {metric: _days(filters, counts, metric) for metric in WINDOWS}
     previous: dict[str, list[ActiveDay]] = {metric: [] for metric in WINDOWS}
     if filters.compare:
         previous = {metric: _days(filters.previous, counts, metric) for metric in WINDOWS}
-    own = filters.deployment or "all"
+    own = filters.deployment
 
     def compared(metric: str, earlier: date) -> Compared:
         if last is None:
@@ -119,35 +138,38 @@ def active_users_report(filters: ReportFilters, *, seen: Presence | None = None)
 
 
 def active_user_counts(filters: ReportFilters, spans: Sequence[ReportFilters]) -> list[int]:
-    """Distinct people active on any day of each span, within the filters' segment; one scan for all."""
-    seen = presence(filters, min(span.first for span in spans), max(span.last for span in spans))
-    return [seen.distinct(filters.deployment, span) for span in spans]
+    """Distinct people active on any day of each span, within the filters' segment."""
+    first, last = min(span.first for span in spans), max(span.last for span in spans)
+    with read.reading() as reader:
+        seen = reader.presence(Segment.of(filters), first, last, activity=filters.activity)
+        return [seen.distinct(span.first, span.last) for span in spans]
 
 
-def _earliest(filters: ReportFilters) -> date:
+def earliest_day(filters: ReportFilters) -> date:
     """From there on the first day's 28 days, and the previous period's, are whole."""
     first = min(filters.first, filters.previous_complete.first) if filters.compare else filters.first
     return first - timedelta(days=LONGEST + 7)
 
 
-def _counts(filters: ReportFilters, seen: Presence) -> Counts:
-    """People per deployment type and day for each metric."""
-    first = _earliest(filters)
-    windows = seen.windows(list(WINDOWS.values()), first, filters.last)
+def _counts(filters: ReportFilters, seen: Seen) -> Counts:
+    """People per deployment type ('' for all) and day for each metric."""
+    first = earliest_day(filters)
+    days = days_between(first, filters.last)
     counts: Counts = defaultdict(lambda: dict.fromkeys(WINDOWS, 0))
-    for name in ("all", *DEPLOYMENTS):
+    for name in ("", *DEPLOYMENTS):
+        windows = seen[name].windows(list(WINDOWS.values()), first, filters.last)
         for metric, width in WINDOWS.items():
-            numbers = windows["" if name == "all" else name, width]
-            for day, number in zip(days_between(first, filters.last), numbers, strict=True):
-                counts[name, day][metric] = number
+            for day, number in zip(days, windows[width], strict=True):
+                counts[name, day][metric] = int(number)
     return counts
 
 
-def _in_spans(filters: ReportFilters, seen: Presence) -> dict[str, int]:
+def _in_spans(filters: ReportFilters, seen: Seen) -> dict[str, int]:
     """Distinct people in the range, in its complete days, and before."""
+    own = seen[filters.deployment]
     spans = {"range": filters, "complete": filters.complete, "before": filters.previous_complete}
     return {
-        name: seen.distinct(filters.deployment, span) if name != "before" or filters.compare else 0
+        name: own.distinct(span.first, span.last) if name != "before" or filters.compare else 0
         for name, span in spans.items()
     }
 
@@ -156,7 +178,7 @@ def _days(filters: ReportFilters, counts: Counts, metric: str) -> list[ActiveDay
     return [
         ActiveDay(
             day=day,
-            total=counts["all", day][metric],
+            total=counts["", day][metric],
             cloud=counts["cloud", day][metric],
             self_hosted=counts["self-hosted", day][metric],
             unknown=counts["unknown", day][metric],

@@ -10,8 +10,8 @@ DEFINITIONS = {
     "stickiness": "Mean daily active users of 28 days, divided by the people active in those 28 days.",
     "feature_adoption": "Distinct people who used the feature in the period, and their share of the people "
     "active in the same segment and period.",
-    "endpoint_performance": "Requests, mean, exact percentiles of the duration, and the share answered with "
-    "a status of 500 or above, per endpoint and method.",
+    "endpoint_performance": "Requests, mean, percentiles of the duration (each within 1 %), and the share "
+    "answered with a status of 500 or above, per endpoint and method.",
     "retention": "Of the people first seen in this period whose seven days are over, the share active on any "
     "of days 1 to 7 after the first.",
     "retention_login_window": "Of the people who signed in for the first time in this period and whose seven "

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from django.db.models import Count as CountOf
-from django.utils import timezone
 
 from analytics.reports.active_users import ActiveUsersReport, active_users_report
 from analytics.reports.cells import Count, exact
 from analytics.reports.endpoints import EndpointsReport, endpoints_report
 from analytics.reports.features import Active, FeaturesReport, features_report
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.reports.retention import RetentionReport, retention_presence, retention_report
+from analytics.reports.retention import RetentionReport, retention_report
+from analytics.rollups import read
 from consent.models import Organization, State, TelemetryUser
 
 
@@ -49,15 +49,17 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
     for deployment, state, number in organizations.annotate(number=CountOf("pk")):
         by_deployment[deployment][state] = number
     states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
-    # One look at who was there does for both, unless retention is asked about sign-ins alone.
-    seen = None if filters.definition == "login_window" else retention_presence(filters, timezone.now())
-    active_users = active_users_report(filters, seen=seen)
+    with read.reading():  # one state of the data for all of them
+        active_users = active_users_report(filters)
+        features = features_report(filters, active=_active(active_users))
+        endpoints = endpoints_report(filters)
+        retention = retention_report(filters)
     return OverviewReport(
         filters=filters,
         active_users=active_users,
-        features=features_report(filters, active=_active(active_users)),
-        endpoints=endpoints_report(filters),
-        retention=retention_report(filters, seen=seen),
+        features=features,
+        endpoints=endpoints,
+        retention=retention,
         organizations=_coverage(
             {state: sum(counts.get(state, 0) for counts in by_deployment.values()) for state in State}
         ),

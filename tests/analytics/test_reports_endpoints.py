@@ -1,4 +1,4 @@
-"""Endpoint performance: exact percentiles, errors, and the days."""
+"""Endpoint performance: percentiles, errors, and the days."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from analytics.reports.endpoints import endpoint_report, endpoints_report
 from analytics.reports.suppression import suppress_endpoints
 from tests.analytics.factories import ago, endpoint, filters, make_partitions
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 NOBODY = "anon:" + "0" * 27
 
 
@@ -16,7 +16,12 @@ def _months(db):
     make_partitions()
 
 
-def test_percentiles_mean_and_errors_are_exact():
+def near(ms):
+    """Within what percentiles may be off."""
+    return pytest.approx(ms, rel=0.01)
+
+
+def test_mean_and_errors_are_exact_and_percentiles_within_one_per_cent():
     durations = [float(ms) for ms in (3, 9, 27, 81, 243, 729, 1000)]
     for number, ms in enumerate(durations):
         endpoint(number + 1, ago(1 + number % 3), ms=ms, status=503 if number < 2 else 404)
@@ -25,7 +30,7 @@ def test_percentiles_mean_and_errors_are_exact():
     assert row.error_rate == pytest.approx(2 / 7)
     assert row.mean_ms == pytest.approx(np.mean(durations))
     for percentile, shown in ((50, row.p50_ms), (95, row.p95_ms), (99, row.p99_ms)):
-        assert shown == pytest.approx(np.percentile(durations, percentile))
+        assert shown == near(np.percentile(durations, percentile))
 
 
 def test_the_total_is_of_all_requests_not_of_percentiles():
@@ -33,7 +38,7 @@ def test_the_total_is_of_all_requests_not_of_percentiles():
         endpoint(1, ago(1), path="/fast", ms=ms)
     endpoint(1, ago(1), path="/slow", ms=1000)
     report = endpoints_report(filters())
-    assert report.total.p50_ms == 2.5
+    assert report.total.p50_ms == near(2.5)
     assert report.total == report.headline._replace(
         previous_p95_ms=None, change=None, compared_users=report.total.compared_users
     )
@@ -50,7 +55,7 @@ def test_missing_durations_and_statuses_are_left_out_of_what_needs_them():
     endpoint(1, ago(1), ms=None, status=None)
     endpoint(1, ago(1), ms=40.0)
     (row,) = endpoints_report(filters()).rows
-    assert (row.requests, row.errors, row.mean_ms, row.p95_ms) == (2, 0, 40.0, 40.0)
+    assert (row.requests, row.errors, row.mean_ms, row.p95_ms) == (2, 0, 40.0, near(40.0))
 
 
 def test_today_is_in_the_rows_and_not_in_the_headline():
@@ -59,9 +64,9 @@ def test_today_is_in_the_rows_and_not_in_the_headline():
     endpoint(2, ago(36), ms=50)
     report = endpoints_report(filters())
     assert (report.total.requests, report.headline.requests, report.previous.requests) == (2, 1, 1)
-    assert report.rows[0].change == pytest.approx(1.0)  # 100 ms against 50 ms: without today
-    assert [day.p95_ms for day in report.days[-2:]] == [100, 500]
-    assert report.rows[0].trend[-2:] == (100, 500)
+    assert report.rows[0].change == pytest.approx(1.0, abs=0.02)  # 100 ms against 50 ms: without today
+    assert [day.p95_ms for day in report.days[-2:]] == [near(100), near(500)]
+    assert report.rows[0].trend[-2:] == (near(100), near(500))
     assert report.days[-1].complete is False
 
 

@@ -14,7 +14,7 @@ from tests.analytics.factories import (
     make_partitions,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 NOBODY = "anon:" + "0" * 27
 
 

@@ -10,7 +10,7 @@ from analytics.reports.suppression import suppress_overview
 from consent.models import Organization, TelemetryUser
 from tests.analytics.factories import crowd, filters, make_partitions, person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 
 
 @pytest.mark.parametrize(

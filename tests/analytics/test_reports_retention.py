@@ -18,7 +18,7 @@ from tests.analytics.factories import (
     person,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 NOW = datetime(2026, 11, 17, 15, tzinfo=UTC)
 
 

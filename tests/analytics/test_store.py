@@ -13,7 +13,14 @@ from django.db import connections
 from django.utils import timezone
 
 from analytics import partitions
-from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
+from analytics.models import (
+    EndpointUsage,
+    FeatureUsage,
+    Installation,
+    InstallationEvent,
+    Mark,
+    UserActivity,
+)
 from analytics.store import BaseEvent, Receipt, Row, StoreUnavailable, store
 from consent import gate
 from consent.instants import microseconds
@@ -252,3 +259,18 @@ def test_a_withdrawal_dated_ahead_by_another_machine_holds_at_once(consent):
     decide(State.UNSET)
     ConsentPeriod.objects.filter(until=None).update(since=now + timedelta(seconds=30))
     assert store([row(at=now - timedelta(hours=1))]).refused == {"no_consent": 1}
+
+
+@pytest.mark.parametrize("number", [3, 200])
+def test_what_is_written_is_marked_in_the_same_transaction_and_nothing_else_is(consent, number):
+    start = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
+    moments = [start, start + timedelta(minutes=14, seconds=59), start + timedelta(hours=5, minutes=15)]
+    store([row(at=moments[place % 3]) for place in range(number)] + [row(user="d" * 32)])
+    first = int(start.timestamp()) // 900
+    assert sorted(Mark.objects.values_list("quarter", flat=True)) == [first, first + 21]
+
+
+def test_what_is_refused_is_not_marked(consent):
+    store([row(user="d" * 32) for _ in range(100)])
+    store([row(user="d" * 32)])
+    assert not Mark.objects.exists()

@@ -12,6 +12,11 @@ from django.utils import timezone
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 
 
+@pytest.fixture(autouse=True)
+def _reports_are_up_to_date(rolled_up: None) -> None:
+    """Pages and API read roll-ups, which are made of what each test has written."""
+
+
 @pytest.fixture
 def staff(db: None) -> Client:
     client = Client()

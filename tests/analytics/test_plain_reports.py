@@ -1,4 +1,4 @@
-"""Bits and columns: what is counted with numpy is what counting one by one gives."""
+"""The reference: what it counts with numpy is what counting one by one gives."""
 
 from datetime import date, timedelta
 
@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.reports.columns import counted, small_numbers
-from analytics.reports.presence import Presence
-from analytics.reports.requests import PERCENTILES, Requests
+from analytics.reports.requests import PERCENTILES
+from benchmarks.reports.plain.columns import counted, small_numbers
+from benchmarks.reports.plain.presence import Presence
+from benchmarks.reports.plain.requests import Requests
 
 FIRST = date(2026, 3, 1)
 LENGTH = 20
@@ -32,13 +33,16 @@ def presence_of(people):
 @given(days_of_people, st.integers(-9, LENGTH - 1))
 def test_windows_count_people_once(people, low):
     last = FIRST + timedelta(days=LENGTH - 1)
-    found = presence_of(people).windows([1, 7], FIRST + timedelta(days=low), last)
+    seen = presence_of(people)
+    cloud, everywhere = (
+        seen.windows(name, [1, 7], FIRST + timedelta(days=low), last) for name in ("cloud", "")
+    )
 
-    for width in (1, 7):
+    for place, width in enumerate((1, 7)):
         for index, day in enumerate(range(low, LENGTH)):
             window = set(range(day - width + 1, day + 1))
-            assert found["cloud", width][index] == sum(bool(own[0] & window) for own in people)
-            assert found["", width][index] == sum(bool(set.union(*own) & window) for own in people)
+            assert cloud[place][index] == sum(bool(own[0] & window) for own in people)
+            assert everywhere[place][index] == sum(bool(set.union(*own) & window) for own in people)
 
 
 @given(st.lists(st.integers(-3, 3)))

@@ -1,7 +1,7 @@
 """Who was there on which days: one scan of the events, handed over as a bit per person and day.
 
 Active users and retention are both questions about these bits. Counting distinct people in SQL took
-twice as long: it hashed and sorted every day of every person. Roll-ups will keep such bits, a day at a time.
+twice as long: it hashed and sorted every day of every person.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analytics.periods import report_zone_name
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.reports.source import DAY, EVENT_TABLES, activity_sources, people, report_cursor, segment
+from benchmarks.reports.plain.source import DAY, EVENT_TABLES, activity_sources, people, plain_cursor, segment
 
 Bits = NDArray[np.uint8]  # shape (people, bytes): a bit per day
 Days = NDArray[np.bool_]  # shape (people, days)
@@ -47,27 +47,25 @@ class Presence:
             chosen = [*(by_type[name] for name in deployments), self.anywhere[part]]
             yield tuple(np.unpackbits(bits, axis=1, count=self.length).view(np.bool_) for bits in chosen)
 
-    def windows(self, widths: Sequence[int], first: date, last: date) -> dict[tuple[str, int], list[int]]:
-        """By deployment type ('' is all) and width: distinct people in so many days that end on each day."""
-        names = ["", *DEPLOYMENTS]
+    def windows(self, name: str, widths: Sequence[int], first: date, last: date) -> list[list[int]]:
+        """For each width: distinct people in so many days that end on each day from `first` to `last`."""
         low, high = self.column(first), self.column(last) + 1
-        counts = {(name, width): np.zeros(high - low, dtype=np.int64) for name in names for width in widths}
+        counts = np.zeros((len(widths), high - low), dtype=np.int64)
         columns = np.arange(low, high)
-        for block in self.blocks(*names):
-            for name, days in zip(names, block, strict=False):
-                # How many of somebody's days lie before each column; none before the first.
-                before = np.zeros((len(days), self.length + 1), dtype=np.int16)
-                np.cumsum(days, axis=1, out=before[:, 1:])
-                until = before[:, np.clip(columns + 1, 0, self.length)]
-                for width in widths:
-                    since = before[:, np.clip(columns + 1 - width, 0, self.length)]
-                    counts[name, width] += (until > since).sum(axis=0)
-        return {key: numbers.tolist() for key, numbers in counts.items()}
+        for days, _ in self.blocks(name):
+            # How many of somebody's days lie before each column; none before the first.
+            before = np.zeros((len(days), self.length + 1), dtype=np.int16)
+            np.cumsum(days, axis=1, out=before[:, 1:])
+            until = before[:, np.clip(columns + 1, 0, self.length)]
+            for place, width in enumerate(widths):
+                since = before[:, np.clip(columns + 1 - width, 0, self.length)]
+                counts[place] += (until > since).sum(axis=0)
+        return counts.tolist()
 
-    def distinct(self, deployment: str, span: ReportFilters) -> int:
-        """Distinct people on any day of the span."""
-        columns = slice(max(self.column(span.first), 0), max(self.column(span.last) + 1, 0))
-        return sum(int(days[:, columns].any(axis=1).sum()) for days, _ in self.blocks(deployment))
+    def distinct(self, name: str, first: date, last: date) -> int:
+        """Distinct people on any of the days."""
+        columns = slice(max(self.column(first), 0), max(self.column(last) + 1, 0))
+        return sum(int(days[:, columns].any(axis=1).sum()) for days, _ in self.blocks(name))
 
 
 OLDEST = """SELECT (min("timestamp") AT TIME ZONE %(zone)s)::date FROM {table}"""
@@ -98,7 +96,7 @@ def presence(filters: ReportFilters, first: date | None, last: date, *, anywhere
         for table, condition in activity_sources(filters)
     )
     length = (last - first).days + 1
-    with report_cursor() as cursor:
+    with plain_cursor() as cursor:
         cursor.execute(SEEN.format(length=length, rows=union), rows.parameters)
         return _presence(first, length, cursor.fetchall())
 
@@ -122,7 +120,7 @@ def _presence(first: date, length: int, rows: Iterable[tuple[str, str, bool, byt
 
 def _oldest() -> date | None:
     """The day of the oldest event. The primary key begins with the time: no table is read for it."""
-    with report_cursor() as cursor:
+    with plain_cursor() as cursor:
         days = []
         for table in EVENT_TABLES:
             cursor.execute(OLDEST.format(table=table), {"zone": report_zone_name()})

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.reports.source import IDENTIFIED, Segment, person
+from benchmarks.reports.plain.source import IDENTIFIED, Segment, person
 
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]

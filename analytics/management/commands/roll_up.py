@@ -1,0 +1,60 @@
+"""`manage.py roll_up [--from D --to D] [--processes N]`: build roll-ups now, several days at a time."""
+
+import multiprocessing
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import date
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from analytics.periods import days_between, report_today
+from analytics.rollups.build import build_day, due_days
+
+
+class Command(BaseCommand):
+    help = "Builds the roll-ups of the days that have changed, or of all days from --from to --to."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--from", dest="first", type=day, help="first report day, like 2026-01-31")
+        parser.add_argument("--to", dest="last", type=day, help="last report day (today)")
+        parser.add_argument("--processes", type=int, default=1, help="days built at a time (1)")
+
+    def handle(
+        self, *args: Any, first: date | None, last: date | None, processes: int, **options: Any
+    ) -> None:
+        if last and not first:
+            raise CommandError("--to needs --from.")
+        if processes < 1:
+            raise CommandError("--processes needs a number from 1.")
+        days = days_between(first, last or report_today()) if first else sorted(due_days())
+        columns = (TextColumn("Days"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        built = events = 0
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            bar = progress.add_task("", total=len(days))
+            for found in counts(days, processes):
+                progress.advance(bar)
+                built, events = built + (found is not None), events + (found or 0)
+        sealed = len(days) - built
+        left = f" {sealed} are sealed and stay as they are." if sealed else ""
+        self.stdout.write(f"Built {built} days of {events:,} events.{left}")
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+def counts(days: list[date], processes: int) -> Iterator[int | None]:
+    """The events of each day as it is built, None for a sealed one."""
+    if processes == 1 or len(days) < 2:
+        yield from map(build_day, days)
+        return
+    connections.close_all()  # no process may use another's
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(min(processes, len(days)), mp_context=context) as pool:
+        for future in as_completed([pool.submit(build_day, day) for day in days]):
+            yield future.result()

@@ -1,0 +1,157 @@
+"""People by the day on which they were first seen, and when they came again: what retention is counted from.
+
+Everybody's bits are looked up a day (or week) after their own first one: for all people at once, who
+are in order of their first day, so that those for whom day N is over come first.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.periods import report_today, week_of
+from analytics.reports.filters import ReportFilters
+from analytics.rollups.read import Presence, Reader, Segment
+
+WINDOW_DAYS = 7
+CURVE_DAYS = 28
+TRIANGLE_WEEKS = 12  # columns, and rows at least
+MOST_COHORTS = 53
+LOGIN_WINDOW = timedelta(hours=168)
+MICROSECOND = timedelta(microseconds=1)
+
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class Ledger(NamedTuple):
+    """People first seen on one day; those whose seven days are over; those of them who came back."""
+
+    new: int = 0
+    mature: int = 0
+    retained: int = 0
+
+
+class Visits(NamedTuple):
+    """Of the range's new people whose day N is over: how many came on it, and on it or later."""
+
+    eligible: int
+    on_day: int
+    on_or_after: int
+
+
+@dataclass
+class Cohorts:
+    """`weeks`: people by the Monday of their first week and the number of a later one (0: their own)."""
+
+    ledgers: dict[date, Ledger] = field(default_factory=dict)
+    curve: dict[int, Visits] = field(default_factory=dict)
+    weeks: dict[tuple[date, int], int] = field(default_factory=dict)
+
+
+def cohort_weeks(filters: ReportFilters) -> list[date]:
+    """The Mondays of the cohorts: the range's weeks, and enough before them to show a course."""
+    last = week_of(filters.last)
+    count = (last - week_of(filters.first)).days // 7 + 1
+    count = min(max(count, TRIANGLE_WEEKS), MOST_COHORTS)
+    return [last - timedelta(weeks=count - 1 - number) for number in range(count)]
+
+
+def earliest_first_day(filters: ReportFilters) -> date:
+    """Nobody first seen before it is counted."""
+    monday = cohort_weeks(filters)[0]
+    return min(monday, filters.previous.first if filters.compare else filters.first)
+
+
+def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohorts:
+    """What retention is counted from. `now` decides which 168 hours are over."""
+    segment = Segment.of(filters)
+    activity = "login" if filters.definition == "login_window" else filters.activity
+    firsts = reader.firsts(segment, activity=activity)
+    earliest = earliest_first_day(filters)
+    seen = reader.presence(segment, earliest, max(filters.today, report_today(now)), activity=activity)
+    column = firsts.day - seen.first.toordinal()
+    new = (column >= 0) & (firsts.day <= filters.last.toordinal())
+    order = np.argsort(column[new].astype(np.int16), kind="stable")
+    crowd = _Crowd(seen, firsts.person[new][order], column[new][order], seen.column(filters.today))
+    found = Cohorts(weeks=_weeks(crowd))
+    came_again = _curve(crowd, filters, found.curve)
+    if filters.definition == "login_window":
+        inside = new & firsts.first_inside
+        mature = firsts.first_at + LOGIN_WINDOW // MICROSECOND <= now.timestamp() * 1_000_000
+        within = firsts.next_at - firsts.first_at <= LOGIN_WINDOW // MICROSECOND
+        retained = mature & within & (firsts.next_at > 0)
+        found.ledgers = _ledgers(seen.first, *(column[inside & some] for some in (new, mature, retained)))
+    else:
+        mature = crowd.first[: crowd.over(WINDOW_DAYS)]
+        found.ledgers = _ledgers(seen.first, crowd.first, mature, mature[came_again[: len(mature)]])
+    return found
+
+
+@dataclass(frozen=True)
+class _Crowd:
+    """New people in order of the day (a row of `seen`) on which they were first seen."""
+
+    seen: Presence
+    person: Numbers
+    first: Numbers
+    today: int
+
+    def over(self, n: int) -> int:
+        """How many of them have a day N that is over: these come first."""
+        return int(np.searchsorted(self.first, self.today - n))
+
+    def came(self, rows: NDArray[np.uint64], row: Numbers) -> Flags:
+        """Of the first `len(row)` people: whether their bit is set in the row that is named for each."""
+        width = rows.shape[1] * rows.itemsize
+        person = self.person[: len(row)]
+        found = rows.view(np.uint8).ravel().take(row * width + (person >> 3))
+        return (found >> (person & 7).astype(np.uint8) & 1).astype(np.bool_)
+
+
+def _curve(crowd: _Crowd, filters: ReportFilters, curve: dict[int, Visits]) -> Flags:
+    """Fill in the curve; returns who came on any of days 1 to 7."""
+    low = int(np.searchsorted(crowd.first, crowd.seen.column(filters.first)))
+    bits = crowd.seen.bits
+    later = np.bitwise_or.accumulate(bits[: crowd.today][::-1], axis=0)[::-1]  # from a day to yesterday
+    came, soon = (np.zeros(len(crowd.first), dtype=np.bool_) for _ in range(2))
+    beyond = crowd.over(CURVE_DAYS + 1)
+    came[:beyond] = crowd.came(later, crowd.first[:beyond] + CURVE_DAYS + 1)
+    for n in range(CURVE_DAYS, 0, -1):
+        until = crowd.over(n)
+        on_day = crowd.came(bits, crowd.first[:until] + n)
+        came[:until] |= on_day
+        if n <= WINDOW_DAYS:
+            soon[:until] |= on_day
+        counted = slice(low, max(until, low))
+        curve[n] = Visits(counted.stop - low, int(on_day[low:].sum()), int(came[counted].sum()))
+    return soon
+
+
+def _weeks(crowd: _Crowd) -> dict[tuple[date, int], int]:
+    """Everybody's weeks, from the one in which they were first seen."""
+    first, bits = crowd.seen.first, crowd.seen.bits
+    weekday = first.weekday()
+    starts = [0, *range(7 - weekday, len(bits), 7)]
+    by_week = np.bitwise_or.reduceat(bits, starts, axis=0)
+    cohort = (crowd.first + weekday) // 7
+    found = {}
+    for week in range(min(TRIANGLE_WEEKS, len(starts))):
+        until = int(np.searchsorted(cohort, len(starts) - week))
+        came = crowd.came(by_week, cohort[:until] + week)
+        counts = np.bincount(cohort[:until][came]).tolist()
+        for number, count in enumerate(counts):
+            found[week_of(first) + timedelta(weeks=number), week] = count
+    return found
+
+
+def _ledgers(origin: date, new: Numbers, mature: Numbers, retained: Numbers) -> dict[date, Ledger]:
+    """By day, from the days (counted from `origin`) on which each was first seen."""
+    length = int(new.max(initial=-1)) + 1
+    counts = (np.bincount(days, minlength=length).tolist() for days in (new, mature, retained))
+    return {
+        origin + timedelta(days=day): Ledger(*numbers)
+        for day, numbers in enumerate(zip(*counts, strict=True))
+    }

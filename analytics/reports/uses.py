@@ -1,0 +1,100 @@
+"""Uses of features and their people, read from the roll-ups."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.rollups.read import People, Reader, Segment
+from analytics.rollups.read import Uses as RolledUses
+
+
+class Used(NamedTuple):
+    """People of one feature: in the range, in its complete days, before; `_twice`: on two or more days."""
+
+    users: int = 0
+    twice: int = 0
+    complete: int = 0
+    complete_twice: int = 0
+    before: int = 0
+    before_twice: int = 0
+
+
+@dataclass
+class Uses:
+    """What was counted of each feature that the range or the period before knows."""
+
+    people: dict[str, Used] = field(default_factory=dict)
+    users_on: dict[str, dict[date, int]] = field(default_factory=dict)
+    uses_on: dict[str, dict[date, int]] = field(default_factory=dict)
+    actions: dict[str, int] = field(default_factory=dict)  # kinds of action, in the range
+
+
+class Detail(NamedTuple):
+    """What was counted of one feature in the range. Actions: name, people, uses; most used first."""
+
+    actions: list[tuple[str, int, int]]
+    users_by_deployment: dict[str, int]
+
+
+def read_uses(reader: Reader, filters: ReportFilters, feature: str | None = None) -> Uses:
+    """Of every feature, or of one: the range and the period before."""
+    first = filters.previous.first if filters.compare else filters.first
+    people = reader.feature_people(Segment.of(filters), first, filters.last, feature=feature)
+    uses = reader.uses(Segment.of(filters), first, filters.last, feature=feature)
+    users_on = zip(people.keys, people.daily().tolist(), strict=True)
+    return Uses(
+        people=_people(people, filters),
+        users_on={name: dict(zip(people.days, users, strict=True)) for name, users in users_on},
+        uses_on=_by_feature(uses),
+        actions=_kinds_of_action(uses, filters),
+    )
+
+
+def read_detail(reader: Reader, filters: ReportFilters, feature: str) -> Detail:
+    """Of one feature in the range."""
+    segment, first, last = Segment.of(filters), filters.first, filters.last
+    uses = reader.uses(segment, first, last, feature=feature)
+    people = reader.action_people(segment, first, last, feature)
+    users = dict(zip(people.keys, people.distinct(first, last).tolist(), strict=True))
+    counts = zip(uses.keys, uses.daily.sum(axis=1).tolist(), strict=True)
+    actions = [(action, users.get(action, 0), count) for (_, action), count in counts if count]
+    by_deployment = {}
+    for name in [filters.deployment] if filters.deployment else DEPLOYMENTS:
+        of_type = reader.feature_people(replace(segment, deployment=name), first, last, feature=feature)
+        by_deployment[name] = int(of_type.distinct(first, last).sum())
+    return Detail(sorted(actions, key=lambda row: (-row[2], row[0])), by_deployment)
+
+
+def _people(people: People[str], filters: ReportFilters) -> dict[str, Used]:
+    spans = [filters, filters.complete] + ([filters.previous_complete] if filters.compare else [])
+    columns = [
+        column.tolist()
+        for span in people.spans(*((span.first, span.last) for span in spans))
+        for column in (span.distinct, span.repeated)
+    ]
+    return {name: Used(*row) for name, *row in zip(people.keys, *columns, strict=True)}
+
+
+def _by_feature(uses: RolledUses) -> dict[str, dict[date, int]]:
+    """Uses of each feature on each day, all its actions together."""
+    found: dict[str, NDArray[np.int64]] = {}
+    for (feature, _), counts in zip(uses.keys, uses.daily, strict=True):
+        found[feature] = found[feature] + counts if feature in found else counts
+    return {
+        feature: dict(zip(uses.days, counts.tolist(), strict=True))
+        for feature, counts in found.items()
+        if counts.any()
+    }
+
+
+def _kinds_of_action(uses: RolledUses, filters: ReportFilters) -> dict[str, int]:
+    if not uses.keys:
+        return {}
+    begin = (filters.first - uses.days[0]).days
+    used = uses.daily[:, begin:].any(axis=1).tolist()
+    return Counter(feature for (feature, _), is_used in zip(uses.keys, used, strict=True) if is_used)

@@ -1,0 +1,198 @@
+"""Reading the rows of one stretch of time: columns of numbers, counted as far as can be without names.
+
+One statement a table and hour, so that neither side holds more than an hour's rows at a time. Members come
+as 64 bits of hash: among a million combinations two are taken for one in one of 10⁷ instances.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.db.backends.utils import CursorWrapper
+from numpy.typing import NDArray
+
+from analytics.rollups.histogram import Floats, Numbers, buckets_of
+
+ARRAY_HEAD_BYTES = 20  # dimensions, null flag, type, length, lower bound
+SENT_EPOCH_US = 946_684_800_000_000  # timestamps are sent as microseconds since 2000
+
+IDENTIFIED = "user_id NOT LIKE 'anon:%%'"
+DEPLOYMENT = "CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deployment_type ELSE 'unknown' END"
+USER = f"CASE WHEN {IDENTIFIED} THEN user_id ELSE '' END"
+MEMBER = f"""hashtextextended({USER}, hashtextextended(organization_id,
+    CASE deployment_type WHEN 'cloud' THEN 1 WHEN 'self-hosted' THEN 2 ELSE 3 END
+    + CASE WHEN is_internal THEN 4 ELSE 0 END))"""
+WINDOW = '"timestamp" >= %(start)s AND "timestamp" < %(end)s'
+
+ACTIVITY = f"""
+SELECT array_send(array_agg({MEMBER})), array_send(array_agg("timestamp")),
+       array_send(array_agg(event_type = 'login')),
+       array_send(array_agg(CASE session_id WHEN '' THEN 0
+                            ELSE hashtextextended(session_id, hashtextextended(user_id, 5)) END))
+  FROM analytics_user_activity WHERE {WINDOW} AND {IDENTIFIED} HAVING count(*) > 0
+"""
+FEATURES = f"""
+SELECT feature_name, action,
+       coalesce(CASE feature_name WHEN 'page_view' THEN event_metadata->>'page.path' END, '') AS page,
+       array_send(array_agg({MEMBER})), array_send(array_agg("timestamp"))
+  FROM analytics_feature_usage WHERE {WINDOW} GROUP BY 1, 2, 3
+"""
+ENDPOINTS = f"""
+SELECT endpoint, method, array_send(array_agg({MEMBER})), array_send(array_agg("timestamp")),
+       array_send(array_agg(coalesce(duration_ms, 'NaN'))),
+       array_send(array_agg(coalesce(status_code / 100, -1)))
+  FROM analytics_endpoint_usage WHERE {WINDOW} GROUP BY 1, 2
+"""
+NO_STATUS = -1
+
+NAMES = f"""
+SELECT DISTINCT {MEMBER}, {USER}, organization_id, {DEPLOYMENT}, is_internal
+  FROM {{table}} JOIN unnest(%(hashes)s::bigint[]) AS wanted ON wanted = {MEMBER} WHERE {WINDOW}
+"""
+
+
+class Combination(NamedTuple):
+    """What a hash stands for; `user` is '' for nobody."""
+
+    hash: int
+    user: str
+    organization: str
+    deployment: str
+    is_internal: bool
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Some rows of one table: `member` indexes `Window.hashes`, `key` the names of the day."""
+
+    member: Numbers
+    key: Numbers
+    count: Numbers
+    own: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rows of one stretch of time."""
+
+    start: datetime
+    end: datetime
+    hashes: Numbers  # of the members, ascending
+    first_us: Numbers  # each one's first event, microseconds since 1970
+    activity: Columns  # a row each: time, is_login, session
+    features: Columns  # by feature, action and page
+    endpoints: Columns  # by endpoint, method, status class and bucket: known, total_ms
+    events: int
+
+
+class Names:
+    """Numbers for the names of a day, in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[str, ...], int] = {}
+
+    def number(self, *name: str) -> int:
+        return self.numbers.setdefault(name, len(self.numbers))
+
+
+@dataclass(frozen=True)
+class DayNames:
+    features: Names
+    endpoints: Names
+
+
+def array(sent: bytes, kind: str) -> NDArray[Any]:
+    """The elements of an array without nulls; `kind` as numpy writes it, big-endian."""
+    element = np.dtype([("bytes", ">i4"), ("value", kind)])
+    values = np.frombuffer(sent, dtype=element, offset=ARRAY_HEAD_BYTES)["value"]
+    return values.astype(values.dtype.newbyteorder("="))
+
+
+def _joined(rows: Sequence[Sequence[Any]], column: int, kind: str) -> NDArray[Any]:
+    native = np.dtype(kind).newbyteorder("=")
+    return np.concatenate([np.empty(0, dtype=native), *(array(row[column], kind) for row in rows)])
+
+
+def scan(cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames) -> Window:
+    """The rows of [start, end)."""
+    found = {}
+    for table, statement in (("activity", ACTIVITY), ("feature", FEATURES), ("endpoint", ENDPOINTS)):
+        cursor.execute(statement, {"start": start, "end": end})
+        found[table] = cursor.fetchall()
+    activity, features, endpoints = found["activity"], found["feature"], found["endpoint"]
+    hashes = [_joined(activity, 0, ">i8"), _joined(features, 3, ">i8"), _joined(endpoints, 2, ">i8")]
+    times = [_joined(activity, 1, ">i8"), _joined(features, 4, ">i8"), _joined(endpoints, 3, ">i8")]
+    everybody, member = np.unique(np.concatenate(hashes), return_inverse=True)
+    at = np.concatenate(times) + SENT_EPOCH_US
+    first = np.full(len(everybody), np.iinfo(np.int64).max)
+    np.minimum.at(first, member, at)
+    ends = np.cumsum([len(some) for some in hashes])
+    return Window(
+        start=start,
+        end=end,
+        hashes=everybody,
+        first_us=first,
+        activity=_activity(activity, member[: ends[0]], at[: ends[0]]),
+        features=_features(features, member[ends[0] : ends[1]], names.features),
+        endpoints=_endpoints(endpoints, member[ends[1] :], names.endpoints),
+        events=int(ends[2]),
+    )
+
+
+def _activity(rows: Sequence[Any], member: Numbers, at: Numbers) -> Columns:
+    own = {"at": at, "is_login": _joined(rows, 2, "?"), "session": _joined(rows, 3, ">i8")}
+    return Columns(member, np.zeros_like(member), np.ones_like(member), own)
+
+
+def _numbered(rows: Sequence[Any], width: int, column: int, names: Names) -> Numbers:
+    """For each element the number of its row's name, which is the row's first columns."""
+    numbers = np.array([names.number(*row[:width]) for row in rows], dtype=np.int64)
+    return np.repeat(numbers, [(len(row[column]) - ARRAY_HEAD_BYTES) // 12 for row in rows])
+
+
+def _features(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
+    (key, member), count, _ = counted(_numbered(rows, 3, 3, names), member)
+    return Columns(member, key, count, {})
+
+
+def _endpoints(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
+    duration: Floats = _joined(rows, 4, ">f8")
+    is_known = ~np.isnan(duration)
+    bucket = np.where(is_known, buckets_of(np.where(is_known, duration, 0.0)), 0)
+    status = _joined(rows, 5, ">i4").astype(np.int64)
+    (key, member, status, is_known, bucket), count, which = counted(
+        _numbered(rows, 2, 2, names), member, status, is_known.astype(np.int64), bucket
+    )
+    total = np.bincount(which, weights=np.nan_to_num(duration), minlength=len(count))
+    own = {"status": status, "is_known": is_known, "bucket": bucket, "total_ms": total}
+    return Columns(member, key, count, own)
+
+
+def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:
+    """Each combination of values that occurs, ascending, as columns again; how often; each row's one."""
+    if not len(columns[0]):
+        nothing = np.empty(0, dtype=np.int64)
+        return tuple(nothing for _ in columns), nothing, nothing
+    low = [int(column.min()) for column in columns]
+    width = [int(column.max()) - least + 1 for column, least in zip(columns, low, strict=True)]
+    key = np.zeros(len(columns[0]), dtype=np.int64)
+    for column, least, size in zip(columns, low, width, strict=True):
+        key = key * size + (column - least)
+    keys, which, counts = np.unique(key, return_inverse=True, return_counts=True)
+    values = []
+    for least, size in zip(reversed(low), reversed(width), strict=True):
+        values.append(keys % size + least)
+        keys = keys // size
+    return tuple(values[::-1]), counts, which
+
+
+def combinations(cursor: CursorWrapper, window: Window, hashes: Numbers) -> list[Combination]:
+    """What these hashes of a window stand for. Those whose rows have gone meanwhile are left out."""
+    found: dict[int, Combination] = {}
+    for table in ("analytics_user_activity", "analytics_feature_usage", "analytics_endpoint_usage"):
+        parameters = {"start": window.start, "end": window.end, "hashes": hashes.tolist()}
+        cursor.execute(NAMES.format(table=table), parameters)
+        found |= {row[0]: Combination(*row) for row in cursor.fetchall()}
+    return list(found.values())

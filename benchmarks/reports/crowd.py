@@ -1,0 +1,81 @@
+"""Who there is: people of organizations, both skewed, and the days on which they come.
+
+Everything follows from the seed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Texts = NDArray[np.bytes_]
+
+DEPLOYMENTS = (b"cloud", b"self-hosted", b"unknown")
+OF_ORGANIZATIONS = (0.70, 0.25, 0.05)  # deployment types
+ALREADY_THERE = 0.55  # of the people, before the first day
+IN_TWO = 0.03  # of the people, in a second organization on some days
+INTERNAL = 0.01  # of the organizations
+WEEKDAYS = (1.0, 1.05, 1.05, 1.0, 0.9, 0.4, 0.35)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much to make."""
+
+    events: int = 10_000_000
+    days: int = 90
+    people: int = 200_000
+    organizations: int = 2_000
+    endpoints: int = 60
+    features: int = 40
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """People by number: pseudonyms, organizations, when they came and how often they come back."""
+
+    pseudonyms: Texts
+    organization: Integers
+    second: Integers  # organization, -1 for none
+    first_day: Integers  # may be before the first day of the data
+    rate: NDArray[np.float64]  # share of weekdays
+    intensity: NDArray[np.float64]  # events, relative
+    organizations: Texts  # pseudonyms
+    deployment: Integers  # by organization, index into DEPLOYMENTS
+    is_internal: NDArray[np.bool_]  # by organization
+
+
+def crowd(random: np.random.Generator, size: Size) -> Crowd:
+    """Organizations of a few to some hundred times as many people, a few of them internal."""
+    weight = 1 / (np.arange(size.organizations) + 5) ** 0.9
+    of = random.choice(size.organizations, size.people, p=weight / weight.sum())
+    elsewhere = random.choice(size.organizations, size.people, p=weight / weight.sum())
+    came = random.integers(0, size.days, size.people)
+    before = random.random(size.people) < ALREADY_THERE
+    return Crowd(
+        pseudonyms=pseudonyms(random, size.people),
+        organization=of,
+        second=np.where(random.random(size.people) < IN_TWO, elsewhere, -1),
+        first_day=np.where(before, -random.integers(0, 400, size.people), came),
+        rate=random.beta(0.6, 2.2, size.people),
+        intensity=random.lognormal(0, 1, size.people),
+        organizations=pseudonyms(random, size.organizations),
+        deployment=random.choice(len(DEPLOYMENTS), size.organizations, p=OF_ORGANIZATIONS),
+        is_internal=random.random(size.organizations) < INTERNAL,
+    )
+
+
+def pseudonyms(random: np.random.Generator, count: int) -> Texts:
+    """Texts of 32 hexadecimal digits."""
+    return np.frombuffer(random.bytes(16 * count).hex().encode(), dtype="S32")
+
+
+def present(random: np.random.Generator, people: Crowd, size: Size, weekday: int) -> Iterator[Integers]:
+    """For each day the people who come; the first is a `weekday` (0: Monday). Interest fades in a month."""
+    for day in range(size.days):
+        age = day - people.first_day
+        interest = np.where(age < 0, 0.0, 0.3 + 0.7 * np.exp(-age / 30))
+        likely = people.rate * interest * WEEKDAYS[(weekday + day) % 7]
+        yield np.flatnonzero((random.random(size.people) < likely) | (age == 0))

@@ -1,0 +1,164 @@
+"""Every report for several ranges and filters: read from roll-ups, and by plain SQL in the same run."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.db import connections
+from django.test import Client
+from django.urls import reverse
+
+from analytics.models import Group, Mark, Member, RolledDay, RollUp
+from analytics.reports import active_users, endpoints, features, retention, sessions
+from analytics.reports.filters import ReportFilters
+from benchmarks.reports import plain
+from benchmarks.reports.comparing import differences
+
+RANGES = ("30d", "90d", "12m")
+FEATURE, ENDPOINT = "feature-03", ("/api/v1/resources-03/{id}", "POST")
+RANDOM_FILTERS = 3
+SEED = 5
+
+
+class Report(NamedTuple):
+    """A report by its two ways. `filters` are added to those that are asked for."""
+
+    rolled: Callable[[ReportFilters], Any]
+    plain: Callable[[ReportFilters], Any]
+    filters: dict[str, str] = {}
+
+
+REPORTS = {
+    "active users": Report(active_users.active_users_report, plain.active_users_report),
+    "features": Report(features.features_report, plain.features_report),
+    "feature": Report(
+        lambda asked: features.feature_report(asked, FEATURE),
+        lambda asked: plain.feature_report(asked, FEATURE),
+    ),
+    "endpoints": Report(endpoints.endpoints_report, plain.endpoints_report),
+    "endpoint": Report(
+        lambda asked: endpoints.endpoint_report(asked, *ENDPOINT),
+        lambda asked: plain.endpoint_report(asked, *ENDPOINT),
+    ),
+    "retention": Report(retention.retention_report, plain.retention_report),
+    "sign-ins again": Report(
+        retention.retention_report, plain.retention_report, {"definition": "login_window"}
+    ),
+    "sessions": Report(sessions.sessions_report, plain.sessions_report),
+}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One report, one range, one filter. Milliseconds; `plain_ms` None where it was not asked for."""
+
+    report: str
+    range: str
+    filters: str
+    rolled_ms: float
+    slowest_ms: float
+    plain_ms: float | None
+    differences: list[str]
+
+
+def measure(
+    today: date, *, reports: list[str], ranges: list[str], runs: int, plain_runs: int
+) -> Iterator[Timed]:
+    """Each report `runs` times, after one that warms up; by plain SQL `plain_runs` times. Medians."""
+    for name in reports:
+        report = REPORTS[name]
+        for chosen in ranges:
+            for words, query in questions():
+                asked = ReportFilters.from_query(query | report.filters | {"range": chosen}, today=today)
+                times, found = _times(report.rolled, asked, runs)
+                plain_ms, wrong = None, []
+                if plain_runs:
+                    plain_times, wanted = _times(report.plain, asked, plain_runs, warm=False)
+                    plain_ms, wrong = statistics.median(plain_times), differences(found, wanted)
+                yield Timed(name, chosen, words, statistics.median(times), max(times), plain_ms, wrong)
+
+
+def _times(
+    function: Callable[[ReportFilters], Any], asked: ReportFilters, runs: int, *, warm: bool = True
+) -> tuple[list[float], Any]:
+    found = function(asked) if warm else None
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        found = function(asked)
+        times.append(1000 * (time.perf_counter() - began))
+    return times, found
+
+
+LARGEST = """
+SELECT organization_id FROM analytics_endpoint_usage WHERE NOT is_internal GROUP BY 1 ORDER BY count(*) DESC
+"""
+
+
+def questions() -> Iterator[tuple[str, dict[str, str]]]:
+    """Filters, in words and as parameters: none, the largest organization, some at random."""
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(LARGEST)
+        organizations = [row[0] for row in cursor.fetchall()]
+    yield "none", {}
+    yield "largest organization", {"org": organizations[0]}
+    random = np.random.default_rng(SEED)
+    for number in range(RANDOM_FILTERS):
+        query = {
+            "deployment": str(random.choice(["", "cloud", "self-hosted"])),
+            "internal": str(random.choice(["", "1"])),
+            "activity": str(random.choice(["any", "login"])),
+            "org": str(random.choice(organizations)) if number == 1 else "",
+        }
+        yield ", ".join(f"{key}={value[:6]}" for key, value in query.items() if value) or "none", query
+
+
+def measure_pages(runs: int, ranges: list[str]) -> Iterator[tuple[str, str, float, float, int]]:
+    """Every report's page, for every range: median and slowest in milliseconds, and its size in bytes.
+
+    Whole requests through Django's own client: sign-in, report, suppression, figures, template.
+    """
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.get_or_create(username="benchmark", is_staff=True)[0])
+    endpoint = dict(zip(("endpoint", "method"), ENDPOINT, strict=True))
+    for page, parts, query in (
+        ("overview", {}, {}),
+        ("active-users", {}, {}),
+        ("features", {}, {}),
+        ("feature", {"name": FEATURE}, {}),
+        ("endpoints", {}, {}),
+        ("endpoint", {}, endpoint),
+        ("retention", {}, {}),
+    ):
+        for chosen in ranges:
+            address = reverse(f"dashboards:{page}", kwargs=parts)
+            times, size = [], 0
+            for _ in range(runs + 1):
+                began = time.perf_counter()
+                response = client.get(address, query | {"range": chosen})
+                times.append(1000 * (time.perf_counter() - began))
+                if response.status_code != 200:
+                    raise SystemExit(f"{address} answered {response.status_code}")
+                size = len(response.content)
+            yield page, chosen, statistics.median(times[1:]), max(times[1:]), size
+
+
+SIZES = """
+SELECT sum(pg_total_relation_size(oid)) FILTER (WHERE relname ~ '^analytics_.*_p[0-9]{4}_[0-9]{2}$'),
+       sum(pg_total_relation_size(oid)) FILTER (WHERE relname = ANY(%s))
+  FROM pg_class WHERE relkind = 'r'
+"""
+
+
+def sizes() -> tuple[int, int]:
+    """Bytes on disk, indexes included: of the event tables, and of the roll-ups."""
+    tables = [model._meta.db_table for model in (Mark, RolledDay, RollUp, Group, Member)]
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(SIZES, [tables])
+        rows, rolled = cursor.fetchone()
+    return int(rows), int(rolled or 0)

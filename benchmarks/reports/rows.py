@@ -1,0 +1,132 @@
+"""A day's events as the content of a binary COPY, made column by column.
+
+Rows whose texts are equally long have their fields at the same places, so each such group is one
+numpy array of records.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.reports.crowd import DEPLOYMENTS, Crowd, Integers, Size
+
+HOUR_US = 3_600_000_000
+SHARES = {"activity": 0.12, "feature": 0.33, "endpoint": 0.55}
+ANONYMOUS = np.bytes_(b"anon:" + b"0" * 27)
+ACTIVITIES = (b"login", b"session_start", b"session_end")
+METHODS = (b"GET", b"GET", b"GET", b"POST", b"PATCH", b"DELETE")
+ACTIONS = (b"opened", b"changed", b"shared", b"exported")
+PAGES = 25
+NOTHING = b"\x01{}"  # jsonb
+
+
+class Column(NamedTuple):
+    """A text column: for each row the number of one of these texts."""
+
+    number: Integers
+    texts: Sequence[bytes]
+
+
+class Day(NamedTuple):
+    """A day's events before they are shared out to tables, in order of time (µs since 2000)."""
+
+    times: Integers
+    person: Integers
+    organization: Integers
+
+
+def events(random: np.random.Generator, people: Crowd, person: Integers, day: int, begin_us: int) -> Day:
+    """An event for each entry of `person`, at a time of the day that begins at `begin_us`."""
+    n = len(person)
+    hours = np.where(random.random(n) < 0.5, random.normal(10, 2, n), random.normal(15, 2.5, n)) % 24
+    times = np.sort(begin_us + (hours * HOUR_US).astype(np.int64))
+    second = people.second[person]
+    abroad = (second >= 0) & ((person + day) % 3 == 0)
+    return Day(times, person, np.where(abroad, second, people.organization[person]))
+
+
+def tables(
+    random: np.random.Generator, people: Crowd, size: Size, day: Day
+) -> Iterator[tuple[str, list[bytes], int]]:
+    """Each table's key, the blocks of its COPY, and how many rows they hold."""
+    table = random.choice(len(SHARES), len(day.times), p=list(SHARES.values()))
+    for number, key in enumerate(SHARES):
+        chosen = np.flatnonzero(table == number)
+        some = Day(*(column[chosen] for column in day))
+        yield key, list(_blocks(random, people, size, some, key)), len(chosen)
+
+
+def _blocks(random: np.random.Generator, people: Crowd, size: Size, day: Day, key: str) -> Iterator[bytes]:
+    n = len(day.times)
+    user = people.pseudonyms[day.person]
+    metadata = Column(np.zeros(n, dtype=np.int64), [NOTHING])
+    numbers: list[tuple[str, NDArray[Any]]] = []
+    if key == "activity":
+        # One session for each person and day: its pseudonym is made of both.
+        session = np.char.add(
+            user.astype("S24"), np.char.zfill((day.times // (24 * HOUR_US)).astype("S8"), 8)
+        )
+        texts = [Column(random.choice(3, n, p=(0.5, 0.3, 0.2)), ACTIVITIES)]
+        numbers = [("S32", session)]
+    elif key == "feature":
+        name = skewed(random, n, size.features)
+        views = name == 0
+        pages = [b'\x01{"page.path": "/pages/%02d"}' % page for page in range(PAGES)]
+        metadata = Column(np.where(views, 1 + skewed(random, n, PAGES), 0), [NOTHING, *pages])
+        names = [b"page_view", *(b"feature-%02d" % number for number in range(1, size.features))]
+        texts = [Column(name, names), Column(skewed(random, n, len(ACTIONS)), ACTIONS)]
+    else:
+        endpoint = skewed(random, n, size.endpoints)
+        slow = 3.0 + endpoint % 7 / 2
+        duration = np.exp(random.normal(slow, 0.3 + endpoint % 4 / 4))
+        status = np.where(random.random(n) < 0.004 * (1 + endpoint % 9), 503, 200)
+        user = np.where(random.random(n) < 0.1, ANONYMOUS, user)
+        names = [b"/api/v1/resources-%02d/{id}" % number for number in range(size.endpoints)]
+        texts = [Column(endpoint, names), Column(endpoint % len(METHODS), METHODS)]
+        numbers = [(">i4", status), (">f8", duration)]
+    organization = people.organizations[day.organization]
+    internal = people.is_internal[day.organization]
+    deployment = Column(people.deployment[day.organization], DEPLOYMENTS)
+    fixed = [
+        ("V16", np.frombuffer(random.bytes(16 * n), dtype="V16")),
+        (">i8", day.times),
+        ("S32", user),
+        ("S32", organization),
+        deployment,
+        ("?", internal),
+        metadata,
+    ]
+    yield from _records([*fixed, *texts, *numbers], n)
+
+
+def skewed(random: np.random.Generator, n: int, kinds: int) -> Integers:
+    """Numbers below `kinds`, small ones far more often: the first about `kinds` ** 0.7 times the last."""
+    weight = 1 / (np.arange(kinds) + 1) ** 0.9
+    return random.choice(kinds, n, p=weight / weight.sum())
+
+
+def _records(columns: Sequence[Column | tuple[str, NDArray[Any]]], n: int) -> Iterator[bytes]:
+    """The rows in PostgreSQL's format, those with equally long texts together."""
+    texts = [column for column in columns if isinstance(column, Column)]
+    key = np.zeros(n, dtype=np.int64)
+    for column in texts:
+        lengths = np.array([len(text) for text in column.texts])
+        key = key * 256 + lengths[column.number]
+    for group in np.unique(key):
+        chosen = np.flatnonzero(key == group)
+        fields, values = [("fields", ">i2")], [np.full(len(chosen), len(columns))]
+        for place, column in enumerate(columns):
+            if isinstance(column, Column):
+                some = np.array(column.texts, dtype=bytes)[column.number[chosen]]
+                kind = f"S{len(column.texts[column.number[chosen[0]]])}"
+            else:
+                kind, some = column[0], column[1][chosen]
+            bytes_of = np.dtype(kind).itemsize
+            fields += [(f"length{place}", ">i4"), (f"value{place}", kind)]
+            values += [np.full(len(chosen), bytes_of), some]
+        records = np.empty(len(chosen), dtype=fields)
+        for (name, _), column_values in zip(fields, values, strict=True):
+            records[name] = column_values
+        yield records.tobytes()

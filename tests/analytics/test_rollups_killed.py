@@ -1,0 +1,52 @@
+"""A build that is killed at any point leaves the day as it was: the next run mends it."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from django.db import connections
+
+from analytics.models import Mark, RolledDay, RollUp
+from analytics.rollups import build, marks
+from tests.analytics.factories import TODAY, ago, crowd, feature, make_partitions
+from tests.instances import environment, process
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def contents():
+    return sorted(RollUp.objects.values_list("day", "kind", "content"))
+
+
+def mark_everything():
+    with connections["analytics"].cursor() as cursor:
+        marks.mark_all(cursor)
+
+
+def test_killed_at_random_the_next_run_mends_it(tmp_path: Path) -> None:
+    make_partitions()
+    chance = random.Random(5)
+    crowd(5, events=400)
+    mark_everything()
+    build.roll_up()
+    for back in range(0, 100, 3):  # late events: each of these days comes out different
+        feature(1000, ago(back), name="late")
+    mark_everything()
+    before, kills_in_the_middle = contents(), 0
+    while Mark.objects.exists():
+        left = Mark.objects.count()
+        with process("manage.py", "roll_up", env=environment(), log=tmp_path / "log") as running:
+            until = time.monotonic() + 60
+            while running.poll() is None and Mark.objects.count() == left and time.monotonic() < until:
+                time.sleep(0.005)
+            time.sleep(chance.random() * 0.05)
+            running.kill()
+            running.wait()
+        kills_in_the_middle += Mark.objects.exists()
+    assert kills_in_the_middle > 2
+    mended = contents()
+    assert mended != before
+    build.roll_up(ago(100), TODAY)
+    assert contents() == mended
+    assert not RolledDay.objects.filter(version=0, events__gt=0).exists()
