@@ -1,4 +1,7 @@
-"""Jobs, what was sent and what was received, in the Django admin: read, never written here. Licences are."""
+"""Jobs, the ledger of pruning, what was sent and what was received, in the Django admin: read only.
+
+Licences are written here.
+"""
 
 from typing import Any
 
@@ -6,12 +9,16 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, Model, QuerySet
 from django.db.models.functions import TruncDate
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
 from django.utils.html import format_html_join
 
+from analytics import timetable
 from analytics.models import (
     CustomerAnalytics,
     CustomerHeartbeat,
+    DroppedPartition,
     Installation,
     JobRun,
     License,
@@ -36,12 +43,35 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
 
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyAdmin):
+    """All runs; above them how each job stands."""
+
+    change_list_template = "admin/analytics/job_runs.html"
     list_display = ("job", "started_at", "took", "outcome", "summary")
     list_filter = ("job", "outcome")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        states = {"states": timetable.states(timezone.now())}
+        return super().changelist_view(request, (extra_context or {}) | states)
 
     @admin.display(description="took")
     def took(self, run: JobRun) -> str:
         return f"{(run.ended_at - run.started_at).total_seconds():.2f} s" if run.ended_at else "–"
+
+
+@admin.register(DroppedPartition)
+class DroppedPartitionAdmin(ReadOnlyAdmin):
+    list_display = ("month_name", "table", "rows", "size", "dropped_at")
+    list_filter = ("table",)
+
+    @admin.display(description="month", ordering="month")
+    def month_name(self, dropped: DroppedPartition) -> str:
+        return f"{dropped.month:%Y-%m}"
+
+    @admin.display(description="size", ordering="size_bytes")
+    def size(self, dropped: DroppedPartition) -> str:
+        return filesizeformat(dropped.size_bytes)
 
 
 @admin.register(SentHeartbeat)

@@ -19,17 +19,20 @@ LOCK_SPACE = 0x0CA4D1E  # the first of the two integers of these advisory locks;
 RUNS_KEPT = 200  # per job
 NOTHING_DUE = "Nothing was due."
 BEAT = "beat"
+ENDED = (JobRun.Outcome.DONE, JobRun.Outcome.FAILED)
 
 
 def run_job(name: str, work: Callable[[], str]) -> JobRun:
     """Run `work` unless another run of the job is under way; the row that says how it went.
 
     `work` returns a sentence that says what it did, or '' when nothing was due: of such runs only
-    the latest leaves a row. What it raises is recorded and raised again.
+    the latest leaves a row, and of those that found another one under way. What it raises is
+    recorded, without the details that a database adds, and raised again.
     """
     with _only_one(name) as alone:
         started_at = timezone.now()
         if not alone:
+            JobRun.objects.filter(job=name, outcome=JobRun.Outcome.SKIPPED).delete()
             return JobRun.objects.create(
                 job=name,
                 started_at=started_at,
@@ -37,12 +40,13 @@ def run_job(name: str, work: Callable[[], str]) -> JobRun:
                 outcome=JobRun.Outcome.SKIPPED,
                 summary="Another run of this job is under way.",
             )
-        _close_abandoned(name, started_at)
+        _close_earlier(name, started_at)
         run = JobRun.objects.create(job=name, started_at=started_at, outcome=JobRun.Outcome.RUNNING)
         try:
             summary = work()
         except Exception as error:
-            _end(run, JobRun.Outcome.FAILED, f"{type(error).__name__}: {error}")
+            reason = str(error).partition("\n")[0]  # a database's next lines quote rows
+            _end(run, JobRun.Outcome.FAILED, f"{type(error).__name__}: {reason}")
             raise
         if not summary:
             JobRun.objects.filter(job=name, summary=NOTHING_DUE).delete()
@@ -68,10 +72,26 @@ def _only_one(name: str) -> Iterator[bool]:
         connection.close()
 
 
-def _close_abandoned(name: str, now: datetime) -> None:
+KILLED = "Its process ended before it did."
+CLOSE = """
+UPDATE analytics_jobrun SET outcome = 'failed', ended_at = %(now)s, summary = %(killed)s
+ WHERE outcome = 'running' AND NOT EXISTS (
+       SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND classid = %(space)s::oid AND objid = hashtext(job)::oid
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+
+def close_abandoned(now: datetime) -> None:
+    """Note the runs whose process was killed. One statement: what ends by itself meanwhile is left alone."""
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(CLOSE, {"now": now, "killed": KILLED, "space": LOCK_SPACE})
+
+
+def _close_earlier(name: str, now: datetime) -> None:
     """Whoever holds the lock knows that no other run is alive."""
     JobRun.objects.filter(job=name, outcome=JobRun.Outcome.RUNNING).update(
-        outcome=JobRun.Outcome.FAILED, ended_at=now, summary="Its process ended before it did."
+        outcome=JobRun.Outcome.FAILED, ended_at=now, summary=KILLED
     )
 
 
@@ -86,8 +106,11 @@ def _forget_old_runs(name: str) -> None:
 
 
 def has_rested(name: str, now: datetime, *, times: float, at_most: timedelta) -> bool:
-    """Whether the job's last run ended `times` as long ago as it took, or `at_most`."""
-    ended = JobRun.objects.filter(job=name, outcome__in=[JobRun.Outcome.DONE, JobRun.Outcome.FAILED])
+    """Whether the job's last run ended `times` as long ago as it took, or `at_most`.
+
+    A run with nothing due is none.
+    """
+    ended = JobRun.objects.filter(job=name, outcome__in=ENDED).exclude(summary=NOTHING_DUE)
     last = ended.order_by("-started_at").first()
     if last is None or last.ended_at is None:
         return True
@@ -108,16 +131,11 @@ def last_beat() -> datetime | None:
     return JobRun.objects.filter(job=BEAT).values_list("started_at", flat=True).first()
 
 
-def latest_runs() -> list[JobRun]:
-    """The latest run of every job, by name."""
-    return list(JobRun.objects.exclude(job=BEAT).order_by("job", "-started_at").distinct("job"))
-
-
-def failing() -> list[JobRun]:
-    """The latest run of every job whose latest run that ended has failed, by name."""
-    ended = JobRun.objects.filter(outcome__in=[JobRun.Outcome.DONE, JobRun.Outcome.FAILED])
-    latest = ended.exclude(job=BEAT).order_by("job", "-started_at").distinct("job")
-    return [run for run in latest if run.outcome == JobRun.Outcome.FAILED]
+def latest_runs(*, ended: bool = False) -> dict[str, JobRun]:
+    """Of every job its latest run, by name; with `ended`, its latest that is over. Skipped ones are none."""
+    outcomes = ENDED if ended else (*ENDED, JobRun.Outcome.RUNNING)
+    runs = JobRun.objects.filter(outcome__in=outcomes)
+    return {run.job: run for run in runs.order_by("job", "-started_at").distinct("job")}
 
 
 def last_successes() -> dict[str, datetime]:

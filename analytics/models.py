@@ -1,4 +1,5 @@
-"""What is kept, in the analytics database: three event tables, installations, licences, the account of jobs.
+"""What is kept, in the analytics database: three event tables, installations, licences,
+the accounts of jobs and of pruning.
 
 The event tables' names and columns are those that BI queries already use (docs: tables). They are
 partitioned by month, their only index is the primary key, and rows are written by `store.py` alone.
@@ -149,6 +150,22 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job} {self.started_at:%F %T} {self.outcome}"
+
+
+class DroppedPartition(models.Model):
+    """The ledger of pruning: a month of an event table that is gone. Written with its drop, or not at all."""
+
+    month = models.DateField(help_text="Its first day, UTC.")
+    table = models.CharField(max_length=50)
+    rows = models.BigIntegerField(help_text="Near, not exact, where there were many.")
+    size_bytes = models.BigIntegerField(help_text="On disk, with its index.")
+    dropped_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-dropped_at", "-month", "table"]
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.month:%Y-%m}"
 
 
 class SentHeartbeat(models.Model):

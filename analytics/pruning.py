@@ -2,28 +2,32 @@
 
 Dropped is every month that is wholly older than `EVENT_RETENTION_MONTHS`. Rows therefore live 12
 to 13 months (with the default of 12), and `/privacy/` says so. A month goes in one transaction from
-all three tables, or not at all. DETACH waits for everyone who uses the table and makes everyone
-behind it wait, so it gives up after a second and tries again later.
+all three tables and into the ledger (`DroppedPartition`), or not at all. DETACH waits for everyone
+who uses the table and makes everyone behind it wait, so it gives up after a second and tries again
+later.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import OperationalError, connections, transaction
+from django.db.models import Sum
 
 from analytics.models import (
     CustomerAnalytics,
     CustomerHeartbeat,
+    DroppedPartition,
     Installation,
     InstallationEvent,
     SentHeartbeat,
 )
 from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
+from analytics.rollups import sealing
 from analytics.store import TABLES
 
 LOCK_TIMEOUT = "1s"
@@ -34,8 +38,11 @@ COUNTED_BELOW_BYTES = 64 * 1024 * 1024  # above, the planner's figure will do
 
 
 class MeasuredPartition(NamedTuple):
+    """How much is in a partition: rows (near, not exact, for a large one), bytes on disk with its index."""
+
     partition: Partition
     rows: int
+    size_bytes: int
 
 
 class PruningBlocked(Exception):
@@ -95,9 +102,9 @@ def prune(*, now: datetime, dry_run: bool = False, pause: Callable[[float], None
     due = [partition for partition in existing() if partition.month < pruned.kept_from]
     due.sort(key=lambda partition: (partition.month, order.index(partition.table)))
     for month, partitions in groupby(due, key=lambda partition: partition.month):
-        measured = [MeasuredPartition(partition, _rows(partition)) for partition in partitions]
+        measured = [_measure(partition) for partition in partitions]
         if not dry_run:
-            _drop([partition for partition, _ in measured], pause)
+            _drop(measured, now, pause)
         pruned.months[month] = measured
     _prune_small_tables(pruned)
     return pruned
@@ -107,39 +114,80 @@ DETACH = "ALTER TABLE {table} DETACH PARTITION {name}"
 DROP = "DROP TABLE {name}"
 
 
-def _drop(partitions: list[Partition], pause: Callable[[float], None]) -> None:
-    """All tables of one month in one transaction."""
+def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float], None]) -> None:
+    """All tables of one month in one transaction, with their lines of the ledger.
+
+    Its days are sealed first: nobody waits for that, as everybody does once the tables are locked.
+    """
     for attempt in range(1, TRIES + 1):
         try:
             with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+                sealing.seal(sealing.days_touching(month[0].partition.month))
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-                for partition in partitions:
+                for partition, _, _ in month:
                     cursor.execute(DETACH.format(table=partition.table, name=partition.name))
                     cursor.execute(DROP.format(name=partition.name))
+                _enter_in_ledger(month, now)
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED):
                 raise
             if attempt == TRIES:
-                month = partitions[0].month
-                raise PruningBlocked(f"{month} is in use: tried {TRIES} times to take its tables")
+                name = month[0].partition.month
+                raise PruningBlocked(f"{name} is in use: tried {TRIES} times to take its tables")
             pause(min(2.0**attempt / 2, 30))  # whoever waited behind us gets through meanwhile
         else:
             return
 
 
-SIZE = "SELECT pg_relation_size(%s::regclass), (SELECT reltuples FROM pg_class WHERE oid = %s::regclass)"
+def _enter_in_ledger(month: list[MeasuredPartition], now: datetime) -> None:
+    DroppedPartition.objects.bulk_create(
+        DroppedPartition(
+            month=partition.month.starts_at.date(),
+            table=partition.table,
+            rows=rows,
+            size_bytes=size_bytes,
+            dropped_at=now,
+        )
+        for partition, rows, size_bytes in month
+    )
+
+
+class DroppedMonth(NamedTuple):
+    """A month as the ledger has it, all tables together."""
+
+    month: date
+    rows: int
+    size_bytes: int
+    dropped_at: datetime
+
+
+def dropped_months(limit: int) -> list[DroppedMonth]:
+    """The months that were dropped last, the latest first."""
+    rows = DroppedPartition.objects.values("month", "dropped_at").order_by("-dropped_at", "-month")
+    summed = rows.annotate(all_rows=Sum("rows"), all_bytes=Sum("size_bytes"))
+    return [
+        DroppedMonth(*row)
+        for row in summed.values_list("month", "all_rows", "all_bytes", "dropped_at")[:limit]
+    ]
+
+
+SIZES = """
+SELECT pg_relation_size(oid), pg_total_relation_size(oid), reltuples FROM pg_class WHERE oid = %s::regclass
+"""
 COUNT = "SELECT count(*) FROM {name}"
 BYTES_PER_ROW = 280  # measured; for a large month that was never analyzed
 
 
-def _rows(partition: Partition) -> int:
+def _measure(partition: Partition) -> MeasuredPartition:
     with connections["analytics"].cursor() as cursor:
-        cursor.execute(SIZE, [partition.name, partition.name])
-        size, estimate = cursor.fetchone()
-        if size >= COUNTED_BELOW_BYTES:
-            return int(estimate) if estimate >= 0 else int(size // BYTES_PER_ROW)
-        cursor.execute(COUNT.format(name=partition.name))
-        return int(cursor.fetchone()[0])
+        cursor.execute(SIZES, [partition.name])
+        heap_bytes, size_bytes, estimate = cursor.fetchone()
+        if heap_bytes >= COUNTED_BELOW_BYTES:
+            rows = int(estimate) if estimate >= 0 else heap_bytes // BYTES_PER_ROW
+        else:
+            cursor.execute(COUNT.format(name=partition.name))
+            (rows,) = cursor.fetchone()
+    return MeasuredPartition(partition, rows, size_bytes)
 
 
 def _prune_small_tables(pruned: Pruned) -> None:

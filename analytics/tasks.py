@@ -10,7 +10,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from analytics import erasure, heartbeat, jobs, pruning
+from analytics import erasure, heartbeat, jobs, pruning, timetable
 from analytics.rollups import build
 from analytics.sending import Refused
 
@@ -44,7 +44,7 @@ def task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
 
 @task(seconds=30)
 def tick() -> str:
-    return jobs.note_beat(timezone.now())
+    return timetable.tick(now=timezone.now())
 
 
 @task(seconds=120)
@@ -59,16 +59,12 @@ def prune() -> str:
 
 @task(seconds=4 * 3600)  # each run ends with a search through everything, some 4 µs a row
 def erase() -> str:
-    is_due = erasure.due().exists() and jobs.has_rested("erasure", timezone.now(), times=9, at_most=SIX_HOURS)
-    return jobs.run_job("erasure", erasure.work_off).summary if is_due else ""
+    return jobs.run_job("erasure", _erase_if_rested).summary
 
 
 @task(seconds=900)
 def roll_up() -> str:
-    rested = jobs.has_rested("roll-ups", timezone.now(), times=ROLL_UP_RESTS, at_most=ROLL_UP_RESTS_AT_MOST)
-    if not rested or not build.due_days():
-        return ""
-    return jobs.run_job("roll-ups", lambda: build.roll_up(budget=ROLL_UP_SECONDS).sentence).summary
+    return jobs.run_job("roll-ups", _roll_up_if_rested).summary
 
 
 @task(seconds=60)
@@ -89,3 +85,13 @@ def send_metrics() -> str:
 @task(seconds=1500)
 def send_daily_analytics() -> str:
     return jobs.run_job("daily analytics", lambda: heartbeat.send_daily_analytics(now=timezone.now())).summary
+
+
+def _erase_if_rested() -> str:
+    is_due = erasure.due().exists() and jobs.has_rested("erasure", timezone.now(), times=9, at_most=SIX_HOURS)
+    return erasure.work_off() if is_due else ""
+
+
+def _roll_up_if_rested() -> str:
+    rested = jobs.has_rested("roll-ups", timezone.now(), times=ROLL_UP_RESTS, at_most=ROLL_UP_RESTS_AT_MOST)
+    return build.roll_up(budget=ROLL_UP_SECONDS).sentence if rested else ""

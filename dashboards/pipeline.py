@@ -1,4 +1,4 @@
-"""The pipeline page: what arrived, what became of it and why, by key; and what was rejected last.
+"""The pipeline page: what arrived, what became of it and why, by key; what was rejected last; the jobs.
 
 Counts of events and requests, not of people, so nothing is hidden. Two units are never added up:
 records are accepted or dropped, requests are rejected.
@@ -12,15 +12,17 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from analytics import jobs, partitions, pruning, time_zone, timetable
 from dashboards import drawings
 from dashboards.access import staff_only
 from dashboards.arrivals import REASONS, words
-from dashboards.pages import page
+from dashboards.pages import Notice, page
 from ingest import arrived, failures
 from ingest.arrived import Outcome, Span, Traffic
 
 REJECTIONS_SHOWN = 20
 NAMES_SHOWN = 50
+DROPPED_SHOWN = 12  # months
 STATUS = {reason: status for status, reason in failures.REASONS.items()} | {"busy": 503, "wrong_origin": 403}
 PHRASES = {
     400: "Bad Request",
@@ -105,9 +107,25 @@ def pipeline(request: HttpRequest) -> HttpResponse:
         spans=traffic.spans[::-1],
         keys=keys,
         rejections=[(row, _why(row.reason)) for row in arrived.latest_rejections(REJECTIONS_SHOWN)],
+        jobs=(states := timetable.states(now)),
+        notice=_notice(states),
+        dropped=pruning.dropped_months(DROPPED_SHOWN),
+        kept_from=partitions.oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS),
         names=arrived.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
         threshold=settings.SUPPRESS_BELOW,
     )
+
+
+def _notice(states: list[timetable.JobState]) -> Notice | None:
+    """What keeps all jobs from running; else what the reports still wait for."""
+    beat = next((state for state in states if state.job == jobs.BEAT and state.is_bad), None)
+    if beat and beat.run:
+        last = f"Beat’s last tick came at {beat.run.started_at:%Y-%m-%d %H:%M} UTC."
+        said = f"{last} Are beat and a worker running?"
+        return Notice("No job runs", said, "bad", "Jobs", "#jobs")
+    if rebuild := time_zone.rebuild_needed():
+        return Notice("The reports’ time zone has changed", f"{rebuild}.")
+    return None
 
 
 def _traffic(period: Period, now: datetime) -> Traffic:

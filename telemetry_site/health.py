@@ -19,10 +19,12 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from analytics import jobs, partitions
+from analytics import jobs, partitions, time_zone, timetable
+from analytics.timetable import Standing
 
 log = logging.getLogger(__name__)
 
+PRUNING_IS_LATE = timedelta(days=2)
 BEAT_IS_LATE = timedelta(minutes=3)  # it ticks every minute
 DEADLINE = 2.5  # seconds for all parts together
 FRESH = 1.0  # seconds for which an answer is shared
@@ -174,12 +176,33 @@ def _beat() -> None:
         raise NotWell(f"beat's last tick came at {last:%Y-%m-%d %H:%M:%S} UTC: is a worker running?")
 
 
+def _pruning() -> None:
+    """What is older than the rule should be gone within the hour."""
+    overdue_from = partitions.oldest_kept_month(
+        timezone.now() - PRUNING_IS_LATE, settings.EVENT_RETENTION_MONTHS
+    )
+    standing = sorted(one.month for one in partitions.existing() if one.month < overdue_from)
+    if standing:
+        raise NotWell(f"{standing[0]} should have been dropped: run `manage.py prune`")
+
+
 def _jobs() -> None:
-    failing = [
-        f"{run.job} (at {run.ended_at or run.started_at:%Y-%m-%d %H:%M:%S} UTC)" for run in jobs.failing()
+    """By name; beat is a part of its own."""
+    states = [state for state in timetable.states(timezone.now()) if state.job != jobs.BEAT]
+    failed = [
+        f"{state.job} (at {state.run.started_at:%Y-%m-%d %H:%M:%S} UTC)"
+        for state in states
+        if state.standing == Standing.FAILED and state.run
     ]
-    if failing:
-        raise NotWell(f"failed: {', '.join(failing)}; the admin's job runs say why")
+    late = [state.job for state in states if state.standing == Standing.LATE]
+    said = [f"{word}: {', '.join(names)}" for word, names in (("failed", failed), ("late", late)) if names]
+    if said:
+        raise NotWell(f"{'; '.join(said)}; the dashboards' page Pipeline says why")
+
+
+def _time_zone() -> None:
+    if rebuild := time_zone.rebuild_needed():
+        raise NotWell(rebuild)
 
 
 # What each server is asked for, in this order. The two databases go by their aliases.
@@ -188,10 +211,13 @@ SERVERS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "analytics": {
         "analytics_database": _answers,
         "partitions": _partitions,
+        "pruning": _pruning,
         "beat": _beat,
         "jobs": _jobs,
+        "time_zone": _time_zone,
     },
     "redis": {"redis": _redis},
 }
 PARTS = {name: server for server, checks in SERVERS.items() for name in checks}
-NOT_NEEDED = {"jobs"}  # a job that fails is tried again, and no reason to stop receiving
+# A job that fails is tried again; reports that wait for a rebuild are no reason to stop receiving.
+NOT_NEEDED = {"jobs", "time_zone"}

@@ -231,18 +231,21 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- Logs ---------------------------------------------------------------------------------------
 # No address, user agent, header or body is ever logged; the web server's access log stays off.
-# Beat's tick, once a minute, is left out: `/ready` shows it.
+# Left out are beat's tick and jobs with nothing to do: the page Pipeline shows both.
+IDLE_JOB = re.compile(r"^Task (analytics\.tasks\.tick\[|.* succeeded in .*: ''$)")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "filters": {
-        "no tick": {
+        "no idle job": {
             "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: "analytics.tasks.tick" not in record.getMessage(),
+            "callback": lambda record: not IDLE_JOB.search(record.getMessage()),
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["no tick"]}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["no idle job"]}
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         "django.server": {"level": "WARNING"},

@@ -38,7 +38,7 @@ SEEN_LATELY = """
 SELECT content FROM analytics_rollup JOIN analytics_rolledday USING (day)
  WHERE kind = 'active' AND state = 'open'
 """
-KNOWN = "SELECT id FROM analytics_member WHERE user_id <> ''"
+KNOWN = "SELECT id, person FROM analytics_member WHERE user_id <> ''"
 
 
 def days_touching(month: Month) -> list[date]:
@@ -171,6 +171,8 @@ def _write(cursor: CursorWrapper, day: date, people: dict[str, Any], contents: d
 def _forget_who_is_gone(cursor: CursorWrapper) -> None:
     """Who was seen in no day that is left is forgotten: first seen is known as long as somebody is.
 
+    Somebody's members go together: one that was not seen lately may know the first day.
+
     While many days wait to be built, who was seen is not known: then it is left to the next month.
     """
     waiting = marked_days()
@@ -184,5 +186,7 @@ def _forget_who_is_gone(cursor: CursorWrapper) -> None:
     for (content,) in cursor.fetchall():
         seen |= BitMap.deserialize(unpack(content)[1])
     cursor.execute(KNOWN)
-    known: Numbers = np.array([number for (number,) in cursor.fetchall()], dtype=np.int64)
-    cursor.execute(FORGET_MEMBERS, [known[~np.isin(known, np.asarray(seen.to_array()))].tolist()])
+    known: Numbers = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
+    number, person = known.T
+    there = person[np.isin(number, np.asarray(seen.to_array()))]
+    cursor.execute(FORGET_MEMBERS, [number[~np.isin(person, there)].tolist()])

@@ -61,6 +61,15 @@ def ago(minute: datetime) -> str:
 
 
 @register.filter
+def duration(length: timedelta | None) -> str:
+    """418 ms, 1.18 s, 18 min; of what takes no time, or has not ended, there is none."""
+    if not length:
+        return numbers.NO_DATA
+    whole = length.total_seconds()
+    return numbers.milliseconds(whole * 1000) if whole < 60 else numbers.seconds(whole)
+
+
+@register.filter
 def is_above(value: Measure, limit: float) -> bool:
     number = numbers.shown(value)
     return number is not None and number > limit

@@ -1,5 +1,6 @@
 """Jobs, what was sent and what arrived can be read in the admin; licences are written there."""
 
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.urls import reverse
 from analytics.models import (
     CustomerAnalytics,
     CustomerHeartbeat,
+    DroppedPartition,
     Installation,
     InstallationEvent,
     JobRun,
@@ -36,6 +38,13 @@ def rows() -> dict[str, Any]:
             organization_id="b" * 32, timestamp=AT, metrics={"users": 5}, received_at=AT
         ),
         "installation": installation,
+        "droppedpartition": DroppedPartition.objects.create(
+            month=AT.date(),
+            table="analytics_feature_usage",
+            rows=123_456,
+            size_bytes=7_000_000,
+            dropped_at=AT,
+        ),
         "jobrun": JobRun.objects.create(job="prune", started_at=AT, outcome="done", summary="Swept."),
         "sentheartbeat": SentHeartbeat.objects.create(name="heartbeat", day=AT.date(), body={"sent": "this"}),
     }
@@ -46,6 +55,7 @@ def rows() -> dict[str, Any]:
     [
         ("customeranalytics", "&quot;uses&quot;: 7"),
         ("customerheartbeat", "&quot;users&quot;: 5"),
+        ("droppedpartition", "123456"),
         ("installation", "2026-03-10: 2"),
         ("jobrun", "Swept."),
         ("sentheartbeat", "&quot;this&quot;"),
@@ -59,6 +69,14 @@ def test_rows_are_read_only(admin_client: Client, model: str, shown: str) -> Non
     assert admin_client.post(address, {}).status_code == 403
     assert admin_client.get(reverse(f"admin:analytics_{model}_add")).status_code == 403
     assert admin_client.post(reverse(f"admin:analytics_{model}_delete", args=[row.pk])).status_code == 403
+
+
+def test_how_each_job_stands_is_told_above_the_runs(admin_client: Client) -> None:
+    JobRun.objects.create(job="prune", started_at=AT, ended_at=AT, outcome="failed", summary="It is blocked.")
+    page = admin_client.get(reverse("admin:analytics_jobrun_changelist")).text
+    words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "prune failed 2026-03-10 12:00:00 0.00 s It is blocked." in words
+    assert "erasure new never – It has not run yet." in words
 
 
 def new_key(scope: str = "heartbeat") -> Key:

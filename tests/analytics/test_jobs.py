@@ -1,12 +1,14 @@
 """Jobs: one at a time across processes, each run with its account."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from analytics import jobs
-from analytics.models import JobRun
+from analytics.models import JobRun, SentHeartbeat
 from tests.instances import environment, process, until
 
 LONG_JOB = """
@@ -39,13 +41,12 @@ def test_of_runs_with_nothing_due_the_latest_is_kept() -> None:
 
 
 @pytest.mark.django_db
-def test_a_job_is_failing_until_a_run_ends_well_even_with_nothing_due() -> None:
+def test_a_run_with_nothing_due_is_a_success() -> None:
     assert jobs.last_successes() == {}
     with pytest.raises(ValueError, match="broom"):
         jobs.run_job("sweep", fails)
-    assert [run.job for run in jobs.failing()] == ["sweep"]
+    assert jobs.last_successes() == {}
     run = jobs.run_job("sweep", lambda: "")
-    assert jobs.failing() == []
     assert jobs.last_successes() == {"sweep": run.ended_at}
 
 
@@ -58,10 +59,36 @@ def test_a_failed_run_is_recorded_and_raised() -> None:
 
 
 @pytest.mark.django_db
+def test_what_a_database_says_of_a_row_is_not_recorded() -> None:
+    def twice() -> str:
+        SentHeartbeat.objects.create(name="heartbeat", day=date(2026, 3, 1))
+        with transaction.atomic(using="analytics"):
+            SentHeartbeat.objects.create(name="heartbeat", day=date(2026, 3, 1))
+        return "Sent."
+
+    with pytest.raises(IntegrityError, match="2026-03-01"):
+        jobs.run_job("sweep", twice)
+    summary = JobRun.objects.get().summary
+    assert summary.startswith("IntegrityError: duplicate key value")
+    assert "2026-03-01" not in summary
+
+
+@pytest.mark.django_db
 def test_a_job_does_not_run_inside_itself() -> None:
     inner: list[JobRun] = []
     jobs.run_job("sweep", lambda: inner.append(jobs.run_job("sweep", fails)) or "Swept.")
     assert [run.outcome for run in inner] == ["skipped"]
+
+
+@pytest.mark.django_db
+def test_of_runs_that_found_another_the_latest_is_kept() -> None:
+    def try_again() -> str:
+        for _ in range(3):
+            jobs.run_job("sweep", fails)
+        return "Swept."
+
+    jobs.run_job("sweep", try_again)
+    assert sorted(JobRun.objects.values_list("outcome", flat=True)) == ["done", "skipped"]
 
 
 @pytest.mark.django_db
@@ -91,6 +118,17 @@ def test_a_killed_run_frees_the_job_and_is_accounted_for(tmp_path: Path) -> None
     assert (killed.outcome, killed.summary) == ("failed", "Its process ended before it did.")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_only_killed_runs_are_closed(tmp_path: Path) -> None:
+    killed = JobRun.objects.create(job="wash", started_at=timezone.now(), outcome="running")
+    with process("-c", LONG_JOB, env=environment(), log=tmp_path / "log"):
+        until(lambda: JobRun.objects.filter(job="sweep").exists(), what="the other runs it")
+        jobs.close_abandoned(timezone.now())
+        assert JobRun.objects.get(job="sweep").outcome == "running"
+    killed.refresh_from_db()
+    assert (killed.outcome, killed.summary) == ("failed", "Its process ended before it did.")
+
+
 @pytest.mark.django_db
 def test_the_beat_is_one_row_that_moves_on() -> None:
     assert jobs.last_beat() is None
@@ -104,8 +142,14 @@ def test_the_beat_is_one_row_that_moves_on() -> None:
 def test_the_latest_run_of_each_job_can_be_read() -> None:
     for job, said in (("sweep", "one"), ("wash", "two"), ("sweep", "three")):
         jobs.run_job(job, lambda said=said: said)
-    jobs.note_beat(datetime(2026, 3, 1, tzinfo=UTC))
-    assert [(run.job, run.summary) for run in jobs.latest_runs()] == [("sweep", "three"), ("wash", "two")]
+    JobRun.objects.create(job="wash", started_at=timezone.now(), outcome="running")
+    JobRun.objects.create(job="sweep", started_at=timezone.now(), outcome="skipped")
+    latest = {job: (run.outcome, run.summary) for job, run in jobs.latest_runs().items()}
+    assert latest == {"sweep": ("done", "three"), "wash": ("running", "")}
+    assert {job: run.summary for job, run in jobs.latest_runs(ended=True).items()} == {
+        "sweep": "three",
+        "wash": "two",
+    }
 
 
 @pytest.mark.django_db
@@ -120,7 +164,8 @@ def test_a_long_run_is_followed_by_a_longer_rest(after: int, rested: bool) -> No
     assert has_rested("sweep")  # it never ran
     JobRun.objects.create(job="sweep", started_at=begin, ended_at=end, outcome="done")
     assert has_rested("sweep") is rested
-    JobRun.objects.create(job="sweep", started_at=end, ended_at=end, outcome="skipped")
+    for outcome, said in (("skipped", "Another."), ("done", jobs.NOTHING_DUE)):
+        JobRun.objects.create(job="sweep", started_at=end, ended_at=end, outcome=outcome, summary=said)
     assert has_rested("sweep") is rested
 
 

@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -13,15 +13,19 @@ from pytest_django import Settings
 
 from analytics import partitions, pruning
 from analytics.models import (
+    DroppedPartition,
     EndpointUsage,
     FeatureUsage,
     Installation,
     InstallationEvent,
     JobRun,
+    RolledDay,
     SentHeartbeat,
     UserActivity,
 )
 from analytics.partitions import EVENT_TABLES, Month, existing
+from analytics.periods import days_between
+from tests.analytics.rolling import roll_up
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIFTEEN = [Month(2026, 11).plus(-back) for back in range(15, -1, -1)]
@@ -75,6 +79,60 @@ def test_it_says_what_it_dropped() -> None:
 
 
 @pytest.mark.usefixtures("fifteen_months")
+def test_the_ledger_says_what_went_and_when() -> None:
+    pruning.prune(now=NOW)
+    lines = [(line.month, line.table, line.rows) for line in DroppedPartition.objects.order_by("id")]
+    tables = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
+    assert lines == [(date(2025, month, 1), table, 2) for month in (8, 9, 10) for table in tables]
+    months = pruning.dropped_months(2)
+    assert [(one.month, one.rows, one.dropped_at) for one in months] == [
+        (date(2025, 10, 1), 6, NOW),
+        (date(2025, 9, 1), 6, NOW),
+    ]
+    assert all(one.size_bytes >= 3 * 8192 for one in months)
+
+
+def sealed_days() -> list[date]:
+    return list(RolledDay.objects.filter(state="sealed").order_by("day").values_list("day", flat=True))
+
+
+@pytest.mark.usefixtures("fifteen_months")
+@pytest.mark.parametrize(("zone", "last"), [("UTC", date(2025, 10, 31)), ("Asia/Tokyo", date(2025, 11, 1))])
+def test_every_day_that_a_dropped_month_touches_is_sealed(settings: Settings, zone: str, last: date) -> None:
+    settings.REPORT_TIME_ZONE = zone
+    roll_up()
+    assert sealed_days() == []
+    pruning.prune(now=NOW)
+    assert sealed_days() == days_between(date(2025, 8, 1), last)
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_a_month_goes_is_sealed_and_is_noted_together_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    before = standing_months()
+    monkeypatch.setattr(pruning, "_enter_in_ledger", fail)
+    with pytest.raises(ZeroDivisionError):
+        pruning.prune(now=NOW)
+    assert (sealed_days(), standing_months(), months_with_rows()[0]) == ([], before, FIFTEEN)
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_a_month_that_was_made_and_dropped_again_has_two_lines(settings: Settings) -> None:
+    pruning.prune(now=NOW)
+    settings.EVENT_RETENTION_MONTHS = 13
+    pruning.make_partitions(now=NOW)
+    settings.EVENT_RETENTION_MONTHS = 12
+    again = pruning.prune(now=NOW + timedelta(days=1))
+    assert again.rows == 0
+    assert [(one.month, one.rows) for one in pruning.dropped_months(2)] == [
+        (date(2025, 10, 1), 0),
+        (date(2025, 10, 1), 6),
+    ]
+
+
+@pytest.mark.usefixtures("fifteen_months")
 def test_running_it_again_changes_nothing() -> None:
     pruning.prune(now=NOW)
     before = months_with_rows()
@@ -88,6 +146,7 @@ def test_a_dry_run_tells_the_same_and_drops_nothing() -> None:
     before = standing_months()
     told = pruning.prune(now=NOW, dry_run=True)
     assert (standing_months(), months_with_rows()[0]) == (before, FIFTEEN)
+    assert not DroppedPartition.objects.exists()
     assert told.sentence.startswith("Would drop 2025-08, 2025-09, 2025-10 (9 partitions")
     assert pruning.prune(now=NOW).names == told.names
 
@@ -214,3 +273,4 @@ def test_a_month_in_use_all_the_time_is_said_so(monkeypatch: pytest.MonkeyPatch)
             pruning.prune(now=NOW, pause=lambda seconds: None)
     other.close()
     assert Month(2024, 1) in standing_months()
+    assert not DroppedPartition.objects.exists()

@@ -1,12 +1,14 @@
 """The pipeline page: what arrived by outcome, status and key, the latest rejections, undeclared names."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
+from analytics import jobs
+from analytics.models import DroppedPartition, JobRun, RolledDay
 from consent.keys import issue_key
 from consent.models import Key
 from ingest import traffic
@@ -70,6 +72,44 @@ def test_a_revoked_key_is_marked(staff: Client, key: Key) -> None:
     arrived(key, "accepted")
     Key.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
     assert "web shop revoked" in text_of(staff)
+
+
+def test_each_job_is_listed_with_its_last_run(staff: Client) -> None:
+    at = timezone.now().replace(microsecond=0)
+    for job, outcome, said in (("prune", "failed", "It is blocked."), ("erasure", "done", "Erased 3 <b>.")):
+        ended = at + timedelta(seconds=2)
+        JobRun.objects.create(job=job, started_at=at, ended_at=ended, outcome=outcome, summary=said)
+    page = text_of(staff)
+    began = f"{at:%-d %b, %H:%M:%S}"
+    assert f"Prune Failed {began} 2.00 s It is blocked." in page
+    assert f"Erasure Done {began} 2.00 s Erased 3 &lt;b&gt;." in page
+    assert "Partitions Not yet never" in page
+
+
+def test_a_beat_that_was_missed_is_noticed(staff: Client) -> None:
+    jobs.note_beat(timezone.now())
+    assert "No job runs" not in text_of(staff)
+    jobs.note_beat(timezone.now() - timedelta(minutes=5))
+    page = text_of(staff)
+    assert "No job runs" in page
+    assert "Beat Late" in page
+
+
+def test_a_changed_time_zone_is_noticed_until_its_days_are_rebuilt(staff: Client) -> None:
+    day = RolledDay.objects.create(day=date(2026, 3, 1), zone="Asia/Tokyo", version=1)
+    assert "Roll-ups were made for Asia/Tokyo; 1 day must be rebuilt for UTC." in text_of(staff)
+    RolledDay.objects.filter(pk=day.pk).update(zone="UTC")
+    assert "Roll-ups were made" not in text_of(staff)
+
+
+def test_dropped_months_are_listed_all_tables_together(staff: Client) -> None:
+    assert "No month was dropped yet" in text_of(staff)
+    at = datetime(2026, 2, 1, 0, 30, tzinfo=UTC)
+    for table in ("analytics_feature_usage", "analytics_user_activity"):
+        DroppedPartition.objects.create(
+            month=date(2025, 1, 1), table=table, rows=1_200_000, size_bytes=300 * 2**20, dropped_at=at
+        )
+    assert "January 2025 2.40 M 600.0 MB 1 Feb 2026" in text_of(staff)
 
 
 def test_the_latest_rejections_are_listed(staff: Client, key: Key) -> None:

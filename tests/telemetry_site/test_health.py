@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.conf import settings as django_settings
@@ -14,10 +14,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from analytics import jobs, partitions
+from analytics.models import JobRun, RolledDay
 from telemetry_site import health
 
 pytestmark = pytest.mark.django_db(transaction=True)  # parts are looked at by other connections
-NAMES = ("database", "analytics_database", "partitions", "beat", "jobs", "redis")
+NAMES = ("database", "analytics_database", "partitions", "pruning", "beat", "jobs", "time_zone", "redis")
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,59 @@ def test_a_failing_job_is_named_and_no_reason_to_stop_receiving(client: Client) 
     assert answer.json()["parts"]["jobs"].startswith("failed: prune (at 2")
     jobs.run_job("prune", lambda: "")
     assert parts(client)["jobs"] == "ok"
+
+
+def test_a_job_that_does_not_begin_is_named(client: Client) -> None:
+    jobs.note_beat(timezone.now())
+    jobs.run_job("prune", lambda: "Pruned.")
+    assert parts(client)["jobs"] == "ok"
+    JobRun.objects.filter(job="prune").update(started_at=timezone.now() - timedelta(hours=2))
+    assert parts(client)["jobs"].startswith("late: prune;")
+    assert client.get("/ready").status_code == 200
+
+
+def test_days_of_another_time_zone_are_counted_and_no_reason_to_stop_receiving(
+    client: Client, settings: Settings
+) -> None:
+    settings.REPORT_TIME_ZONE = "Europe/Berlin"
+    jobs.note_beat(timezone.now())
+    for day, zone in ((1, "UTC"), (2, "UTC"), (3, "Europe/Berlin")):
+        RolledDay.objects.create(day=date(2026, 3, day), zone=zone, version=1)
+    RolledDay.objects.create(day=date(2026, 2, 1), zone="UTC", version=1, state="sealed")
+    answer = client.get("/ready")
+    assert answer.status_code == 200
+    said = answer.json()["parts"]["time_zone"]
+    assert said.startswith("Roll-ups were made for UTC; 2 days must be rebuilt for Europe/Berlin.")
+    assert said.endswith("manage.py roll_up")
+
+
+@pytest.fixture
+def month_before_the_rule(settings: Settings) -> Iterator[partitions.Month]:
+    """The month that was due last, standing."""
+    month = partitions.oldest_kept_month(timezone.now(), settings.EVENT_RETENTION_MONTHS).plus(-1)
+    names = partitions.ensure(month, month)
+    yield month
+    with connections["analytics"].cursor() as cursor:
+        for name in names:
+            cursor.execute(f"DROP TABLE {name}")
+
+
+@pytest.mark.parametrize(("days", "status"), [(0, 200), (1.9, 200), (2.1, 503), (40, 503)])
+def test_a_month_that_stands_two_days_after_its_time_is_not_ready(
+    client: Client,
+    month_before_the_rule: partitions.Month,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    days: float,
+    status: int,
+) -> None:
+    due_at = month_before_the_rule.plus(settings.EVENT_RETENTION_MONTHS + 1).starts_at
+    monkeypatch.setattr(timezone, "now", lambda: due_at + timedelta(days=days))
+    jobs.note_beat(timezone.now())
+    answer = client.get("/ready?part=pruning")
+    assert answer.status_code == status
+    said = f"{month_before_the_rule} should have been dropped: run `manage.py prune`"
+    assert answer.json()["parts"]["pruning"] == ("ok" if status == 200 else said)
 
 
 def test_a_missing_partition_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,6 @@ class Command(BaseCommand):
 
     def tell(self, pruned: pruning.Pruned) -> None:
         for dropped in pruned.months.values():
-            for partition, rows in dropped:
+            for partition, rows, _ in dropped:
                 self.stdout.write(f"{partition.name}: about {rows} rows")
         self.stdout.write(pruned.sentence)

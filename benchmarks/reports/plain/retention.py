@@ -136,6 +136,8 @@ def _login_ledgers(filters: ReportFilters, now: datetime) -> dict[date, list[int
         statement = LOGIN_WINDOW.format(inside=inside.where, table=EVENT_TABLES[0], where=rows.where)
         cursor.execute(statement, rows.parameters)
         for first, mature, retained, number in cursor.fetchall():
+            if first > filters.last:
+                continue  # not new in the range, nor in the part of its last week that lies in it
             for place, counts in enumerate((True, mature, mature and retained)):
                 ledgers[first][place] += number * counts
     return ledgers

@@ -18,6 +18,7 @@ from django.db import OperationalError, connections
 from django.db.migrations.loader import MigrationLoader
 from kombu.exceptions import OperationalError as KombuError
 
+from analytics import time_zone
 from telemetry_site import demo, embedded, metrics
 from telemetry_site.celery import app
 from telemetry_site.supervisor import Output, Program, Supervisor
@@ -25,7 +26,8 @@ from telemetry_site.supervisor import Output, Program, Supervisor
 CONNECTIONS = 4096  # open at once, per worker
 HEADERS_WITHIN = 30_000  # ms; also how long an idle connection is kept
 STOP_WITHIN = 8  # seconds for requests under way when a stop is asked for
-WORKER_OPTIONS = ("--concurrency=3", "--without-gossip", "--without-mingle")  # no news of other workers
+# Three jobs may take long (roll-ups, erasure, pruning); the short ones need a place beside them.
+WORKER_OPTIONS = ("--concurrency=4", "--without-gossip", "--without-mingle")  # no news of other workers
 CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 OUR_APPS = {"telemetry_site", "dashboards", "ingest", "analytics", "consent"}
 
@@ -113,6 +115,8 @@ def prepare_databases(output: Output) -> None:
     output.line("up", "preparing the databases")
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     call_command("migrate", verbosity=0, interactive=False)
+    if rebuild := time_zone.rebuild_needed():
+        output.line("up", rebuild)
 
 
 def prepare_demo(output: Output) -> list[str]:

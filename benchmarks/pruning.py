@@ -1,0 +1,149 @@
+"""What dropping a month costs, beside deleting it: `python -m benchmarks.pruning`.
+
+Fills 15 months of the three event tables (2,000,000 rows each, some 8 GB: `--rows`) in a PostgreSQL of its
+own, with fsync, rolls the first ones up, and prunes with the rule of twelve months: the two that are wholly
+older are sealed, then go. The next month, of as many rows, is deleted with DELETE and VACUUM in the same run.
+Prints time and WAL of each.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from telemetry_site import embedded
+
+MONTHS = 15
+SHARES = {"analytics_endpoint_usage": 0.6, "analytics_feature_usage": 0.25, "analytics_user_activity": 0.15}
+OWN = {
+    "analytics_endpoint_usage": (
+        "endpoint, method, status_code, duration_ms",
+        "'/api/things/' || n %% 60, 'GET', 200, n %% 997 + 0.5",
+    ),
+    "analytics_feature_usage": ("feature_name, action", "'feature-' || n %% 40, 'used'"),
+    "analytics_user_activity": ("event_type, session_id", "'login', md5('session' || n)"),
+}
+FILL = """
+INSERT INTO {table} (timestamp, received_at, id, user_id, organization_id, deployment_type, event_metadata,
+                     is_internal, {columns})
+SELECT at, at, gen_random_uuid(), md5('user' || n %% 200000), md5('organization' || n %% 2000), 'cloud',
+       '{{}}', false, {values}
+  FROM generate_series(0, %(rows)s - 1) n, LATERAL (SELECT %(first)s + n * %(step)s AS at) moment
+"""
+DELETE = 'DELETE FROM {table} WHERE "timestamp" >= %s AND "timestamp" < %s'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=2_000_000, help="in each month, all tables together")
+    parser.add_argument("--months", type=int, default=MONTHS)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="candid-bench-", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)
+        servers = embedded.start(Path(folder) / "var", with_redis=False)
+        try:
+            os.environ.update(servers.environment(), DJANGO_SETTINGS_MODULE="telemetry_site.settings")
+            measure(options, Console())
+        finally:
+            servers.stop()
+
+
+def measure(options, console):
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    from analytics import partitions, pruning
+    from analytics.rollups import build, sealing
+
+    call_command("migrate", verbosity=0)
+    now = datetime.now(UTC)
+    months = [partitions.Month.of(now.date()).plus(-back) for back in range(options.months - 1, -1, -1)]
+    partitions.ensure(months[0], months[-1])
+    for month in track(months, "filling months", console=console):
+        fill(month, options.rows)
+    size = one("SELECT pg_database_size(current_database())")
+    console.print(f"{options.months} months of {options.rows:,} rows: {size / 1e9:.1f} GB")
+
+    due = pruning.prune(now=now, dry_run=True).months
+    kept = months[len(due)]
+    with console.status("rolling up"):
+        build.roll_up(months[0].starts_at.date(), kept.ends_at.date())
+    with measured() as sealed:
+        for month in due:
+            sealing.seal(sealing.days_touching(month))
+    with measured() as dropping:
+        pruned = pruning.prune(now=now)
+    console.print(pruned.sentence)
+    with measured() as deleting:
+        delete(kept)
+    left = one("SELECT count(*) FROM analytics_endpoint_usage WHERE timestamp < %s", [kept.ends_at])
+    assert left == 0, left
+
+    table = Table(title=f"a month of {options.rows:,} rows")
+    for head in ("", "seconds", "WAL, MB"):
+        table.add_column(head, justify="right" if head else "left")
+    table.add_row(f"seal its days (mean of {len(due)})", *row(sealed, len(due)))
+    table.add_row(f"detach and drop (mean of {len(due)})", *row(dropping, len(due)))
+    table.add_row("DELETE, VACUUM", *row(deleting, 1))
+    console.print(table)
+
+
+def fill(month, rows):
+    seconds = month.ends_at - month.starts_at
+    for table, share in SHARES.items():
+        columns, values = OWN[table]
+        number = int(rows * share)
+        parameters = {"rows": number, "first": month.starts_at, "step": seconds / number}
+        execute(FILL.format(table=table, columns=columns, values=values), parameters)
+
+
+def delete(month):
+    from analytics.partitions import partition_name
+
+    for table in SHARES:
+        execute(DELETE.format(table=table), [month.starts_at, month.ends_at])
+        execute(f"VACUUM {partition_name(table, month)}")
+
+
+class measured:  # noqa: N801  (used like a function)
+    """Seconds and bytes of WAL that the block took, right after a checkpoint."""
+
+    def __enter__(self):
+        execute("CHECKPOINT")
+        self.before, self.began = one("SELECT pg_current_wal_insert_lsn()"), time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = time.monotonic() - self.began
+        self.wal_bytes = int(one("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", [self.before]))
+
+
+def row(taken, times):
+    return f"{taken.seconds / times:.2f}", f"{taken.wal_bytes / times / 1e6:,.2f}"
+
+
+def execute(statement, parameters=None):
+    from django.db import connections
+
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(statement, parameters)
+
+
+def one(statement, parameters=None):
+    from django.db import connections
+
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchone()[0]
+
+
+if __name__ == "__main__":
+    main()
