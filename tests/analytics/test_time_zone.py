@@ -45,6 +45,10 @@ def events(day: date) -> list[int]:
     return [RolledDay.objects.get(pk=one).events for one in days]
 
 
+def all_events() -> int:
+    return sum(RolledDay.objects.values_list("events", flat=True))
+
+
 @pytest.mark.parametrize(
     ("zone", "spring", "autumn"),
     [
@@ -74,11 +78,12 @@ def test_a_changed_time_zone_says_what_must_be_rebuilt_until_the_command_has_don
     call_command("roll_up", stdout=StringIO())
     assert time_zone.rebuild_needed() == ""
     assert (events(SPRING), events(AUTUMN)) == ([46, 46, 48], [44, 50, 48])
+    assert all_events() == 6 * 48  # those of days that there were none of before, too
 
 
 def test_back_and_forth_leaves_each_event_in_one_day(settings: Settings) -> None:
     for zone in ("Asia/Tokyo", "America/New_York", "UTC"):
         settings.REPORT_TIME_ZONE = zone
         roll_up()
-    assert sum(RolledDay.objects.values_list("events", flat=True)) == 6 * 48
+    assert all_events() == 6 * 48
     assert events(SPRING) == [48, 48, 48]
