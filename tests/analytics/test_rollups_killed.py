@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
+from analytics import partitions
 from analytics.models import Mark, RolledDay, RollUp
 from analytics.rollups import build, marks
-from tests.analytics.factories import TODAY, ago, crowd, feature, make_partitions
+from tests.analytics.factories import TODAY, ago, at, crowd, feature
 from tests.instances import environment, process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +26,7 @@ def mark_everything():
 
 
 def test_killed_at_random_the_next_run_mends_it(tmp_path: Path) -> None:
-    make_partitions()
+    partitions.ensure_for(at(TODAY), 4)
     chance = random.Random(5)
     crowd(5, events=400)
     mark_everything()
