@@ -30,7 +30,8 @@ from analytics.partitions import Month, Partition, ensure_for, existing, oldest_
 from analytics.rollups import sealing
 from analytics.store import TABLES
 
-LOCK_TIMEOUT = "1s"
+LOCK_TIMEOUT = "1s"  # everybody waits behind us
+VACUUM_TIMEOUT = "10s"  # nobody does
 TRIES = 8
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK_DETECTED = "40P01"
@@ -110,6 +111,9 @@ def prune(*, now: datetime, dry_run: bool = False, pause: Callable[[float], None
     return pruned
 
 
+WAIT_AT_MOST = "SELECT set_config('lock_timeout', %s, true)"
+# An autovacuum gives way after a second of waiting (deadlock_timeout), and nobody else minds this lock.
+KEEP_VACUUM_OUT = "LOCK TABLE {names} IN SHARE UPDATE EXCLUSIVE MODE"
 DETACH = "ALTER TABLE {table} DETACH PARTITION {name}"
 DROP = "DROP TABLE {name}"
 
@@ -122,8 +126,10 @@ def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float]
     for attempt in range(1, TRIES + 1):
         try:
             with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+                cursor.execute(WAIT_AT_MOST, [VACUUM_TIMEOUT])
+                cursor.execute(KEEP_VACUUM_OUT.format(names=", ".join(one.partition.name for one in month)))
                 sealing.seal(sealing.days_touching(month[0].partition.month))
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+                cursor.execute(WAIT_AT_MOST, [LOCK_TIMEOUT])
                 for partition, _, _ in month:
                     cursor.execute(DETACH.format(table=partition.table, name=partition.name))
                     cursor.execute(DROP.format(name=partition.name))
@@ -172,7 +178,9 @@ def dropped_months(limit: int) -> list[DroppedMonth]:
 
 
 SIZES = """
-SELECT pg_relation_size(oid), pg_total_relation_size(oid), reltuples FROM pg_class WHERE oid = %s::regclass
+SELECT pg_relation_size(oid), pg_total_relation_size(oid),
+       reltuples / nullif(relpages, 0) * (pg_relation_size(oid) / current_setting('block_size')::int)
+  FROM pg_class WHERE oid = %s::regclass
 """
 COUNT = "SELECT count(*) FROM {name}"
 BYTES_PER_ROW = 280  # measured; for a large month that was never analyzed
@@ -183,7 +191,7 @@ def _measure(partition: Partition) -> MeasuredPartition:
         cursor.execute(SIZES, [partition.name])
         heap_bytes, size_bytes, estimate = cursor.fetchone()
         if heap_bytes >= COUNTED_BELOW_BYTES:
-            rows = int(estimate) if estimate >= 0 else heap_bytes // BYTES_PER_ROW
+            rows = heap_bytes // BYTES_PER_ROW if estimate is None else round(estimate)
         else:
             cursor.execute(COUNT.format(name=partition.name))
             (rows,) = cursor.fetchone()

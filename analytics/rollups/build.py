@@ -75,11 +75,16 @@ class Built:
 
 
 def due_days() -> list[date]:
-    """The days to be built: marked ones, the latest first, then those built for another zone."""
+    """The days to be built: marked ones, the latest first, then those built for another zone.
+
+    Before these the days beside them that there were none of: in this zone they may have their first events.
+    """
     marked = marked_days()
     built = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(version=0)
-    others = built.exclude(zone=report_zone_name())
-    return marked + sorted(set(others.values_list("day", flat=True)) - set(marked), reverse=True)
+    others = set(built.exclude(zone=report_zone_name()).values_list("day", flat=True))
+    known = set(RolledDay.objects.values_list("day", flat=True)) if others else set()
+    beside = {day + step for day in others for step in (timedelta(-1), timedelta(1))} - known
+    return marked + [day for days in (beside, others) for day in sorted(days - set(marked), reverse=True)]
 
 
 def roll_up(

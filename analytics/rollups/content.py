@@ -48,14 +48,14 @@ class Rows(NamedTuple):
 
 def contents(windows: list[Window], known: Known, cells: Numbers, names: DayNames) -> dict[str, bytes]:
     """Each kind's content. `cells` gives the cell of each group by the group's number."""
+    made = {"active": _active(known)}
     activity = _joined(windows, known, [window.activity for window in windows])
-    features = _joined(windows, known, [window.features for window in windows])
-    endpoints = _joined(windows, known, [window.endpoints for window in windows])
-    made = {"active": _active(activity, features, endpoints), "login": _logins(activity)}
-    made["session"] = _sessions(activity)
-    made |= _features(features, cells, list(names.features.numbers))
-    made |= _endpoints(endpoints, cells, list(names.endpoints.numbers))
-    return made
+    made |= {"login": _logins(activity), "session": _sessions(activity)}
+    # One table's rows at a time: of a large day they are large.
+    rows = _joined(windows, known, [window.features for window in windows])
+    made |= _features(rows, cells, list(names.features.numbers))
+    rows = _joined(windows, known, [window.endpoints for window in windows])
+    return made | _endpoints(rows, cells, list(names.endpoints.numbers))
 
 
 def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows:
@@ -75,22 +75,20 @@ def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows
         member=known.number[place],
         person=known.person[place],
         group=known.group[place],
-        key=np.concatenate([nothing, *(some.key for some in columns)])[there],
-        number=np.concatenate([nothing, *(some.count for some in columns)])[there],
+        key=column(some.key for some in columns).astype(np.int64),
+        number=column(some.count for some in columns).astype(np.int64),
         own=own,
     )
 
 
-def _active(*tables: Rows) -> bytes:
-    members = distinct(np.concatenate([rows.member[rows.person > 0] for rows in tables]))
-    return pack(bitmap=BitMap(memoryview(members.astype(np.uint32))).serialize())
+def _active(known: Known) -> bytes:
+    people = known.number[(known.number > 0) & (known.person > 0)]
+    return pack(bitmap=BitMap(np.sort(people).astype(np.uint32).data).serialize())
 
 
 def _logins(rows: Rows) -> bytes:
-    members, counts = np.unique(
-        rows.member[rows.own["is_login"]] if rows.own else rows.member, return_counts=True
-    )
-    return pack(bitmap=BitMap(memoryview(members.astype(np.uint32))).serialize(), count=counts)
+    members, counts = np.unique(rows.member[rows.own["is_login"]], return_counts=True)
+    return pack(bitmap=BitMap(members.astype(np.uint32).data).serialize(), count=counts)
 
 
 def logins(windows: list[Window], known: Known) -> tuple[Numbers, Numbers]:
@@ -127,8 +125,8 @@ def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[
     count = np.bincount(places, weights=rows.number[viewed], minlength=len(views)).astype(np.int64)
     return {
         "feature": _people(by_action, actions),
-        "page": pack(pages, BitMap64(memoryview(views.astype(np.uint64))).serialize(), count=count),
-        "uses": pack(actions, **_uses(by_action, cells[rows.group])),
+        "page": pack(pages, BitMap64(views.astype(np.uint64).data).serialize(), count=count),
+        "uses": pack(actions, b"", **_uses(by_action, cells[rows.group])),
         **_in_pieces("uses", actions, _uses(by_action, rows.group)),
     }
 
@@ -147,7 +145,7 @@ def _pairs(key: Numbers, member: Numbers) -> Numbers:
 def _people(rows: Rows, names: list[tuple[str, ...]]) -> bytes:
     named = rows.person > 0
     pairs = _pairs(rows.key[named], rows.member[named])
-    return pack(names, BitMap64(memoryview(pairs.astype(np.uint64))).serialize())
+    return pack(names, BitMap64(pairs.astype(np.uint64).data).serialize())
 
 
 def _in_pieces(kind: str, names: list[tuple[str, ...]], arrays: dict[str, NDArray[Any]]) -> dict[str, bytes]:
@@ -182,7 +180,7 @@ def _endpoints(rows: Rows, cells: Numbers, given: list[tuple[str, ...]]) -> dict
     rows = rows._replace(key=_places(given, names)[rows.key])
     made = {"endpoint": _people(rows, names)}
     for kind, count in (("requests", _requests), ("latency", _latency)):
-        made[kind] = pack(names, **count(rows, cells[rows.group]))
+        made[kind] = pack(names, b"", **count(rows, cells[rows.group]))
         made |= _in_pieces(kind, names, count(rows, rows.group))
     return made
 

@@ -1,7 +1,7 @@
 """How a roll-up is kept: names, arrays of numbers and bitmaps in one piece of bytes."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ def _smallest(values: NDArray[Any]) -> np.dtype[Any]:
     return next(fits)
 
 
-def unpack(content: bytes) -> tuple[list[tuple[str, ...]], bytes, Mapping[str, NDArray[Any]]]:
+def unpack(content: bytes) -> tuple[list[tuple[str, ...]], bytes, dict[str, NDArray[Any]]]:
     """Names, bitmap and arrays: whole numbers as int64, others as they were."""
     names, bitmap, packed = msgspec.msgpack.decode(content)
     arrays = {}

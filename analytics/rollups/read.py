@@ -332,7 +332,7 @@ class Reader:
         rows = memory().rows[form]
 
         def decode(content: bytes) -> Arranged:
-            sets = _decode_pairs(content)
+            sets: Sets[Any] = _decode_pairs(content)
             if by_first:
                 sets = by_first_part(sets)
             return arranged(sets, rows, self.members, width, everybody=kind == "endpoint")

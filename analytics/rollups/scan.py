@@ -65,11 +65,11 @@ class Combination(NamedTuple):
 
 @dataclass(frozen=True)
 class Columns:
-    """Some rows of one table: `member` indexes `Window.hashes`, `key` the names of the day."""
+    """Rows of one table, in small types: `member` indexes `Window.hashes`, `key` the names of the day."""
 
-    member: Numbers
-    key: Numbers
-    count: Numbers
+    member: NDArray[Any]
+    key: NDArray[Any]
+    count: NDArray[Any]
     own: dict[str, NDArray[Any]]
 
 
@@ -143,7 +143,8 @@ def scan(cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames)
 
 def _activity(rows: Sequence[Any], member: Numbers, at: Numbers) -> Columns:
     own = {"at": at, "is_login": _joined(rows, 2, "?"), "session": _joined(rows, 3, ">i8")}
-    return Columns(member, np.zeros_like(member), np.ones_like(member), own)
+    nothing = np.zeros(len(member), dtype=np.int8)
+    return Columns(member.astype(np.int32), nothing, nothing + 1, own)
 
 
 def _numbered(rows: Sequence[Any], width: int, column: int, names: Names) -> Numbers:
@@ -154,7 +155,7 @@ def _numbered(rows: Sequence[Any], width: int, column: int, names: Names) -> Num
 
 def _features(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
     (key, member), count, _ = counted(_numbered(rows, 3, 3, names), member)
-    return Columns(member, key, count, {})
+    return Columns(member.astype(np.int32), key.astype(np.int32), count.astype(np.int32), {})
 
 
 def _endpoints(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
@@ -166,8 +167,13 @@ def _endpoints(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
         _numbered(rows, 2, 2, names), member, status, is_known.astype(np.int64), bucket
     )
     total = np.bincount(which, weights=np.nan_to_num(duration), minlength=len(count))
-    own = {"status": status, "is_known": is_known, "bucket": bucket, "total_ms": total}
-    return Columns(member, key, count, own)
+    own = {
+        "status": status.astype(np.int32),
+        "is_known": is_known.astype(np.bool_),
+        "bucket": bucket.astype(np.int16),
+        "total_ms": total,
+    }
+    return Columns(member.astype(np.int32), key.astype(np.int32), count.astype(np.int32), own)
 
 
 def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:

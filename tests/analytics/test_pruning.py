@@ -26,6 +26,7 @@ from analytics.models import (
 from analytics.partitions import EVENT_TABLES, Month, existing
 from analytics.periods import days_between
 from tests.analytics.rolling import roll_up
+from tests.instances import until
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIFTEEN = [Month(2026, 11).plus(-back) for back in range(15, -1, -1)]
@@ -259,6 +260,50 @@ def test_a_reader_delays_a_month_but_never_splits_it() -> None:
     pruned = pruning.prune(now=NOW, pause=pause)
     assert stood == [3]  # one try gave up, all three tables still whole
     assert Month(2024, 1) in pruned.months
+    assert Month(2024, 1) not in standing_months()
+
+
+VACUUMED = "SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = %s::regclass"
+FILL = """
+INSERT INTO analytics_user_activity (timestamp, received_at, id, user_id, organization_id, deployment_type,
+                                     event_metadata, is_internal, event_type, session_id)
+SELECT '2024-01-02', now(), gen_random_uuid(), md5(n::text), '', 'cloud', '{}', false, 'login', ''
+  FROM generate_series(1, 20000) n
+"""
+# One page every tenth of a second, begun as soon as there are rows.
+SLOWLY = "autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_cost_delay = 100, "
+AT_ONCE = "autovacuum_vacuum_insert_threshold = 0, autovacuum_vacuum_insert_scale_factor = 0"
+
+
+@pytest.fixture
+def vacuumed_month(an_old_month: None) -> Iterator[None]:
+    """A month that an autovacuum is at work on, and would be for minutes."""
+    name = partitions.partition_name("analytics_user_activity", Month(2024, 1))
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        if cursor.fetchone() != (True,):
+            pytest.skip("only a superuser can have autovacuum look every second")
+        cursor.execute("ALTER SYSTEM SET autovacuum_naptime = 1")
+        cursor.execute("SELECT pg_reload_conf()")
+        cursor.execute(f"ALTER TABLE {name} SET ({SLOWLY}{AT_ONCE})")
+        cursor.execute(FILL)
+
+        def is_vacuumed() -> bool:
+            cursor.execute(VACUUMED, [name])
+            return bool(cursor.fetchone()[0])
+
+        until(is_vacuumed, what="autovacuum has begun", seconds=60)
+        yield
+        cursor.execute("ALTER SYSTEM RESET autovacuum_naptime")
+        cursor.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.usefixtures("vacuumed_month")
+def test_a_vacuum_does_not_hold_a_month_back() -> None:
+    def pause(seconds: float) -> None:
+        raise AssertionError("the first try gave up")
+
+    assert pruning.prune(now=NOW, pause=pause).rows == 20_000
     assert Month(2024, 1) not in standing_months()
 
 
