@@ -35,7 +35,7 @@ from analytics.reports.filters import (
     ReportFilters,
 )
 from analytics.reports.kept import as_kept
-from analytics.reports.source import ReportTimedOut
+from analytics.rollups.read import ReportTimedOut
 from consent import keys
 from consent.models import Key, Scope
 from dashboards.exports import EXPORTS, Export, as_csv, as_json, columns_schema, file_name
