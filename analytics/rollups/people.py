@@ -331,7 +331,7 @@ class _Days(_Seen):
 
     def __init__(self, length: int, width: int) -> None:
         super().__init__(length, width)
-        self._first = np.zeros_like(self._last)
+        self._first = np.zeros(self._last.shape, dtype=self.kind)  # unlike zeros_like, touches no memory yet
 
     def _enter(self, places: list[Numbers], columns: range) -> None:
         first, is_begun = self._first.reshape(-1), self._until > 0

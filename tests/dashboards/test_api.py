@@ -158,6 +158,7 @@ def test_a_report_that_takes_too_long_is_503(ask, monkeypatch):
     slow = read.VERSIONS.replace("WHERE", ", pg_sleep(0.5) WHERE", 1)
     monkeypatch.setattr("analytics.rollups.read.VERSIONS", slow)
     monkeypatch.setattr("analytics.rollups.read.TIMEOUT_SECONDS", 0.1)
+    activity(1, YESTERDAY)
     response = ask("daily-active-users")
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "timed_out"
