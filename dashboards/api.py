@@ -34,7 +34,8 @@ from analytics.reports.filters import (
     FilterError,
     ReportFilters,
 )
-from analytics.reports.source import ReportTimedOut
+from analytics.reports.kept import as_kept
+from analytics.rollups.read import ReportTimedOut
 from consent import keys
 from consent.models import Key, Scope
 from dashboards.exports import EXPORTS, Export, as_csv, as_json, columns_schema, file_name
@@ -140,7 +141,7 @@ class ReportView(APIView):
     def get(self, request: Request) -> HttpResponse | Response:
         query = self._query(request)
         try:
-            filters = ReportFilters.from_query(query, today=report_today())
+            filters = as_kept(ReportFilters.from_query(query, today=report_today()))
             exported = self.export.make(filters, query)
         except FilterError as error:
             raise BadParameter(error.parameter, str(error)) from error
@@ -221,6 +222,7 @@ def _document(export: Export) -> dict[str, Any]:
             "time_zone": {"type": "string"},
             "filters": {"type": "object"},
             "today_is_partial": {"type": "boolean"},
+            "sealed_until": {"type": ["string", "null"], "format": "date"},
             "suppress_below": {"type": "integer"},
             "definitions": {"type": "object", "additionalProperties": {"type": "string"}},
             "rows": {"type": "array", "items": columns_schema(export.columns)},

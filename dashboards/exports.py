@@ -275,6 +275,7 @@ def asked(filters: ReportFilters) -> dict[str, Any]:
 def as_json(export: Export, filters: ReportFilters, exported: Exported) -> dict[str, Any]:
     """The report as the API answers it."""
     names = [column.name for column in export.columns]
+    always = ("today", "suppression", *(("sealed",) if filters.sealed_until else ()))
     compared = filters.previous_complete if filters.compare else None
     document = {
         "report": export.name,
@@ -284,8 +285,9 @@ def as_json(export: Export, filters: ReportFilters, exported: Exported) -> dict[
         "compared_with": compared and {"from": compared.first, "to": compared.last},
         "today": filters.today,
         "today_is_partial": filters.includes_today,
+        "sealed_until": filters.sealed_until,
         "suppress_below": settings.SUPPRESS_BELOW,
-        "definitions": {name: DEFINITIONS[name] for name in (*export.definitions, "today", "suppression")},
+        "definitions": {name: DEFINITIONS[name] for name in (*export.definitions, *always)},
         "rows": [dict(zip(names, row, strict=True)) for row in exported.rows],
         **exported.details,
     }

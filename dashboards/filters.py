@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from analytics.periods import report_zone_name
 from analytics.reports.filters import DEPLOYMENTS, FilterError, ReportFilters
+from analytics.reports.kept import as_kept
 from consent.models import Organization
 
 FEW_ORGANIZATIONS = 50
@@ -69,7 +70,7 @@ def filters_of(request: HttpRequest, *, today: date) -> ReportFilters:
     """
     query = request.GET.dict()
     query["org"] = _organization_meant(query.get("org", "").strip())
-    return ReportFilters.from_query(query, today=today)
+    return as_kept(ReportFilters.from_query(query, today=today))
 
 
 def _organization_meant(text: str) -> str:
@@ -164,6 +165,8 @@ def _scope(filters: ReportFilters, who: str, *, has_compare: bool) -> list[str]:
     if has_compare and filters.compare:
         earlier = filters.previous
         scope.append(f"compared with {_short_dates(earlier.first, earlier.last)}, same weekdays")
+    if filters.sealed_label:
+        scope.append(filters.sealed_label)
     scope.append(who)
     scope.append(f"counts under {settings.SUPPRESS_BELOW} hidden")
     scope.append(f"as of {timezone.now():%H:%M} UTC")

@@ -64,10 +64,9 @@ def report_page(view: ReportView[P]) -> View[P]:
     def read(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         today = report_today()
         try:
-            filters = filters_of(request, today=today)
+            return view(request, filters_of(request, today=today), *args, **kwargs)
         except FilterError as error:
             return _refused(request, error, ReportFilters.from_query({}, today=today))
-        return view(request, filters, *args, **kwargs)
 
     return require_safe(staff_only(read))
 

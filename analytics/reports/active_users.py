@@ -7,10 +7,10 @@ from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
 from analytics.periods import days_between
-from analytics.reports.cells import Compared, Count, exact
+from analytics.reports.cells import Compared, Count, Mark, exact
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.rollups import read
-from analytics.rollups.read import Segment
+from analytics.rollups.read import SealedDay, Segment
 
 WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days
 LONGEST = max(WINDOWS.values())
@@ -87,7 +87,7 @@ class Presence(Protocol):
 
 
 Seen = Mapping[str, Presence]  # by deployment type, '' for all
-Counts = dict[tuple[str, date], dict[str, int]]  # (deployment, day) -> metric -> people
+Counts = dict[tuple[str, date], dict[str, Count]]  # (deployment, day) -> metric -> people
 
 
 def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
@@ -95,14 +95,18 @@ def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
     with read.reading() as reader:
         first = earliest_day(filters)
         seen = reader.presences(Segment.of(filters), first, filters.last, activity=filters.activity)
-    return active_users_of(filters, seen)
+        sealed = reader.sealed(first, filters.last)
+    return active_users_of(filters, seen, sealed)
 
 
-def active_users_of(filters: ReportFilters, seen: Seen) -> ActiveUsersReport:
-    """The report that says who was seen from `earliest_day` on."""
+def active_users_of(
+    filters: ReportFilters, seen: Seen, sealed: Sequence[SealedDay] = ()
+) -> ActiveUsersReport:
+    """The report that says who was seen from `earliest_day` on, and what was kept of sealed days."""
     before = filters.previous_complete
     last = filters.complete.last if filters.complete.length else None
     counts, in_span = _counts(filters, seen), _in_spans(filters, seen)
+    _enter_sealed(filters, counts, sealed)
     series = {metric: _days(filters, counts, metric) for metric in WINDOWS}
     previous: dict[str, list[ActiveDay]] = {metric: [] for metric in WINDOWS}
     if filters.compare:
@@ -130,7 +134,8 @@ def active_users_of(filters: ReportFilters, seen: Seen) -> ActiveUsersReport:
             _stickiness(window_before, counts[own, before.last]["mau"]),
         ),
         period_users=Compared(
-            in_span["complete"] if last else None, in_span["before"] if filters.compare and last else None
+            in_span["complete"] if last and filters.sealed_until is None else None,
+            in_span["before"] if filters.compare and last else None,
         ),
         users_so_far=in_span["range"],
         stickiness_days=(window, window_before),
@@ -164,6 +169,15 @@ def _counts(filters: ReportFilters, seen: Seen) -> Counts:
     return counts
 
 
+def _enter_sealed(filters: ReportFilters, counts: Counts, sealed: Sequence[SealedDay]) -> None:
+    """What was kept of a day stands for what can't be counted any more: of all, but of no organization."""
+    is_kept = not filters.organization and not filters.include_internal
+    for day in sealed:
+        for (name, activity, metric), count in day.active.items():
+            if activity == filters.activity:
+                counts[name, day.day][metric] = count if is_kept and count is not None else Mark.HIDDEN
+
+
 def _in_spans(filters: ReportFilters, seen: Seen) -> dict[str, int]:
     """Distinct people in the range, in its complete days, and before."""
     own = seen[filters.deployment]
@@ -189,7 +203,10 @@ def _days(filters: ReportFilters, counts: Counts, metric: str) -> list[ActiveDay
 
 
 def _complete_totals(filters: ReportFilters, days: list[ActiveDay], until: date) -> list[int]:
-    return [exact(day.total) for day in _narrowed(days, filters) if day.day <= until]
+    """Of every complete day; none at all where one is not known any more."""
+    totals = [day.total for day in _narrowed(days, filters) if day.day <= until]
+    known = [total for total in totals if isinstance(total, int)]
+    return known if len(known) == len(totals) else []
 
 
 def _average(
@@ -201,18 +218,19 @@ def _average(
 
 
 def _highest(filters: ReportFilters, series: dict[str, list[ActiveDay]]) -> ActiveDay | None:
-    complete = [day for day in _narrowed(series[filters.metric], filters) if day.complete]
+    days = _narrowed(series[filters.metric], filters)
+    complete = [day for day in days if day.complete and isinstance(day.total, int)]
     return max(complete, key=lambda day: exact(day.total), default=None)
 
 
 def _window(counts: Counts, deployment: str, last: date | None) -> tuple[int, ...]:
-    """Daily users of the 28 days that end on `last`."""
+    """Daily users of the 28 days that end on `last`; none where one of these days is not known any more."""
     if last is None:
         return ()
-    return tuple(
-        counts[deployment, day]["dau"] for day in days_between(last - timedelta(days=LONGEST - 1), last)
-    )
+    days = [counts[deployment, day]["dau"] for day in days_between(last - timedelta(days=LONGEST - 1), last)]
+    known = tuple(day for day in days if isinstance(day, int))
+    return known if len(known) == len(days) else ()
 
 
-def _stickiness(days: tuple[int, ...], monthly: int) -> float | None:
-    return sum(days) / len(days) / monthly if days and monthly else None
+def _stickiness(days: tuple[int, ...], monthly: Count) -> float | None:
+    return sum(days) / len(days) / monthly if days and isinstance(monthly, int) and monthly else None

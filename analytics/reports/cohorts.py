@@ -70,7 +70,7 @@ def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohor
     segment = Segment.of(filters)
     activity = "login" if filters.definition == "login_window" else filters.activity
     firsts = reader.firsts(segment, activity=activity)
-    earliest = earliest_first_day(filters)
+    earliest = max(earliest_first_day(filters), reader.oldest or date.min)  # of sealed days nobody is known
     seen = reader.presence(segment, earliest, max(filters.today, report_today(now)), activity=activity)
     column = firsts.day - seen.first.toordinal()
     new = (column >= 0) & (firsts.day <= filters.last.toordinal())

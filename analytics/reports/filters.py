@@ -102,6 +102,7 @@ class ReportFilters:
     definition: str = "window"
     metric: str = "dau"
     sort: str = ""
+    sealed_until: date | None = None  # a day of the range; it and those before have only kept counts
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], *, today: date) -> Self:
@@ -165,6 +166,16 @@ class ReportFilters:
         return replace(whole, first=whole.first - self.shift, last=whole.last - self.shift)
 
     @property
+    def unsealed(self) -> Self:
+        """The days that are not sealed. Raises `FilterError` when all are."""
+        if self.sealed_until is None:
+            return self
+        first = self.sealed_until + timedelta(days=1)
+        if first > self.last:
+            raise FilterError("to", f"must be {first.isoformat()} or later: of older days too little is kept")
+        return replace(self, range="custom", first=first)
+
+    @property
     def includes_today(self) -> bool:
         return self.last >= self.today
 
@@ -190,6 +201,16 @@ class ReportFilters:
         return "1 week earlier" if weeks == 1 else f"{weeks} weeks earlier"
 
     @property
+    def sealed_label(self) -> str:
+        """“days up to 1 Oct 2025 are sealed: …”; '' where none is."""
+        day = self.sealed_until
+        return (
+            f"days up to {day.day} {day:%b %Y} are sealed: only daily totals of people are kept"
+            if day
+            else ""
+        )
+
+    @property
     def deployment_label(self) -> str:
         return DEPLOYMENTS.get(self.deployment, "All deployments")
 
@@ -199,6 +220,8 @@ class ReportFilters:
         phrases = [f"{self.dates_label}, days of {report_zone_name()}"]
         if self.includes_today:
             phrases.append("today is not over and is left out of headlines")
+        if self.sealed_label:
+            phrases.append(self.sealed_label)
         if self.compare:
             phrases.append(f"compared with {self.shift_label}, same weekdays")
         phrases.append(self.deployment_label if self.deployment else "all deployments")

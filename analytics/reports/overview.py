@@ -51,7 +51,8 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
     states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
     with read.reading():  # one state of the data for all of them
         active_users = active_users_report(filters)
-        features = features_report(filters, active=_active(active_users))
+        active = _active(active_users) if filters.sealed_until is None else None
+        features = features_report(filters, active=active)
         endpoints = endpoints_report(filters)
         retention = retention_report(filters)
     return OverviewReport(

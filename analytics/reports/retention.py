@@ -81,6 +81,7 @@ class RetentionReport:
 
 def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> RetentionReport:
     """The report, exact. `now` decides which seven days are over (the clock's when left out)."""
+    filters = filters.unsealed
     now = now or timezone.now()
     with read.reading() as reader:
         return retention_of(filters, read_cohorts(reader, filters, now))

@@ -42,6 +42,7 @@ class SessionCounts(NamedTuple):
 
 def sessions_report(filters: ReportFilters) -> SessionsReport:
     """The report, exact."""
+    filters = filters.unsealed
     segment = Segment.of(filters)
     with read.reading() as reader:
 

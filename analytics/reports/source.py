@@ -1,4 +1,4 @@
-"""How a report asks the database: in one transaction with a time limit."""
+"""How a report that reads no roll-ups asks the database: in one transaction with a time limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,19 +7,11 @@ from django.db import OperationalError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg.errors import QueryCanceled
 
-TIMEOUT_SECONDS = 30
+from analytics.rollups.read import TIMEOUT_SECONDS, ReportTimedOut
+
 WORK_MEMORY_MB = 64
 # What events claim is one of three already; anything else would be an old or foreign row.
 DEPLOYMENT = "CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deployment_type ELSE 'unknown' END"
-
-
-class ReportTimedOut(Exception):
-    """The report took longer than it may; a shorter range or a filter helps."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"the report took longer than {TIMEOUT_SECONDS} seconds; choose a shorter range or a filter"
-        )
 
 
 @contextmanager

@@ -63,7 +63,8 @@ class Presence:
 
     def union(self, first: date, last: date) -> Words:
         """Everybody of these days."""
-        return np.bitwise_or.reduce(self.span(first, last), axis=0)
+        everybody: Words = np.bitwise_or.reduce(self.span(first, last), axis=0)
+        return everybody
 
     def distinct(self, first: date, last: date) -> int:
         return int(popcount(self.union(first, last)))
@@ -230,15 +231,18 @@ class People(Generic[Key]):
 
     def daily(self) -> Numbers:
         """Shape (keys, days)."""
-        return self._daily[self._rows]
+        of_keys: Numbers = self._daily[self._rows]
+        return of_keys
 
     def daily_together(self) -> Numbers:
         """Of all keys together."""
-        return self._daily[EVERYBODY]
+        of_all: Numbers = self._daily[EVERYBODY]
+        return of_all
 
     def events(self, first: date, last: date) -> Numbers:
         """Events of these people, of each key, where they are kept."""
-        return self._events[self._rows, slice(*self._columns(first, last))].sum(axis=1)
+        counts: Numbers = self._events[self._rows, slice(*self._columns(first, last))].sum(axis=1)
+        return counts
 
     def distinct(self, first: date, last: date) -> Numbers:
         """Of each key, on any of these days."""
@@ -331,7 +335,7 @@ class _Days(_Seen):
 
     def __init__(self, length: int, width: int) -> None:
         super().__init__(length, width)
-        self._first = np.zeros_like(self._last)
+        self._first = np.zeros(self._last.shape, dtype=self.kind)  # unlike zeros_like, touches no memory yet
 
     def _enter(self, places: list[Numbers], columns: range) -> None:
         first, is_begun = self._first.reshape(-1), self._until > 0

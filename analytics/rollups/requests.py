@@ -94,7 +94,8 @@ class Joined:
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sums by row and day."""
         length = self._shape[0] * self._shape[1]
-        return np.bincount(self._place, weights=values, minlength=length).reshape(self._shape)
+        sums = np.bincount(self._place, weights=values, minlength=length).astype(np.float64)
+        return sums.reshape(self._shape)
 
     def counts(self, values: NDArray[Any]) -> Numbers:
         """The same of whole numbers."""
@@ -110,9 +111,10 @@ def _wanted(rows: Rows, only: Any) -> Flags:
     return wanted
 
 
-def _named(rows: Rows, found: Flags) -> tuple[list[Name], Numbers]:
-    """The names whose rows are found, in order, and these rows."""
-    named = sorted((name, row) for name, row in rows.items() if row < len(found) and found[row])
+def _named(rows: Rows, counts: Numbers) -> tuple[list[Name], Numbers]:
+    """The names of the rows (rows, days) that have any, in order, and these rows."""
+    found = set(np.flatnonzero(counts.max(axis=1, initial=0)).tolist())
+    named = sorted((name, row) for name, row in rows.items() if row in found)
     return [name for name, _ in named], np.array([row for _, row in named], dtype=np.int64)
 
 
@@ -135,7 +137,7 @@ class Uses:
     ) -> "Uses":
         joined = Joined(days, counted, groups, _wanted(rows, feature), "count")
         daily = joined.counts(joined["count"])
-        keys, chosen = _named(rows, daily.any(axis=1))
+        keys, chosen = _named(rows, daily)
         return cls(keys, days, daily[chosen])
 
 
@@ -155,7 +157,7 @@ class Requests:
         wanted = _wanted(rows, only)
         of = Joined(days, requests, groups, wanted, "status", "count", "known", "total_ms")
         counts = of.counts(of["count"])
-        self.keys, self._rows = _named(rows, counts.any(axis=1))
+        self.keys, self._rows = _named(rows, counts)
         self.requests = counts[self._rows]
         self.errors = of.counts(np.where(of["status"] >= ERRORS_FROM, of["count"], 0))[self._rows]
         self.known = of.counts(of["known"])[self._rows]
@@ -235,7 +237,7 @@ class Requests:
             if day is not None:
                 bucket = day.places % BUCKETS - MIDDLE
                 coarse = np.clip(bucket // PER_DOUBLING + 1, 0, HEAT_BUCKETS - 1)
-                np.add.at(counts, (day.places // BUCKETS, column, coarse), day.counts)
+                np.add.at(counts[:, column], (day.places // BUCKETS, coarse), day.counts)
         return counts[self._rows]
 
 

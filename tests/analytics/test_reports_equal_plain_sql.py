@@ -123,7 +123,7 @@ class World:
         self._store(chance.sample(rows, min(len(rows), 10)))
 
     def _may_come(self, row: Row) -> bool:
-        """Ingest refuses what is older than the rule; what falls on the sealed part of a day counts nowhere."""
+        """Ingest refuses what is older than the rule; on the rest of a sealed day nothing counts."""
         return not self.is_pruned or EPOCH + timedelta(microseconds=row.timestamp) >= open_since()
 
     def _store(self, rows: list[Row]) -> None:

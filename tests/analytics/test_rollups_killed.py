@@ -2,6 +2,7 @@
 
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from django.db import connections
 from analytics import partitions
 from analytics.models import Mark, RolledDay, RollUp
 from analytics.rollups import build, marks
+from analytics.rollups import erasing as rollups
+from analytics.rollups.members import LOCK_SPACE
+from consent.models import ErasureRequest, SubjectKind
 from tests.analytics.factories import TODAY, ago, at, crowd, feature
-from tests.instances import environment, process
+from tests.instances import environment, process, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,3 +55,32 @@ def test_killed_at_random_the_next_run_mends_it(tmp_path: Path) -> None:
     build.roll_up(ago(100), TODAY)
     assert contents() == mended
     assert not RolledDay.objects.filter(version=0, events__gt=0).exists()
+
+
+def test_erasure_waits_for_a_build_that_may_have_read_the_subject() -> None:
+    request = ErasureRequest(kind=SubjectKind.USER, pseudonym="1a2b3c4d" * 4)
+    database = connections["analytics"]
+    building = database.get_new_connection(database.get_connection_params())
+    try:
+        building.execute("SELECT pg_advisory_xact_lock_shared(%s, 0)", [LOCK_SPACE])
+        with ThreadPoolExecutor() as pool:
+            erasing = pool.submit(in_a_thread, lambda: rollups.erase(request))
+            until(is_anybody_waiting, what="the erasure waits")
+            assert not erasing.done()
+            building.rollback()
+            assert erasing.result(timeout=10) == {}
+    finally:
+        building.close()
+
+
+def in_a_thread(work):
+    try:
+        return work()
+    finally:
+        connections.close_all()
+
+
+def is_anybody_waiting() -> bool:
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone() != (0,)

@@ -19,6 +19,7 @@ from consent.models import Method, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
 from tests.analytics.factories import activity, endpoint, feature, installation, person
+from tests.analytics.rolling import roll_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,6 +86,16 @@ def test_staff_decided_looked_and_erased_and_stay_unnamed(client: Client) -> Non
     assert views == [("account", "to see to consent"), ("erasures", "to see to an erasure")]
     assert all(row["viewed_at"] for row in exported["views_by_staff"])
     assert "miller" not in json.dumps(exported)
+
+
+def test_a_users_export_tells_what_the_roll_ups_know_of_them() -> None:
+    roll_up()
+    known = subject.export_subject(SubjectKind.USER, JANE)["first_seen"]
+    assert {row["organization_id"]: bool(row["first_login_at"]) for row in known} == {
+        ACME: True,
+        person(999): False,
+    }
+    assert all(row["first_seen_at"] for row in known)
 
 
 def test_an_organizations_export_has_reports_licences_and_installations() -> None:

@@ -76,6 +76,8 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
 
 def _active_day(day: ActiveDay) -> ActiveDay:
     parts = (day.cloud, day.self_hosted, day.unknown)
+    if any(isinstance(number, Mark) for number in (day.total, *parts)):
+        return day  # sealed: thresholded when it was
     cloud, self_hosted, unknown = (
         marked(number, mark) for number, mark in zip(parts, parts_of(day.total, parts), strict=True)
     )
