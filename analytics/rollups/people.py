@@ -63,7 +63,8 @@ class Presence:
 
     def union(self, first: date, last: date) -> Words:
         """Everybody of these days."""
-        return np.bitwise_or.reduce(self.span(first, last), axis=0)
+        union: Words = np.bitwise_or.reduce(self.span(first, last), axis=0)
+        return union
 
     def distinct(self, first: date, last: date) -> int:
         return int(popcount(self.union(first, last)))
@@ -234,11 +235,14 @@ class People(Generic[Key]):
 
     def daily_together(self) -> Numbers:
         """Of all keys together."""
-        return self._daily[EVERYBODY]
+        daily: Numbers = self._daily[EVERYBODY]
+        return daily
 
     def events(self, first: date, last: date) -> Numbers:
         """Events of these people, of each key, where they are kept."""
-        return self._events[self._rows, slice(*self._columns(first, last))].sum(axis=1)
+        low, high = self._columns(first, last)
+        events: Numbers = self._events[self._rows, low:high].sum(axis=1)
+        return events
 
     def distinct(self, first: date, last: date) -> Numbers:
         """Of each key, on any of these days."""

@@ -94,7 +94,8 @@ class Joined:
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Sums by row and day."""
         length = self._shape[0] * self._shape[1]
-        return np.bincount(self._place, weights=values, minlength=length).reshape(self._shape)
+        sums = np.bincount(self._place, weights=values, minlength=length).astype(np.float64)
+        return sums.reshape(self._shape)
 
     def counts(self, values: NDArray[Any]) -> Numbers:
         """The same of whole numbers."""
@@ -135,7 +136,7 @@ class Uses:
     ) -> "Uses":
         joined = Joined(days, counted, groups, _wanted(rows, feature), "count")
         daily = joined.counts(joined["count"])
-        keys, chosen = _named(rows, daily.any(axis=1))
+        keys, chosen = _named(rows, daily.sum(axis=1) > 0)
         return cls(keys, days, daily[chosen])
 
 
@@ -155,7 +156,7 @@ class Requests:
         wanted = _wanted(rows, only)
         of = Joined(days, requests, groups, wanted, "status", "count", "known", "total_ms")
         counts = of.counts(of["count"])
-        self.keys, self._rows = _named(rows, counts.any(axis=1))
+        self.keys, self._rows = _named(rows, counts.sum(axis=1) > 0)
         self.requests = counts[self._rows]
         self.errors = of.counts(np.where(of["status"] >= ERRORS_FROM, of["count"], 0))[self._rows]
         self.known = of.counts(of["known"])[self._rows]
@@ -206,9 +207,9 @@ class Requests:
 
     def daily_percentiles(self, shares: Sequence[float]) -> Floats:
         """Shape (keys, days, shares)."""
-        rows = self._rows[:, np.newaxis] + np.arange(len(self.days)) * self._length
+        rows = np.arange(len(self.days))[:, np.newaxis] * self._length + self._rows  # about in order: faster
         found = _percentiles(*self._daily, rows.ravel(), shares)
-        return found.reshape(len(self.keys), len(self.days), len(shares))
+        return found.reshape(len(self.days), len(self.keys), len(shares)).swapaxes(0, 1)
 
     def daily_percentiles_together(self, shares: Sequence[float]) -> Floats:
         """Of all keys: shape (days, shares)."""
@@ -235,7 +236,7 @@ class Requests:
             if day is not None:
                 bucket = day.places % BUCKETS - MIDDLE
                 coarse = np.clip(bucket // PER_DOUBLING + 1, 0, HEAT_BUCKETS - 1)
-                np.add.at(counts, (day.places // BUCKETS, column, coarse), day.counts)
+                np.add.at(counts[:, column], (day.places // BUCKETS, coarse), day.counts)
         return counts[self._rows]
 
 
