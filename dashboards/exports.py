@@ -17,12 +17,13 @@ from analytics.periods import report_zone_name
 from analytics.reports import suppression
 from analytics.reports.active_users import active_users_report
 from analytics.reports.cells import Count
+from analytics.reports.cohorts import TRIANGLE_WEEKS
 from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.endpoints import endpoints_report
 from analytics.reports.features import features_report
 from analytics.reports.filters import ReportFilters
 from analytics.reports.installations import KindRow, installations_report
-from analytics.reports.retention import TRIANGLE_WEEKS, CohortRow, retention_report
+from analytics.reports.retention import CohortRow, retention_report
 from analytics.reports.sessions import sessions_report
 
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection").

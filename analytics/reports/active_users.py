@@ -1,7 +1,7 @@
 """Active users: distinct people on a day, in the 7 and in the 28 days that end on it. Never sums of days."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
@@ -79,7 +79,7 @@ def _narrowed(days: list[ActiveDay], filters: ReportFilters) -> list[ActiveDay]:
 class Presence(Protocol):
     """Who was there on which days: what is counted of it."""
 
-    def windows(self, widths: Sequence[int], first: date, last: date) -> Mapping[int, Sequence[int]]:
+    def windows(self, widths: Sequence[int], first: date, last: date) -> Mapping[int, Iterable[int]]:
         """By width: distinct people in so many days that end on each day from `first` to `last`."""
 
     def distinct(self, first: date, last: date) -> int:

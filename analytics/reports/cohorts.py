@@ -80,10 +80,10 @@ def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohor
     came_again = _curve(crowd, filters, found.curve)
     if filters.definition == "login_window":
         inside = new & firsts.first_inside
-        mature = firsts.first_at + LOGIN_WINDOW // MICROSECOND <= now.timestamp() * 1_000_000
+        is_over = firsts.first_at + LOGIN_WINDOW // MICROSECOND <= now.timestamp() * 1_000_000
         within = firsts.next_at - firsts.first_at <= LOGIN_WINDOW // MICROSECOND
-        retained = mature & within & (firsts.next_at > 0)
-        found.ledgers = _ledgers(seen.first, *(column[inside & some] for some in (new, mature, retained)))
+        retained = is_over & within & (firsts.next_at > 0)
+        found.ledgers = _ledgers(seen.first, *(column[inside & some] for some in (new, is_over, retained)))
     else:
         mature = crowd.first[: crowd.over(WINDOW_DAYS)]
         found.ledgers = _ledgers(seen.first, crowd.first, mature, mature[came_again[: len(mature)]])
@@ -108,7 +108,8 @@ class _Crowd:
         width = rows.shape[1] * rows.itemsize
         person = self.person[: len(row)]
         found = rows.view(np.uint8).ravel().take(row * width + (person >> 3))
-        return (found >> (person & 7).astype(np.uint8) & 1).astype(np.bool_)
+        came: Flags = (found >> (person & 7).astype(np.uint8) & 1).astype(np.bool_)
+        return came
 
 
 def _curve(crowd: _Crowd, filters: ReportFilters, curve: dict[int, Visits]) -> Flags:

@@ -1,8 +1,9 @@
 """Requests and their durations, read from the roll-ups: by endpoint and method, by day, and together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from analytics.reports.filters import ReportFilters
 from analytics.rollups.read import People, Reader, Requests, Segment
 
 Name = tuple[str, str]  # endpoint and method
+Percentiles = tuple[Measure, Measure, Measure]
 Trend = tuple[tuple[Measure, ...], tuple[int, ...]]
 
 TOGETHER: Name = ("", "")  # all of them
@@ -25,7 +27,7 @@ class Measures(NamedTuple):
     requests: int = 0
     errors: int = 0
     mean: Measure = None
-    percentiles: tuple[Measure, ...] = (None, None, None)
+    percentiles: Percentiles = (None, None, None)
     users: int = 0  # identified ones
 
 
@@ -50,7 +52,7 @@ class Detail(NamedTuple):
 
 def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = None) -> Measured:
     """Of every endpoint and method and of all together, or of one: the range and the period before."""
-    first = filters.previous.first if filters.compare else filters.first
+    first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     requests = reader.requests(Segment.of(filters), first, filters.last, name=name)
     people = reader.endpoint_people(Segment.of(filters), first, filters.last, name=name)
     spans = {"range": filters}
@@ -86,30 +88,30 @@ def _measured(
     if not requests.keys:
         return {}
     bounds = [(span.first, span.last) for span in spans.values()]
-    percentiles = requests.spans(PERCENTILES, *bounds)
+    measured = requests.spans(PERCENTILES, *bounds)
     crowds = people.spans(*bounds, repeated=False)
     found = {}
-    for span, (first, last), (by_name, of_all), crowd in zip(spans, bounds, percentiles, crowds, strict=True):
-        columns = slice((first - requests.days[0]).days, (last - requests.days[0]).days + 1)
+    for span, (first, last), (by_name, of_all), crowd in zip(spans, bounds, measured, crowds, strict=True):
+        columns = slice(*(max((day - requests.days[0]).days, 0) for day in (first, last + timedelta(days=1))))
         sums = [
             numbers[:, columns].sum(axis=1)
             for numbers in (requests.requests, requests.errors, requests.known, requests.duration_ms)
         ]
         users = dict(zip(people.keys, crowd.distinct.tolist(), strict=True))
-        for name, *numbers in zip(
-            requests.keys, *(column.tolist() for column in sums), _known(by_name), strict=True
-        ):
-            if numbers[0]:
-                found[name, span] = _measures(*numbers, users.get(name, 0))
+        rows = zip(*(column.tolist() for column in sums), strict=True)
+        for name, row, percentiles in zip(requests.keys, rows, _known(by_name), strict=True):
+            if row[0]:
+                found[name, span] = _measures(row, percentiles, users.get(name, 0))
         totals = [column.sum().item() for column in sums]
         if together and totals[0]:
-            found[TOGETHER, span] = _measures(*totals, *_known(of_all[np.newaxis]), crowd.together)
+            (percentiles,) = _known(of_all[np.newaxis])
+            found[TOGETHER, span] = _measures(totals, percentiles, crowd.together)
     return found
 
 
-def _measures(
-    requests: int, errors: int, known: int, duration_ms: float, percentiles: tuple[Measure, ...], users: int
-) -> Measures:
+def _measures(numbers: Sequence[Any], percentiles: Percentiles, users: int) -> Measures:
+    """Of requests, errors, known durations and their sum."""
+    requests, errors, known, duration_ms = numbers
     return Measures(requests, errors, ratio(duration_ms, known), percentiles, users)
 
 
@@ -124,10 +126,11 @@ def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[d
     percentiles = _known(requests.daily_percentiles_together(PERCENTILES))
     daily = people.daily_together() if together else people.daily().sum(axis=0)
     users = dict(zip(people.days, daily.tolist(), strict=True))
+    rows = zip(*sums, strict=True)
     return {
-        day: _measures(*numbers, users.get(day, 0))
-        for day, *numbers in zip(requests.days, *sums, percentiles, strict=True)
-        if numbers[0]
+        day: _measures(row, own, users.get(day, 0))
+        for day, row, own in zip(requests.days, rows, percentiles, strict=True)
+        if row[0]
     }
 
 
@@ -135,16 +138,17 @@ def _trends(requests: Requests, people: People[Name], filters: ReportFilters) ->
     if not requests.keys:
         return {}
     begin = (filters.first - requests.days[0]).days
-    p95 = _known(requests.daily_percentiles(P95)[:, begin:, 0])
-    users = dict(zip(people.keys, people.daily()[:, begin:].tolist(), strict=True))
-    nobody = [0] * filters.length
+    none, nobody = (None,) * -begin, (0,) * -begin  # days before the first that is known
+    p95 = requests.daily_percentiles(P95)[:, max(begin, 0) :, 0]
+    users = dict(zip(people.keys, people.daily()[:, max(begin, 0) :].tolist(), strict=True))
     return {
-        name: (trend, tuple(users.get(name, nobody))) for name, trend in zip(requests.keys, p95, strict=True)
+        name: (none + trend, nobody + tuple(users.get(name, (0,) * len(trend))))
+        for name, trend in zip(requests.keys, _known(p95), strict=True)
     }
 
 
-def _known(values: NDArray[np.float64]) -> list[tuple[Measure, ...]]:
-    """Rows of numbers, None for NaN."""
+def _known(values: NDArray[np.float64]) -> list[Any]:
+    """Rows of numbers as tuples, None for NaN."""
     objects = values.astype(object)
     objects[np.isnan(values)] = None
     return list(map(tuple, objects.tolist()))

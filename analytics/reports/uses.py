@@ -43,7 +43,7 @@ class Detail(NamedTuple):
 
 def read_uses(reader: Reader, filters: ReportFilters, feature: str | None = None) -> Uses:
     """Of every feature, or of one: the range and the period before."""
-    first = filters.previous.first if filters.compare else filters.first
+    first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     people = reader.feature_people(Segment.of(filters), first, filters.last, feature=feature)
     uses = reader.uses(Segment.of(filters), first, filters.last, feature=feature)
     users_on = zip(people.keys, people.daily().tolist(), strict=True)
@@ -95,6 +95,6 @@ def _by_feature(uses: RolledUses) -> dict[str, dict[date, int]]:
 def _kinds_of_action(uses: RolledUses, filters: ReportFilters) -> dict[str, int]:
     if not uses.keys:
         return {}
-    begin = (filters.first - uses.days[0]).days
-    used = uses.daily[:, begin:].any(axis=1).tolist()
+    begin = max((filters.first - uses.days[0]).days, 0)
+    used = (uses.daily[:, begin:].sum(axis=1) > 0).tolist()
     return Counter(feature for (feature, _), is_used in zip(uses.keys, used, strict=True) if is_used)

@@ -63,8 +63,8 @@ class Presence:
 
     def union(self, first: date, last: date) -> Words:
         """Everybody of these days."""
-        everybody: Words = np.bitwise_or.reduce(self.span(first, last), axis=0)
-        return everybody
+        union: Words = np.bitwise_or.reduce(self.span(first, last), axis=0)
+        return union
 
     def distinct(self, first: date, last: date) -> int:
         return int(popcount(self.union(first, last)))
@@ -231,18 +231,18 @@ class People(Generic[Key]):
 
     def daily(self) -> Numbers:
         """Shape (keys, days)."""
-        of_keys: Numbers = self._daily[self._rows]
-        return of_keys
+        return self._daily[self._rows]
 
     def daily_together(self) -> Numbers:
         """Of all keys together."""
-        of_all: Numbers = self._daily[EVERYBODY]
-        return of_all
+        daily: Numbers = self._daily[EVERYBODY]
+        return daily
 
     def events(self, first: date, last: date) -> Numbers:
         """Events of these people, of each key, where they are kept."""
-        counts: Numbers = self._events[self._rows, slice(*self._columns(first, last))].sum(axis=1)
-        return counts
+        low, high = self._columns(first, last)
+        events: Numbers = self._events[self._rows, low:high].sum(axis=1)
+        return events
 
     def distinct(self, first: date, last: date) -> Numbers:
         """Of each key, on any of these days."""

@@ -240,13 +240,17 @@ class Reader:
         found: date | None = self._cursor.fetchone()[0]
         return found
 
+    def begin(self, first: date, last: date) -> date:
+        """The first of these days that was ever built; before it there is nothing to read."""
+        return min(self._versions_of(first, last), default=last)
+
     # --- who was there --------------------------------------------------------------------------
 
     def presence(
         self, segment: Segment, first: date | None, last: date, *, activity: str = "any"
     ) -> Presence:
         """Who was active (or signed in: `activity` “login”); `first` None: from the oldest day kept."""
-        first = min(first or self.oldest or last, last)
+        first = self.begin(min(first or self.oldest or last, last), last)
         bits, rows, others = self._matrix(first, last, "login" if activity == "login" else "active")
         crowd = self._crowd(segment)
         is_first = crowd.counts & ~self.members.is_other
@@ -260,7 +264,7 @@ class Reader:
         self, segment: Segment, first: date | None, last: date, *, activity: str = "any"
     ) -> dict[str, Presence]:
         """The same for '' (any) and each deployment type; the segment's own does not matter."""
-        first = min(first or self.oldest or last, last)
+        first = self.begin(min(first or self.oldest or last, last), last)
         return {
             name: self.presence(replace(segment, deployment=name), first, last, activity=activity)
             for name in ("", *CELLS)

@@ -111,10 +111,9 @@ def _wanted(rows: Rows, only: Any) -> Flags:
     return wanted
 
 
-def _named(rows: Rows, counts: Numbers) -> tuple[list[Name], Numbers]:
-    """The names of the rows (rows, days) that have any, in order, and these rows."""
-    found = set(np.flatnonzero(counts.max(axis=1, initial=0)).tolist())
-    named = sorted((name, row) for name, row in rows.items() if row in found)
+def _named(rows: Rows, found: Flags) -> tuple[list[Name], Numbers]:
+    """The names whose rows are found, in order, and these rows."""
+    named = sorted((name, row) for name, row in rows.items() if row < len(found) and found[row])
     return [name for name, _ in named], np.array([row for _, row in named], dtype=np.int64)
 
 
@@ -137,7 +136,7 @@ class Uses:
     ) -> "Uses":
         joined = Joined(days, counted, groups, _wanted(rows, feature), "count")
         daily = joined.counts(joined["count"])
-        keys, chosen = _named(rows, daily)
+        keys, chosen = _named(rows, daily.sum(axis=1) > 0)
         return cls(keys, days, daily[chosen])
 
 
@@ -157,7 +156,7 @@ class Requests:
         wanted = _wanted(rows, only)
         of = Joined(days, requests, groups, wanted, "status", "count", "known", "total_ms")
         counts = of.counts(of["count"])
-        self.keys, self._rows = _named(rows, counts)
+        self.keys, self._rows = _named(rows, counts.sum(axis=1) > 0)
         self.requests = counts[self._rows]
         self.errors = of.counts(np.where(of["status"] >= ERRORS_FROM, of["count"], 0))[self._rows]
         self.known = of.counts(of["known"])[self._rows]
@@ -208,9 +207,9 @@ class Requests:
 
     def daily_percentiles(self, shares: Sequence[float]) -> Floats:
         """Shape (keys, days, shares)."""
-        rows = self._rows[:, np.newaxis] + np.arange(len(self.days)) * self._length
+        rows = np.arange(len(self.days))[:, np.newaxis] * self._length + self._rows  # about in order: faster
         found = _percentiles(*self._daily, rows.ravel(), shares)
-        return found.reshape(len(self.keys), len(self.days), len(shares))
+        return found.reshape(len(self.days), len(self.keys), len(shares)).swapaxes(0, 1)
 
     def daily_percentiles_together(self, shares: Sequence[float]) -> Floats:
         """Of all keys: shape (days, shares)."""
