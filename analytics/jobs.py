@@ -108,9 +108,9 @@ def _forget_old_runs(name: str) -> None:
 def has_rested(name: str, now: datetime, *, times: float, at_most: timedelta) -> bool:
     """Whether the job's last run ended `times` as long ago as it took, or `at_most`.
 
-    A run with nothing due is none.
+    A run with nothing due is none; what a killed one has begun is gone on with at once.
     """
-    ended = JobRun.objects.filter(job=name, outcome__in=ENDED).exclude(summary=NOTHING_DUE)
+    ended = JobRun.objects.filter(job=name, outcome__in=ENDED).exclude(summary__in=[NOTHING_DUE, KILLED])
     last = ended.order_by("-started_at").first()
     if last is None or last.ended_at is None:
         return True

@@ -64,6 +64,13 @@ HELD = {
     SubjectKind.USER: (
         Section("user", "default", "FROM consent_telemetryuser WHERE pseudonym = %(subject)s"),
         *(Section(table, "analytics", USERS_EVENTS.format(table)) for table in EVENT_TABLES),
+        Section(
+            "first_seen",  # what the roll-ups keep under the name
+            "analytics",
+            "FROM (SELECT organization_id, deployment_type, is_internal, first_seen_at, first_login_at,"
+            " next_login_at FROM analytics_member JOIN analytics_group AS known ON known.id = group_id"
+            " WHERE user_id = %(subject)s) ORDER BY first_seen_at",
+        ),
     ),
     SubjectKind.ORGANIZATION: (
         Section("organization", "default", "FROM consent_organization WHERE pseudonym = %(subject)s"),

@@ -48,10 +48,10 @@ def timetable() -> list[Entry]:
     from_analytics_hour = crontab(minute="5,35", hour=f"{settings.ANALYTICS_HOUR_UTC}-23")
     table = [
         Entry("beat", crontab(), "analytics.tasks.tick", minute, at_start=True),
-        Entry("roll-ups", often, "analytics.tasks.roll_up", often),
         Entry("partitions", crontab(minute=10), "analytics.tasks.make_partitions", hour, at_start=True),
         Entry("prune", crontab(minute=30), "analytics.tasks.prune", hour, at_start=True),
-        Entry("erasure", crontab(), "analytics.tasks.erase", minute),
+        Entry("erasure", crontab(), "analytics.tasks.erase", minute, at_start=True),
+        Entry("roll-ups", often, "analytics.tasks.roll_up", often),
         Entry("roll up traffic counts", crontab(minute=20), "ingest.tasks.roll_up_counts", hour),
         Entry("prune traffic counts", crontab(minute=40, hour=4), "ingest.tasks.prune_counts", hour),
     ]

@@ -28,6 +28,7 @@ from consent.pseudonyms import pseudonym
 from telemetry_site.embedded.programs import package_directory
 from tests import instances
 from tests.analytics.factories import activity, endpoint, feature
+from tests.analytics.rolling import roll_up
 from tests.ingest.otlp import a_key, grant, post, span, traces
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,10 +139,12 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
     grant(user="jim")
     key, _ = a_key()
     jane_has_been_here()
+    roll_up()
     backups = {alias: dump(alias, tmp_path / f"{alias}.sql") for alias in ("default", "analytics")}
     assert places(backups["analytics"]) == {
         *(f"analytics_{table}.user_id" for table in ("user_activity", "feature_usage", "endpoint_usage")),
         "analytics_user_activity.session_id",
+        "analytics_member.user_id",
     }
 
     # A worker takes it up when it starts, and is killed in the middle.
@@ -158,7 +161,9 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
 
     with instances.process(*WORKER, env=environment, log=tmp_path / "worker-2.log"):
         instances.until(
-            lambda: ErasureRequest.objects.filter(state="done").exists(), what="another worker finishes it"
+            lambda: ErasureRequest.objects.filter(state="done").exists(),
+            what="another worker finishes it",
+            seconds=90,
         )
     send_late(client, key, 11)
     request.refresh_from_db()
@@ -166,6 +171,7 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
         "analytics_endpoint_usage": DAYS,
         "analytics_feature_usage": 2 * DAYS,
         "analytics_user_activity": DAYS,
+        "analytics_member": 1,
     }
     left = {alias: places(dump(alias, tmp_path / f"{alias}-after.sql")) for alias in backups}
     assert left["analytics"] == set()
@@ -190,7 +196,7 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
         [sys.executable, "manage.py", "replay_erasures"],
         cwd=instances.ROOT, env=environment, capture_output=True, text=True,
     )  # fmt: skip
-    assert "1 erasures again: 1000 rows" in said.stdout, said.stderr
+    assert "1 erasures again: 1001 rows" in said.stdout, said.stderr
     with psycopg.connect(environment["DATABASE_URL"]) as database:
         (receipt,) = database.execute("SELECT receipt FROM consent_erasurerequest").fetchone()
         (tombstones,) = database.execute("SELECT count(*) FROM consent_tombstone").fetchone()

@@ -16,6 +16,7 @@ from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
 from tests.analytics.factories import activity, endpoint, feature, installation, person
+from tests.analytics.rolling import roll_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,6 +60,16 @@ def test_a_users_export_has_their_rows_their_sessions_and_their_consent() -> Non
     assert exported["analytics_user_activity"][0]["session_id"] == SESSION
     assert {row["endpoint"] for row in exported["analytics_endpoint_usage"]} == {"/a", "/before-sign-in"}
     assert [row["state"] for row in exported["intervals"]] == ["granted", "denied"]
+
+
+def test_a_users_export_tells_what_the_roll_ups_know_of_them() -> None:
+    roll_up()
+    known = subject.export_subject(SubjectKind.USER, JANE)["first_seen"]
+    assert {row["organization_id"]: bool(row["first_login_at"]) for row in known} == {
+        ACME: True,
+        person(999): False,
+    }
+    assert all(row["first_seen_at"] for row in known)
 
 
 def test_an_organizations_export_has_reports_licences_and_installations() -> None:
