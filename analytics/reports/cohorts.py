@@ -44,11 +44,15 @@ class Visits(NamedTuple):
 
 @dataclass
 class Cohorts:
-    """`weeks`: people by the Monday of their first week and the number of a later one (0: their own)."""
+    """`weeks`: people by the Monday of their first week and the number of a later one (0: their own).
+
+    Before `since` days are sealed, and nobody is known.
+    """
 
     ledgers: dict[date, Ledger] = field(default_factory=dict)
     curve: dict[int, Visits] = field(default_factory=dict)
     weeks: dict[tuple[date, int], int] = field(default_factory=dict)
+    since: date = date.min
 
 
 def cohort_weeks(filters: ReportFilters) -> list[date]:
@@ -70,13 +74,15 @@ def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohor
     segment = Segment.of(filters)
     activity = "login" if filters.definition == "login_window" else filters.activity
     firsts = reader.firsts(segment, activity=activity)
-    earliest = max(earliest_first_day(filters), reader.oldest or date.min)  # of sealed days nobody is known
+    sealed = reader.sealed_until
+    since = sealed + timedelta(days=1) if sealed else date.min
+    earliest = max(earliest_first_day(filters), since)
     seen = reader.presence(segment, earliest, max(filters.today, report_today(now)), activity=activity)
     column = firsts.day - seen.first.toordinal()
     new = (column >= 0) & (firsts.day <= filters.last.toordinal())
     order = np.argsort(column[new].astype(np.int16), kind="stable")
     crowd = _Crowd(seen, firsts.person[new][order], column[new][order], seen.column(filters.today))
-    found = Cohorts(weeks=_weeks(crowd))
+    found = Cohorts(weeks=_weeks(crowd), since=since)
     came_again = _curve(crowd, filters, found.curve)
     if filters.definition == "login_window":
         inside = new & firsts.first_inside

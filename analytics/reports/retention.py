@@ -89,7 +89,8 @@ def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> 
 
 def retention_of(filters: ReportFilters, found: Cohorts) -> RetentionReport:
     """The report that says what was counted."""
-    rows = [_cohort_row(filters, found, monday) for monday in cohort_weeks(filters)]
+    mondays = [monday for monday in cohort_weeks(filters) if monday >= found.since]
+    rows = [_cohort_row(filters, found, monday) for monday in mondays]
     while rows and not rows[0].users:
         rows.pop(0)
     return RetentionReport(

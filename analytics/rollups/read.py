@@ -68,6 +68,7 @@ VERSIONS = """
 SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
 """
 OLDEST = "SELECT min(day) FROM analytics_rolledday WHERE state = 'open' AND events > 0"
+SEALED_UNTIL = "SELECT max(day) FROM analytics_rolledday WHERE state = 'sealed'"
 CONTENTS = "SELECT day, content FROM analytics_rollup WHERE kind = %s AND day = ANY(%s)"
 
 
@@ -237,6 +238,13 @@ class Reader:
     def oldest(self) -> date | None:
         """The first day that is not sealed and has events."""
         self._cursor.execute(OLDEST)
+        found: date | None = self._cursor.fetchone()[0]
+        return found
+
+    @property
+    def sealed_until(self) -> date | None:
+        """The last sealed day."""
+        self._cursor.execute(SEALED_UNTIL)
         found: date | None = self._cursor.fetchone()[0]
         return found
 
