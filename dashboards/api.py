@@ -222,7 +222,7 @@ def _document(export: Export) -> dict[str, Any]:
             "time_zone": {"type": "string"},
             "filters": {"type": "object"},
             "today_is_partial": {"type": "boolean"},
-            "sealed_until": {"type": ["string", "null"], "format": "date"},
+            "sealed_until": {"type": "string", "format": "date", "nullable": True},
             "suppress_below": {"type": "integer"},
             "definitions": {"type": "object", "additionalProperties": {"type": "string"}},
             "rows": {"type": "array", "items": columns_schema(export.columns)},

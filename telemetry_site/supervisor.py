@@ -19,8 +19,9 @@ from typing import IO
 
 GRACE = 10  # seconds from the signal to SIGKILL
 HEAD_START = 3  # seconds of these in which only those that came last are told to stop
-RESTARTS = 5  # within RESTART_WINDOW; one more ends everything
-RESTART_WINDOW = 60  # seconds
+RESTARTS = 5  # within RESTART_WINDOW a second apart; then ever further, up to LONGEST_PAUSE
+RESTART_WINDOW = 120  # seconds
+LONGEST_PAUSE = 30  # seconds
 READY_LIMIT = 180  # seconds
 WATCH_EVERY = 1  # seconds; a sender gives up after ten
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -57,13 +58,14 @@ class Program:
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)  # beside our own
     waits: bool = False  # started when the others answer, and told to stop before them
-    restarts: list[float] = field(default_factory=list)  # monotonic seconds
+    ends: list[float] = field(default_factory=list)  # the latest, in monotonic seconds
+    again_at: float = 0.0  # monotonic seconds; when to start it again after it has ended
     process: subprocess.Popen[bytes] | None = None
     reader: threading.Thread | None = None
 
 
 class Supervisor:
-    """Keeps programs running until a signal, a program that will not stay up, or `fail`."""
+    """Keeps programs running until a signal, or a program that does not come up at all."""
 
     def __init__(
         self,
@@ -115,6 +117,8 @@ class Supervisor:
             for program in self._programs:
                 if program.process and program.process.poll() is not None:
                     self._ended(program, now, is_ready=is_ready)
+                elif program.again_at and now >= program.again_at:
+                    self._start(program)
             if self._failed:
                 continue
             if not is_ready:
@@ -136,6 +140,7 @@ class Supervisor:
                 self._start(program)
 
     def _start(self, program: Program) -> None:
+        program.again_at = 0.0
         # The program keeps the pipe's other end, too: when this process is killed, what the program says
         # while it stops must not fail (celery takes a broken pipe for a lost broker, and lives on).
         ours, theirs = os.pipe()
@@ -165,19 +170,16 @@ class Supervisor:
             self._wake.set()
 
     def _ended(self, program: Program, now: float, *, is_ready: bool) -> None:
-        """Start it again, unless it never worked or keeps ending."""
+        """Have it started again, unless it never worked. What ends it may last, as a full disk does."""
         code = program.process.returncode if program.process else 0
         self._kill_rest(program)
         if not is_ready:
             self._fail(f"{program.name} ended with {code} before everything was ready")
             return
-        program.restarts = [moment for moment in program.restarts if now - moment < RESTART_WINDOW] + [now]
-        if len(program.restarts) > RESTARTS:
-            self._fail(f"{program.name} ended {len(program.restarts)} times within {RESTART_WINDOW} s")
-            return
-        self._output.line("up", f"{program.name} ended with {code}; starting it again")
-        if not self._wake.wait(1):
-            self._start(program)
+        program.ends = [moment for moment in program.ends if now - moment < RESTART_WINDOW] + [now]
+        pause = min(2 ** max(0, len(program.ends) - RESTARTS), LONGEST_PAUSE)
+        self._output.line("up", f"{program.name} ended with {code}; starting it again in {pause} s")
+        program.process, program.again_at = None, now + pause
 
     def _fail(self, sentence: str) -> None:
         self._failed = True

@@ -17,7 +17,7 @@ from tests.analytics.factories import (
     person,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from tests.analytics.rolling import roll_up
 from tests.dashboards.conftest import days_ago, feature_used, people, requested, signed_in
 
 FLAGS = [
@@ -114,3 +115,4 @@ def busy(live_server: LiveServer) -> None:
         feature_used(*everyone[:7], feature="search", at=days_ago(days), deployment=deployment)
         requested(*everyone, at=days_ago(days), ms=50 + days)
         requested(*everyone[:8], at=days_ago(days), ms=900, endpoint="/api/things/{id}/with/a/long/route")
+    roll_up()
