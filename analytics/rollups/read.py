@@ -16,15 +16,14 @@ import numpy as np
 from django.db import OperationalError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg.errors import QueryCanceled
-from pyroaring import BitMap, BitMap64
 
 from analytics.models import RolledDay
 from analytics.periods import days_between, report_zone_name
-from analytics.rollups.content import CELLS, KEY_SHIFT, piece_of
+from analytics.rollups.content import CELLS, piece_of
+from analytics.rollups.decoding import decode_counted, decode_members, decode_pairs, decode_sessions, size_of
 from analytics.rollups.marks import marked_days
 from analytics.rollups.memory import NEVER, Rows, memory
-from analytics.rollups.numbers import Numbers, distinct
-from analytics.rollups.packing import unpack
+from analytics.rollups.numbers import Numbers
 from analytics.rollups.people import (
     Arranged,
     Crowd,
@@ -40,7 +39,8 @@ from analytics.rollups.people import (
     to_numbers,
     to_words,
 )
-from analytics.rollups.requests import Counted, Histograms, Name, Requests, Sessions, Uses, histograms, merged
+from analytics.rollups.requests import Counted, Histograms, Name, Requests, Uses, histograms, merged
+from analytics.rollups.sessions import Sessions
 from consent.models import State
 
 __all__ = [
@@ -61,7 +61,6 @@ __all__ = [
 ]
 
 TIMEOUT_SECONDS = 30
-US_A_SECOND = 1_000_000
 
 DENIED = "SELECT coalesce(string_agg(pseudonym, ','), '') FROM {table} WHERE state = %s"
 VERSIONS = """
@@ -232,7 +231,7 @@ class Reader:
             self._cursor.execute(CONTENTS, [kind, days])
             return {day: decode(bytes(content)) for day, content in self._cursor.fetchall()}
 
-        return memory().contents(self._versions_of(first, last), kind + form, fetch, _size)
+        return memory().contents(self._versions_of(first, last), kind + form, fetch, size_of)
 
     @property
     def oldest(self) -> date | None:
@@ -281,7 +280,7 @@ class Reader:
     def _matrix(self, first: date, last: date, kind: str) -> tuple[Words, Numbers, Numbers]:
         """Bits of all members by day, and of those that are not their person's first: day and number."""
         if (first, last, kind) not in self._matrices:
-            sets = self._contents(kind, first, last, _decode_members)
+            sets = self._contents(kind, first, last, decode_members)
             days = days_between(first, last)
             bits = np.zeros((len(days), self.members.words), dtype=np.uint64)
             rows, others = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
@@ -344,7 +343,7 @@ class Reader:
         rows = memory().rows[form]
 
         def decode(content: bytes) -> Arranged:
-            sets: Sets[Any] = _decode_pairs(content)
+            sets: Sets[Any] = decode_pairs(content)
             if by_first:
                 sets = by_first_part(sets)
             return arranged(sets, rows, self.members, width, everybody=kind == "endpoint")
@@ -392,7 +391,7 @@ class Reader:
         """By cell, or by group where an organization is asked for, with those that lie in the segment."""
 
         def decode(content: bytes) -> Counted:
-            return _decode_counted(content, rows)
+            return decode_counted(content, rows)
 
         if segment.organization:
             groups = self._groups(segment)
@@ -421,30 +420,15 @@ class Reader:
         cells = self._cells(segment)
 
         def decode(content: bytes) -> Histograms:
-            return histograms(_decode_counted(content, rows), cells)
+            return histograms(decode_counted(content, rows), cells)
 
         return self._contents("latency", first, last, decode, f" of {cells.tolist()}")
 
     def sessions(self, segment: Segment, first: date, last: date) -> Sessions:
         """Sessions, as long as they are within the days, and sign-ins."""
-        crowd = self._crowd(segment)
-        logins = self._contents("login", first, last, _decode_members)
-        sign_ins = [some.sets for some in logins.values()]
-        nothing = np.empty(0, dtype=np.int64)
-        members = np.concatenate([nothing, *(some.members for some in sign_ins)])
-        counts = np.concatenate([nothing, *(some.count for some in sign_ins if some.count is not None)])
-        counted = crowd.counts[members]
-        kept = self._contents("session", first, last, _decode_sessions)
-        columns = np.concatenate([np.empty((4, 0), dtype=np.int64), *kept.values()], axis=1)
-        session, member, begin, length = columns[:, crowd.counts[columns[1]]]
-        length = _one_each(session, begin, length)
-        return Sessions(
-            users=_distinct(crowd.person[member]),
-            sessions=len(length),
-            median_seconds=float(np.median(length)) / US_A_SECOND if len(length) else None,
-            sign_ins=int(counts[counted].sum()),
-            signed_in=_distinct(crowd.person[members[counted]]),
-        )
+        logins = self._contents("login", first, last, decode_members)
+        parts = self._contents("session", first, last, decode_sessions)
+        return Sessions.of(self._crowd(segment), (some.sets for some in logins.values()), parts.values())
 
     # --- what there is --------------------------------------------------------------------------
 
@@ -477,79 +461,8 @@ class Reader:
         )
 
 
-@dataclass(frozen=True)
-class _Members:
-    """Members of one day, as numbers and as bits."""
-
-    sets: Sets[str]
-    words: Words
-
-    @property
-    def size(self) -> int:
-        return self.sets.size + self.words.nbytes
-
-
-def _size(decoded: Any) -> int:
-    return int(decoded.nbytes if isinstance(decoded, np.ndarray) else decoded.size)
-
-
-def _decode_members(content: bytes) -> _Members:
-    _, bitmap, arrays = unpack(content)
-    numbers = np.frombuffer(BitMap.deserialize(bitmap).to_array(), dtype=np.uint32).astype(np.int64)
-    starts = np.array([0, len(numbers)])
-    words = to_words(numbers, int(numbers.max(initial=0)) // 64 + 1)
-    return _Members(Sets([""], starts, numbers, arrays.get("count")), words)
-
-
-def _decode_pairs(content: bytes) -> Sets[tuple[str, ...]]:
-    names, bitmap, arrays = unpack(content)
-    pairs = np.frombuffer(BitMap64.deserialize(bitmap).to_array(), dtype=np.uint64).astype(np.int64)
-    starts = np.searchsorted(pairs, np.arange(len(names) + 1) << KEY_SHIFT)
-    return Sets(names, starts, pairs & (1 << KEY_SHIFT) - 1, arrays.get("count"))
-
-
-def _decode_counted(content: bytes, rows: Rows) -> Counted:
-    names, _, arrays = unpack(content)
-    key = arrays.pop("key")
-    return Counted(arrays | {"row": rows.of(names)[key]})
-
-
-def _decode_sessions(content: bytes) -> Numbers:
-    _, _, arrays = unpack(content)
-    return np.stack([arrays[name] for name in ("session", "member", "first_us", "length_us")])
-
-
 def _padded(flags: Flags) -> Flags:
     """As many as fill whole words."""
     padded = np.zeros(-(-len(flags) // 64) * 64, dtype=np.bool_)
     padded[: len(flags)] = flags
     return padded
-
-
-def _distinct(persons: Numbers) -> int:
-    seen = np.zeros(int(persons.max(initial=0)) + 1, dtype=np.bool_)
-    seen[persons] = True
-    return int(np.count_nonzero(seen))
-
-
-PLACES = 1 << 20
-
-
-def _one_each(session: Numbers, begin: Numbers, length: Numbers) -> Numbers:
-    """The lengths: a session with parts on several days, or of several members, once and as a whole."""
-    ordered = np.sort(session)
-    several = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(several):
-        return length
-    maybe = np.zeros(PLACES, dtype=np.bool_)
-    maybe[several & (PLACES - 1)] = True
-    places = np.flatnonzero(maybe[session & (PLACES - 1)])
-    number = np.searchsorted(several, session[places])
-    places = places[several[np.minimum(number, len(several) - 1)] == session[places]]
-    number = np.searchsorted(several, session[places])
-    first, last = np.full(len(several), NEVER), np.zeros(len(several), dtype=np.int64)
-    np.minimum.at(first, number, begin[places])
-    np.maximum.at(last, number, begin[places] + length[places])
-    alone = np.ones(len(session), dtype=np.bool_)
-    alone[places] = False
-    return np.concatenate([length[alone], last - first])

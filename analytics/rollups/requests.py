@@ -254,13 +254,3 @@ def _of_rows(some: Histograms, rows: Numbers) -> Histograms:
     own = some.places[low:high]
     together = own + (EVERYBODY - rows[0]) * BUCKETS
     return Histograms(np.concatenate([together, own]), np.tile(some.counts[low:high], 2))
-
-
-class Sessions(NamedTuple):
-    """Sessions that have a part in the days, and sign-ins, of identified people."""
-
-    users: int
-    sessions: int
-    median_seconds: float | None
-    sign_ins: int
-    signed_in: int
