@@ -68,9 +68,9 @@ def _active_users(filters: ReportFilters, query: Mapping[str, str]) -> Exported:
     ]
     named = ("yesterday", "wau", "mau", "average", "stickiness", "period_users")
     headline = {name: getattr(report, name) for name in named}
-    sessions = suppression.suppress_sessions(sessions_report(filters))
+    sessions = sessions_report(filters)
     details = {"metric": report.metric, "headline": headline, "users_so_far": report.users_so_far}
-    return Exported(rows, details | {"sessions": sessions})
+    return Exported(rows, details | {"sessions": sessions and suppression.suppress_sessions(sessions)})
 
 
 def _features(filters: ReportFilters, query: Mapping[str, str]) -> Exported:

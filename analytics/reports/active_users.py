@@ -137,7 +137,7 @@ def active_users_of(
             in_span["complete"] if last and filters.sealed_until is None else None,
             in_span["before"] if filters.compare and last else None,
         ),
-        users_so_far=in_span["range"],
+        users_so_far=in_span["range"] if filters.sealed_until is None else Mark.HIDDEN,
         stickiness_days=(window, window_before),
     )
 

@@ -4,11 +4,11 @@ The report functions return numbers only; marks come in with `suppression.py`.
 """
 
 import enum
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+import numpy as np
 from django.conf import settings
-
-Key = TypeVar("Key", str, int)
+from numpy.typing import NDArray
 
 
 class Mark(enum.Enum):
@@ -21,6 +21,11 @@ class Mark(enum.Enum):
         return f"<{settings.SUPPRESS_BELOW}" if self is Mark.FEW else "hidden"
 
 
+class Deserted(int):
+    """0 people where there were some, who have withdrawn: what they did counts until it is erased."""
+
+
+DESERTED = Deserted(0)
 Count = int | Mark
 Measure = float | Mark | None  # None: there is nothing to measure
 
@@ -46,6 +51,15 @@ def exact(cell: Count) -> int:
     if isinstance(cell, Mark):
         raise TypeError("this report has been through suppression already")
     return cell
+
+
+def of_people(counts: NDArray[np.int64], deserted: NDArray[np.bool_]) -> list[Any]:
+    """Counts of people as (nested) lists, DESERTED where these say so and nobody is left."""
+    cells: NDArray[Any] = counts
+    if deserted.any():
+        cells = counts.astype(object)
+        cells[deserted & (counts == 0)] = DESERTED
+    return list(cells.tolist())
 
 
 def ratio(part: float, whole: float) -> float | None:

@@ -171,16 +171,11 @@ class Requests:
             return 0, 0
         return max((first - self.days[0]).days, 0), max((last - self.days[0]).days + 1, 0)
 
-    def percentiles(self, shares: Sequence[float], first: date, last: date) -> Floats:
-        """Shape (keys, shares)."""
-        return self.spans(shares, (first, last))[0][0]
-
-    def percentiles_together(self, shares: Sequence[float], first: date, last: date) -> Floats:
-        """Of all keys: shape (shares,)."""
-        return self.spans(shares, (first, last))[0][1]
-
     def spans(self, shares: Sequence[float], *spans: tuple[date, date]) -> list[tuple[Floats, Floats]]:
-        """Both for several spans: of those that begin on the same day only the longest costs time."""
+        """Percentiles in some spans, of each key and of all: shapes (keys, shares) and (shares,).
+
+        Of spans that begin on the same day only the longest costs time.
+        """
         found = {}
         for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
             total, until = np.zeros(self._length * BUCKETS, dtype=np.int64), None

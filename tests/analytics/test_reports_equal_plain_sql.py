@@ -192,7 +192,7 @@ class World:
         days = [day for day in days if day.is_sealed]
         for day in days:
             assert self.sealed.setdefault(day.day, day) == day
-            counts = [*day.active.values(), *day.features.values(), *day.endpoints.values()]
+            counts = [*day.active.values(), *day.features.values()]
             assert not any(count and count < BELOW for count in counts)
         assert len(days) == len(self.sealed)
 
