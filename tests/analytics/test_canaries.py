@@ -14,7 +14,6 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-import redis
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -23,6 +22,7 @@ from django.utils import timezone
 
 from analytics.erasure import request_erasure
 from analytics.models import FeatureUsage
+from benchmarks.canaries.search import in_redis
 from consent.models import ErasureRequest, Method, SubjectKind
 from consent.pseudonyms import pseudonym
 from telemetry_site.embedded.programs import package_directory
@@ -176,10 +176,8 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
     left = {alias: places(dump(alias, tmp_path / f"{alias}-after.sql")) for alias in backups}
     assert left["analytics"] == set()
     assert left["default"] == listed(request.receipt)
-    with redis.Redis.from_url(settings.REDIS_URL) as client_of_redis:
-        for name in client_of_redis.scan_iter():
-            content = name + (client_of_redis.dump(name) or b"")
-            assert not any(canary.encode() in content for canary in CANARIES)
+    for _, content in in_redis(settings.REDIS_URL):
+        assert not any(canary.encode() in content for canary in CANARIES)
     for log in tmp_path.glob("*.log"):
         assert not any(canary in log.read_text() for canary in CANARIES)
     call_command("verify_receipt", str(receipts / f"{request.public_id}.json"))
