@@ -7,17 +7,15 @@ Prints time and WAL of each; autovacuum, whose WAL would be counted too, rests m
 """
 
 import argparse
-import os
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from telemetry_site import embedded
+from benchmarks.embedded import servers
+from benchmarks.faults.instance import directory, end_on_sigterm
 
 MONTHS = 15
 FULL = 3  # of these two go, and one is deleted
@@ -45,26 +43,15 @@ def main():
     parser.add_argument("--rows", type=int, default=2_000_000, help="in each month, all tables together")
     parser.add_argument("--kept-rows", type=int, help="in each month that stays after that (as --rows)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="candid-bench-", ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o755)
-        servers = embedded.start(Path(folder) / "var", with_redis=False)
-        try:
-            os.environ.update(servers.environment(), DJANGO_SETTINGS_MODULE="telemetry_site.settings")
-            measure(options, Console())
-        finally:
-            servers.stop()
+    end_on_sigterm()
+    with directory() as folder, servers(folder / "var", with_redis=False):
+        measure(options, Console())
 
 
 def measure(options, console):
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
     from analytics import partitions, pruning
     from analytics.rollups import build, sealing
 
-    call_command("migrate", verbosity=0)
     now = datetime.now(UTC)
     months = [partitions.Month.of(now.date()).plus(-back) for back in range(MONTHS - 1, -1, -1)]
     partitions.ensure(months[0], months[-1])

@@ -46,6 +46,7 @@ from consent.models import (
 )
 from consent.pseudonyms import ANONYMOUS
 from consent.services import record_decision
+from tests.analytics.factories import months_standing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,6 +67,7 @@ DAYS = [
     *(date(2025, 10, day) for day in (1, 2, 4, 5, 6, 12, 25, 26, 27, 31)),
     *(date(2025, 11, day) for day in (1, 2, 3, 4, 8, *range(10, 26))),
 ]
+MONTHS = (partitions.Month(2025, 9), partitions.Month(2025, 11))
 SESSIONS = """
 SELECT DISTINCT %s || left(session_id, 27) FROM shadow.analytics_user_activity
  WHERE user_id = %s AND session_id <> ''
@@ -287,7 +289,8 @@ def tables(transactional_db, settings) -> Iterator[None]:
         cursor.execute("CREATE SCHEMA shadow")
         for table in TABLES:
             cursor.execute(f"CREATE TABLE shadow.{table} (LIKE {table} INCLUDING ALL)")
-    yield
+    with months_standing(*MONTHS):
+        yield
     with connections["analytics"].cursor() as cursor:
         cursor.execute("DROP SCHEMA shadow CASCADE")
 
@@ -295,7 +298,7 @@ def tables(transactional_db, settings) -> Iterator[None]:
 def begin_anew() -> None:
     """Nothing has happened; everybody has agreed long ago."""
     memory.forget()
-    partitions.ensure(partitions.Month(2025, 9), partitions.Month(2025, 11))
+    partitions.ensure(*MONTHS)  # pruning has dropped some
     with connections["analytics"].cursor() as cursor:
         for table in TABLES:
             cursor.execute(f"DELETE FROM {table}")

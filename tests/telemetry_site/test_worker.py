@@ -15,10 +15,11 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from analytics import jobs, partitions
+from analytics import jobs
 from analytics.models import DroppedPartition, JobRun
-from analytics.partitions import EVENT_TABLES, Month, existing
+from analytics.partitions import Month, existing
 from telemetry_site.celery import Entry, app, timetable
+from tests.analytics.factories import months_standing
 from tests.instances import environment, numbered, process, until
 
 WORKER = ("-m", "celery", "-A", "telemetry_site", "worker", "--pool", "solo", "--loglevel", "warning")
@@ -65,12 +66,8 @@ def test_what_was_not_missed_waits_for_its_time(worker: Worker) -> None:
 @pytest.fixture
 def old_months(transactional_db: None) -> Iterator[None]:
     """Months that are due, with a few rows."""
-    partitions.ensure(OLD[0], OLD[-1])
-    yield
-    with connections["analytics"].cursor() as cursor:
-        for month in OLD:
-            for table in EVENT_TABLES:
-                cursor.execute(f"DROP TABLE IF EXISTS {partitions.partition_name(table, month)}")
+    with months_standing(OLD[0], OLD[-1]):
+        yield
 
 
 def standing() -> list[tuple[str, Month]]:
@@ -110,7 +107,8 @@ def _backends_of_workers() -> bool:
     with connections["analytics"].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid())"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend')"
         )
         return bool(cursor.fetchone()[0])
 
