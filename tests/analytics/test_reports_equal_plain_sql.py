@@ -28,8 +28,10 @@ from analytics.reports.active_users import active_users_report
 from analytics.reports.endpoints import endpoint_report, endpoints_report
 from analytics.reports.features import feature_report, features_report
 from analytics.reports.filters import ReportFilters
+from analytics.reports.kept import as_kept
 from analytics.reports.retention import RetentionReport, retention_report
 from analytics.reports.sessions import sessions_report
+from analytics.reports.suppression import suppress_endpoints, suppress_features
 from analytics.rollups import build, memory, read
 from analytics.store import Row, store
 from benchmarks.reports import plain
@@ -89,6 +91,11 @@ REPORTS = {
     "sessions": (sessions_report, plain.sessions_report),
 }
 
+SEALED_REPORTS = {
+    "features": lambda asked: suppress_features(features_report(asked)),
+    "endpoints": lambda asked: suppress_endpoints(endpoints_report(asked)),
+}
+
 seeds = st.integers(0, 2**32 - 1)
 subjects = st.sampled_from(
     [(SubjectKind.USER, user) for user in USERS]
@@ -114,6 +121,7 @@ class World:
     sent: list[Row] = field(default_factory=list)
     is_pruned: bool = False
     sealed: dict[date, object] = field(default_factory=dict)
+    told_of_sealed: dict[str, object] = field(default_factory=dict)
 
     def ingest(self, seed: int) -> None:
         chance = random.Random(seed)
@@ -197,6 +205,12 @@ class World:
             counts = [*day.active.values(), *day.features.values()]
             assert not any(count and count < BELOW for count in counts)
         assert len(days) == len(self.sealed)
+        if days:
+            query = {"from": "2025-09-01", "to": days[-1].day.isoformat(), "compare": "0"}
+            asked = as_kept(ReportFilters.from_query(query, today=TODAY))
+            for name, report in SEALED_REPORTS.items():
+                found = report(asked)
+                assert differences(found, self.told_of_sealed.setdefault(name, found)) == [], name
 
 
 def open_since() -> datetime:
