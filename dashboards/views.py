@@ -102,6 +102,7 @@ def features(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         report=report,
         plot=charts.features_plot(report),
         rows=tables.feature_rows(report),
+        default_sort="-uses" if report.filters.reaches_sealed else "-users",
         **_common(filters),
     )
 

@@ -1,6 +1,6 @@
 """What a cell of a report may hold: a number, nothing, or the mark of a number that is not shown.
 
-The report functions return numbers only; marks come in with `suppression.py`.
+The report functions return numbers, and marks of sealed days only; all others come in with suppression.
 """
 
 import enum
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 
 class Mark(enum.Enum):
-    """Stands where a number is kept back. Prints as what people read in its place."""
+    """Stands where a number is kept back, or was not kept. Prints as what people read in its place."""
 
     FEW = "few"  # a group of fewer people than `SUPPRESS_BELOW`, but not of none
     HIDDEN = "hidden"  # belongs to such a group, or would give its size away by subtraction
+    GONE = "not kept"  # of sealed days, and was not kept when their events were dropped
 
     def __str__(self) -> str:
-        return f"<{settings.SUPPRESS_BELOW}" if self is Mark.FEW else "hidden"
+        return f"<{settings.SUPPRESS_BELOW}" if self is Mark.FEW else self.value
 
 
 class Deserted(int):

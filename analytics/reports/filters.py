@@ -184,6 +184,10 @@ class ReportFilters:
         return self.sealed_until is not None and day <= self.sealed_until
 
     @property
+    def reaches_sealed(self) -> bool:
+        return self.is_sealed(self.first)
+
+    @property
     def includes_today(self) -> bool:
         return self.last >= self.today
 

@@ -52,7 +52,7 @@ def read_uses(reader: Reader, filters: ReportFilters, feature: str | None = None
     daily = zip(people.keys, of_people(people.daily(), people.daily_deserted()), strict=True)
     users_on = {name: dict(zip(people.days, users, strict=True)) for name, users in daily}
     found = Uses(_people(people, filters), users_on, _by_feature(uses), _kinds_of_action(uses, filters))
-    if filters.is_sealed(filters.first):
+    if filters.reaches_sealed:
         _enter_sealed(found, filters, reader.sealed(filters.first, filters.last))
     return found
 
@@ -62,8 +62,9 @@ def _enter_sealed(found: Uses, filters: ReportFilters, days: Iterable[SealedDay]
     for day in days:
         if day.is_sealed:
             for feature in found.uses_on:
-                users = None if filters.deployment else day.features.get(feature, 0)
-                found.users_on.setdefault(feature, {})[day.day] = Mark.HIDDEN if users is None else users
+                kept = day.features.get(feature, 0)
+                users = Mark.HIDDEN if kept is None else kept
+                found.users_on.setdefault(feature, {})[day.day] = Mark.GONE if filters.deployment else users
 
 
 def read_detail(reader: Reader, filters: ReportFilters, feature: str) -> Detail:

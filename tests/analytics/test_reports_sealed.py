@@ -69,7 +69,7 @@ def test_active_users_of_a_sealed_day_are_those_that_were_kept():
 def test_of_an_organization_nothing_was_kept():
     report = active_users_report(asked(from_="2025-09-01", to="2025-10-05", org=person(999)))
     totals = {day.day: day.total for day in report.days}
-    assert (totals[BUSY], totals[OPEN]) == (Mark.HIDDEN, 7)
+    assert (totals[BUSY], totals[OPEN]) == (Mark.GONE, 7)
 
 
 def test_windows_that_reach_into_sealed_days_were_kept_too():
@@ -82,12 +82,12 @@ def test_durations_of_sealed_days_are_read_like_others_but_for_their_people():
     assert "days up to 30 Sep 2025 are sealed" in question.scope_text
     report = suppress_endpoints(endpoints_report(question))
     rows = {row.endpoint: (row.requests, row.users) for row in report.rows}
-    assert rows == {"/a": (12, Mark.HIDDEN), "/of-nobody": (1, Mark.HIDDEN)}
+    assert rows == {"/a": (12, Mark.GONE), "/of-nobody": (1, Mark.GONE)}
     days = {day.day: (day.requests, day.users) for day in report.days}
-    assert (days[BUSY], days[QUIET], days[OPEN]) == ((6, Mark.HIDDEN), (1, Mark.HIDDEN), (6, 6))
-    assert (report.total.requests, report.total.users) == (13, Mark.HIDDEN)
+    assert (days[BUSY], days[QUIET], days[OPEN]) == ((6, Mark.GONE), (1, Mark.GONE), (6, 6))
+    assert (report.total.requests, report.total.users) == (13, Mark.GONE)
     one = suppress_endpoint(endpoint_report(asked(from_="2025-09-01", to="2025-09-30"), "/a", "GET"))
-    assert (one.total.requests, one.total.mean_ms, one.total.users) == (6, 350.0, Mark.HIDDEN)
+    assert (one.total.requests, one.total.mean_ms, one.total.users) == (6, 350.0, Mark.GONE)
     assert one.total.p95_ms == pytest.approx(575, rel=0.01)
     assert sum(cell.requests for cell in one.latency) == 6
 
@@ -97,19 +97,19 @@ def test_uses_of_sealed_days_are_kept_and_their_people_by_day_alone():
     (row,) = report.rows
     assert (row.uses, row.users, row.share, report.active_users) == (
         13,
-        Mark.HIDDEN,
-        Mark.HIDDEN,
-        Mark.HIDDEN,
+        Mark.GONE,
+        Mark.GONE,
+        Mark.GONE,
     )
     trend = dict(zip(report.days, row.trend, strict=True))
     assert (trend[BUSY], trend[QUIET], trend[OPEN]) == (6, Mark.HIDDEN, 7)
     one = suppress_feature(feature_report(asked(from_="2025-09-01", to="2025-09-30"), "timer"))
     days = {day.day: (day.users, day.uses) for day in one.days}
     assert (days[BUSY], days[QUIET]) == ((6, 6), (Mark.HIDDEN, 0))
-    assert [(row.action, row.users, row.uses) for row in one.actions] == [("started", Mark.HIDDEN, 6)]
-    assert (one.users.value, one.uses.value, one.users_so_far) == (Mark.HIDDEN, 6, Mark.HIDDEN)
+    assert [(row.action, row.users, row.uses) for row in one.actions] == [("started", Mark.GONE, 6)]
+    assert (one.users.value, one.uses.value, one.users_so_far) == (Mark.GONE, 6, Mark.GONE)
     cloud = suppress_features(features_report(asked(from_="2025-09-01", to="2025-09-30", deployment="cloud")))
-    assert set(cloud.rows[0].trend) == {Mark.HIDDEN}, "people of sealed days are of all deployment types"
+    assert set(cloud.rows[0].trend) == {Mark.GONE}, "people of sealed days are of all deployment types"
 
 
 def test_a_small_group_of_open_days_hides_what_it_is_added_to():
@@ -146,6 +146,7 @@ def test_pages_and_exports_of_sealed_days(client, to):
         answer = client.get(f"/dashboards/{address}")
         assert (address, answer.status_code) == (address, 200)
         assert b"are sealed: their daily totals are kept" in answer.content
+        assert (b"not kept" in answer.content) == (address in lists[1:])
     for report in ("daily-active-users", "feature-adoption", "endpoint-performance"):
         for form in ("json", "csv"):
             answer = client.get(f"/api/reports/{report}?{days}&format={form}")

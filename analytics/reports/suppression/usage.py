@@ -48,8 +48,8 @@ def suppress_features(report: FeaturesReport) -> FeaturesReport:
     """Each feature by its own people. No total of uses is shown, so nothing can be subtracted."""
     rows, sort = [_feature_row(row) for row in report.rows], report.filters.sort
     active = shown(report.active_users)
-    if _reaches_sealed(report.filters):
-        rows, active = [_row_without_people(row) for row in rows], Mark.HIDDEN
+    if report.filters.reaches_sealed:
+        rows, active = [_row_without_people(row) for row in rows], Mark.GONE
         sort = sort or "-uses"
     return replace(report, rows=sorted_features(rows, sort), active_users=active)
 
@@ -82,30 +82,26 @@ def _feature_row(row: FeatureRow) -> FeatureRow:
     )
 
 
-def _reaches_sealed(filters: ReportFilters) -> bool:
-    return filters.is_sealed(filters.first)
-
-
 def _row_without_people(row: FeatureRow) -> FeatureRow:
     """Who used it on sealed days is not known any more, and so are distinct people of the range."""
-    return row._replace(users=Mark.HIDDEN, share=Mark.HIDDEN, repeat_users=Mark.HIDDEN)
+    return row._replace(users=Mark.GONE, share=Mark.GONE, repeat_users=Mark.GONE)
 
 
 def suppress_feature(report: FeatureReport) -> FeatureReport:
     """Days and actions add up to the uses, deployment types (nearly) to the users."""
     report = _suppressed_feature(report)
-    if not _reaches_sealed(report.filters):
+    if not report.filters.reaches_sealed:
         return report
-    hidden = Compared(Mark.HIDDEN)
+    gone = Compared(Mark.GONE)
     return replace(
         report,
-        actions=[row._replace(users=Mark.HIDDEN) for row in report.actions],
-        deployments=[row._replace(users=Mark.HIDDEN) for row in report.deployments],
-        users_so_far=Mark.HIDDEN,
-        users=hidden,
-        share=hidden,
-        repeat_users=hidden,
-        active_users=Mark.HIDDEN,
+        actions=[row._replace(users=Mark.GONE) for row in report.actions],
+        deployments=[row._replace(users=Mark.GONE) for row in report.deployments],
+        users_so_far=Mark.GONE,
+        users=gone,
+        share=gone,
+        repeat_users=gone,
+        active_users=Mark.GONE,
     )
 
 
@@ -178,8 +174,8 @@ def suppress_endpoints(report: EndpointsReport) -> EndpointsReport:
     """Rows add up to the total's requests, and so do days."""
     marks: Marks = rows_of(report.total.users, [row.users for row in report.rows])
     rows = [_endpoint_row(row, mark) for row, mark in zip(report.rows, marks, strict=True)]
-    if _reaches_sealed(report.filters):
-        rows = [row._replace(users=Mark.HIDDEN) for row in rows]
+    if report.filters.reaches_sealed:
+        rows = [row._replace(users=Mark.GONE) for row in rows]
     return replace(report, rows=sorted_endpoints(rows, report.filters.sort), **_common(report))
 
 
@@ -209,11 +205,9 @@ def _common(report: EndpointsReport | EndpointReport) -> dict[str, Any]:
     shown_total = _endpoint_row(total, Mark.FEW if few(total.users) else None)
     shown_headline = _endpoint_row(headline, Mark.FEW if few(headline.users) else None)
     days = [_endpoint_day(day, mark, few(total.users)) for day, mark in zip(report.days, marks, strict=True)]
-    if _reaches_sealed(filters):
-        shown_total, shown_headline = (
-            row._replace(users=Mark.HIDDEN) for row in (shown_total, shown_headline)
-        )
-        days = [day._replace(users=Mark.HIDDEN) if filters.is_sealed(day.day) else day for day in days]
+    if filters.reaches_sealed:
+        shown_total, shown_headline = (row._replace(users=Mark.GONE) for row in (shown_total, shown_headline))
+        days = [day._replace(users=Mark.GONE) if filters.is_sealed(day.day) else day for day in days]
     return {
         "total": shown_total,
         "headline": shown_headline,
