@@ -167,8 +167,11 @@ def load(instance, bodies, key, connections, options, database):
     )
 
 
-def send(port, bodies, key, connections, seconds):
-    """Latencies in seconds of the requests that a few connections made, all of them answered 200."""
+def send(port, bodies, key, connections, seconds, clock=time.time_ns):
+    """Latencies in seconds of the requests that a few connections made, all of them answered 200.
+
+    Each tells of the seconds before what `clock` says, in nanoseconds since 1970.
+    """
     latencies, failures = [], []
     until = time.perf_counter() + seconds
     head = (
@@ -180,7 +183,7 @@ def send(port, bodies, key, connections, seconds):
         with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while time.perf_counter() < until and not failures:
-                body = bodies.next(time.time_ns())
+                body = bodies.next(clock())
                 begin = time.perf_counter()
                 connection.sendall(b"%b%d\r\n\r\n%b" % (head, len(body), body))
                 status, text = answer(connection)
@@ -219,11 +222,17 @@ def stored(database):
 
 def copy_rate(database):
     """Rows a second, the median, of binary COPY of the stored rows into emptied tables, on one connection."""
-    saved, rows = {}, stored(database)
+    saved, rows = save(database), stored(database)
+    return statistics.median(rows / copied(database, saved) for _ in range(COPIES))
+
+
+def save(database):
+    """The stored rows of each table, as COPY gives them."""
+    saved = {}
     for table in TABLES:
         with database.cursor() as cursor, cursor.copy(COPY_OUT.format(table=table)) as copy:
             saved[table] = b"".join(copy)
-    return statistics.median(rows / copied(database, saved) for _ in range(COPIES))
+    return saved
 
 
 def copied(database, saved):
