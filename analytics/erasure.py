@@ -35,6 +35,7 @@ from analytics.erasing import (
     deleted,
     find_sessions,
 )
+from analytics.failures import Failures
 from analytics.models import CustomerAnalytics, CustomerHeartbeat
 from analytics.partitions import EVENT_TABLES, oldest_kept_month
 from analytics.rollups import erasing as rollups
@@ -96,21 +97,24 @@ def work_off(*, only: int | None = None, note: Note = lambda what, done, of: Non
     """Carry out what is open (or `only` that request); what was done, in a sentence, '' when nothing was.
 
     For one run at a time: `jobs.run_job("erasure", …)`. What a killed run has begun is gone on with.
-    Raises `NotErased` at the end when a name was found where erasure does not reach.
+    Raises at the end what single requests have failed with, else `NotErased` when a name was found where
+    erasure does not reach.
     """
     give_up_at = time.monotonic() + BUDGET
-    searched = []
+    searched, failures = [], Failures()
     requests = list(
         due()[:A_RUN] if only is None else ErasureRequest.objects.filter(pk=only).exclude(state=DONE)
     )
     for request in requests:
         if time.monotonic() > give_up_at:
             break
-        _begin(request)
-        if _delete_everything(request, give_up_at, note):
-            searched.append(request)
-    finished = _search_and_finish(searched, note) if searched else 0
+        with failures.keep(f"request {request.public_id}"):
+            _begin(request)
+            if _delete_everything(request, give_up_at, note):
+                searched.append(request)
+    finished = _search_and_finish(searched, note, failures) if searched else 0
     _forget_old_sessions()
+    failures.raise_kept()
     if not requests:
         return ""
     if problems := [request.problem for request in searched if request.problem]:
@@ -150,23 +154,29 @@ def _delete_everything(request: ErasureRequest, give_up_at: float, note: Note) -
     return True
 
 
-def _search_and_finish(requests: list[ErasureRequest], note: Note) -> int:
+def _search_and_finish(requests: list[ErasureRequest], note: Note, failures: Failures) -> int:
     """Search for all of them at once; how many are done. The others say what is in the way."""
     sessions = {request.pk: find_sessions(request) for request in requests}
     note("search", 0, 1)
     found = search({name for request in requests for name in [request.pseudonym, *sessions[request.pk]]})
     finished = 0
     for request in requests:
-        remains, problem = _judge(request, sessions[request.pk], found)
-        if problem:
-            request.problem, request.progress["day"] = problem[:500], None
-            request.problem_at = timezone.now()
-            request.save(update_fields=["problem", "problem_at", "progress"])
-        else:
-            _finish(request, remains, found)
-            finished += 1
+        with failures.keep(f"request {request.public_id}"):
+            finished += _finish(request, sessions[request.pk], found)
     note("search", 1, 1)
     return finished
+
+
+def _finish(request: ErasureRequest, sessions: list[str], found: Found) -> bool:
+    """Whether nothing was in the way of its receipt."""
+    remains, problem = _judge(request, sessions, found)
+    if problem:
+        request.problem, request.progress["day"] = problem[:500], None
+        request.problem_at = timezone.now()
+        request.save(update_fields=["problem", "problem_at", "progress"])
+    else:
+        _give_receipt(request, remains, found)
+    return not problem
 
 
 def _judge(request: ErasureRequest, sessions: list[str], found: Found) -> tuple[list[dict[str, Any]], str]:
@@ -196,7 +206,7 @@ def _why_rows_stay(request: ErasureRequest, sessions: list[str], table: str, col
     return KEPT_SESSION if column == "session_id" else KEPT_NEWER
 
 
-def _finish(request: ErasureRequest, remains: list[dict[str, Any]], found: Found) -> None:
+def _give_receipt(request: ErasureRequest, remains: list[dict[str, Any]], found: Found) -> None:
     request.finished_at = timezone.now()
     request.receipt = receipts.signed(
         {

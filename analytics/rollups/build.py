@@ -15,6 +15,7 @@ import numpy as np
 from django.db import OperationalError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 
+from analytics.failures import Failures
 from analytics.models import RolledDay
 from analytics.partitions import EVENT_TABLES
 from analytics.periods import bounds, days_between, report_zone_name
@@ -97,18 +98,22 @@ def roll_up(
     """Build what is due, or every day from `first` to `last`.
 
     After `budget` seconds no further day is begun. `advance` is told of each day, and its events.
+    A day that fails keeps no other from being built; what it raised is raised at the end.
     """
     days = days_between(first, last) if first and last else due_days()
     give_up_at = time.monotonic() + budget if budget is not None else None
-    built = Built()
+    built, failures = Built(), Failures()
     for number, day in enumerate(days):
         if give_up_at is not None and time.monotonic() > give_up_at:
             built.left = len(days) - number
             break
-        events = build_day(day)
+        events = None
+        with failures.keep(str(day)):
+            events = build_day(day)
         if events is not None:
             built.days, built.events = built.days + 1, built.events + events
         advance(day, events or 0)
+    failures.raise_kept()
     return built
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from analytics import erasing, erasure, jobs, receipts
@@ -28,6 +28,7 @@ from consent.models import ErasureRequest, Method, Organization, State, SubjectK
 from consent.pseudonyms import KINDS, pseudonym
 from consent.services import record_decision, register_organization
 from tests.analytics.factories import activity, endpoint, feature, installation
+from tests.failing import refusing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -307,6 +308,24 @@ def test_a_run_that_ends_between_two_days_is_gone_on_with_and_counts_right(
             "analytics_user_activity": 2,
         }, number
         assert rows() == {"UserActivity": [], "EndpointUsage": [], "FeatureUsage": []}
+
+
+@pytest.mark.parametrize("when", ["true", "NEW.state = 'done'"])
+def test_a_request_that_fails_keeps_no_other_from_being_done_and_the_run_fails(when: str) -> None:
+    jane_has_rows()
+    feature("f" * 32, DAY)
+    bad, good = ask(), ask(subject="f" * 32)
+    only_hers = f"NEW.pseudonym = '{JANE}' AND {when}"
+    with refusing("consent_erasurerequest", only_hers, database="default"):
+        with pytest.raises(DatabaseError, match="no room"):
+            jobs.run_job("erasure", erasure.work_off)
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (bad.receipt, good.state) == (None, ErasureRequest.State.DONE)
+    assert jobs.latest_runs()["erasure"].outcome == "failed"
+    carry_out()
+    bad.refresh_from_db()
+    assert bad.receipt["deleted"]["analytics_feature_usage"] == 3
 
 
 def test_what_is_derived_is_told_of_each_day_and_its_rows_are_in_the_receipt(

@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.utils import timezone
 from pyroaring import BitMap
 
@@ -28,6 +28,7 @@ from tests.analytics.factories import (
     person,
 )
 from tests.analytics.rolling import roll_up
+from tests.failing import refusing
 
 pytestmark = pytest.mark.django_db
 JANE, JOHN, ACME, BOLT = (f"{number:08x}" * 4 for number in (0x1A2B3C4D, 0x2B3C4D5E, 0x3C4D5E6F, 0x4D5E6F70))
@@ -133,6 +134,36 @@ def test_the_job_builds_what_is_due_and_says_so():
     assert tasks.roll_up() == ""
     mark(ago(3))
     assert tasks.roll_up() == "Built 1 days of 1 events."
+
+
+def build_with_the_job():
+    from analytics import tasks
+
+    tasks.roll_up()
+
+
+@pytest.mark.parametrize("build_all", [build_with_the_job, lambda: call_command("roll_up")])
+def test_a_day_that_fails_keeps_no_other_from_being_built_and_the_run_fails(build_all):
+    for back in (2, 3, 4, 5):
+        feature(1, ago(back))
+        mark(ago(back))
+    with refusing("analytics_rollup", f"NEW.day = '{ago(3)}'"), pytest.raises(DatabaseError, match="no room"):
+        build_all()
+    assert [active_on(ago(back)) for back in (2, 3, 4, 5)] == [1, 0, 1, 1]
+    assert marks.marked_days() == [ago(3)]
+    build.roll_up()
+    assert (active_on(ago(3)), Mark.objects.count()) == (1, 0)
+
+
+def test_of_several_days_that_fail_the_job_says_how_many():
+    for back in (2, 3, 4):
+        feature(1, ago(back))
+        mark(ago(back))
+    with refusing("analytics_rollup", f"NEW.day < '{ago(2)}'"), pytest.raises(ExceptionGroup):
+        build_with_the_job()
+    run = jobs.latest_runs()["roll-ups"]
+    assert (run.outcome, active_on(ago(2))) == ("failed", 1)
+    assert run.summary.startswith("ExceptionGroup: 2 failed, first ProgrammingError: no room for this one")
 
 
 def test_the_command_builds_several_days_at_a_time():

@@ -2,9 +2,10 @@
 
 import multiprocessing
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +13,7 @@ from django.db import connections
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from analytics.failures import Failures
 from analytics.periods import days_between, report_today
 from analytics.rollups.build import build_day, due_days
 
@@ -49,12 +51,22 @@ def day(text: str) -> date:
 
 
 def counts(days: list[date], processes: int) -> Iterator[int | None]:
-    """The events of each day as it is built, None for a sealed one."""
+    """The events of each day as it is built, None for a sealed one; at the end, what failed is raised."""
+    failures = Failures()
+    for built, result in results(days, processes):
+        with failures.keep(str(built)):
+            yield result()
+    failures.raise_kept()
+
+
+def results(days: list[date], processes: int) -> Iterator[tuple[date, Callable[[], int | None]]]:
+    """Each day with what returns its events, or raises what building it did."""
     if processes == 1 or len(days) < 2:
-        yield from map(build_day, days)
+        yield from ((day, partial(build_day, day)) for day in days)
         return
     connections.close_all()  # no process may use another's
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(min(processes, len(days)), mp_context=context) as pool:
-        for future in as_completed([pool.submit(build_day, day) for day in days]):
-            yield future.result()
+        futures = {pool.submit(build_day, day): day for day in days}
+        for future in as_completed(futures):
+            yield futures[future], future.result

@@ -1,0 +1,35 @@
+"""Runs over many items of which one may fail: the others are done all the same, and then the run fails."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery.exceptions import SoftTimeLimitExceeded
+
+
+class Failures:
+    """What has failed in a run so far."""
+
+    def __init__(self) -> None:
+        self._errors: list[Exception] = []
+
+    @contextmanager
+    def keep(self, item: str) -> Iterator[None]:
+        """Keep what the block raises, with the item's name; that the job's time is up is raised at once."""
+        try:
+            yield
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:
+            error.add_note(f"This was {item}.")
+            self._errors.append(error)
+
+    def raise_kept(self) -> None:
+        """Raise what was kept: the only error as it was, several as a group that quotes the first."""
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            first = self._errors[0]
+            reason = str(first).partition("\n")[0]  # a database's next lines quote rows
+            raise ExceptionGroup(
+                f"{len(self._errors)} failed, first {type(first).__name__}: {reason}", self._errors
+            )
