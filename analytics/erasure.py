@@ -42,6 +42,7 @@ from analytics.rollups import erasing as rollups
 from analytics.traces import Found, digits_of, search
 from consent import barrier
 from consent.erasures import ask_for_erasure, is_denied, raise_tombstones
+from consent.keeping import months_kept
 from consent.models import ErasureRequest, Method, SubjectKind, Tombstone
 
 A_RUN = 100  # requests of a run, which share one search
@@ -236,5 +237,5 @@ def _give_receipt(request: ErasureRequest, remains: list[dict[str, Any]], found:
 
 def _forget_old_sessions() -> None:
     """Ingest refuses what is older than the oldest month kept: sessions of then need no tombstones."""
-    oldest = oldest_kept_month(timezone.now(), settings.EVENT_RETENTION_MONTHS).starts_at
+    oldest = oldest_kept_month(timezone.now(), months_kept()).starts_at
     Tombstone.objects.filter(kind=Tombstone.Kind.ANONYMOUS, until__lt=oldest).delete()

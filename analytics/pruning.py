@@ -1,6 +1,6 @@
 """Months come and go: partitions are made ahead, and old ones are dropped whole.
 
-Dropped is every month that is wholly older than `EVENT_RETENTION_MONTHS`. Rows therefore live 12
+Dropped is every month that is wholly older than the rule (`consent/keeping.py`). Rows therefore live 12
 to 13 months (with the default of 12), and `/privacy/` says so. A month goes in one transaction from
 all three tables and into the ledger (`DroppedPartition`), or not at all. DETACH waits for everyone
 who uses the table and makes everyone behind it wait, so it gives up after a second and tries again
@@ -14,7 +14,6 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import OperationalError, connections, transaction
 from django.db.models import Sum
 
@@ -29,6 +28,7 @@ from analytics.models import (
 from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
 from analytics.rollups import sealing
 from analytics.store import TABLES
+from consent.keeping import months_kept
 
 LOCK_TIMEOUT = "1s"  # everybody waits behind us
 VACUUM_TIMEOUT = "10s"  # nobody does
@@ -89,7 +89,7 @@ class Pruned:
 
 def make_partitions(*, now: datetime) -> str:
     """Make the partitions that events accepted from now on may need; what was made, in a sentence."""
-    made = ensure_for(now, settings.EVENT_RETENTION_MONTHS)
+    made = ensure_for(now, months_kept())
     return f"Made {', '.join(made)}." if made else "Every partition stands."
 
 
@@ -98,7 +98,7 @@ def prune(*, now: datetime, dry_run: bool = False, pause: Callable[[float], None
 
     Raises `PruningBlocked` when a month's tables are in use at every try.
     """
-    pruned = Pruned(oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS), dry_run)
+    pruned = Pruned(oldest_kept_month(now, months_kept()), dry_run)
     order = [table.name for table in TABLES.values()]  # the one in which ingest takes them
     due = [partition for partition in existing() if partition.month < pruned.kept_from]
     due.sort(key=lambda partition: (partition.month, order.index(partition.table)))

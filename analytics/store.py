@@ -14,7 +14,6 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import psycopg
-from django.conf import settings
 from django.db import Error as DjangoDatabaseError
 from django.db import connections
 from django.utils import timezone
@@ -23,6 +22,7 @@ from analytics import partitions
 from analytics.copying import encode_array, encode_rows
 from analytics.rollups import marks
 from consent import barrier, gate, wire
+from consent.keeping import months_kept
 from consent.wire import Silent, Statement
 
 ATTEMPTS = 3
@@ -187,7 +187,7 @@ def store(
             if state == UNIQUE_VIOLATION and copies:
                 copies = False  # some were stored before: INSERT leaves those out
             elif state == "23514":  # no partition for a row: a month was never made, or was lost
-                partitions.ensure_for(timezone.now(), settings.EVENT_RETENTION_MONTHS)
+                partitions.ensure_for(timezone.now(), months_kept())
             elif state[:2] in {"22", "23", "54"}:  # a value that this or any database cannot hold
                 return _store_in_halves(rows, base_events, finish, registry, error)
             elif attempt + 1 == ATTEMPTS:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from analytics import jobs, partitions, pruning, time_zone, timetable
+from consent.keeping import months_kept
 from dashboards import drawings
 from dashboards.access import staff_only
 from dashboards.arrivals import REASONS, words
@@ -110,7 +111,7 @@ def pipeline(request: HttpRequest) -> HttpResponse:
         jobs=(states := timetable.states(now)),
         notice=_notice(states),
         dropped=pruning.dropped_months(DROPPED_SHOWN),
-        kept_from=partitions.oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS),
+        kept_from=partitions.oldest_kept_month(now, months_kept()),
         names=arrived.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
         threshold=settings.SUPPRESS_BELOW,
     )

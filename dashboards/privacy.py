@@ -21,6 +21,7 @@ from consent.active import active_registry
 from consent.attributes import Attribute
 from consent.erasures import ERASE
 from consent.gate import switches
+from consent.keeping import months_kept
 from consent.models import PolicyVersion
 from consent.policy import Profile, Tier
 from consent.registry import Registry
@@ -164,7 +165,7 @@ def collected(registry: Registry) -> Collected:
         common=_columns([*(name for name, _ in COMMON_COLUMNS), "received_at"]),
         never=NEVER,
         profiles=[("Cloud", PROFILES[now.cloud]), ("Self-hosted", PROFILES[now.self_hosted])],
-        months=settings.EVENT_RETENTION_MONTHS,
+        months=months_kept(),
         erases=settings.ON_WITHDRAWAL == ERASE,
         threshold=settings.SUPPRESS_BELOW,
         arrived=_arrived(_counts.lately()),

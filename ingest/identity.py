@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-from django.conf import settings
 
-from analytics.partitions import oldest_kept_month
 from consent.attributes import as_text
 from consent.instants import microseconds
 from consent.pseudonyms import MAX_ID, NO_ID, keyed_digest, pseudonyms
@@ -76,7 +74,7 @@ class _Pseudonyms(dict[str, str]):
 class Identities:
     """Pseudonyms and row ids for the records of one request. Remembers what it has computed."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, kept_from: datetime) -> None:
         self._pseudonyms = [_Pseudonyms(kind) for kind in IdNames._fields]
         # Keyed once and copied for each record: half the cost of keying anew.
         self._keyed = hashlib.blake2b(digest_size=10, key=keyed_digest(b"row ids", 32))
@@ -84,8 +82,7 @@ class Identities:
         self._keyed_span.update(b"span ")
         self._ordinals: Counter[bytes] = Counter()
         self._resource: tuple[Resource | None, bytes] = (None, b"")
-        oldest = oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS).starts_at
-        self._oldest, self._newest = microseconds(oldest) * 1000, microseconds(now + FUTURE) * 1000
+        self._oldest, self._newest = microseconds(kept_from) * 1000, microseconds(now + FUTURE) * 1000
 
     def subjects(
         self,

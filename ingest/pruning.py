@@ -6,10 +6,10 @@ In batches, so that no transaction holds many rows while ingest adds to the newe
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import connections
 
 from analytics.partitions import oldest_kept_month
+from consent.keeping import months_kept
 from ingest.models import RejectedRequest, UndeclaredName
 
 BATCH = 10_000  # rows
@@ -56,7 +56,7 @@ def prune_traffic_counts(
 
     '' when nothing was due. `note` is told each batch's rows.
     """
-    kept_from = oldest_kept_month(now, settings.EVENT_RETENTION_MONTHS)
+    kept_from = oldest_kept_month(now, months_kept())
     deleted = 0
     while rows := _delete(kept_from.starts_at, batch):
         note(rows)

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
+from analytics.partitions import oldest_kept_month
 from analytics.store import Receipt, Row, StoreUnavailable, store
 from consent.active import adopt, working_registry
 from consent.gate import OtherRegistry
+from consent.keeping import months_kept
 from consent.models import Key
 from consent.registry import Registry, RegistryError
 from ingest import traffic, undeclared
@@ -137,6 +139,7 @@ def row_maker(key: Key, do_not_track: bool, now: datetime, registry: Registry) -
         organization=key.organization,
         do_not_track=do_not_track,
         now=now,
+        kept_from=oldest_kept_month(now, months_kept()).starts_at,
         registry=registry,
         routes=known_names.routes(key.pk, registry),
     )

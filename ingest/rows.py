@@ -34,16 +34,23 @@ class Mapped(NamedTuple):
 
 
 class RowMaker:
-    """Makes the rows of one request."""
+    """Makes the rows of one request, of events from `kept_from` on."""
 
     def __init__(
-        self, *, organization: str, do_not_track: bool, now: datetime, registry: Registry, routes: RouteBook
+        self,
+        *,
+        organization: str,
+        do_not_track: bool,
+        now: datetime,
+        kept_from: datetime,
+        registry: Registry,
+        routes: RouteBook,
     ) -> None:
         self._organization = organization  # the key's own, '' when it is bound to none
         self._do_not_track = do_not_track
         self._registry = registry
         self._meanings = Meanings(registry, routes)
-        self._identities = Identities(now)
+        self._identities = Identities(now, kept_from)
         self._resource: Resource | None = None
         self._context: Context
 

@@ -25,6 +25,7 @@ from analytics import vendor
 from analytics.partitions import oldest_kept_month
 from consent import keys
 from consent.attributes import as_text
+from consent.keeping import months_kept
 from consent.models import Key, Scope
 from consent.pseudonyms import MAX_ID, NO_ID, pseudonym
 from ingest import traffic
@@ -103,7 +104,7 @@ class LicenseCheck(serializers.Serializer[Any]):
 
 
 def oldest_kept() -> datetime:
-    return oldest_kept_month(timezone.now(), settings.EVENT_RETENTION_MONTHS).starts_at
+    return oldest_kept_month(timezone.now(), months_kept()).starts_at
 
 
 # --- What is answered ------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ The two keys are asked for at every start of a process (`apps.py`), the rest by 
 which every command and `manage.py up` run first.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core import checks
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DatabaseError
 
+from consent.keeping import months_kept
 from consent.registry import RegistryError, files, load
 
 PROFILES = ("strict", "organization", "notice")
@@ -174,6 +176,25 @@ def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         proxies,
     ]
     return [message for group in groups for message in group()]
+
+
+@register(Tags.database)
+def published(app_configs: Any, databases: Iterable[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """With `check --database default` only; nothing where there are no tables yet."""
+    try:
+        kept = months_kept() if "default" in (databases or ()) else settings.EVENT_RETENTION_MONTHS
+    except DatabaseError:
+        return []
+    if kept == settings.EVENT_RETENTION_MONTHS:
+        return []
+    return [
+        checks.Warning(
+            f"EVENT_RETENTION_MONTHS is {settings.EVENT_RETENTION_MONTHS}, but events are kept for {kept} "
+            "months, as the published policy says.",
+            hint="Publish the longer time with manage.py publish_policy, which asks everybody again.",
+            id="candid.W002",
+        )
+    ]
 
 
 def _has_zone(text: str) -> bool:

@@ -177,7 +177,7 @@ def _beat() -> None:
 
 
 def _pruning() -> None:
-    """What is older than the rule should be gone within the hour."""
+    """What is older than is set should be gone within the hour; the published rule may be shorter."""
     overdue_from = partitions.oldest_kept_month(
         timezone.now() - PRUNING_IS_LATE, settings.EVENT_RETENTION_MONTHS
     )

@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from analytics.rollups import memory
 from analytics.store import sqlstate
-from consent import registry
+from consent import keeping, registry
 
 DATABASES = ["default", "analytics"]
 APPEND_ONLY = ("consent_decision", "consent_decisionhead", "consent_policyversion", "consent_subjectview")
@@ -58,6 +58,7 @@ def _no_registry_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_remembered_of_another_test() -> None:
     memory.forget()
+    keeping.forget()
 
 
 @pytest.fixture(autouse=True)

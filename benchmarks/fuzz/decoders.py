@@ -7,7 +7,7 @@ takes long. Such a body is written to a file, to become a test.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,6 +92,7 @@ def rows_of(records: Iterable[Any]) -> int:
         organization="",
         do_not_track=False,
         now=datetime.now(UTC),
+        kept_from=datetime.now(UTC) - timedelta(days=365),
         registry=REGISTRY,
         routes=RouteBook(REGISTRY.endpoints),
     )

@@ -3,20 +3,24 @@
 import json
 import re
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from analytics import partitions
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
-from consent import policies, registry
+from consent import keeping, policies, registry
 from consent.registry import current_registry
 from dashboards import privacy
 from ingest import traffic
 from ingest.names import known_names
+from tests.analytics.factories import feature
 from tests.consent.declaring import MORE, collect
 from tests.ingest.otlp import a_key, grant, post, span, traces
 
@@ -174,6 +178,44 @@ def test_it_says_what_is_switched_off_and_for_how_long_events_are_kept(settings:
     assert "no event is kept, whatever anybody has agreed to" in text
     assert "nothing of it is kept" in text
     assert "after 6 to 7 months" in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_kept_longer_than_was_published(settings: Settings) -> None:
+    settings.EVENT_RETENTION_MONTHS = 24
+    key, _ = a_key()
+    old = partitions.oldest_kept_month(timezone.now(), 18)
+    partitions.ensure(old, old)
+    an_old_event = span(1, at=old.starts_at, attributes={"feature.name": "export", "user.id": "u1"})
+
+    def refused_and_kept() -> tuple[bool, bool]:
+        """Whether ingest says that it is too old, and whether pruning leaves one like it."""
+        answer = post(Client(), "/v1/traces", traces(an_old_event), key)
+        feature("a" * 32, old.starts_at)
+        call_command("prune", stdout=StringIO())
+        return "too_old" in answer.content.decode(), FeatureUsage.objects.exists()
+
+    assert refused_and_kept() == (True, False)
+    assert document()["event_retention_months"] == {"least": 12, "most": 13}
+    assert "after 12 to 13 months. A longer time holds only once it is published here." in page()
+    assert "events are kept for 12 months" in check()
+
+    policies.publish(actor="tests")
+    keeping.forget()  # which takes seconds by itself
+    partitions.ensure(old, old)
+    assert refused_and_kept() == (False, True)
+    assert document()["event_retention_months"] == {"least": 24, "most": 25}
+    assert check() == ""
+
+    settings.EVENT_RETENTION_MONTHS = 12  # less holds at once
+    assert refused_and_kept() == (True, False)
+
+
+def check() -> str:
+    """The warnings of `manage.py check --database default`."""
+    errors = StringIO()
+    call_command("check", databases=["default"], stdout=StringIO(), stderr=errors)
+    return errors.getvalue()
 
 
 def test_other_methods_are_405() -> None:

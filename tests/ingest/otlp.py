@@ -14,6 +14,7 @@ from consent.services import record_decision
 from ingest.otlp.records import INTERNAL, Batch, Record, Resource
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+KEPT_FROM = datetime(2025, 11, 1, tzinfo=UTC)
 SERVER = 2
 
 

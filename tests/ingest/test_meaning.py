@@ -12,7 +12,7 @@ from ingest.names import RouteBook
 from ingest.otlp.records import CLIENT, INTERNAL, SERVER, Record, Resource
 from ingest.routing import NAMES_READ, SESSION_EVENTS
 from ingest.rows import Mapped, RowMaker
-from tests.ingest.otlp import NOW, nanoseconds, server
+from tests.ingest.otlp import KEPT_FROM, NOW, nanoseconds, server
 from tests.ingest.test_properties import REGISTRY
 
 # Few values, many of them equal to one another or part of one another, so that memory is hit and tested.
@@ -52,9 +52,9 @@ records = st.builds(
 
 
 def mapped(record: Record, routes: RouteBook) -> Mapped:
-    return RowMaker(organization="", do_not_track=False, now=NOW, registry=REGISTRY, routes=routes).map(
-        [record]
-    )
+    return RowMaker(
+        organization="", do_not_track=False, now=NOW, kept_from=KEPT_FROM, registry=REGISTRY, routes=routes
+    ).map([record])
 
 
 @settings(max_examples=300, deadline=None)

@@ -19,7 +19,7 @@ from ingest.otlp import metrics, protobuf
 from ingest.otlp.records import CLIENT, INTERNAL, SERVER, DecodeError, Record, Resource
 from ingest.routing import NAMES_READ
 from ingest.rows import PAGE_PATHS, RowMaker
-from tests.ingest.otlp import NOW, nanoseconds, whole
+from tests.ingest.otlp import KEPT_FROM, NOW, nanoseconds, whole
 
 REGISTRY = load([OURS])
 DECODERS = [otlp_json.decode_traces, otlp_json.decode_logs, metrics.count_json]
@@ -86,7 +86,12 @@ records = st.builds(
 
 def mapped(given_records: list[Record]) -> tuple[list[Row], list[BaseEvent], int]:
     maker = RowMaker(
-        organization="", do_not_track=False, now=NOW, registry=REGISTRY, routes=RouteBook(REGISTRY.endpoints)
+        organization="",
+        do_not_track=False,
+        now=NOW,
+        kept_from=KEPT_FROM,
+        registry=REGISTRY,
+        routes=RouteBook(REGISTRY.endpoints),
     )
     result = maker.map(given_records)
     return result.rows, result.base_events, result.refused.total()

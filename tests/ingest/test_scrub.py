@@ -9,7 +9,7 @@ from analytics.store import BaseEvent, Row
 from consent.registry import current_registry
 from ingest.names import RouteBook
 from ingest.rows import RowMaker
-from tests.ingest.otlp import NOW, SERVER, record
+from tests.ingest.otlp import KEPT_FROM, NOW, SERVER, record
 
 REGISTRY = current_registry()
 
@@ -17,7 +17,12 @@ REGISTRY = current_registry()
 def made(*given: Any, **more: Any) -> tuple[Any, str]:
     """What becomes of one record: its row or base event, or why there is none."""
     maker = RowMaker(
-        organization="", do_not_track=False, now=NOW, registry=REGISTRY, routes=RouteBook(REGISTRY.endpoints)
+        organization="",
+        do_not_track=False,
+        now=NOW,
+        kept_from=KEPT_FROM,
+        registry=REGISTRY,
+        routes=RouteBook(REGISTRY.endpoints),
     )
     _, rows, _, base_events, refused = maker.map([record(*given, **more)])
     return next(iter([*rows, *base_events]), None), next(iter(refused), "")
