@@ -17,12 +17,9 @@ _published: tuple[float, int | None] = float("-inf"), None  # when it was read, 
 
 def months_kept() -> int:
     """The rule that is in force: pruning, ingest and the page for everybody go by it."""
+    wanted: int = settings.EVENT_RETENTION_MONTHS
     published = months_published()
-    return (
-        settings.EVENT_RETENTION_MONTHS
-        if published is None
-        else min(settings.EVENT_RETENTION_MONTHS, published)
-    )
+    return wanted if published is None else min(wanted, published)
 
 
 def months_published() -> int | None:

@@ -1,7 +1,8 @@
-"""How often something may be asked for, over all processes: counted in Redis, in windows of whole seconds.
+"""How often something may be asked for, over all processes: counted in Redis, under keyed digests.
 
-Should Redis be away, everybody is let through, and the log says so once a minute: a withdrawal must
-not fail for want of a counter. Ingest has limits of its own (`ingest/rates.py`).
+A count begins with the first request and is forgotten so many seconds later. Should Redis be away,
+everybody is let through, and the log says so once a minute: a withdrawal must not fail for want of a
+counter. Ingest has limits of its own (`ingest/rates.py`).
 """
 
 import hashlib
@@ -17,6 +18,13 @@ logger = logging.getLogger(__name__)
 REDIS_TIMEOUT = 0.5  # seconds
 COMPLAIN_EVERY = 60.0  # seconds
 
+# A count without an end would be one for good. (Redis 6 has no EXPIRE … NX.)
+ADD = """
+local count = redis.call('INCRBY', KEYS[1], ARGV[1])
+if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return {count, redis.call('TTL', KEYS[1])}
+"""
+
 
 class TooOften(Exception):
     """More was asked than may be. `again_after` is in seconds, from 1 to the length of the window."""
@@ -26,31 +34,44 @@ class TooOften(Exception):
         self.again_after = again_after
 
 
-def spend(what: str, *, most: int, seconds: int, now: float | None = None) -> None:
+def spend(what: str, *, most: int, seconds: int) -> None:
     """Count one request for `what`; 0 for `most` is no limit. Raises `TooOften`.
 
-    `what` may hold a pseudonym: Redis is told a digest.
+    `what` may hold a pseudonym or a name: Redis is told a digest.
     """
     if not most:
         return
-    now = time.time() if now is None else now
-    counted = _count(what, int(now) // seconds, seconds)
-    if counted is not None and counted > most:
-        raise TooOften(most, seconds, seconds - int(now) % seconds)
+    count, left = _add(what, 1, seconds)
+    if count > most:
+        raise TooOften(most, seconds, min(max(left, 1), seconds))
 
 
-def _count(what: str, window: int, seconds: int) -> int | None:
-    """How many there were in this window, this one included; None when Redis does not answer."""
-    digest = hashlib.blake2b(what.encode(), digest_size=12, key=settings.SECRET_KEY.encode()[:64])
-    name = f"candid:limit:{digest.hexdigest()}:{window}"
+def give_back(what: str, *, seconds: int) -> None:
+    """Take one request out of the count."""
+    _add(what, -1, seconds)
+
+
+def forget(what: str) -> None:
+    """Begin to count anew."""
     try:
-        pipeline = _connection(settings.REDIS_URL).pipeline(transaction=False)
-        pipeline.incr(name)
-        pipeline.expire(name, 2 * seconds)
-        return int(pipeline.execute()[0])
+        _connection(settings.REDIS_URL).delete(_name(what))
     except redis.RedisError as error:
         _complain(error)
-        return None
+
+
+def _add(what: str, number: int, seconds: int) -> tuple[int, int]:
+    """The count, and the seconds until it is forgotten; zeros when Redis does not answer."""
+    try:
+        count, left = _connection(settings.REDIS_URL).eval(ADD, 1, _name(what), number, seconds)
+        return int(count), int(left)
+    except redis.RedisError as error:
+        _complain(error)
+        return 0, 0
+
+
+def _name(what: str) -> str:
+    digest = hashlib.blake2b(what.encode(), digest_size=12, key=settings.SECRET_KEY.encode()[:64])
+    return f"candid:limit:{digest.hexdigest()}"
 
 
 @lru_cache(maxsize=1)
@@ -67,5 +88,6 @@ def _complain(error: Exception) -> None:
     if now - _complained_at >= COMPLAIN_EVERY:
         _complained_at = now
         logger.warning(
-            "Redis does not answer (%s): consent and privacy requests are not limited", type(error).__name__
+            "Redis does not answer (%s): consent and privacy requests and sign-ins are not limited",
+            type(error).__name__,
         )

@@ -6,11 +6,9 @@ Django is synchronous here, and stays so: the body is read first, within bounds,
 import sys
 from collections.abc import Callable, Iterable
 from io import BytesIO
-from ipaddress import ip_address, ip_network
 from typing import Any
 
-from django.conf import settings
-
+from consent.proxies import address_of, is_proxy
 from ingest.body import BodyRefused
 from ingest.budget import Budget
 from ingest.front import Incoming
@@ -31,7 +29,6 @@ class Bridge:
 
     def __init__(self, application: Application, pool: Pool, budget: Budget) -> None:
         self._application, self._pool, self._budget = application, pool, budget
-        self._proxies = [ip_network(proxy, strict=False) for proxy in settings.TRUSTED_PROXIES]
 
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         share = self._budget.share()
@@ -68,7 +65,7 @@ class Bridge:
             "wsgi.multiprocess": True,
             "wsgi.run_once": False,
         }
-        from_proxy = self._is_proxy(client)
+        from_proxy = is_proxy(address_of(client))
         for name, value in scope.headers.items():
             # `x_y` would become the same variable as `x-y`, which a proxy may have taken away.
             if "_" in name or name == "transfer-encoding" or (name in FORWARDED and not from_proxy):
@@ -82,15 +79,6 @@ class Bridge:
         if body or "CONTENT_LENGTH" in environ:
             environ["CONTENT_LENGTH"] = str(len(body))
         return environ
-
-    def _is_proxy(self, client: str) -> bool:
-        if not self._proxies:
-            return False
-        try:
-            address = ip_address(client)
-        except ValueError:
-            return False
-        return any(address in network for network in self._proxies)
 
     def _respond(self, environ: dict[str, Any], protocol: HTTPProtocol) -> None:
         """Run the application and send what it says. On a thread."""

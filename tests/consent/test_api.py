@@ -432,7 +432,7 @@ def test_without_redis_nobody_is_limited_and_the_log_says_so(
 
     assert {ask(key, "get", "/api/consent/user", **BY_USER).status_code for _ in range(15)} == {200}
     assert [record.message for record in caplog.records] == [
-        "Redis does not answer (ConnectionError): consent and privacy requests are not limited"
+        "Redis does not answer (ConnectionError): consent and privacy requests and sign-ins are not limited"
     ]
 
 

@@ -73,12 +73,20 @@ def test_a_chunked_body_has_a_length_by_now() -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "believed"), [("192.0.2.7:1", True), ("[2001:db8::1]:1", True), ("198.51.100.1:1", False)]
+    ("client", "believed"),
+    [
+        ("192.0.2.7:1", True),
+        ("[2001:db8::1]:1", True),
+        ("[::ffff:192.0.2.7]:1", True),
+        ("203.0.113.5:1", True),
+        ("198.51.100.1:1", False),
+        ("[::ffff:198.51.100.1]:1", False),
+    ],
 )
 def test_only_a_trusted_proxy_says_how_the_request_came(
     settings: Settings, client: str, believed: bool
 ) -> None:
-    settings.TRUSTED_PROXIES = ["192.0.2.0/24", "2001:db8::1"]
+    settings.TRUSTED_PROXIES = ["192.0.2.0/24", "2001:db8::1", "::ffff:203.0.113.0/120"]
     assert ("HTTP_X_FORWARDED_PROTO" in environ(("x-forwarded-proto", "https"), client=client)) is believed
 
 
