@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import OperationalError, connections, transaction
+from django.db import connections, transaction
 
-from analytics.store import sqlstate
-
-QUERY_CANCELED = "57014"
+from analytics.sqlstates import cancelled_as
 
 
 class TookTooLong(Exception):
@@ -18,11 +16,7 @@ class TookTooLong(Exception):
 @contextmanager
 def patient_cursor(timeout: str) -> Iterator[Any]:
     """A cursor on the analytics database; a statement that takes longer (`5s`) raises `TookTooLong`."""
-    try:
-        with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+    with cancelled_as(TookTooLong), transaction.atomic(using="analytics"):
+        with connections["analytics"].cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [timeout])
             yield cursor
-    except OperationalError as error:
-        if sqlstate(error) == QUERY_CANCELED:
-            raise TookTooLong from error
-        raise

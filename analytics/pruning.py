@@ -27,14 +27,13 @@ from analytics.models import (
 )
 from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
 from analytics.rollups import sealing
+from analytics.sqlstates import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, sqlstate
 from analytics.store import TABLES
 from consent.keeping import months_kept
 
 LOCK_TIMEOUT = "1s"  # everybody waits behind us
 VACUUM_TIMEOUT = "10s"  # nobody does
 TRIES = 8
-LOCK_NOT_AVAILABLE = "55P03"
-DEADLOCK_DETECTED = "40P01"
 COUNTED_BELOW_BYTES = 64 * 1024 * 1024  # above, the planner's figure will do
 
 
@@ -135,7 +134,7 @@ def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float]
                     cursor.execute(DROP.format(name=partition.name))
                 _enter_in_ledger(month, now)
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED):
+            if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED):
                 raise
             if attempt == TRIES:
                 name = month[0].partition.month

@@ -21,6 +21,7 @@ from django.utils import timezone
 from analytics import partitions
 from analytics.copying import encode_array, encode_rows
 from analytics.rollups import marks
+from analytics.sqlstates import sqlstate
 from consent import barrier, gate, wire
 from consent.keeping import months_kept
 from consent.wire import Silent, Statement
@@ -380,12 +381,3 @@ def _installation_parameters(event: BaseEvent) -> dict[str, Any]:
         "at": event.timestamp,
         **facts,
     }
-
-
-def sqlstate(error: BaseException) -> str:
-    """The SQLSTATE of a database error, also when Django has wrapped it; '' when there is none."""
-    for candidate in (error, error.__cause__):
-        state = getattr(candidate, "sqlstate", None)
-        if state:
-            return str(state)
-    return ""

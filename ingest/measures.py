@@ -18,7 +18,7 @@ from prometheus_client import multiprocess as untyped
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from analytics.store import sqlstate
+from analytics.sqlstates import sqlstate
 
 multiprocess: Any = untyped  # it has no types of its own
 PROGRAM = os.environ.get("CANDID_PROGRAM", "web")  # what `manage.py up` calls this process
@@ -153,16 +153,7 @@ def count_records(signal: str, outcome: str, reason: str, number: int) -> None:
 
 def count_database_error(during: str, error: BaseException) -> None:
     """`during` is ingest or counts."""
-    DATABASE_ERRORS.labels(during, _sqlstate(error) or "connection").inc()
-
-
-def _sqlstate(error: BaseException | None) -> str:
-    """Of an error or of what caused it."""
-    while error is not None:
-        if state := sqlstate(error):
-            return state
-        error = error.__cause__
-    return ""
+    DATABASE_ERRORS.labels(during, sqlstate(error) or "connection").inc()
 
 
 # Looking a metric up by its labels costs twice as much as adding to it; there are few combinations.

@@ -13,7 +13,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker, Settings
 
 from analytics.rollups import memory
-from analytics.store import sqlstate
+from analytics.sqlstates import DEADLOCK_DETECTED, sqlstate
 from consent import keeping, registry
 
 DATABASES = ["default", "analytics"]
@@ -99,7 +99,7 @@ def _empty_the_tables_again_after_a_deadlock() -> Iterator[None]:
                     decision_log.begin()
                 return
             except OperationalError as error:
-                if sqlstate(error) != "40P01" or attempt == 4:
+                if sqlstate(error) != DEADLOCK_DETECTED or attempt == 4:
                     raise
         raise AssertionError
 

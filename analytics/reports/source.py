@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
-from psycopg.errors import QueryCanceled
 
 from analytics.rollups.read import TIMEOUT_SECONDS, ReportTimedOut
+from analytics.sqlstates import cancelled_as
 
 WORK_MEMORY_MB = 64
 # What events claim is one of three already; anything else would be an old or foreign row.
@@ -17,13 +17,9 @@ DEPLOYMENT = "CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deploym
 @contextmanager
 def report_cursor() -> Iterator[CursorWrapper]:
     """A cursor on the analytics database for one report. Raises `ReportTimedOut`."""
-    try:
+    with cancelled_as(ReportTimedOut):
         with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_SECONDS}s'")
             cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY_MB}MB'")
             cursor.execute("SET LOCAL jit = off")  # compiling took longer than it saved
             yield cursor
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise ReportTimedOut from error
-        raise

@@ -30,9 +30,10 @@ from analytics.rollups.members import (
     note_logins,
 )
 from analytics.rollups.scan import DayNames, Names, scan
+from analytics.sqlstates import DEADLOCK_DETECTED, SERIALIZATION_FAILURE, sqlstate
 
 ATTEMPTS = 3
-AGAIN = {"40001", "40P01"}  # serialization failure, deadlock
+AGAIN = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}
 
 WINDOW = timedelta(hours=1)
 AT_ONCE = 100_000  # rows of a table; days of fewer are read whole
@@ -124,7 +125,7 @@ def build_day(day: date) -> int | None:
             with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
                 return _build(cursor, day)
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") not in AGAIN or attempt == ATTEMPTS:
+            if sqlstate(error) not in AGAIN or attempt == ATTEMPTS:
                 raise
     raise AssertionError
 

@@ -13,9 +13,8 @@ from datetime import date
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from django.db import OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
-from psycopg.errors import QueryCanceled
 
 from analytics.models import RolledDay
 from analytics.periods import days_between
@@ -37,6 +36,7 @@ from analytics.rollups.people import (
 )
 from analytics.rollups.requests import Counted, Histograms, Name, Requests, Uses, histograms, merged
 from analytics.rollups.sessions import Sessions
+from analytics.sqlstates import cancelled_as
 from consent.models import State
 
 TIMEOUT_SECONDS = 30
@@ -110,7 +110,7 @@ def reading() -> Iterator["Reader"]:
         return
     withdrawn = _withdrawn()
     within = connections["analytics"].in_atomic_block
-    try:
+    with cancelled_as(ReportTimedOut):
         with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
             if not within:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -123,10 +123,6 @@ def reading() -> Iterator["Reader"]:
                 _current.reset(token)
             if within:
                 cursor.execute("SET LOCAL statement_timeout = 0")
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise ReportTimedOut from error
-        raise
 
 
 def _withdrawn() -> Withdrawn:

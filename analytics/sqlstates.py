@@ -1,0 +1,31 @@
+"""What a database error says of itself: its SQLSTATE, whatever it was wrapped in (PostgreSQL, appendix A)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import OperationalError
+
+SERIALIZATION_FAILURE = "40001"
+DEADLOCK_DETECTED = "40P01"
+LOCK_NOT_AVAILABLE = "55P03"
+QUERY_CANCELED = "57014"
+
+
+def sqlstate(error: BaseException | None) -> str:
+    """Of an error or of what caused it; '' when there is none."""
+    while error is not None:
+        if state := getattr(error, "sqlstate", None):
+            return str(state)
+        error = error.__cause__
+    return ""
+
+
+@contextmanager
+def cancelled_as(refusal: type[Exception]) -> Iterator[None]:
+    """Raise this instead when a statement was cancelled, because it took longer than `statement_timeout`."""
+    try:
+        yield
+    except OperationalError as error:
+        if sqlstate(error) == QUERY_CANCELED:
+            raise refusal from error
+        raise
