@@ -82,15 +82,17 @@ class Exports:
 
     async def _export(self, call: "Call") -> bytes:
         dryrun.refuse(call.dry_run)
-        call.key_id = await self._let_in(call.credentials)
+        key = await self._let_in(call.credentials)
+        call.key_id = key.pk
+        rates.spend(key)
         # A task of its own: a client that goes away gives back neither the thread nor the memory.
         task = asyncio.create_task(self._store(call, await self._message(call)))
         self._storing.add(task)
         task.add_done_callback(self._stored)
         return await asyncio.shield(task)
 
-    async def _let_in(self, credentials: Mapping[str, str]) -> int:
-        """The key's id. Raises `KeyRefused` before any message is received.
+    async def _let_in(self, credentials: Mapping[str, str]) -> Key:
+        """The key. Raises `KeyRefused` before any message is received.
 
         A key that was good a moment ago is let in unasked; it is looked up again before anything is
         stored, so that a revoked one stores nothing.
@@ -99,7 +101,7 @@ class Exports:
         if key is None:
             key = await self._in_thread(_authenticated, credentials)
             self._known.add(credentials, key)
-        return key.pk
+        return key
 
     async def _message(self, call: "Call") -> bytes:
         async with self._admission.arrival():
@@ -181,7 +183,6 @@ def _answer(signal: str, credentials: Mapping[str, str], message: bytes, do_not_
     freshen()
     key = authenticate(credentials, "ingest")
     traffic.note_use(key.pk)
-    rates.spend(key)
     answer = receive(
         signal=signal, encoding=status.PROTOBUF, body=message, key=key, do_not_track=do_not_track
     )

@@ -19,7 +19,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from analytics.models import FeatureUsage
-from consent.models import Method, State, SubjectKind
+from consent.models import Key, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision
 from ingest.failures import Failure
@@ -241,6 +241,24 @@ def test_a_hundred_stalled_senders_hold_up_nobody_and_are_ended_in_time(tmp_path
         assert b"grpc-status\x014" in trailers(connections[0])  # DEADLINE_EXCEEDED
         assert FeatureUsage.objects.count() == 90 * 20
     assert (tmp_path / "log").read_text() == ""
+
+
+def test_a_sender_beyond_its_rate_is_refused_before_its_message_comes(tmp_path: Path) -> None:
+    """Eleven calls of a key that has five in each five seconds: they may lie in two of these."""
+    text, key = a_key()
+    Key.objects.filter(pk=key.pk).update(requests_per_second=1)
+    never = threading.Event()
+    with receiver(tmp_path / "log") as running, running.channel() as channel:
+        method = channel.stream_unary(TRACES)
+        calls = [
+            method.future(iter(lambda: never.wait() and b"", b""), metadata=[("x-api-key", text)])
+            for _ in range(11)
+        ]
+        refused = grpc.StatusCode.RESOURCE_EXHAUSTED
+        until(lambda: any(call.done() and call.code() is refused for call in calls), what="one is refused")
+        never.set()
+        for call in calls:
+            call.cancel()
 
 
 def test_when_every_place_is_taken_the_slowest_sender_loses_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
