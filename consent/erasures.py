@@ -83,17 +83,9 @@ def erased_until(pseudonym: str) -> datetime | None:
     return tombstones.values_list("until", flat=True).first()
 
 
-def is_granted(kind: SubjectKind, subject: str) -> bool:
-    return _is(State.GRANTED, kind, subject)
-
-
 def is_denied(kind: SubjectKind, subject: str) -> bool:
-    return _is(State.DENIED, kind, subject)
-
-
-def _is(state: State, kind: SubjectKind, subject: str) -> bool:
     model = Organization if kind == SubjectKind.ORGANIZATION else TelemetryUser
-    return model._default_manager.filter(pseudonym=subject, state=state).exists()
+    return model._default_manager.filter(pseudonym=subject, state=State.DENIED).exists()
 
 
 def leaves_something(kind: SubjectKind, subject: str, current: ConsentPeriod | None, state: State) -> bool:

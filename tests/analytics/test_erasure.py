@@ -27,6 +27,7 @@ from consent.keys import issue_key
 from consent.models import ErasureRequest, Method, Organization, State, SubjectKind, Tombstone
 from consent.pseudonyms import pseudonym
 from consent.services import record_decision, register_organization
+from consent.standing import standing
 from tests.analytics.factories import activity, endpoint, feature, installation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -414,6 +415,59 @@ def test_receipts_replay_what_the_restored_database_knows_nothing_of(tmp_path: P
     exported = json.loads(out.getvalue())
     assert exported["user"][0]["state"] == "denied"
     assert "receipt" in exported["decisions"][-1]["reason"]
+
+
+def undecided_who_opts_out(settings) -> None:
+    settings.CONSENT_PROFILE_CLOUD = "notice"  # here, the undecided are kept
+    decide(State.DENIED)
+
+
+def opted_out_and_then_asks(settings) -> None:
+    decide(State.GRANTED)
+    decide(State.DENIED)
+    ask()
+
+
+@pytest.mark.parametrize("story", [undecided_who_opts_out, opted_out_and_then_asks])
+@pytest.mark.parametrize("of_the_backup", [State.UNSET, State.GRANTED])
+def test_whoever_was_opted_out_when_erased_is_so_after_a_restore(
+    tmp_path: Path, settings, story, of_the_backup: State
+) -> None:
+    settings.RECEIPTS_DIR = str(tmp_path)
+    jane_has_rows()
+    story(settings)
+    carry_out()
+    ErasureRequest.objects.all().delete()
+    Tombstone.objects.all().delete()
+    decide(of_the_backup)
+    call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
+    assert standing(USER, JANE).state == State.DENIED
+
+
+def test_an_erasure_that_the_backup_knows_as_open_tells_of_the_denial_since(tmp_path: Path, settings) -> None:
+    settings.RECEIPTS_DIR = str(tmp_path)
+    decide(State.GRANTED)
+    ask()
+    decide(State.DENIED)
+    carry_out()
+    ErasureRequest.objects.update(state="waiting", receipt=None, finished_at=None)
+    decide(State.GRANTED)
+    call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
+    assert standing(USER, JANE).state == State.DENIED
+
+
+@pytest.mark.parametrize(("is_withdrawal", "state"), [(True, State.DENIED), (False, State.GRANTED)])
+def test_a_receipt_of_before_tells_of_the_denial_by_its_withdrawal(
+    tmp_path: Path, is_withdrawal: bool, state: State
+) -> None:
+    decide(State.GRANTED)
+    written_before = erased()
+    del written_before["denied"], written_before["signature"]
+    ErasureRequest.objects.all().delete()
+    receipt = receipts.signed(written_before | {"withdrawal": is_withdrawal})
+    receipts.write(receipt, tmp_path / "receipt.json")
+    call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
+    assert standing(USER, JANE).state == state
 
 
 def test_a_changed_receipt_stops_the_replaying(tmp_path: Path, settings) -> None:
