@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from analytics.erasure import work_off
 from consent import links
 from consent.barrier import LOCK_SPACE, bucket
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind, TelemetryUser
@@ -119,6 +120,25 @@ def test_opting_out_needs_no_account_and_is_on_record() -> None:
     assert "<b>Opted out</b>" in Client().get(answer["Location"]).content.decode()
     latest = Decision.objects.order_by("-pk")[0]
     assert (state(), latest.state, latest.method, latest.actor) == ("denied", "denied", "link", "own page")
+
+
+@pytest.mark.parametrize(
+    ("setting", "fate"),
+    [("erase", "What was kept before is being erased."), ("keep", "What was kept before stays")],
+)
+def test_who_has_opted_out_is_told_what_becomes_of_events_from_before(
+    settings: Settings, setting: str, fate: str
+) -> None:
+    settings.ON_WITHDRAWAL = setting
+    decide(State.GRANTED)
+    feature(JANE, days_ago(1))
+    choose(link(), choice="out")
+
+    page = Client().get(link()).content.decode()
+
+    assert f"No event of yours is stored any more. {fate}" in page
+    work_off()
+    assert ("What was kept before" in Client().get(link()).content.decode()) == (setting == "keep")
 
 
 def test_opting_in_needs_the_box_to_be_ticked() -> None:
