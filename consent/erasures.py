@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.utils import timezone
 
+from consent import policies
 from consent.models import (
     ConsentPeriod,
     ErasureRequest,
@@ -91,12 +92,12 @@ def is_denied(kind: SubjectKind, subject: str) -> bool:
 def leaves_something(kind: SubjectKind, subject: str, current: ConsentPeriod | None, state: State) -> bool:
     """Whether this decision is a withdrawal that events may have come before, and ON_WITHDRAWAL erases.
 
-    Who says no before anything could be kept leaves nothing behind.
+    Who says no before anything could be kept leaves nothing behind. What was stored of the undecided
+    is still there when the profile has become strict since.
     """
     if settings.ON_WITHDRAWAL != ERASE or state != State.DENIED:
         return False
     if current is not None and current.state == State.DENIED:
         return False
-    profiles = {settings.CONSENT_PROFILE_CLOUD, settings.CONSENT_PROFILE_SELF_HOSTED}
     granted = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, state=State.GRANTED)
-    return profiles != {"strict"} or granted.exists()
+    return granted.exists() or policies.were_undecided_kept()

@@ -118,6 +118,17 @@ def hold_still() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", LOCK)
 
 
+def were_undecided_kept() -> bool:
+    """In a transaction that decides: whether events of the undecided may be stored, or once were.
+
+    Until it has ended, none begins to be: whoever notes it waits, and reads the decision.
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT undecided_kept FROM consent_inforce FOR SHARE")
+        found = cursor.fetchone()
+    return found is None or bool(found[0])
+
+
 def exists(version: str) -> bool:
     return VERSION.fullmatch(version) is not None and PolicyVersion.objects.filter(version=version).exists()
 
@@ -239,15 +250,13 @@ def _record(
 
 
 def put_in_force(collected: Registry, *, policy_version: str, material_since: datetime | None) -> None:
-    InForce.objects.update_or_create(
-        pk=1,
-        defaults={
-            "registry_digest": collected.digest,
-            "registry": collected.as_text(),
-            "policy_version": policy_version,
-            "material_since": material_since,
-        },
-    )
+    now = {
+        "registry_digest": collected.digest,
+        "registry": collected.as_text(),
+        "policy_version": policy_version,
+        "material_since": material_since,
+    }
+    InForce.objects.update_or_create(pk=1, defaults=now, create_defaults=now | {"undecided_kept": False})
 
 
 def _after_every_grant() -> datetime:

@@ -53,6 +53,11 @@ class Switches:
     self_hosted: Profile
     notice_since: datetime | None
 
+    @property
+    def keep_undecided(self) -> bool:
+        """Whether events may be stored of somebody who has decided nothing."""
+        return {self.cloud, self.self_hosted} != {Profile.STRICT}
+
 
 def profile_of(deployment_type: str | None, switches: Switches) -> Profile:
     """The profile of an organization's *registered* deployment type; the stricter one when it has none."""
