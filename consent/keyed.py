@@ -171,7 +171,7 @@ def refusal_of(error: Exception) -> Exception:
     if isinstance(error, limits.TooOften):
         return Refused(429, "rate_limited", str(error), wait=error.again_after)
     if isinstance(error, BarrierNotReached):
-        return Refused(503, "not_certain", str(error), wait=2)
+        return Refused(503, "not_certain", f"recorded, but {error}; send the same again", wait=2)
     if isinstance(error, DecisionRefused):
         return Refused(409, "refused", str(error))
     if isinstance(error, DatabaseError | psycopg.Error):
@@ -235,7 +235,11 @@ ERRORS = {
     401: OpenApiResponse(ERROR, "no key, or an unknown one"),
     403: OpenApiResponse(ERROR, "a key without the scope `consent`, or bound to another organization"),
     429: OpenApiResponse(ERROR, "more than the key may ask; `Retry-After` says when again"),
-    503: OpenApiResponse(ERROR, "a database is away; a withdrawal holds already. Send the same again"),
+    503: OpenApiResponse(
+        ERROR,
+        "`not_certain`: recorded, but events in flight are not ruled out; `unavailable`: a database is away, "
+        "and it may not be recorded. Send the same again",
+    ),
 }
 AUTH: Any = [{"key": []}, {"keyHeader": []}]
 USER_HEADER = OpenApiParameter(

@@ -168,7 +168,10 @@ class PolicyVersionAdmin(ReadAdmin):
             form.add_error(None, "The registry's files are broken: nothing was published.")
             return False
         except BarrierNotReached:
-            said = "Published, but events on their way could not be ruled out for a few seconds."
+            said = (
+                "Published, but events on their way could not be ruled out. To make sure: manage.py "
+                "reload_registry"
+            )
             self.message_user(request, said, messages.WARNING)
             return True
         said = f"Published version {done.policy.version}."

@@ -56,7 +56,7 @@ class Command(BaseCommand):
             said = [f"Nothing was published: {error}.", *(change.text for change in error.changes)]
             raise CommandError("\n- ".join(said)) from error
         except BarrierNotReached as error:
-            raise CommandError(f"Published, but {error}") from error
+            raise CommandError(f"Published, but {error}. To make sure: manage.py reload_registry") from error
         self._report(published)
 
     def _tell(self) -> None:
