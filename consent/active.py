@@ -83,7 +83,7 @@ def bring_in(*, actor: str) -> Activation:
         published = policies.last_published()
         if published is None:
             published = policies.publish_first(collected, actor)
-        found = policies.compare(published, collected).changes
+        found = policies.compare(published, collected)
         if material := [change for change in found if change.is_material]:
             raise NotPublished(published.version, material)
         current = policies.in_force()
