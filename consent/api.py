@@ -20,11 +20,11 @@ from consent.keyed import (
     USER_HEADER,
     KeyedView,
     Refused,
-    asks_not_to_be_tracked,
     body_of,
 )
 from consent.models import DECIDABLE, Method, State, SubjectKind
 from consent.receipts import consent_receipt
+from consent.signal import asks_not_to_be_tracked
 from consent.standing import Standing, settle, standing
 
 MAX_VERSION = 40  # characters
@@ -37,13 +37,13 @@ class ConsentView(KeyedView):
     def standing(self, request: Request, kind: SubjectKind, subject: str, organization: str = "") -> Standing:
         """What holds now. A request with Do Not Track is told what becomes of such events: nothing."""
         found = standing(kind, subject, organization=organization)
-        return found._replace(is_kept=found.is_kept and not asks_not_to_be_tracked(request))
+        return found._replace(is_kept=found.is_kept and not asks_not_to_be_tracked(request.headers))
 
     def choose(
         self, request: Request, kind: SubjectKind, subject: str, state: State, policy_version: str = ""
     ) -> bool:
         """Record a choice; whether it was a new one."""
-        if state == State.GRANTED and asks_not_to_be_tracked(request):
+        if state == State.GRANTED and asks_not_to_be_tracked(request.headers):
             said = "the request says DNT: 1 or Sec-GPC: 1, and against that no consent is recorded"
             raise Refused(409, "do_not_track", said)
         return settle(

@@ -34,7 +34,6 @@ MAX_BODY_BYTES = 64 * 1024
 WINDOW = 5  # seconds over which requests are counted
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 KEY_HEADERS = ("authorization", "x-api-key", "origin")
-SIGNAL_HEADERS = ("DNT", "Sec-GPC")
 ID_HEADERS = {SubjectKind.USER: "X-User-Id", SubjectKind.ORGANIZATION: "X-Organization-Id"}
 ID_FIELDS = {SubjectKind.USER: "user_id", SubjectKind.ORGANIZATION: "organization_id"}
 
@@ -158,10 +157,6 @@ def body_of(request: Request) -> dict[str, Any]:
     if not isinstance(sent, dict):
         raise Refused(400, "malformed", "the body is not a JSON object")
     return sent
-
-
-def asks_not_to_be_tracked(request: Request) -> bool:
-    return any(request.headers.get(name, "").strip() == "1" for name in SIGNAL_HEADERS)
 
 
 def refusal_of(error: Exception) -> Exception:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from consent.models import Key
+from consent.signal import asks_not_to_be_tracked
 from ingest import measures
 from ingest.otlp import status
 
@@ -58,7 +59,7 @@ def read_head(method: str, signal: str, headers: Headers) -> Export:
         coding=headers.get("content-encoding", "").strip().lower(),
         length=headers.get("content-length", "").strip(),
         shown={name: headers.get(name, "") for name in KEY_HEADERS},
-        do_not_track=headers.get("dnt", "").strip() == "1" or headers.get("sec-gpc", "").strip() == "1",
+        do_not_track=asks_not_to_be_tracked(headers),
         origin=headers.get("origin", ""),
         accepted_coding=headers.get("accept-encoding", ""),
         measure=measures.Request("http", signal),
