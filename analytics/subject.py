@@ -18,23 +18,14 @@ import psycopg
 from django.db import connections
 from django.utils import timezone
 
+from analytics.linked import ITS_INSTALLATIONS, ITS_SESSIONS
+from analytics.partitions import EVENT_TABLES
 from consent.models import SubjectKind
 from consent.pseudonyms import ANONYMOUS
 
 LIMIT = 100_000  # rows of a section, in an export that is collected in memory
 FETCHED = 2_000  # rows at a time
 FORMAT = "candid-export/1"
-
-ITS_SESSIONS = """
-SELECT DISTINCT %(anonymous)s || left(session_id, 27) FROM analytics_user_activity
- WHERE user_id = %(subject)s AND session_id <> ''
-"""
-ITS_INSTALLATIONS = """
-SELECT DISTINCT substr(user_id, 6) FROM {table}
- WHERE organization_id = %(subject)s AND starts_with(user_id, %(anonymous)s)
-"""
-EVENT_TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
-
 
 # What stands in for the name that somebody of the staff signs in with; keys and commands are no persons.
 NO_STAFF = (
