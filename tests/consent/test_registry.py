@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from consent.attributes import Dropped, Kept
 from consent.policy import Tier
-from consent.registry import OURS, Registry, RegistryError, current_registry, load, reload_registry
+from consent.registry import OURS, Registry, RegistryError, current_registry, load, use
 
 GOOD = """
 [[attribute]]
@@ -66,7 +66,7 @@ def test_the_setting_names_the_extension(tmp_path: Path, settings: Settings) -> 
     path = tmp_path / "more.toml"
     path.write_text(GOOD)
     settings.COLLECTED_FILE = str(path)
-    assert "colour_scheme" in reload_registry().attributes
+    assert "colour_scheme" in use(None).attributes
     assert "colour_scheme" in current_registry().attributes
 
 
