@@ -1,21 +1,15 @@
 """What the edges of OTLP over HTTP and its rules hand each other: a request's head, and an answer."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from consent.models import Key
-from consent.signal import asks_not_to_be_tracked
+from consent.signal import Headers, asks_not_to_be_tracked
 from ingest import measures
 from ingest.otlp import status
 
 DRY_RUN_HEADER = "x-telemetry-dry-run"
 KEY_HEADERS = ("authorization", "x-api-key", "origin")
-
-
-class Headers(Protocol):
-    """A request's headers, whatever the case of their names."""
-
-    def get(self, key: str, default: str, /) -> str: ...
 
 
 @dataclass(slots=True)
