@@ -1,12 +1,16 @@
 """What a changed `REPORT_TIME_ZONE` asks for: days of another zone are other days, and are built anew."""
 
+from django.db.models import Count
+
+from analytics.models import RolledDay
 from analytics.periods import report_zone_name
-from analytics.rollups import state
 
 
 def rebuild_needed() -> str:
     """How many open days were built for another zone, and what to do, in a sentence; '' when none was."""
-    zones = {zone: days for zone, days in state.zones().items() if zone != report_zone_name()}
+    built = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(version=0)
+    others = built.exclude(zone=report_zone_name()).order_by()
+    zones = dict(others.values_list("zone").annotate(Count("day")))
     if not zones:
         return ""
     days = sum(zones.values())

@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+OURS = ("DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ID_HASH_KEY", "DEBUG")
+OURS += ("CANDID_EMBEDDED", "CANDID_DATA_DIR", "PUBLIC_URL")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -17,11 +19,7 @@ class Instance:
 
     def __init__(self, data_dir):
         self.data_dir = data_dir
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "DEBUG"}
-        } | {"CANDID_DATA_DIR": str(data_dir)}
+        self.environment = environment(data_dir)
         self.port, self.otlp_port, self.grpc_port = free_ports(3)
         self.start()
 
@@ -89,7 +87,13 @@ class Instance:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-def free_ports(count):
+def environment(data_dir: Path) -> dict[str, str]:
+    """This process's environment, with nothing in it of another instance than the one in `data_dir`."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OURS}
+    return inherited | {"CANDID_DATA_DIR": str(data_dir), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:

@@ -3,24 +3,25 @@
 Fills 15 months of the three event tables (2,000,000 rows each, some 8 GB: `--rows`) in a PostgreSQL of its
 own, with fsync, rolls the first ones up, and prunes with the rule of twelve months: the two that are wholly
 older are sealed, then go. The next month, of as many rows, is deleted with DELETE and VACUUM in the same run.
-Prints time and WAL of each; autovacuum, whose WAL would be counted too, rests meanwhile.
+Prints time and WAL of each; autovacuum, whose WAL would be counted too, rests meanwhile. What reports say of
+the first month, and how many are new in the first one that stays, must be the same before and after.
 """
 
 import argparse
-import os
-import tempfile
 import time
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from telemetry_site import embedded
+from benchmarks.embedded import servers
+from benchmarks.faults.instance import directory, end_on_sigterm
 
 MONTHS = 15
 FULL = 3  # of these two go, and one is deleted
+NEW_PEOPLE = 1_000  # in each month; as many come no more
 SHARES = {"analytics_endpoint_usage": 0.6, "analytics_feature_usage": 0.25, "analytics_user_activity": 0.15}
 OWN = {
     "analytics_endpoint_usage": (
@@ -33,8 +34,8 @@ OWN = {
 FILL = """
 INSERT INTO {table} (timestamp, received_at, id, user_id, organization_id, deployment_type, event_metadata,
                      is_internal, {columns})
-SELECT at, at, gen_random_uuid(), md5('user' || n %% 200000), md5('organization' || n %% 2000), 'cloud',
-       '{{}}', false, {values}
+SELECT at, at, gen_random_uuid(), md5('user' || n %% 200000 + %(came)s), md5('organization' || n %% 2000),
+       'cloud', '{{}}', false, {values}
   FROM generate_series(0, %(rows)s - 1) n, LATERAL (SELECT %(first)s + n * %(step)s AS at) moment
 """
 DELETE = 'DELETE FROM {table} WHERE "timestamp" >= %s AND "timestamp" < %s'
@@ -45,31 +46,21 @@ def main():
     parser.add_argument("--rows", type=int, default=2_000_000, help="in each month, all tables together")
     parser.add_argument("--kept-rows", type=int, help="in each month that stays after that (as --rows)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="candid-bench-", ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o755)
-        servers = embedded.start(Path(folder) / "var", with_redis=False)
-        try:
-            os.environ.update(servers.environment(), DJANGO_SETTINGS_MODULE="telemetry_site.settings")
-            measure(options, Console())
-        finally:
-            servers.stop()
+    end_on_sigterm()
+    with directory() as folder, servers(folder / "var", with_redis=False):
+        measure(options, Console())
 
 
 def measure(options, console):
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
     from analytics import partitions, pruning
     from analytics.rollups import build, sealing
 
-    call_command("migrate", verbosity=0)
     now = datetime.now(UTC)
     months = [partitions.Month.of(now.date()).plus(-back) for back in range(MONTHS - 1, -1, -1)]
     partitions.ensure(months[0], months[-1])
     for number, month in enumerate(track(months, "filling months", console=console)):
-        fill(month, options.rows if number < FULL else options.kept_rows or options.rows)
+        rows = options.rows if number < FULL else options.kept_rows or options.rows
+        fill(month, rows, came=NEW_PEOPLE * number)
     size = one("SELECT pg_database_size(current_database())")
     console.print(f"{MONTHS} months: {size / 1e9:.1f} GB")
 
@@ -78,12 +69,15 @@ def measure(options, console):
     rest_autovacuum([*due, kept])
     with console.status("rolling up"):
         build.roll_up(months[0].starts_at.date(), kept.ends_at.date())
+    before = told(months[0], kept)
     with measured() as sealed:
         for month in due:
             sealing.seal(sealing.days_touching(month))
     with measured() as dropping:
         pruned = pruning.prune(now=now)
     console.print(pruned.sentence)
+    after = told(months[0], kept)
+    console.print(f"reports before: {before}\nreports after:  {after}")
     with measured() as deleting:
         delete(kept)
     left = one("SELECT count(*) FROM analytics_endpoint_usage WHERE timestamp < %s", [kept.ends_at])
@@ -96,6 +90,41 @@ def measure(options, console):
     table.add_row(f"detach and drop (mean of {len(due)})", *row(dropping, len(due)))
     table.add_row("DELETE, VACUUM", *row(deleting, 1))
     console.print(table)
+    if before != after:
+        raise SystemExit("reports say something else after pruning")
+
+
+def told(first, kept):
+    """What is shown of the first month and of the first one that stays."""
+    from analytics.reports import suppression
+    from analytics.reports.active_users import active_users_report
+    from analytics.reports.endpoints import endpoints_report
+    from analytics.reports.features import features_report
+    from analytics.reports.retention import retention_report
+
+    month, staying = (asked(one) for one in (first, kept))
+    total = suppression.suppress_endpoints(endpoints_report(month)).total
+    uses = [row.uses for row in suppression.suppress_features(features_report(month)).rows]
+    days = suppression.suppress_active_users(active_users_report(month)).days
+    return {
+        "requests": total.requests,
+        "p95 ms": round(total.p95_ms, 3),
+        "uses": sum(uses),
+        "highest DAU": max(day.total for day in days),
+        "highest MAU": max(day.total for day in active_users_report(replace(month, metric="mau")).days),
+        "new in the first month that stays": retention_report(staying).headline.new_users,
+    }
+
+
+def asked(month):
+    """A month's days."""
+    from analytics.periods import report_today
+    from analytics.reports.filters import ReportFilters
+    from analytics.reports.kept import as_kept
+
+    first, last = month.starts_at.date(), (month.ends_at - timedelta(days=1)).date()
+    query = {"from": first.isoformat(), "to": last.isoformat(), "compare": "0"}
+    return as_kept(ReportFilters.from_query(query, today=report_today()))
 
 
 def rest_autovacuum(months):
@@ -110,12 +139,13 @@ def rest_autovacuum(months):
             execute(f"VACUUM ANALYZE {partition_name(table, month)}")
 
 
-def fill(month, rows):
+def fill(month, rows, *, came):
+    """The month's people: numbers from `came` on."""
     seconds = month.ends_at - month.starts_at
     for table, share in SHARES.items():
         columns, values = OWN[table]
         number = int(rows * share)
-        parameters = {"rows": number, "first": month.starts_at, "step": seconds / number}
+        parameters = {"rows": number, "first": month.starts_at, "step": seconds / number, "came": came}
         execute(FILL.format(table=table, columns=columns, values=values), parameters)
 
 

@@ -8,12 +8,14 @@ import argparse
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.embedded import servers
 from benchmarks.faults.instance import directory, end_on_sigterm
-from benchmarks.withdrawal.__main__ import prepare, servers
+from benchmarks.withdrawal.flips import percentile
 
 WANTED = 0.250  # seconds: what a withdrawal may take, of 99 in 100
 GRANT = (
@@ -29,16 +31,14 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=200_000)
     options = parser.parse_args()
     end_on_sigterm()
-    with directory() as folder, servers(folder):
-        prepare()
+    with directory() as folder, servers(folder / "var"):
         seconds, withdrawals = measure(options.users)
-    ordered = sorted(withdrawals)
     table = Table(title=f"A material version, at {options.users:,} users")
     for head in ("publishing s", "withdrawals", "p50 ms", "p99 ms", "longest ms"):
         table.add_column(head, justify="right")
-    shown = [ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in (0.5, 0.99, 1)]
+    shown = [percentile(withdrawals, share) for share in (0.5, 0.99, 1)]
     milliseconds = (f"{one * 1000:.0f}" for one in shown)
-    table.add_row(f"{seconds:.1f}", f"{len(ordered):,}", *milliseconds)
+    table.add_row(f"{seconds:.1f}", f"{len(withdrawals):,}", *milliseconds)
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     sys.exit(shown[1] > WANTED)
 
@@ -53,21 +53,20 @@ def measure(users: int) -> tuple[float, list[float]]:
         for statement in GRANT:
             cursor.execute(statement, [users])
         cursor.execute("ANALYZE")
-    taken: list[float] = []
     ended = threading.Event()
-    leaving = threading.Thread(target=withdraw, args=(ended, users, taken))
-    leaving.start()
-    begin = time.monotonic()
-    try:
-        policies.publish(text="Another text.", actor="benchmark")
-    finally:
-        seconds = time.monotonic() - begin
-        ended.set()
-        leaving.join()
-    return seconds, taken
+    with ThreadPoolExecutor(1) as pool:
+        leaving = pool.submit(withdraw, ended, users)
+        begin = time.monotonic()
+        try:
+            policies.publish(text="Another text.", actor="benchmark")
+        finally:
+            seconds = time.monotonic() - begin
+            ended.set()
+    return seconds, leaving.result()
 
 
-def withdraw(ended: threading.Event, users: int, taken: list[float]) -> None:
+def withdraw(ended: threading.Event, users: int) -> list[float]:
+    """One after another, until publishing has ended; the seconds that each took."""
     from hashlib import md5
 
     from django.db import connections
@@ -75,20 +74,23 @@ def withdraw(ended: threading.Event, users: int, taken: list[float]) -> None:
     from consent.models import Method, State, SubjectKind
     from consent.services import record_decision
 
-    number = 0
-    while not ended.is_set():
-        number = (number + 7919) % users
-        subject = md5(str(number + 1).encode(), usedforsecurity=False).hexdigest()
-        begin = time.monotonic()
-        record_decision(
-            kind=SubjectKind.USER,
-            subject=subject,
-            state=State.DENIED,
-            actor="benchmark",
-            method=Method.COMMAND,
-        )
-        taken.append(time.monotonic() - begin)
-    connections.close_all()
+    number, taken = 0, []
+    try:
+        while not ended.is_set():
+            number = (number + 7919) % users
+            subject = md5(str(number + 1).encode(), usedforsecurity=False).hexdigest()
+            begin = time.monotonic()
+            record_decision(
+                kind=SubjectKind.USER,
+                subject=subject,
+                state=State.DENIED,
+                actor="benchmark",
+                method=Method.COMMAND,
+            )
+            taken.append(time.monotonic() - begin)
+    finally:
+        connections.close_all()
+    return taken
 
 
 if __name__ == "__main__":

@@ -255,8 +255,9 @@ def report_view(export: Export) -> Any:
     documented = extend_schema(
         operation_id=f"reports_{export.name.replace('-', '_')}",
         summary=export.title,
-        description="Groups of few people are hidden: their cells read "
-        "“<N” or “hidden”. Definitions travel with the answer. CSV has the same columns as `rows`.",
+        description="Groups of few people are hidden: their cells read “<N” or “hidden”. What went with "
+        "dropped events reads “not kept”. Definitions travel with the answer. CSV has the same columns "
+        "as `rows`.",
         tags=["reports"],
         parameters=_parameters(export),
         responses={

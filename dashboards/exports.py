@@ -16,7 +16,7 @@ from django.conf import settings
 from analytics.periods import report_zone_name
 from analytics.reports import suppression
 from analytics.reports.active_users import active_users_report
-from analytics.reports.cells import Count
+from analytics.reports.cells import Count, Mark
 from analytics.reports.cohorts import TRIANGLE_WEEKS
 from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.endpoints import endpoints_report
@@ -68,9 +68,9 @@ def _active_users(filters: ReportFilters, query: Mapping[str, str]) -> Exported:
     ]
     named = ("yesterday", "wau", "mau", "average", "stickiness", "period_users")
     headline = {name: getattr(report, name) for name in named}
-    sessions = suppression.suppress_sessions(sessions_report(filters))
+    sessions = sessions_report(filters)
     details = {"metric": report.metric, "headline": headline, "users_so_far": report.users_so_far}
-    return Exported(rows, details | {"sessions": sessions})
+    return Exported(rows, details | {"sessions": sessions and suppression.suppress_sessions(sessions)})
 
 
 def _features(filters: ReportFilters, query: Mapping[str, str]) -> Exported:
@@ -348,7 +348,7 @@ def file_name(export: Export, filters: ReportFilters) -> str:
 
 def columns_schema(columns: Iterable[Column]) -> dict[str, Any]:
     """The columns as an OpenAPI object."""
-    hidden = {"type": "string", "enum": [f"<{settings.SUPPRESS_BELOW}", "hidden"]}
+    hidden = {"type": "string", "enum": list(map(str, Mark))}
     kinds: dict[str, dict[str, Any]] = {
         "text": {"type": "string"},
         "date": {"type": "string", "format": "date"},

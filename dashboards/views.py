@@ -60,7 +60,7 @@ class ShowAll(NamedTuple):
 @report_page
 def active_users(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     report = suppression.suppress_active_users(active_users_report(filters))
-    sessions = suppression.suppress_sessions(sessions_report(filters))
+    sessions = sessions_report(filters)
     rows, show_all = _shortened(request, tables.active_day_rows(report))
     return page(
         request,
@@ -70,7 +70,7 @@ def active_users(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         filters=filters,
         bar=filter_bar(request, filters, report="daily-active-users", kept=("rows",)),
         report=report,
-        sessions=sessions,
+        sessions=sessions and suppression.suppress_sessions(sessions),
         plot=charts.active_users_plot(report),
         rows=rows,
         show_all=show_all,
@@ -102,6 +102,7 @@ def features(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         report=report,
         plot=charts.features_plot(report),
         rows=tables.feature_rows(report),
+        default_sort="-uses" if report.filters.reaches_sealed else "-users",
         **_common(filters),
     )
 

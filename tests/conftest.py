@@ -134,19 +134,17 @@ def _empty_only_what_holds_rows() -> Iterator[None]:
 def rolled_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads roll-ups finds them made of all that a test has written, past the store too.
 
-    As if the job, which runs every minute, had just done so.
+    As if the job, which looks every 20 seconds, had just done so.
     """
-    from analytics.rollups import build, marks, memory, read
+    from analytics.rollups import read
+    from tests.analytics.rolling import roll_up
 
-    memory.forget()  # what the test before has rolled back
     reading, is_made = read.reading, [False]
 
     @contextmanager
     def made_and_read() -> Iterator[read.Reader]:
         if not is_made[0]:
-            with connections["analytics"].cursor() as cursor:
-                marks.mark_all(cursor)
-            build.roll_up()
+            roll_up()
         before, is_made[0] = is_made[0], True
         try:
             with reading() as reader:

@@ -5,7 +5,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -36,14 +38,30 @@ def free_port() -> int:
 
 def environment(**changes: str) -> dict[str, str]:
     """For a process that works on the databases of this test run."""
-    here = {
-        "DATABASE_URL": named(os.environ["DATABASE_URL"], connections["default"].settings_dict["NAME"]),
-        "ANALYTICS_DATABASE_URL": named(
-            os.environ["ANALYTICS_DATABASE_URL"], connections["analytics"].settings_dict["NAME"]
-        ),
-        "DJANGO_SETTINGS_MODULE": "telemetry_site.settings",
-    }
-    return os.environ | here | changes
+    here = addresses({alias: connections[alias].settings_dict["NAME"] for alias in connections})
+    return os.environ | here | {"DJANGO_SETTINGS_MODULE": "telemetry_site.settings"} | changes
+
+
+def addresses(names: Mapping[str, str]) -> dict[str, str]:
+    """The variables that lead to databases of these names, which are by alias."""
+    variables = {"default": "DATABASE_URL", "analytics": "ANALYTICS_DATABASE_URL"}
+    return {variables[alias]: named(os.environ[variables[alias]], name) for alias, name in names.items()}
+
+
+@contextmanager
+def databases() -> Iterator[dict[str, str]]:
+    """Two empty ones beside those of this test run; their names, by alias."""
+    suffix = uuid.uuid4().hex[:12]
+    names = {alias: f"candid_test_{alias}_{suffix}" for alias in connections}
+    try:
+        for alias, name in names.items():
+            with connections[alias].cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE {name}")
+        yield names
+    finally:
+        for alias, name in names.items():
+            with connections[alias].cursor() as cursor:
+                cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @contextmanager
@@ -62,6 +80,35 @@ def process(*arguments: str, env: dict[str, str], log: Path) -> Iterator[subproc
         except subprocess.TimeoutExpired:
             running.kill()
             running.wait()
+
+
+def manage(*arguments: str, env: dict[str, str]) -> str:
+    """What a command says that must end well."""
+    ran = subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@contextmanager
+def web_server(log: Path, **variables: str) -> Iterator[str]:
+    """The web port on the databases of this test run, as a process of its own; its address."""
+    port = free_port()
+    web = ("-m", "granian", "--interface", "wsgi", "--port", str(port), "telemetry_site.wsgi:application")
+    with process(*web, env=environment(**variables), log=log):
+        address = f"http://127.0.0.1:{port}"
+        until(lambda: answers(address), what=f"{address} is up")
+        yield address
+
+
+def answers(address: str) -> bool:
+    """Whether a server says there that it is alive."""
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def until(holds: Callable[[], object], *, what: str, seconds: float = 30) -> None:

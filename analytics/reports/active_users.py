@@ -137,7 +137,7 @@ def active_users_of(
             in_span["complete"] if last and filters.sealed_until is None else None,
             in_span["before"] if filters.compare and last else None,
         ),
-        users_so_far=in_span["range"],
+        users_so_far=in_span["range"] if filters.sealed_until is None else Mark.GONE,
         stickiness_days=(window, window_before),
     )
 
@@ -175,7 +175,8 @@ def _enter_sealed(filters: ReportFilters, counts: Counts, sealed: Sequence[Seale
     for day in sealed:
         for (name, activity, metric), count in day.active.items():
             if activity == filters.activity:
-                counts[name, day.day][metric] = count if is_kept and count is not None else Mark.HIDDEN
+                kept = Mark.HIDDEN if count is None else count
+                counts[name, day.day][metric] = kept if is_kept else Mark.GONE
 
 
 def _in_spans(filters: ReportFilters, seen: Seen) -> dict[str, int]:

@@ -1,26 +1,32 @@
 """What a cell of a report may hold: a number, nothing, or the mark of a number that is not shown.
 
-The report functions return numbers only; marks come in with `suppression.py`.
+The report functions return numbers, and marks of sealed days only; all others come in with suppression.
 """
 
 import enum
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+import numpy as np
 from django.conf import settings
-
-Key = TypeVar("Key", str, int)
+from numpy.typing import NDArray
 
 
 class Mark(enum.Enum):
-    """Stands where a number is kept back. Prints as what people read in its place."""
+    """Stands where a number is kept back, or was not kept. Prints as what people read in its place."""
 
     FEW = "few"  # a group of fewer people than `SUPPRESS_BELOW`, but not of none
     HIDDEN = "hidden"  # belongs to such a group, or would give its size away by subtraction
+    GONE = "not kept"  # of sealed days, and was not kept when their events were dropped
 
     def __str__(self) -> str:
-        return f"<{settings.SUPPRESS_BELOW}" if self is Mark.FEW else "hidden"
+        return f"<{settings.SUPPRESS_BELOW}" if self is Mark.FEW else self.value
 
 
+class Deserted(int):
+    """0 people where there were some, who have withdrawn: what they did counts until it is erased."""
+
+
+DESERTED = Deserted(0)
 Count = int | Mark
 Measure = float | Mark | None  # None: there is nothing to measure
 
@@ -46,6 +52,15 @@ def exact(cell: Count) -> int:
     if isinstance(cell, Mark):
         raise TypeError("this report has been through suppression already")
     return cell
+
+
+def of_people(counts: NDArray[np.int64], deserted: NDArray[np.bool_]) -> list[Any]:
+    """Counts of people as (nested) lists, DESERTED where these say so and nobody is left."""
+    cells: NDArray[Any] = counts
+    if deserted.any():
+        cells = counts.astype(object)
+        cells[deserted & (counts == 0)] = DESERTED
+    return list(cells.tolist())
 
 
 def ratio(part: float, whole: float) -> float | None:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from analytics.periods import report_today, week_of
 from analytics.reports.filters import ReportFilters
-from analytics.rollups.read import Presence, Reader, Segment
+from analytics.rollups.people import Presence
+from analytics.rollups.read import Reader, Segment
 
 WINDOW_DAYS = 7
 CURVE_DAYS = 28

@@ -23,6 +23,6 @@ DEFINITIONS = {
     "that end on it.",
     "sessions": "A session lasts from its first to its last event.",
     "today": "Today is not over: it is shown as “so far” and left out of headlines and comparisons.",
-    "sealed": "Of days whose events were dropped only daily totals of people are kept, as they were then.",
+    "sealed": "Of days whose events were dropped the totals are kept, as they were, without small groups.",
     "suppression": "Groups of fewer people than the threshold are hidden, and what would give them away too.",
 }

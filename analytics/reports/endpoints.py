@@ -105,14 +105,14 @@ class EndpointReport:
 
 def endpoints_report(filters: ReportFilters) -> EndpointsReport:
     """Every endpoint that answered a request in the range; percentiles are within 1 %."""
-    filters = filters.unsealed
+    filters = filters.kept
     with read.reading() as reader:
         return endpoints_of(filters, read_endpoints(reader, filters))
 
 
 def endpoint_report(filters: ReportFilters, endpoint: str, method: str) -> EndpointReport | None:
     """One endpoint and method; None when range and period before know no request of it."""
-    filters = filters.unsealed
+    filters = filters.kept
     name = endpoint, method
     with read.reading() as reader:
         found = read_endpoints(reader, filters, name)

@@ -99,14 +99,14 @@ class Active(NamedTuple):
 
 def features_report(filters: ReportFilters, *, active: Active | None = None) -> FeaturesReport:
     """Every feature that was used in the range, exact. `active` spares counting who has been counted."""
-    filters = filters.unsealed
+    filters = filters.kept
     with read.reading() as reader:
         return features_of(filters, read_uses(reader, filters), active or read_active(filters))
 
 
 def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None:
     """One feature, exact; None when the range and the period before it know no use of it."""
-    filters = filters.unsealed
+    filters = filters.kept
     with read.reading() as reader:
         uses = read_uses(reader, filters, feature)
         if feature not in uses.uses_on:

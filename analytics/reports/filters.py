@@ -176,6 +176,18 @@ class ReportFilters:
         return replace(self, range="custom", first=first)
 
     @property
+    def kept(self) -> Self:
+        """Without sealed days if nothing that this asks for was kept of them. Raises as `unsealed` does."""
+        return self.unsealed if self.organization or self.include_internal else self
+
+    def is_sealed(self, day: date) -> bool:
+        return self.sealed_until is not None and day <= self.sealed_until
+
+    @property
+    def reaches_sealed(self) -> bool:
+        return self.is_sealed(self.first)
+
+    @property
     def includes_today(self) -> bool:
         return self.last >= self.today
 
@@ -205,7 +217,7 @@ class ReportFilters:
         """“days up to 1 Oct 2025 are sealed: …”; '' where none is."""
         day = self.sealed_until
         return (
-            f"days up to {day.day} {day:%b %Y} are sealed: only daily totals of people are kept"
+            f"days up to {day.day} {day:%b %Y} are sealed: their daily totals are kept, their people are not"
             if day
             else ""
         )

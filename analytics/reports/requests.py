@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.reports.cells import Measure, ratio
+from analytics.reports.cells import DESERTED, Measure, of_people, ratio
 from analytics.reports.filters import ReportFilters
-from analytics.rollups.read import People, Reader, Requests, Segment
+from analytics.rollups.people import People
+from analytics.rollups.read import Reader, Segment
+from analytics.rollups.requests import Requests
 
 Name = tuple[str, str]  # endpoint and method
 Percentiles = tuple[Measure, Measure, Measure]
@@ -97,7 +99,7 @@ def _measured(
             numbers[:, columns].sum(axis=1)
             for numbers in (requests.requests, requests.errors, requests.known, requests.duration_ms)
         ]
-        users = dict(zip(people.keys, crowd.distinct.tolist(), strict=True))
+        users = dict(zip(people.keys, of_people(crowd.distinct, crowd.deserted), strict=True))
         rows = zip(*(column.tolist() for column in sums), strict=True)
         for name, row, percentiles in zip(requests.keys, rows, _known(by_name), strict=True):
             if row[0]:
@@ -105,7 +107,9 @@ def _measured(
         totals = [column.sum().item() for column in sums]
         if together and totals[0]:
             (percentiles,) = _known(of_all[np.newaxis])
-            found[TOGETHER, span] = _measures(totals, percentiles, crowd.together)
+            found[TOGETHER, span] = _measures(
+                totals, percentiles, DESERTED if crowd.all_deserted else crowd.together
+            )
     return found
 
 
@@ -124,8 +128,11 @@ def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[d
         for numbers in (requests.requests, requests.errors, requests.known, requests.duration_ms)
     ]
     percentiles = _known(requests.daily_percentiles_together(PERCENTILES))
-    daily = people.daily_together() if together else people.daily().sum(axis=0)
-    users = dict(zip(people.days, daily.tolist(), strict=True))
+    if together:
+        daily, deserted = people.daily_together(), people.daily_all_deserted()
+    else:
+        daily, deserted = people.daily().sum(axis=0), np.logical_or.reduce(people.daily_deserted(), axis=0)
+    users = dict(zip(people.days, of_people(daily, deserted), strict=True))
     rows = zip(*sums, strict=True)
     return {
         day: _measures(row, own, users.get(day, 0))
@@ -140,7 +147,8 @@ def _trends(requests: Requests, people: People[Name], filters: ReportFilters) ->
     begin = (filters.first - requests.days[0]).days
     none, nobody = (None,) * -begin, (0,) * -begin  # days before the first that is known
     p95 = requests.daily_percentiles(P95)[:, max(begin, 0) :, 0]
-    users = dict(zip(people.keys, people.daily()[:, max(begin, 0) :].tolist(), strict=True))
+    daily = of_people(people.daily(), people.daily_deserted())
+    users = {name: counts[max(begin, 0) :] for name, counts in zip(people.keys, daily, strict=True)}
     return {
         name: (none + trend, nobody + tuple(users.get(name, (0,) * len(trend))))
         for name, trend in zip(requests.keys, _known(p95), strict=True)

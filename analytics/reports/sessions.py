@@ -40,8 +40,10 @@ class SessionCounts(NamedTuple):
     signed_in: int = 0
 
 
-def sessions_report(filters: ReportFilters) -> SessionsReport:
-    """The report, exact."""
+def sessions_report(filters: ReportFilters) -> SessionsReport | None:
+    """The report, exact, of days that are not sealed; None where all are."""
+    if filters.is_sealed(filters.last):
+        return None
     filters = filters.unsealed
     segment = Segment.of(filters)
     with read.reading() as reader:

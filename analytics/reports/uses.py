@@ -1,6 +1,7 @@
 """Uses of features and their people, read from the roll-ups."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
@@ -8,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.reports.cells import Count, Mark, of_people
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.rollups.read import People, Reader, Segment
-from analytics.rollups.read import Uses as RolledUses
+from analytics.rollups.people import People
+from analytics.rollups.read import Reader, SealedDay, Segment
+from analytics.rollups.requests import Uses as RolledUses
 
 
 class Used(NamedTuple):
@@ -29,7 +32,7 @@ class Uses:
     """What was counted of each feature that the range or the period before knows."""
 
     people: dict[str, Used] = field(default_factory=dict)
-    users_on: dict[str, dict[date, int]] = field(default_factory=dict)
+    users_on: dict[str, dict[date, Count]] = field(default_factory=dict)
     uses_on: dict[str, dict[date, int]] = field(default_factory=dict)
     actions: dict[str, int] = field(default_factory=dict)  # kinds of action, in the range
 
@@ -46,13 +49,22 @@ def read_uses(reader: Reader, filters: ReportFilters, feature: str | None = None
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     people = reader.feature_people(Segment.of(filters), first, filters.last, feature=feature)
     uses = reader.uses(Segment.of(filters), first, filters.last, feature=feature)
-    users_on = zip(people.keys, people.daily().tolist(), strict=True)
-    return Uses(
-        people=_people(people, filters),
-        users_on={name: dict(zip(people.days, users, strict=True)) for name, users in users_on},
-        uses_on=_by_feature(uses),
-        actions=_kinds_of_action(uses, filters),
-    )
+    daily = zip(people.keys, of_people(people.daily(), people.daily_deserted()), strict=True)
+    users_on = {name: dict(zip(people.days, users, strict=True)) for name, users in daily}
+    found = Uses(_people(people, filters), users_on, _by_feature(uses), _kinds_of_action(uses, filters))
+    if filters.reaches_sealed:
+        _enter_sealed(found, filters, reader.sealed(filters.first, filters.last))
+    return found
+
+
+def _enter_sealed(found: Uses, filters: ReportFilters, days: Iterable[SealedDay]) -> None:
+    """What was kept of sealed days' people: of all deployment types together."""
+    for day in days:
+        if day.is_sealed:
+            for feature in found.uses_on:
+                kept = day.features.get(feature, 0)
+                users = Mark.HIDDEN if kept is None else kept
+                found.users_on.setdefault(feature, {})[day.day] = Mark.GONE if filters.deployment else users
 
 
 def read_detail(reader: Reader, filters: ReportFilters, feature: str) -> Detail:
@@ -60,7 +72,8 @@ def read_detail(reader: Reader, filters: ReportFilters, feature: str) -> Detail:
     segment, first, last = Segment.of(filters), filters.first, filters.last
     uses = reader.uses(segment, first, last, feature=feature)
     people = reader.action_people(segment, first, last, feature)
-    users = dict(zip(people.keys, people.distinct(first, last).tolist(), strict=True))
+    (found,) = people.spans((first, last), repeated=False)
+    users = dict(zip(people.keys, of_people(found.distinct, found.deserted), strict=True))
     counts = zip(uses.keys, uses.daily.sum(axis=1).tolist(), strict=True)
     actions = [(action, users.get(action, 0), count) for (_, action), count in counts if count]
     by_deployment = {}
@@ -73,9 +86,9 @@ def read_detail(reader: Reader, filters: ReportFilters, feature: str) -> Detail:
 def _people(people: People[str], filters: ReportFilters) -> dict[str, Used]:
     spans = [filters, filters.complete] + ([filters.previous_complete] if filters.compare else [])
     columns = [
-        column.tolist()
+        column
         for span in people.spans(*((span.first, span.last) for span in spans))
-        for column in (span.distinct, span.repeated)
+        for column in (of_people(span.distinct, span.deserted), span.repeated.tolist())
     ]
     return {name: Used(*row) for name, *row in zip(people.keys, *columns, strict=True)}
 

@@ -6,7 +6,7 @@ went is waited for. Numbers stay, without a name, and are given to nobody again.
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -85,32 +85,28 @@ def _forget(cursor: CursorWrapper, which: str, names: str | list[str]) -> dict[s
 
 
 def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
-    """From every open day, which is marked: rows that stay belong to members with other numbers."""
-    for day in RolledDay.objects.filter(state=RolledDay.State.OPEN, events__gt=0).select_for_update():
-        if _take_out(day, gone):
-            mark(cursor, *bounds(day.day, day.day))
-            RolledDay.objects.filter(day=day.day).update(version=secrets.randbelow(VERSIONS))
+    """From every open day that knows them. It is marked: rows that stay get members of other numbers."""
+    open_days = RolledDay.objects.filter(state=RolledDay.State.OPEN, events__gt=0).select_for_update()
+    active = RollUp.objects.filter(kind="active", day__in=[day.day for day in open_days])
+    bits = BitMap(gone.astype(np.uint32))
+    for day, content in active.values_list("day", "content").iterator(chunk_size=10):
+        if BitMap.deserialize(unpack(bytes(content))[1]) & bits:
+            _take_out(day, gone)
+            mark(cursor, *bounds(day, day))
+            RolledDay.objects.filter(day=day).update(version=secrets.randbelow(VERSIONS))
 
 
-def _take_out(day: RolledDay, gone: Numbers) -> bool:
-    """Whether any of them were there."""
-    kept = {one.kind: bytes(one.content) for one in RollUp.objects.filter(day=day.day)}
-    if "active" not in kept or not _bits(kept["active"]) & BitMap(gone.astype(np.uint32)):
-        return False
-    for kind in KINDS_OF_PEOPLE:
-        names, bitmap, arrays = unpack(kept[kind])
+def _take_out(day: date, gone: Numbers) -> None:
+    kept = RollUp.objects.filter(day=day, kind__in=KINDS_OF_PEOPLE)
+    for kind, content in kept.values_list("kind", "content"):
+        names, bitmap, arrays = unpack(bytes(content))
         if kind == "session":
             members = arrays["member"]
         else:
             members, bitmap = _without(BitMap if kind in ("active", "login") else BitMap64, bitmap, gone)
         stays = ~np.isin(members, gone)
         content = pack(names, bitmap, **{name: values[stays] for name, values in arrays.items()})
-        RollUp.objects.filter(day=day.day, kind=kind).update(content=content)
-    return True
-
-
-def _bits(content: bytes) -> BitMap:
-    return BitMap.deserialize(unpack(content)[1])
+        RollUp.objects.filter(day=day, kind=kind).update(content=content)
 
 
 def _without(kind: type[BitMap | BitMap64], bitmap: bytes, gone: Numbers) -> tuple[Numbers, bytes]:

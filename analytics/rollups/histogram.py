@@ -15,6 +15,8 @@ PER_DOUBLING = 35
 UNIT_MS = 10.0
 ZERO = -2000  # the bucket of no duration at all; the smallest positive double is in one of its own above
 LOWEST, HIGHEST = ZERO, 2000
+BUCKETS = 4096  # places of a row: a power of two
+MIDDLE = BUCKETS // 2  # the place of bucket 0
 
 
 def buckets_of(duration_ms: Floats) -> Numbers:
@@ -33,23 +35,39 @@ def values_of(buckets: Numbers) -> Floats:
     return np.where(buckets == ZERO, 0.0, UNIT_MS * np.exp2(buckets / PER_DOUBLING) * middle)
 
 
-def percentiles(
-    counts: Numbers, starts: Numbers, ends: Numbers, buckets: Numbers, shares: Sequence[float]
-) -> Floats:
-    """Of several histograms: shape (histograms, shares), NaN where one is empty.
+def place_of(rows: Numbers | int, buckets: Numbers) -> Numbers:
+    """One number for a row and a bucket of it."""
+    return rows * BUCKETS + (buckets + MIDDLE)
 
-    `counts[i]` durations lie in `buckets[i]`; the entries of a histogram run from one of `starts` to before
-    one of `ends`, in ascending buckets. Between two neighbours as `percentile_cont` does it.
+
+def row_of(places: Numbers) -> Numbers:
+    return places // BUCKETS
+
+
+def bucket_of(places: Numbers) -> Numbers:
+    return (places & (BUCKETS - 1)) - MIDDLE
+
+
+def up_to(counts: Numbers) -> Numbers:
+    """How many durations lie before each place, and all of them last."""
+    return np.concatenate([[0], np.cumsum(counts)])
+
+
+def percentiles(places: Numbers, until: Numbers, rows: Numbers, shares: Sequence[float]) -> Floats:
+    """Of the histograms in these rows: shape (rows, shares), NaN where one is empty.
+
+    `places` ascend: each is `place_of` a row and a bucket, with as many durations as `until` (see `up_to`)
+    grows there. Between two neighbours as `percentile_cont` does it.
     """
-    until = np.concatenate([[0], np.cumsum(counts)])
+    starts, ends = (np.searchsorted(places, edge * BUCKETS) for edge in (rows, rows + 1))
     before, size = until[starts], until[ends] - until[starts]
-    found = np.full((len(starts), len(shares)), np.nan)
+    found = np.full((len(rows), len(shares)), np.nan)
     some = size > 0
     for column, share in enumerate(shares):
         position = share * (size[some] - 1)
         low = np.floor(position).astype(np.int64)
         near = [
-            values_of(buckets[np.searchsorted(until, before[some] + rank, side="right") - 1])
+            values_of(bucket_of(places[np.searchsorted(until, before[some] + rank, side="right") - 1]))
             for rank in (low, np.ceil(position).astype(np.int64))
         ]
         found[some, column] = near[0] + (near[1] - near[0]) * (position - low)

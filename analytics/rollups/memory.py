@@ -16,14 +16,15 @@ import numpy as np
 from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 
-from analytics.periods import day_starts_at, days_between, report_zone_name
+from analytics.periods import day_starts_at, days_between
 from analytics.rollups.content import CELLS
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.scan import SENT_EPOCH_US, array
 
 Flags = NDArray[np.bool_]
 
-MOST_BYTES = 192 * 1024 * 1024
+MOST_BYTES = 320 * 1024 * 1024  # a year of 40 million events, as the overview reads it, takes 230
+ENTRY_BYTES = 300  # of an entry that says that there is nothing, about
 NEVER = np.iinfo(np.int64).max  # what PostgreSQL sends for 'infinity'
 
 MEMBERS = """
@@ -134,7 +135,7 @@ class Members:
         there = us != NEVER
         days = np.full(len(us), NEVER)
         if there.any():
-            starts, first = _day_starts(int(us[there].min()), int(us[there].max()), report_zone_name())
+            starts, first = _day_starts(int(us[there].min()), int(us[there].max()))
             days[there] = np.searchsorted(starts, us[there], side="right") - 1 + first
         return days
 
@@ -153,7 +154,7 @@ def _with(
     return new
 
 
-def _day_starts(first_us: int, last_us: int, zone: str) -> tuple[Numbers, int]:
+def _day_starts(first_us: int, last_us: int) -> tuple[Numbers, int]:
     """When the report days begin, of the days around these instants, and the ordinal of the first one."""
     ordinal = 719_163  # of 1 January 1970
     first = date.fromordinal(ordinal + first_us // 86_400_000_000 - 1)
@@ -224,7 +225,7 @@ class Memory:
         fetch: Callable[[list[date]], dict[date, Any]],
         size: Callable[[Any], int],
     ) -> dict[date, Any]:
-        """What is kept of these days, decoded; `fetch` reads and decodes what is not here."""
+        """What there is of these days, decoded; `fetch` reads and decodes what is not kept here."""
         found, missing = {}, []
         with self._lock:
             for day, version in versions.items():
@@ -237,10 +238,12 @@ class Memory:
         if missing:
             fetched = fetch(missing)
             with self._lock:
-                for day, decoded in fetched.items():
-                    self._keep((day, kind), versions[day], decoded, size(decoded))
+                for day in missing:
+                    decoded = fetched.get(day)
+                    some = ENTRY_BYTES + (0 if decoded is None else size(decoded))
+                    self._keep((day, kind), versions[day], decoded, some)
             found |= fetched
-        return found
+        return {day: decoded for day, decoded in found.items() if decoded is not None}
 
     def _keep(self, key: tuple[date, str], version: int, decoded: Any, size: int) -> None:
         old = self._contents.pop(key, None)

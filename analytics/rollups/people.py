@@ -34,11 +34,6 @@ def to_words(numbers: Numbers, words: int) -> Words:
     return np.packbits(flags, bitorder="little").view(np.uint64)
 
 
-def to_numbers(words: Words) -> Numbers:
-    """The numbers whose bits are set, ascending."""
-    return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))
-
-
 @dataclass(frozen=True)
 class Presence:
     """Who was there on which days: a row of `bits` for each day from `first` on, a bit for each person."""
@@ -113,6 +108,7 @@ class Crowd:
     person: Numbers
     counts: Flags
     firsts: Flags  # of those who count, the first members of their persons
+    left: Flags  # would count, but have withdrawn
 
 
 EVERYBODY = 0  # the row of all names together
@@ -167,11 +163,16 @@ def arranged(sets: Sets[Any], rows: Rows, members: Members, width: int, *, every
 
 
 class Span(NamedTuple):
-    """Distinct people in some days: of each key, of each key on two or more of them, of all keys together."""
+    """Distinct people in some days: of each key, of each key on two or more of them, of all keys together.
+
+    A key is deserted where people were there, and all have withdrawn.
+    """
 
     distinct: Numbers
     repeated: Numbers
     together: int
+    deserted: Flags
+    all_deserted: bool
 
 
 class People(Generic[Key]):
@@ -192,6 +193,8 @@ class People(Generic[Key]):
         self._length = len(rows)
         self._daily = np.zeros((self._length, len(days)), dtype=np.int64)
         self._events = np.zeros_like(self._daily)
+        self._deserted = np.zeros(self._daily.shape, dtype=np.bool_)
+        self._somebody_left = crowd.left.any()
         self._places: list[Numbers] = []
         names = rows.items()[: self._length - 1]
         wanted = np.ones(self._length, dtype=np.bool_)
@@ -223,20 +226,32 @@ class People(Generic[Key]):
         places = some.places[is_first].astype(np.int64)
         person = some.other_places & (self._width - 1)
         alone = crowd.counts[some.others] & ~(some.with_first & crowd.counts[person])
-        if not alone.any():
-            return places
-        more = distinct(some.other_places[alone])
-        np.add.at(self._daily[:, column], more // self._width, 1)
-        return np.concatenate([places, more])
+        if alone.any():
+            more = distinct(some.other_places[alone])
+            np.add.at(self._daily[:, column], more // self._width, 1)
+            places = np.concatenate([places, more])
+        nobody = self._daily[some.rows, column] == 0
+        if self._somebody_left and nobody.any():
+            has_left = np.logical_or.reduceat(crowd.left.take(member), some.starts)
+            self._deserted[some.rows[nobody & has_left], column] = True
+        return places
 
     def daily(self) -> Numbers:
         """Shape (keys, days)."""
         return self._daily[self._rows]
 
+    def daily_deserted(self) -> Flags:
+        """Shape (keys, days): see `Span`."""
+        return self._deserted[self._rows]
+
     def daily_together(self) -> Numbers:
         """Of all keys together."""
         daily: Numbers = self._daily[EVERYBODY]
         return daily
+
+    def daily_all_deserted(self) -> Flags:
+        deserted: Flags = self._deserted[EVERYBODY]
+        return deserted
 
     def events(self, first: date, last: date) -> Numbers:
         """Events of these people, of each key, where they are kept."""
@@ -247,14 +262,6 @@ class People(Generic[Key]):
     def distinct(self, first: date, last: date) -> Numbers:
         """Of each key, on any of these days."""
         return self.spans((first, last), repeated=False)[0].distinct
-
-    def repeated(self, first: date, last: date) -> Numbers:
-        """Of each key, on two or more of these days."""
-        return self.spans((first, last))[0].repeated
-
-    def together(self, first: date, last: date) -> int:
-        """Distinct people of all keys."""
-        return self.spans((first, last), repeated=False)[0].together
 
     def spans(self, *spans: tuple[date, date], repeated: bool = True) -> list[Span]:
         """Of several spans at once: of those that begin on the same day only the longest costs time.
@@ -267,10 +274,14 @@ class People(Generic[Key]):
             for span in some:
                 low, high = self._columns(*span)
                 table.enter(self._places, low, high)
+                counts, (together,) = table.distinct(self._rows), table.distinct([EVERYBODY])
+                deserted: Flags = np.logical_or.reduce(self._deserted[:, low:high], axis=1)
                 found[span] = Span(
-                    table.distinct(self._rows),
+                    counts,
                     table.repeated(self._rows),
-                    int(table.distinct([EVERYBODY])[0]),
+                    int(together),
+                    deserted[self._rows] & (counts == 0),
+                    bool(deserted[EVERYBODY] and not together),
                 )
         return [found[span] for span in spans]
 

@@ -2,7 +2,7 @@
 
 A `Reader` answers within one snapshot of the database. People who have withdrawn, and anonymous ones, are out
 of every set of people from the moment of the withdrawal; uses, requests and durations are about events, and
-lose theirs with the erasure. Sealed days, and days not built, are empty, but for what `sealed` tells.
+lose theirs with the erasure. Sealed days hold nobody but for what `sealed` tells, and no organization's part.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,10 +18,9 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.errors import QueryCanceled
 
 from analytics.models import RolledDay
-from analytics.periods import days_between, report_zone_name
+from analytics.periods import days_between
 from analytics.rollups.content import CELLS, piece_of
 from analytics.rollups.decoding import decode_counted, decode_members, decode_pairs, decode_sessions, size_of
-from analytics.rollups.marks import marked_days
 from analytics.rollups.memory import NEVER, Rows, memory
 from analytics.rollups.numbers import Numbers
 from analytics.rollups.people import (
@@ -35,30 +34,10 @@ from analytics.rollups.people import (
     Words,
     arranged,
     by_first_part,
-    popcount,
-    to_numbers,
-    to_words,
 )
 from analytics.rollups.requests import Counted, Histograms, Name, Requests, Uses, histograms, merged
 from analytics.rollups.sessions import Sessions
 from consent.models import State
-
-__all__ = [
-    "Coverage",
-    "Firsts",
-    "People",
-    "Presence",
-    "Reader",
-    "ReportTimedOut",
-    "Requests",
-    "Segment",
-    "Sessions",
-    "Uses",
-    "popcount",
-    "reading",
-    "to_numbers",
-    "to_words",
-]
 
 TIMEOUT_SECONDS = 30
 
@@ -66,7 +45,6 @@ DENIED = "SELECT coalesce(string_agg(pseudonym, ','), '') FROM {table} WHERE sta
 VERSIONS = """
 SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
 """
-OLDEST = "SELECT min(day) FROM analytics_rolledday WHERE state = 'open' AND events > 0"
 SEALED_UNTIL = "SELECT max(day) FROM analytics_rolledday WHERE state = 'sealed'"
 CONTENTS = "SELECT day, content FROM analytics_rollup WHERE kind = %s AND day = ANY(%s)"
 
@@ -104,15 +82,6 @@ class Segment:
         return cls(filters.deployment, filters.organization, filters.include_internal)
 
 
-class Coverage(NamedTuple):
-    """Days of a range about which there is something to say."""
-
-    sealed: list[date]
-    missing: list[date]  # never built
-    waiting: list[date]  # changed since they were built
-    other_zone: list[date]  # built for another REPORT_TIME_ZONE
-
-
 class SealedDay(NamedTuple):
     """Counts of people, taken when the rows went; None where one is kept back. No internal use.
 
@@ -122,8 +91,7 @@ class SealedDay(NamedTuple):
     day: date
     is_sealed: bool
     active: dict[tuple[str, str, str], int | None]  # deployment ('' is any), activity, metric (dau, wau, mau)
-    features: dict[str, int | None]
-    endpoints: dict[Name, int]
+    features: dict[str, int | None]  # of any deployment
 
 
 class Withdrawn(NamedTuple):
@@ -208,10 +176,11 @@ class Reader:
     def _crowd(self, segment: Segment) -> Crowd:
         if segment not in self._crowds:
             members = self.members
-            counts = (
-                self._groups(segment)[members.group] & members.is_known & (members.person > 0) & ~self._left
+            inside = self._groups(segment)[members.group] & members.is_known & (members.person > 0)
+            counts = inside & ~self._left
+            self._crowds[segment] = Crowd(
+                members.person, counts, counts & ~members.is_other, inside & self._left
             )
-            self._crowds[segment] = Crowd(members.person, counts, counts & ~members.is_other)
         return self._crowds[segment]
 
     # --- contents -------------------------------------------------------------------------------
@@ -234,13 +203,6 @@ class Reader:
         return memory().contents(self._versions_of(first, last), kind + form, fetch, size_of)
 
     @property
-    def oldest(self) -> date | None:
-        """The first day that is not sealed and has events."""
-        self._cursor.execute(OLDEST)
-        found: date | None = self._cursor.fetchone()[0]
-        return found
-
-    @property
     def sealed_until(self) -> date | None:
         """The last sealed day."""
         self._cursor.execute(SEALED_UNTIL)
@@ -253,11 +215,9 @@ class Reader:
 
     # --- who was there --------------------------------------------------------------------------
 
-    def presence(
-        self, segment: Segment, first: date | None, last: date, *, activity: str = "any"
-    ) -> Presence:
-        """Who was active (or signed in: `activity` “login”); `first` None: from the oldest day kept."""
-        first = self.begin(min(first or self.oldest or last, last), last)
+    def presence(self, segment: Segment, first: date, last: date, *, activity: str = "any") -> Presence:
+        """Who was active (or signed in: `activity` “login”)."""
+        first = self.begin(min(first, last), last)
         bits, rows, others = self._matrix(first, last, "login" if activity == "login" else "active")
         crowd = self._crowd(segment)
         is_first = crowd.counts & ~self.members.is_other
@@ -268,10 +228,9 @@ class Reader:
         return Presence(first, present)
 
     def presences(
-        self, segment: Segment, first: date | None, last: date, *, activity: str = "any"
+        self, segment: Segment, first: date, last: date, *, activity: str = "any"
     ) -> dict[str, Presence]:
         """The same for '' (any) and each deployment type; the segment's own does not matter."""
-        first = self.begin(min(first or self.oldest or last, last), last)
         return {
             name: self.presence(replace(segment, deployment=name), first, last, activity=activity)
             for name in ("", *CELLS)
@@ -441,24 +400,10 @@ class Reader:
                 day.state == RolledDay.State.SEALED,
                 {(name, activity, metric): count for name, activity, metric, count in people["active"]},
                 dict(people.get("features", [])),
-                {(endpoint, method): count for endpoint, method, count in people.get("endpoints", [])},
             )
             for day in days
             if (people := day.people)
         ]
-
-    def coverage(self, first: date, last: date) -> Coverage:
-        """Which days of a range are not as one would wish."""
-        days = {day.day: day for day in RolledDay.objects.filter(day__range=(first, last)).defer("people")}
-        is_open = {name: day for name, day in days.items() if day.state == RolledDay.State.OPEN}
-        waiting = set(marked_days())
-        built = [name for name, day in is_open.items() if day.version]
-        return Coverage(
-            sealed=sorted(set(days) - set(is_open)),
-            missing=sorted(set(days_between(first, last)) - (set(days) - set(is_open)) - set(built)),
-            waiting=sorted(waiting & set(built)),
-            other_zone=sorted(day for day in built if days[day].zone != report_zone_name()),
-        )
 
 
 def _padded(flags: Flags) -> Flags:

@@ -11,15 +11,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.rollups.histogram import PER_DOUBLING, Floats, Numbers, percentiles
+from analytics.rollups.histogram import (
+    BUCKETS,
+    PER_DOUBLING,
+    Floats,
+    Numbers,
+    bucket_of,
+    percentiles,
+    place_of,
+    row_of,
+    up_to,
+)
 from analytics.rollups.memory import Rows
 from analytics.rollups.people import EVERYBODY, Flags
 
 Name = tuple[str, str]
 HEAT_BUCKETS = 12  # below 10 ms, then one for each doubling
 ERRORS_FROM = 5  # status class
-BUCKETS = 4096  # places of a row; bucket 0 is the middle one
-MIDDLE = BUCKETS // 2
 NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -63,8 +71,8 @@ class Histograms(NamedTuple):
 def histograms(latency: Counted, groups: Flags) -> Histograms:
     """Of the entries in these groups, by name and all together."""
     chosen = groups[latency.arrays["group"]]
-    bucket, count = latency.arrays["bucket"][chosen] + MIDDLE, latency.arrays["count"][chosen]
-    place = np.concatenate([EVERYBODY * BUCKETS + bucket, latency.arrays["row"][chosen] * BUCKETS + bucket])
+    row, bucket, count = (latency.arrays[name][chosen] for name in ("row", "bucket", "count"))
+    place = np.concatenate([place_of(EVERYBODY, bucket), place_of(row, bucket)])
     places, which = np.unique(place, return_inverse=True)
     counts = np.bincount(which, weights=np.concatenate([count, count]), minlength=len(places))
     return Histograms(places, counts.astype(np.int64))
@@ -171,16 +179,11 @@ class Requests:
             return 0, 0
         return max((first - self.days[0]).days, 0), max((last - self.days[0]).days + 1, 0)
 
-    def percentiles(self, shares: Sequence[float], first: date, last: date) -> Floats:
-        """Shape (keys, shares)."""
-        return self.spans(shares, (first, last))[0][0]
-
-    def percentiles_together(self, shares: Sequence[float], first: date, last: date) -> Floats:
-        """Of all keys: shape (shares,)."""
-        return self.spans(shares, (first, last))[0][1]
-
     def spans(self, shares: Sequence[float], *spans: tuple[date, date]) -> list[tuple[Floats, Floats]]:
-        """Both for several spans: of those that begin on the same day only the longest costs time."""
+        """Percentiles in some spans, of each key and of all: shapes (keys, shares) and (shares,).
+
+        Of spans that begin on the same day only the longest costs time.
+        """
         found = {}
         for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
             total, until = np.zeros(self._length * BUCKETS, dtype=np.int64), None
@@ -191,30 +194,30 @@ class Requests:
                         total[day.places] += day.counts
                 until = max(high, low)
                 places = np.flatnonzero(total)
-                measured = _percentiles(places, total[places], np.append(self._rows, EVERYBODY), shares)
+                rows = np.append(self._rows, EVERYBODY)
+                measured = percentiles(places, up_to(total[places]), rows, shares)
                 found[span] = measured[:-1], measured[-1]
         return [found[span] for span in spans]
 
     @cached_property
     def _daily(self) -> tuple[Numbers, Numbers]:
-        """Places and counts of all days; a day's places are `_length` rows further than those before."""
+        """Places of all days, each day's `_length` rows further than those before; `up_to` their counts."""
         stride = self._length * BUCKETS
         there = [(column, day) for column, day in enumerate(self._latency) if day is not None]
         places = [day.places + column * stride for column, day in there]
-        return np.concatenate([NOTHING, *places]), np.concatenate(
-            [NOTHING, *(day.counts for _, day in there)]
-        )
+        counts = np.concatenate([NOTHING, *(day.counts for _, day in there)])
+        return np.concatenate([NOTHING, *places]), up_to(counts)
 
     def daily_percentiles(self, shares: Sequence[float]) -> Floats:
         """Shape (keys, days, shares)."""
         rows = np.arange(len(self.days))[:, np.newaxis] * self._length + self._rows  # about in order: faster
-        found = _percentiles(*self._daily, rows.ravel(), shares)
+        found = percentiles(*self._daily, rows.ravel(), shares)
         return found.reshape(len(self.days), len(self.keys), len(shares)).swapaxes(0, 1)
 
     def daily_percentiles_together(self, shares: Sequence[float]) -> Floats:
         """Of all keys: shape (days, shares)."""
         rows = EVERYBODY + np.arange(len(self.days)) * self._length
-        return _percentiles(*self._daily, rows, shares)
+        return percentiles(*self._daily, rows, shares)
 
     def statuses(self, first: date, last: date) -> list[dict[str, int]]:
         """Requests of each key by status class: “2xx”, “none”."""
@@ -234,16 +237,9 @@ class Requests:
         counts = np.zeros((self._length, min(high, len(self.days)) - low, HEAT_BUCKETS), dtype=np.int64)
         for column, day in enumerate(self._latency[low:high]):
             if day is not None:
-                bucket = day.places % BUCKETS - MIDDLE
-                coarse = np.clip(bucket // PER_DOUBLING + 1, 0, HEAT_BUCKETS - 1)
-                np.add.at(counts[:, column], (day.places // BUCKETS, coarse), day.counts)
+                coarse = np.clip(bucket_of(day.places) // PER_DOUBLING + 1, 0, HEAT_BUCKETS - 1)
+                np.add.at(counts[:, column], (row_of(day.places), coarse), day.counts)
         return counts[self._rows]
-
-
-def _percentiles(places: Numbers, counts: Numbers, rows: Numbers, shares: Sequence[float]) -> Floats:
-    """Of the histograms in these rows."""
-    starts, ends = np.searchsorted(places, rows * BUCKETS), np.searchsorted(places, (rows + 1) * BUCKETS)
-    return percentiles(counts, starts, ends, places % BUCKETS - MIDDLE, shares)
 
 
 def _of_rows(some: Histograms, rows: Numbers) -> Histograms:

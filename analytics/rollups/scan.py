@@ -45,7 +45,6 @@ SELECT endpoint, method, array_send(array_agg({MEMBER})), array_send(array_agg("
        array_send(array_agg(coalesce(status_code / 100, -1)))
   FROM analytics_endpoint_usage WHERE {WINDOW} GROUP BY 1, 2
 """
-NO_STATUS = -1
 
 NAMES = f"""
 SELECT DISTINCT {MEMBER}, {USER}, organization_id, {DEPLOYMENT}, is_internal

@@ -1,9 +1,9 @@
 """Sealing: what is left of a report day when a month that it touches is dropped.
 
 Counts of people are taken once, small ones left out (`SUPPRESS_BELOW`), and the sets themselves dropped.
-Uses, requests and durations stay where nobody did them, or enough people; those of organizations, and
-internal use, go. A sealed day is never built again. Of the 27 days that follow, windows reach into what is
-dropped: theirs are taken now, too.
+Uses, requests and durations stay where enough people did them, or only such as were never known; those of
+organizations, and internal use, go. A sealed day is never built again. Of the 27 days that follow, windows
+reach into what is dropped: theirs are taken now, too.
 """
 
 import secrets
@@ -64,7 +64,7 @@ def seal(days: Iterable[date]) -> int:
                 build.build_day(day)
         following = [day for day in _after(due[-1]) if day not in sealed]
         with reading() as reader:
-            active = _with_known(_active(reader, due[0], following[-1]))
+            active = _with_known(_active(reader, due[0], max([*due, *following])))
             kept = {day: _kept(reader, day) for day in due}
         for day in due:
             people, contents = kept[day]
@@ -127,14 +127,8 @@ def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
         for one in RollUp.objects.filter(day=day, kind__in=KINDS_OF_EVENTS)
     }
     users = reader.feature_people(Segment(), day, day)
-    called = reader.endpoint_people(Segment(), day, day)
-    of_features = zip(users.keys, users.distinct(day, day).tolist(), strict=True)
-    of_endpoints = zip(called.keys, called.distinct(day, day).tolist(), strict=True)
-    people = {
-        "features": [[key, count if _shown(count) else None] for key, count in of_features if count],
-        "endpoints": [[*key, count] for key, count in of_endpoints if count and _shown(count)],
-    }
-    return people, kept
+    counts = zip(users.keys, users.distinct(day, day).tolist(), strict=True)
+    return {"features": [[key, count if _shown(count) else None] for key, count in counts if count]}, kept
 
 
 def _small(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
@@ -142,10 +136,9 @@ def _small(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
     found = set()
     for place, deployment in enumerate(CELLS):
         people: People[Any] = reader.people(kind, Segment(deployment=deployment), day, day)
-        counts = people.distinct(day, day).tolist()
-        found |= {
-            (key, 2 * place) for key, count in zip(people.keys, counts, strict=True) if not _shown(count)
-        }
+        (seen,) = people.spans((day, day), repeated=False)
+        of_names = zip(people.keys, seen.distinct.tolist(), seen.deserted.tolist(), strict=True)
+        found |= {(key, 2 * place) for key, count, gone in of_names if gone or not _shown(count)}
     return found
 
 

@@ -111,8 +111,8 @@ class Payloads:
         }
         if self._number % 20 == 0:
             _give(record, "feature.name", HARMLESS)
-        for _ in range(choose.choice((1, 1, 2, 3))):
-            place, kind = choose.choice(list(PLACES)), choose.choice(list(KINDS))
+        for place in choose.sample(list(PLACES), choose.choice((1, 1, 2, 3))):
+            kind = "e-mail" if place == "user" else choose.choice(list(KINDS))
             canary = KINDS[kind](choose.randrange(10**6))
             PLACES[place](choose, whole, choose.choice(BEFORE) + canary + choose.choice(BEHIND))
             self.planted[kind, place] += 1

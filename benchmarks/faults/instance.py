@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,10 +21,8 @@ import psutil
 import psycopg
 
 from benchmarks.faults.records import ORGANIZATION, USERS, user
+from benchmarks.machine import ROOT, environment, free_ports
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-OURS = ("DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ID_HASH_KEY", "DEBUG")
-OURS += ("CANDID_EMBEDDED", "CANDID_DATA_DIR", "PUBLIC_URL")
 READY_WITHIN = 180.0  # seconds
 PREPARE = f"""
 import json
@@ -77,9 +74,7 @@ class Instance:
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.data_dir = data_dir
-        inherited = {name: value for name, value in os.environ.items() if name not in OURS}
-        self.environment = inherited | {"CANDID_DATA_DIR": str(data_dir), "PYTHONDONTWRITEBYTECODE": "1"}
-        self.environment |= variables
+        self.environment = environment(data_dir) | variables
         self.port, self.otlp_port, self.grpc_port = free_ports(3)
         self.log: list[str] = []
         self.process = subprocess.Popen(
@@ -209,14 +204,6 @@ def directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="candid-faults-", ignore_cleanup_errors=True) as name:
         os.chmod(name, 0o711)
         yield Path(name)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class Memory:

@@ -2,14 +2,13 @@
 
 import argparse
 import contextlib
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Column, Table
 
+from benchmarks.embedded import servers
 from benchmarks.faults.instance import directory, end_on_sigterm
 
 COLUMNS = ("ms", "slowest", "plain SQL, ms", "times")
@@ -39,32 +38,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextlib.contextmanager
-def servers(folder: Path) -> Iterator[None]:
-    """PostgreSQL and Redis of our own, durable, and Django set up for them."""
-    from telemetry_site import embedded
-
-    held = embedded.start(folder.absolute())
-    os.environ.update(held.environment() | {"DJANGO_SETTINGS_MODULE": "telemetry_site.settings"})
-    try:
-        import django
-
-        django.setup()
-        yield
-    finally:
-        held.stop()
-
-
 def run(options: argparse.Namespace, console: Console) -> None:
-    from django.core.management import call_command
-
     from analytics.models import EndpointUsage, RolledDay
     from analytics.periods import report_today
     from benchmarks.reports import measuring
     from benchmarks.reports.crowd import Size
     from benchmarks.reports.filling import fill, roll_up
 
-    call_command("migrate", verbosity=0, interactive=False)
     size = Size(options.events, options.days, options.people, options.organizations)
     if not EndpointUsage.objects.exists():
         console.print(f"{size.events:,} events written in {fill(size, report_today()):.0f} s")

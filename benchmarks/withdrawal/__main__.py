@@ -3,11 +3,9 @@
 import argparse
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.faults.instance import directory, end_on_sigterm, free_ports
+from benchmarks.embedded import servers
+from benchmarks.faults.instance import directory, end_on_sigterm
+from benchmarks.machine import free_ports
 from benchmarks.withdrawal.flips import ORGANIZATION, USER, Flip, Flips, flip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -30,8 +30,11 @@ def main() -> None:
     options = arguments()
     end_on_sigterm()
     console = Console(width=None if sys.stdout.isatty() else 140)
-    with directory() as folder, servers(folder), contextlib.ExitStack() as running:
-        orders = prepare() | {"senders": options.senders, "records": options.records}
+    with directory() as folder, servers(folder / "var"), contextlib.ExitStack() as running:
+        from consent.keys import issue_key
+
+        orders = {"key": issue_key(name="senders", scopes=["ingest"])[0]}
+        orders |= {"senders": options.senders, "records": options.records}
         orders |= start(options, folder, running)
         result = measure(options, orders, console)
     show(result, options, console)
@@ -52,32 +55,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--unlocked", action="store_true", help="without the lock: until a row is too late")
     parser.add_argument("--json", type=Path, help="write every flip to this file, too")
     return parser.parse_args()
-
-
-@contextlib.contextmanager
-def servers(folder: Path) -> Iterator[None]:
-    """PostgreSQL and Redis of our own, durable; their addresses are in the environment."""
-    from telemetry_site import embedded
-
-    held = embedded.start(folder / "var")
-    os.environ.update(held.environment() | {"CANDID_DATA_DIR": str(folder / "var")})
-    os.environ["DJANGO_SETTINGS_MODULE"] = "telemetry_site.settings"
-    try:
-        yield
-    finally:
-        held.stop()
-
-
-def prepare() -> dict[str, Any]:
-    """Tables and a key."""
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0, interactive=False)
-    from consent.keys import issue_key
-
-    return {"key": issue_key(name="senders", scopes=["ingest"])[0]}
 
 
 def start(options: argparse.Namespace, folder: Path, running: contextlib.ExitStack) -> dict[str, list[int]]:

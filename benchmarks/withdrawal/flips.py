@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -60,8 +60,12 @@ class Flips(NamedTuple):
 
     def percentile(self, share: float) -> float:
         """Seconds that a withdrawal took, of its share of them all."""
-        ordered = sorted(flip.seconds for flip in self.flips)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return percentile([flip.seconds for flip in self.flips], share)
+
+
+def percentile(seconds: Sequence[float], share: float) -> float:
+    """Of times, the one that this share of them (0 to 1) stays below."""
+    return sorted(seconds)[min(len(seconds) - 1, int(share * len(seconds)))]
 
 
 def flip(

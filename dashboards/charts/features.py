@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from operator import attrgetter
 
 from analytics.reports.features import FeatureReport, FeatureRow, FeaturesReport
 from dashboards import figures
@@ -12,10 +13,11 @@ LINE_COLOURS = [f"series-{i}" for i in range(1, 6)]
 
 
 def features_plot(report: FeaturesReport) -> Plot:
-    """People per day of the five features with most users."""
+    """People per day of the five features with most users; with most uses where users were not kept."""
     filters, days = report.filters, list(report.days)
-    known = [row for row in report.rows if shown(row.users) is not None]
-    rows = sorted(known, key=lambda row: -(shown(row.users) or 0))[: len(LINE_COLOURS)]
+    measure = attrgetter("uses" if filters.reaches_sealed else "users")
+    known = [row for row in report.rows if shown(measure(row)) is not None]
+    rows = sorted(known, key=lambda row: -(shown(measure(row)) or 0))[: len(LINE_COLOURS)]
     traces: list[Trace] = []
     lines: list[Trace] = []
     shapes = figures.veil(days, filters.today)

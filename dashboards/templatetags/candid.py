@@ -84,8 +84,10 @@ def percent_bare(value: Measure) -> str:
 @register.simple_tag
 def row_sparkline(values: Sequence[Measure]) -> SafeString:
     """The small line in a table row; where most days are hidden, the word instead of scraps of a line."""
-    if 2 * sum(isinstance(value, Mark) for value in values) > len(values):
-        return SafeString('<span class="muted">hidden</span>')
+    marks = [value for value in values if isinstance(value, Mark)]
+    if 2 * len(marks) > len(values):
+        word = Mark.GONE if marks.count(Mark.GONE) * 2 > len(marks) else Mark.HIDDEN
+        return format_html('<span class="muted">{}</span>', str(word))
     return drawings.sparkline([numbers.shown(value) for value in values], width=96, height=22, kind="row")
 
 

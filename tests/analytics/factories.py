@@ -3,7 +3,11 @@
 import itertools
 import random
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+
+from django.db import connections
 
 from analytics import partitions
 from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
@@ -32,6 +36,18 @@ def ago(days: int) -> date:
 def make_partitions() -> None:
     """Room for the months that tests about TODAY use, whatever day it really is."""
     partitions.ensure(partitions.Month(2025, 8), partitions.Month(2026, 11))
+
+
+@contextmanager
+def months_standing(first: partitions.Month, last: partitions.Month) -> Iterator[None]:
+    """Months that stand for a test that commits; those that it made are gone afterwards."""
+    made = partitions.ensure(first, last)
+    try:
+        yield
+    finally:
+        with connections["analytics"].cursor() as cursor:
+            for name in made:
+                cursor.execute(f"DROP TABLE IF EXISTS {name}")
 
 
 def _event(user, day, **values):

@@ -5,8 +5,13 @@ from django.db import connections
 from analytics.rollups import build, marks
 
 
-def roll_up() -> None:
-    """Everything there is, as if all of it had just arrived."""
+def mark_everything() -> None:
+    """As if all that there is had just arrived."""
     with connections["analytics"].cursor() as cursor:
         marks.mark_all(cursor)
+
+
+def roll_up() -> None:
+    """Everything there is."""
+    mark_everything()
     build.roll_up()

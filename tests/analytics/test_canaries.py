@@ -5,8 +5,6 @@ receipt lists. A worker is killed in the middle, events come late, and an old ba
 import json
 import re
 import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +12,6 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-import redis
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -23,6 +20,7 @@ from django.utils import timezone
 
 from analytics.erasure import request_erasure
 from analytics.models import FeatureUsage
+from benchmarks.canaries.search import in_redis
 from consent.models import ErasureRequest, Method, SubjectKind
 from consent.pseudonyms import pseudonym
 from telemetry_site.embedded.programs import package_directory
@@ -118,15 +116,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def restored(transactional_db: None) -> Iterator[dict[str, str]]:
     """Two empty databases for a backup, by alias."""
-    suffix = uuid.uuid4().hex[:12]
-    names = {alias: f"candid_restored_{alias}_{suffix}" for alias in ("default", "analytics")}
-    with connections["default"].cursor() as cursor:
-        for name in names.values():
-            cursor.execute(f"CREATE DATABASE {name}")
-    yield names
-    with connections["default"].cursor() as cursor:
-        for name in names.values():
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with instances.databases() as names:
+        yield names
 
 
 def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
@@ -176,10 +167,8 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
     left = {alias: places(dump(alias, tmp_path / f"{alias}-after.sql")) for alias in backups}
     assert left["analytics"] == set()
     assert left["default"] == listed(request.receipt)
-    with redis.Redis.from_url(settings.REDIS_URL) as client_of_redis:
-        for name in client_of_redis.scan_iter():
-            content = name + (client_of_redis.dump(name) or b"")
-            assert not any(canary.encode() in content for canary in CANARIES)
+    for _, content in in_redis(settings.REDIS_URL):
+        assert not any(canary.encode() in content for canary in CANARIES)
     for log in tmp_path.glob("*.log"):
         assert not any(canary in log.read_text() for canary in CANARIES)
     call_command("verify_receipt", str(receipts / f"{request.public_id}.json"))
@@ -188,15 +177,8 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
     for alias, name in restored.items():
         command = [program("psql"), *where(alias, name), "--quiet", "--set", "ON_ERROR_STOP=1"]
         subprocess.run([*command, "--file", str(backups[alias])], check=True, stdout=subprocess.DEVNULL)
-    environment |= {
-        variable: instances.named(environment[variable], restored[alias])
-        for alias, variable in (("default", "DATABASE_URL"), ("analytics", "ANALYTICS_DATABASE_URL"))
-    }
-    said = subprocess.run(
-        [sys.executable, "manage.py", "replay_erasures"],
-        cwd=instances.ROOT, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    assert "1 erasures again: 1001 rows" in said.stdout, said.stderr
+    environment |= instances.addresses(restored)
+    assert "1 erasures again: 1001 rows" in instances.manage("replay_erasures", env=environment)
     with psycopg.connect(environment["DATABASE_URL"]) as database:
         (receipt,) = database.execute("SELECT receipt FROM consent_erasurerequest").fetchone()
         (tombstones,) = database.execute("SELECT count(*) FROM consent_tombstone").fetchone()

@@ -23,8 +23,9 @@ from analytics.models import (
     SentHeartbeat,
     UserActivity,
 )
-from analytics.partitions import EVENT_TABLES, Month, existing
+from analytics.partitions import Month, existing
 from analytics.periods import days_between
+from tests.analytics.factories import months_standing
 from tests.analytics.rolling import roll_up
 from tests.instances import until
 
@@ -229,11 +230,8 @@ def test_a_dry_run_of_the_command_leaves_no_row(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def an_old_month(transactional_db: None) -> Iterator[None]:
-    partitions.ensure(Month(2024, 1), Month(2024, 1))
-    yield
-    with connections["analytics"].cursor() as cursor:
-        for table in EVENT_TABLES:
-            cursor.execute(f"DROP TABLE IF EXISTS {partitions.partition_name(table, Month(2024, 1))}")
+    with months_standing(Month(2024, 1), Month(2024, 1)):
+        yield
 
 
 @pytest.mark.usefixtures("an_old_month")
@@ -283,19 +281,21 @@ def vacuumed_month(an_old_month: None) -> Iterator[None]:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
         if cursor.fetchone() != (True,):
             pytest.skip("only a superuser can have autovacuum look every second")
-        cursor.execute("ALTER SYSTEM SET autovacuum_naptime = 1")
-        cursor.execute("SELECT pg_reload_conf()")
-        cursor.execute(f"ALTER TABLE {name} SET ({SLOWLY}{AT_ONCE})")
-        cursor.execute(FILL)
 
         def is_vacuumed() -> bool:
             cursor.execute(VACUUMED, [name])
             return bool(cursor.fetchone()[0])
 
-        until(is_vacuumed, what="autovacuum has begun", seconds=60)
-        yield
-        cursor.execute("ALTER SYSTEM RESET autovacuum_naptime")
-        cursor.execute("SELECT pg_reload_conf()")
+        try:
+            cursor.execute("ALTER SYSTEM SET autovacuum_naptime = 1")
+            cursor.execute("SELECT pg_reload_conf()")
+            cursor.execute(f"ALTER TABLE {name} SET ({SLOWLY}{AT_ONCE})")
+            cursor.execute(FILL)
+            until(is_vacuumed, what="autovacuum has begun", seconds=60)
+            yield
+        finally:
+            cursor.execute("ALTER SYSTEM RESET autovacuum_naptime")
+            cursor.execute("SELECT pg_reload_conf()")
 
 
 @pytest.mark.usefixtures("vacuumed_month")

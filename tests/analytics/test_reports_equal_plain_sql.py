@@ -28,8 +28,10 @@ from analytics.reports.active_users import active_users_report
 from analytics.reports.endpoints import endpoint_report, endpoints_report
 from analytics.reports.features import feature_report, features_report
 from analytics.reports.filters import ReportFilters
+from analytics.reports.kept import as_kept
 from analytics.reports.retention import RetentionReport, retention_report
 from analytics.reports.sessions import sessions_report
+from analytics.reports.suppression import suppress_endpoints, suppress_features
 from analytics.rollups import build, memory, read
 from analytics.store import Row, store
 from benchmarks.reports import plain
@@ -46,6 +48,7 @@ from consent.models import (
 )
 from consent.pseudonyms import ANONYMOUS
 from consent.services import record_decision
+from tests.analytics.factories import months_standing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,6 +69,7 @@ DAYS = [
     *(date(2025, 10, day) for day in (1, 2, 4, 5, 6, 12, 25, 26, 27, 31)),
     *(date(2025, 11, day) for day in (1, 2, 3, 4, 8, *range(10, 26))),
 ]
+MONTHS = (partitions.Month(2025, 9), partitions.Month(2025, 11))
 SESSIONS = """
 SELECT DISTINCT %s || left(session_id, 27) FROM shadow.analytics_user_activity
  WHERE user_id = %s AND session_id <> ''
@@ -85,6 +89,11 @@ REPORTS = {
         lambda asked: plain.retention_report(asked, now=NOW),
     ),
     "sessions": (sessions_report, plain.sessions_report),
+}
+
+SEALED_REPORTS = {
+    "features": lambda asked: suppress_features(features_report(asked)),
+    "endpoints": lambda asked: suppress_endpoints(endpoints_report(asked)),
 }
 
 seeds = st.integers(0, 2**32 - 1)
@@ -112,6 +121,7 @@ class World:
     sent: list[Row] = field(default_factory=list)
     is_pruned: bool = False
     sealed: dict[date, object] = field(default_factory=dict)
+    told_of_sealed: dict[str, object] = field(default_factory=dict)
 
     def ingest(self, seed: int) -> None:
         chance = random.Random(seed)
@@ -192,9 +202,15 @@ class World:
         days = [day for day in days if day.is_sealed]
         for day in days:
             assert self.sealed.setdefault(day.day, day) == day
-            counts = [*day.active.values(), *day.features.values(), *day.endpoints.values()]
+            counts = [*day.active.values(), *day.features.values()]
             assert not any(count and count < BELOW for count in counts)
         assert len(days) == len(self.sealed)
+        if days:
+            query = {"from": "2025-09-01", "to": days[-1].day.isoformat(), "compare": "0"}
+            asked = as_kept(ReportFilters.from_query(query, today=TODAY))
+            for name, report in SEALED_REPORTS.items():
+                found = report(asked)
+                assert differences(found, self.told_of_sealed.setdefault(name, found)) == [], name
 
 
 def open_since() -> datetime:
@@ -287,7 +303,8 @@ def tables(transactional_db, settings) -> Iterator[None]:
         cursor.execute("CREATE SCHEMA shadow")
         for table in TABLES:
             cursor.execute(f"CREATE TABLE shadow.{table} (LIKE {table} INCLUDING ALL)")
-    yield
+    with months_standing(*MONTHS):
+        yield
     with connections["analytics"].cursor() as cursor:
         cursor.execute("DROP SCHEMA shadow CASCADE")
 
@@ -295,7 +312,7 @@ def tables(transactional_db, settings) -> Iterator[None]:
 def begin_anew() -> None:
     """Nothing has happened; everybody has agreed long ago."""
     memory.forget()
-    partitions.ensure(partitions.Month(2025, 9), partitions.Month(2025, 11))
+    partitions.ensure(*MONTHS)  # pruning has dropped some
     with connections["analytics"].cursor() as cursor:
         for table in TABLES:
             cursor.execute(f"DELETE FROM {table}")

@@ -85,12 +85,13 @@ def test_who_did_what(events):
             assert {
                 key for key, some in zip(found.keys, found.distinct(FIRST, LAST), strict=True) if some
             } == set(on)
+            (span,) = found.spans((FIRST, LAST))
             for place, key in enumerate(found.keys):
-                assert found.distinct(FIRST, LAST)[place] == len(on[key])
-                assert found.repeated(FIRST, LAST)[place] == sum(len(days) > 1 for days in on[key].values())
+                assert span.distinct[place] == len(on[key])
+                assert span.repeated[place] == sum(len(days) > 1 for days in on[key].values())
                 assert found.daily()[place].sum() == sum(len(days) for days in on[key].values())
             if table == "endpoint":
-                assert found.together(FIRST, LAST) == len({user for users in on.values() for user in users})
+                assert span.together == len({user for users in on.values() for user in users})
 
 
 def test_how_often(events):
@@ -170,10 +171,8 @@ def test_durations_are_within_one_per_cent_and_heat_is_exact():
         found = reader.requests(Segment(), ago(6), TODAY)
     shares = [0.0, 0.01, 0.5, 0.95, 0.99, 1.0]
     expected = np.quantile(known, shares)
-    for one in (
-        found.percentiles(shares, ago(6), TODAY)[0],
-        found.percentiles_together(shares, ago(6), TODAY),
-    ):
+    ((by_key, together),) = found.spans(shares, (ago(6), TODAY))
+    for one in (by_key[0], together):
         np.testing.assert_allclose(one, expected, rtol=0.01, atol=1e-15)
     for column, day in enumerate(found.days):
         own = [ms for number, ms in enumerate(durations) if ms is not None and ago(number % 5) == day]

@@ -2,19 +2,21 @@
 
 import random
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from django.db import connections
 
-from analytics import partitions
 from analytics.models import Mark, RolledDay, RollUp
-from analytics.rollups import build, marks
+from analytics.partitions import Month
+from analytics.rollups import build
 from analytics.rollups import erasing as rollups
 from analytics.rollups.members import LOCK_SPACE
 from consent.models import ErasureRequest, SubjectKind
-from tests.analytics.factories import TODAY, ago, at, crowd, feature
+from tests.analytics.factories import TODAY, ago, crowd, feature, months_standing
+from tests.analytics.rolling import mark_everything, roll_up
 from tests.instances import environment, process, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,30 +26,32 @@ def contents():
     return sorted(RollUp.objects.values_list("day", "kind", "content"))
 
 
-def mark_everything():
-    with connections["analytics"].cursor() as cursor:
-        marks.mark_all(cursor)
+@pytest.fixture
+def four_months(transactional_db: None) -> Iterator[None]:
+    with months_standing(Month.of(TODAY).plus(-4), Month.of(TODAY)):
+        yield
 
 
+@pytest.mark.usefixtures("four_months")
 def test_killed_at_random_the_next_run_mends_it(tmp_path: Path) -> None:
-    partitions.ensure_for(at(TODAY), 4)
-    chance = random.Random(5)
+    chance, log = random.Random(5), tmp_path / "log"
     crowd(5, events=400)
-    mark_everything()
-    build.roll_up()
+    roll_up()
     for back in range(0, 100, 3):  # late events: each of these days comes out different
         feature(1000, ago(back), name="late")
     mark_everything()
     before, kills_in_the_middle = contents(), 0
     while Mark.objects.exists():
         left = Mark.objects.count()
-        with process("manage.py", "roll_up", env=environment(), log=tmp_path / "log") as running:
-            until = time.monotonic() + 60
-            while running.poll() is None and Mark.objects.count() == left and time.monotonic() < until:
+        with process("manage.py", "roll_up", env=environment(), log=log) as running:
+            end = time.monotonic() + 60
+            while running.poll() is None and Mark.objects.count() == left and time.monotonic() < end:
                 time.sleep(0.005)
             time.sleep(chance.random() * 0.05)
+            assert running.poll() in (None, 0), log.read_text()
             running.kill()
             running.wait()
+        assert Mark.objects.count() < left, log.read_text()
         kills_in_the_middle += Mark.objects.exists()
     assert kills_in_the_middle > 2
     mended = contents()
@@ -82,5 +86,8 @@ def in_a_thread(work):
 
 def is_anybody_waiting() -> bool:
     with connections["analytics"].cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND NOT granted",
+            [LOCK_SPACE],
+        )
         return cursor.fetchone() != (0,)

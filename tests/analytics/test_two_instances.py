@@ -1,68 +1,28 @@
 """One instance tells another that it exists: real processes, two pairs of databases, real HTTP."""
 
 import json
-import subprocess
-import sys
-import urllib.request
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connections
 
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, Installation, InstallationEvent
 from consent.keys import issue_key
 from consent.pseudonyms import pseudonym
-from tests.instances import ROOT, environment, free_port, named, numbered, process, until
+from tests.instances import addresses, databases, environment, manage, numbered, process, until, web_server
 
 
 @pytest.fixture
 def sender_environment(transactional_db: None) -> Iterator[dict[str, str]]:
     """Another instance: databases of its own, another `ID_HASH_KEY`, another number in Redis."""
-    suffix = uuid.uuid4().hex[:12]
-    names = {"default": f"candid_sender_{suffix}", "analytics": f"candid_sender_analytics_{suffix}"}
-    with connections["default"].cursor() as cursor:
-        for name in names.values():
-            cursor.execute(f"CREATE DATABASE {name}")
-    here = environment()
-    yield here | {
-        "DATABASE_URL": named(here["DATABASE_URL"], names["default"]),
-        "ANALYTICS_DATABASE_URL": named(here["ANALYTICS_DATABASE_URL"], names["analytics"]),
-        "REDIS_URL": numbered(settings.REDIS_URL, 9),
-        "ID_HASH_KEY": "the sender's own key, not the receiver's",
-        "DO_NOT_TRACK": "",
-    }
-    with connections["default"].cursor() as cursor:
-        for name in names.values():
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def manage(*arguments: str, env: dict[str, str]) -> str:
-    command = [sys.executable, "manage.py", *arguments]
-    ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-@contextmanager
-def receiver(tmp_path: Path) -> Iterator[str]:
-    """This instance's web server, as a process of its own; its address."""
-    port = free_port()
-    web = ("-m", "granian", "--interface", "wsgi", "--port", str(port), "telemetry_site.wsgi:application")
-    with process(*web, env=environment(), log=tmp_path / "web.log"):
-        until(lambda: answers(f"http://127.0.0.1:{port}/health"), what="the receiver is up")
-        yield f"http://127.0.0.1:{port}"
+    with databases() as names:
+        yield environment(
+            **addresses(names),
+            REDIS_URL=numbered(settings.REDIS_URL, 9),
+            ID_HASH_KEY="the sender's own key, not the receiver's",
+            DO_NOT_TRACK="",
+        )
 
 
 def test_a_heartbeat_of_one_instance_arrives_as_an_installation_of_another_once(
@@ -72,7 +32,7 @@ def test_a_heartbeat_of_one_instance_arrives_as_an_installation_of_another_once(
     worker = ("-m", "celery", "-A", "telemetry_site", "worker", "-c", "1")
     manage("migrate", env=sender_environment)
 
-    with receiver(tmp_path) as endpoint:
+    with web_server(tmp_path / "web.log") as endpoint:
         sender = sender_environment | {"HEARTBEAT_ENDPOINT": endpoint, "HEARTBEAT_KEY": key}
         with process(*worker, env=sender, log=tmp_path / "worker.log"):
             until(InstallationEvent.objects.exists, what="first seen, sent when the worker starts")
@@ -103,7 +63,7 @@ def test_daily_analytics_and_metrics_of_one_instance_arrive_at_another_once(
     manage("migrate", env=sender_environment)
     manage("seed_demo", "--days", "2", "--users", "60", "--events", "2000", env=sender_environment)
 
-    with receiver(tmp_path) as endpoint:
+    with web_server(tmp_path / "web.log") as endpoint:
         sender = sender_environment | {"HEARTBEAT_ENDPOINT": endpoint, "HEARTBEAT_KEY": key}
         said = [manage("send_daily_analytics", env=sender) for _ in range(2)]
         said.append(manage("shell", "-v0", "-c", SEND_METRICS, env=sender))

@@ -1,15 +1,11 @@
 """Decisions recorded before there was a sealed log: the migration chains them, and sets demo data apart."""
 
-import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
 
 import psycopg
 import pytest
-from django.db import connections
 
-from tests.instances import ROOT, environment, named
+from tests.instances import addresses, databases, environment, manage
 
 BEFORE = """
 INSERT INTO consent_decision (subject_kind, subject, state, policy_version, actor, method, reason,
@@ -26,26 +22,8 @@ SELECT DISTINCT subject, 'unset', now(), now() FROM consent_decision;
 @pytest.fixture
 def earlier(transactional_db: None) -> Iterator[dict[str, str]]:
     """The environment of an instance with databases of its own, as it was before the log."""
-    names = [f"candid_earlier_{uuid.uuid4().hex[:12]}" for _ in range(2)]
-    with connections["default"].cursor() as cursor:
-        for name in names:
-            cursor.execute(f"CREATE DATABASE {name}")
-    here = environment()
-    yield here | {
-        "DATABASE_URL": named(here["DATABASE_URL"], names[0]),
-        "ANALYTICS_DATABASE_URL": named(here["ANALYTICS_DATABASE_URL"], names[1]),
-    }
-    with connections["default"].cursor() as cursor:
-        for name in names:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def manage(*arguments: str, env: dict[str, str]) -> str:
-    ran = subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, text=True
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    with databases() as names:
+        yield environment(**addresses(names))
 
 
 def test_what_was_recorded_before_is_chained(earlier: dict[str, str]) -> None:

@@ -1,8 +1,6 @@
 """Publishing a policy: what it does to grants and denials, and what it refuses."""
 
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -32,20 +30,12 @@ from consent.receipts import consent_receipt
 from consent.registry import RegistryError, current_registry, files, from_text, load
 from consent.services import DecisionRefused, record_decision
 from consent.standing import standing
+from tests.consent.declaring import MORE, PAIRING, collect
+from tests.instances import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 USER, OTHER, ACME = "a" * 32, "c" * 32, "b" * 32
-ATTRIBUTE = """
-[[attribute]]
-name = "colour_scheme"
-type = "choice"
-values = ["light", "dark"]
-tier = "detailed"
-purpose = "Colour scheme"
-why = "To know whether dark mode is used."
-example = "dark"
-"""
 
 
 def decide(
@@ -57,11 +47,7 @@ def decide(
 @pytest.fixture
 def extension(tmp_path: Path, settings: LazySettings) -> Path:
     """The deployer's own file, active and published, empty so far."""
-    path = tmp_path / "more.toml"
-    path.write_text("")
-    settings.COLLECTED_FILE = str(path)
-    bring_in(actor="test")
-    return path
+    return collect(settings, tmp_path, "")
 
 
 @pytest.fixture
@@ -203,7 +189,8 @@ def test_nobody_waits_until_it_is_written_down_for_everybody(
         another.cursor().execute(lock, [OTHER])
         try:
             publishing = pool.submit(run_and_close, policy)
-            until(lambda: ConsentPeriod.objects.filter(subject=USER, state=State.STALE).exists())
+            stale = ConsentPeriod.objects.filter(subject=USER, state=State.STALE)
+            until(stale.exists, what="the first grant has ended")
             assert not publishing.done()
             assert not allowed(OTHER)
             assert standing(SubjectKind.USER, OTHER).is_stale
@@ -271,13 +258,6 @@ def run_and_close(*arguments: str) -> None:
         connections.close_all()
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 # --- Editorial --------------------------------------------------------------------------------------
 def test_an_editorial_version_leaves_grants_alone(policy: str) -> None:
     decide(State.GRANTED)
@@ -288,7 +268,7 @@ def test_an_editorial_version_leaves_grants_alone(policy: str) -> None:
 
 def test_editorial_is_refused_when_more_is_collected(extension: Path, policy: str) -> None:
     decide(State.GRANTED)
-    extension.write_text(ATTRIBUTE)
+    extension.write_text(MORE)
     said = refused(policy, "--editorial")
     assert "this is no editorial change" in said
     assert "'colour_scheme' is collected, too (Colour scheme)" in said
@@ -303,7 +283,7 @@ def test_editorial_is_refused_when_events_are_kept_longer(policy: str, settings:
 
 # --- What is published, and what not ----------------------------------------------------------------
 def test_publishing_makes_the_registry_active(extension: Path) -> None:
-    extension.write_text(ATTRIBUTE)
+    extension.write_text(MORE)
     assert "'colour_scheme' is collected, too" in run()
     assert "colour_scheme" in active_registry().attributes
     assert PolicyVersion.objects.latest("id").text == PolicyVersion.objects.earliest("id").text
@@ -311,7 +291,7 @@ def test_publishing_makes_the_registry_active(extension: Path) -> None:
 
 def test_a_dry_run_tells_and_changes_nothing(extension: Path) -> None:
     decide(State.GRANTED)
-    extension.write_text(ATTRIBUTE)
+    extension.write_text(MORE)
     said = run("--dry-run")
     assert "material: 'colour_scheme' is collected, too" in said
     assert "would make 1 grants of users and 0 of organizations stale" in said
@@ -422,21 +402,21 @@ def test_grants_and_publications_at_once_leave_no_old_grant_standing(tmp_path: P
 
 # --- The active registry ----------------------------------------------------------------------------
 def test_less_becomes_active_without_a_policy_and_may_come_back(extension: Path) -> None:
-    extension.write_text(ATTRIBUTE)
+    extension.write_text(MORE)
     run()
     extension.write_text("")
     out = StringIO()
     call_command("reload_registry", stdout=out)
     assert "'colour_scheme' is collected no longer" in out.getvalue()
     assert "colour_scheme" not in active_registry().attributes
-    extension.write_text(ATTRIBUTE)
+    extension.write_text(MORE)
     call_command("reload_registry", stdout=out)  # it is still what the published policy says
     assert "colour_scheme" in active_registry().attributes
 
 
 def test_more_does_not_become_active_without_a_policy(extension: Path) -> None:
     before = InForce.objects.values().get()
-    extension.write_text(ATTRIBUTE)
+    extension.write_text(MORE)
     with pytest.raises(NotPublished):
         bring_in(actor="test")
     with pytest.raises(CommandError, match="colour_scheme"):
@@ -447,7 +427,7 @@ def test_more_does_not_become_active_without_a_policy(extension: Path) -> None:
 def test_broken_files_are_refused_mistake_by_mistake_and_the_old_registry_stays(extension: Path) -> None:
     before = InForce.objects.values().get()
     extension.write_text(
-        ATTRIBUTE.replace('"choice"', '"colour"').replace('tier = "detailed"\n', "") + "[surprise]\n"
+        MORE.replace('"choice"', '"colour"').replace('tier = "detailed"\n', "") + "[surprise]\n"
     )
     for command in ("reload_registry", "publish_policy"):
         with pytest.raises(CommandError) as error:
@@ -459,9 +439,7 @@ def test_broken_files_are_refused_mistake_by_mistake_and_the_old_registry_stays(
 
 
 def test_what_is_active_is_the_same_as_what_was_declared(extension: Path) -> None:
-    extension.write_text(
-        ATTRIBUTE + '[events]\nnames = ["paired"]\n[endpoints]\ntemplates = ["/pair/{code}"]\n'
-    )
+    extension.write_text(MORE + PAIRING)
     run()
     declared, active = load(files()), from_text(InForce.objects.get().registry)
     assert active.digest == declared.digest

@@ -8,17 +8,7 @@ from pytest_django import Settings
 from consent.attributes import Dropped, Kept
 from consent.policy import Tier
 from consent.registry import OURS, Registry, RegistryError, current_registry, load, use
-
-GOOD = """
-[[attribute]]
-name = "colour_scheme"
-type = "choice"
-values = ["light", "dark"]
-tier = "detailed"
-purpose = "Colours that were chosen"
-why = "To see whether dark colours are wanted."
-example = "dark"
-"""
+from tests.consent.declaring import MORE, PAIRING, declare
 
 
 def extended(tmp_path: Path, text: str) -> Registry:
@@ -47,9 +37,7 @@ def test_the_base_tier_is_what_installations_hold() -> None:
 
 
 def test_an_extension_adds(tmp_path: Path) -> None:
-    registry = extended(
-        tmp_path, GOOD + '[events]\nnames = ["paired"]\n[endpoints]\ntemplates = ["/pair/{code}"]\n'
-    )
+    registry = extended(tmp_path, MORE + PAIRING)
     assert registry.clean("colour_scheme", "Dark") == Kept("dark")
     assert "paired" in registry.event_names
     assert "/pair/{code}" in registry.endpoints
@@ -58,14 +46,12 @@ def test_an_extension_adds(tmp_path: Path) -> None:
 
 
 def test_an_extension_replaces(tmp_path: Path) -> None:
-    registry = extended(tmp_path, GOOD.replace("colour_scheme", "plan"))
+    registry = extended(tmp_path, MORE.replace("colour_scheme", "plan"))
     assert registry.attributes["plan"].values == ("light", "dark")
 
 
 def test_the_setting_names_the_extension(tmp_path: Path, settings: Settings) -> None:
-    path = tmp_path / "more.toml"
-    path.write_text(GOOD)
-    settings.COLLECTED_FILE = str(path)
+    declare(settings, tmp_path, MORE)
     assert "colour_scheme" in use(None).attributes
     assert "colour_scheme" in current_registry().attributes
 
@@ -76,21 +62,21 @@ def test_the_setting_names_the_extension(tmp_path: Path, settings: Settings) -> 
         ("[[attribute", "is not TOML"),
         ("[surprise]\n", "unknown section 'surprise'"),
         ('[[attribute]]\nname = "x"\n', "'purpose' is missing"),
-        (GOOD + 'colour = "red"\n', "unknown word 'colour'"),
-        (GOOD.replace('"dark"\n', "3\n"), "its own example is not let through"),
-        (GOOD.replace("colour_scheme", "Colour Scheme"), "a name is lower-case words"),
-        (GOOD.replace("colour_scheme", "user.email"), "personal or secret"),
-        (GOOD.replace('"choice"', '"map"'), "type 'map' is none of"),
-        (GOOD.replace('"detailed"', '"all"'), "tier 'all' is none of"),
-        (GOOD.replace('values = ["light", "dark"]', ""), "a choice needs 'values'"),
-        (GOOD.replace('["light", "dark"]', '"dark"'), "'values' has the wrong type"),
-        (GOOD.replace('"choice"', '"text"'), "a text needs a 'pattern'"),
-        (GOOD.replace('"choice"', '"text"') + "pattern = '('\n", "'pattern' is no regular expression"),
-        (GOOD.replace('"choice"', '"text"') + "pattern = '(a+)+'\n", "repeats a group that repeats"),
-        (GOOD.replace('"choice"', '"integer"') + "minimum = 5\nmaximum = 1\n", "the first being smaller"),
-        (GOOD + GOOD, "'colour_scheme' is declared twice"),
-        (GOOD + 'also = ["apiKey"]\n', "a name in 'also' stands for something personal"),
-        (GOOD + 'also = ["service.version"]\n', "'service.version' is another name for both"),
+        (MORE + 'colour = "red"\n', "unknown word 'colour'"),
+        (MORE.replace('"dark"\n', "3\n"), "its own example is not let through"),
+        (MORE.replace("colour_scheme", "Colour Scheme"), "a name is lower-case words"),
+        (MORE.replace("colour_scheme", "user.email"), "personal or secret"),
+        (MORE.replace('"choice"', '"map"'), "type 'map' is none of"),
+        (MORE.replace('"detailed"', '"all"'), "tier 'all' is none of"),
+        (MORE.replace('values = ["light", "dark"]', ""), "a choice needs 'values'"),
+        (MORE.replace('["light", "dark"]', '"dark"'), "'values' has the wrong type"),
+        (MORE.replace('"choice"', '"text"'), "a text needs a 'pattern'"),
+        (MORE.replace('"choice"', '"text"') + "pattern = '('\n", "'pattern' is no regular expression"),
+        (MORE.replace('"choice"', '"text"') + "pattern = '(a+)+'\n", "repeats a group that repeats"),
+        (MORE.replace('"choice"', '"integer"') + "minimum = 5\nmaximum = 1\n", "the first being smaller"),
+        (MORE + MORE, "'colour_scheme' is declared twice"),
+        (MORE + 'also = ["apiKey"]\n', "a name in 'also' stands for something personal"),
+        (MORE + 'also = ["service.version"]\n', "'service.version' is another name for both"),
         ('[events]\nnames = ["bob@example.com"]\n', "looks personal (email)"),
         ("[events]\nnames = [5]\n", "[events] must hold one list of texts"),
         ('[endpoints]\ntemplates = ["a"]\n', "endpoint 'a' must begin with '/'"),
@@ -105,7 +91,7 @@ def test_each_mistake_is_told_in_a_sentence(tmp_path: Path, text: str, mistake: 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(RegistryError) as caught:
-        extended(tmp_path, GOOD.replace("colour_scheme", "A").replace("detailed", "all") + "[surprise]\n")
+        extended(tmp_path, MORE.replace("colour_scheme", "A").replace("detailed", "all") + "[surprise]\n")
     assert len(caught.value.mistakes) == 3
 
 

@@ -12,42 +12,21 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
-from consent import active, policies, registry
+from consent import policies, registry
 from consent.registry import current_registry
 from dashboards import privacy
 from ingest import traffic
 from ingest.names import known_names
+from tests.consent.declaring import MORE, collect
 from tests.ingest.otlp import a_key, grant, post, span, traces
 
 pytestmark = pytest.mark.django_db
-
-SEAT = """
-[[attribute]]
-name = "seat.colour"
-type = "choice"
-values = ["red", "blue"]
-tier = "detailed"
-purpose = "Colour of the seat"
-why = "To paint <enough> of them."
-example = "red"
-"""
 
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
     privacy._counts.forget()
     known_names.forget()
-
-
-def collect(settings: Settings, directory: Path, content: str) -> None:
-    """Let the deployer's file say this, and make it hold: published where more is collected."""
-    file = directory / "more.toml"
-    file.write_text(content)
-    settings.COLLECTED_FILE = str(file)
-    try:
-        active.bring_in(actor="tests")
-    except active.NotPublished:
-        policies.publish(actor="tests")
 
 
 def page(**headers: str) -> str:
@@ -111,18 +90,18 @@ def test_what_the_page_lists_is_what_is_stored(settings: Settings, tmp_path: Pat
     By a worker, too, that has not heard of it yet.
     """
     key, _ = a_key()
-    sent = {"user.id": "u1", "feature.name": "export", "seat.colour": "red"}
+    sent = {"user.id": "u1", "feature.name": "export", "colour_scheme": "dark"}
     collect(settings, tmp_path, "")
     grant(user="u1")
     digests = []
-    for number, content in enumerate((SEAT, "")):
+    for number, content in enumerate((MORE, "")):
         old = current_registry()
         collect(settings, tmp_path, content)
         grant(user="u1", since=timezone.now())
         registry.use(old)
-        assert ("<code>seat.colour</code>" in page()) is bool(content)
+        assert ("<code>colour_scheme</code>" in page()) is bool(content)
         registry.use(old)
-        assert ("seat.colour" in {one["name"] for one in document()["attributes"]}) is bool(content)
+        assert ("colour_scheme" in {one["name"] for one in document()["attributes"]}) is bool(content)
         registry.use(old)
         at = timezone.now() + timedelta(minutes=1)
         post(Client(), "/v1/traces", traces(span(number + 1, at=at, attributes=sent)), key)
@@ -134,16 +113,16 @@ def test_what_the_page_lists_is_what_is_stored(settings: Settings, tmp_path: Pat
 
 @pytest.mark.django_db(transaction=True)
 def test_what_a_deployer_writes_is_text_on_the_page(settings: Settings, tmp_path: Path) -> None:
-    collect(settings, tmp_path, SEAT)
+    collect(settings, tmp_path, MORE.replace("dark mode", "<dark> mode"))
 
-    assert "To paint &lt;enough&gt; of them." in page()
-    assert "one of: red, blue; else “other”" in page()
+    assert "To know whether &lt;dark&gt; mode is used." in page()
+    assert "one of: light, dark; else “other”" in page()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_each_version_of_the_policy_stays_on_the_page(settings: Settings, tmp_path: Path) -> None:
     collect(settings, tmp_path, "")
-    collect(settings, tmp_path, SEAT)
+    collect(settings, tmp_path, MORE)
     policies.publish(text="We are <brief> now.", editorial=True, actor="tests")
 
     found = document()
@@ -152,7 +131,7 @@ def test_each_version_of_the_policy_stays_on_the_page(settings: Settings, tmp_pa
     assert (found["policy_version"], found["policy_text"]) == ("3", "We are <brief> now.")
     text = page()
     assert "We are &lt;brief&gt; now." in text
-    assert "seat.colour&#x27; is collected, too" in text
+    assert "colour_scheme&#x27; is collected, too" in text
     for one in found["versions"]:
         assert one["registry_digest"] in text
 

@@ -1,7 +1,5 @@
 """The OTLP port as it really runs: granian, in a process of its own, on the databases of this test run."""
 
-import http.client
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,24 +25,12 @@ def receiver(log: Path, *, target: str = "telemetry_site.rsgi_otlp", **settings:
 @contextmanager
 def running(log: Path, *, target: str = "telemetry_site.rsgi_otlp", **settings: str) -> Iterator[Running]:
     """The same, with granian's own process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = instances.free_port()
+    address = f"http://127.0.0.1:{port}"
     options = {"host": "127.0.0.1", "workers": 1}
     _python, *arguments, application = up.granian(f"{target}:application", options, port)
     arguments += ["--http1-header-read-timeout", "1500", application]  # ms
     environment = instances.environment(DEBUG="1", **settings)
     with instances.process(*arguments, env=environment, log=log) as process:
-        instances.until(lambda: _answers(port), what="the OTLP port answers /health")
-        yield Running(f"http://127.0.0.1:{port}", process)
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
+        instances.until(lambda: instances.answers(address), what="the OTLP port answers /health")
+        yield Running(address, process)

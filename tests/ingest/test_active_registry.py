@@ -17,30 +17,16 @@ from analytics.models import FeatureUsage
 from consent import registry
 from consent.active import bring_in
 from consent.models import InForce
+from tests.consent.declaring import MORE, collect
 from tests.ingest import otlp
-from tests.instances import environment, free_port, process, until
+from tests.instances import web_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-DECLARED = """
-[[attribute]]
-name = "colour_scheme"
-type = "choice"
-values = ["light", "dark"]
-tier = "detailed"
-purpose = "Colour scheme"
-why = "To know whether dark mode is used."
-example = "dark"
-"""
 
 
 @pytest.fixture
 def extension(tmp_path: Path, settings: LazySettings) -> Path:
-    path = tmp_path / "more.toml"
-    path.write_text(DECLARED)
-    settings.COLLECTED_FILE = str(path)
-    call_command("publish_policy")
-    return path
+    return collect(settings, tmp_path, MORE)
 
 
 def event(number: int) -> dict[str, Any]:
@@ -63,32 +49,10 @@ def stored(number: int) -> dict[str, Any]:
 def two_processes(extension: Path, tmp_path: Path) -> Iterator[list[str]]:
     """The addresses of two web servers, processes of their own."""
     with ExitStack() as stack:
-        addresses = []
-        for name in ("one", "two"):
-            port = free_port()
-            web = (
-                "-m",
-                "granian",
-                "--interface",
-                "wsgi",
-                "--port",
-                str(port),
-                "telemetry_site.wsgi:application",
-            )
-            env = environment(COLLECTED_FILE=str(extension))
-            stack.enter_context(process(*web, env=env, log=tmp_path / f"{name}.log"))
-            addresses.append(f"http://127.0.0.1:{port}")
-        for address in addresses:
-            until(lambda address=address: answers(address), what=f"{address} is up")
-        yield addresses
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+        yield [
+            stack.enter_context(web_server(tmp_path / f"{name}.log", COLLECTED_FILE=str(extension)))
+            for name in ("one", "two")
+        ]
 
 
 class Sender:
@@ -148,7 +112,7 @@ def test_an_added_one_is_there_with_the_next_request_and_broken_files_change_not
     for address in two_processes:
         assert sender.send(address) == {"app_version"}
 
-    extension.write_text(DECLARED)
+    extension.write_text(MORE)
     call_command("reload_registry")
     for address in two_processes:
         assert "colour_scheme" in sender.send(address)
@@ -168,7 +132,7 @@ def test_a_process_whose_files_say_more_stores_what_is_active(extension: Path, c
     sender = Sender()
     extension.write_text("")
     bring_in(actor="test")
-    extension.write_text(DECLARED)
+    extension.write_text(MORE)
     registry._current = None  # a process that starts now reads more than is active
     assert "colour_scheme" in registry.current_registry().attributes
     assert sender.send_here(client) == {"app_version"}

@@ -4,7 +4,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.instances import ROOT, free_port
+
 OURS = ("DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ID_HASH_KEY", "DEBUG")
 OURS += ("CANDID_EMBEDDED", "CANDID_DATA_DIR", "PUBLIC_URL", "DJANGO_ALLOW_ASYNC_UNSAFE")
 
@@ -70,12 +70,6 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT, env=environment(**variables), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Instance:

@@ -16,6 +16,7 @@ from pytest_django import Settings
 from analytics import jobs, partitions
 from analytics.models import JobRun, RolledDay
 from telemetry_site import health
+from tests.analytics.factories import months_standing
 
 pytestmark = pytest.mark.django_db(transaction=True)  # parts are looked at by other connections
 NAMES = ("database", "analytics_database", "partitions", "pruning", "beat", "jobs", "time_zone", "redis")
@@ -90,11 +91,8 @@ def test_days_of_another_time_zone_are_counted_and_no_reason_to_stop_receiving(
 def month_before_the_rule(settings: Settings) -> Iterator[partitions.Month]:
     """The month that was due last, standing."""
     month = partitions.oldest_kept_month(timezone.now(), settings.EVENT_RETENTION_MONTHS).plus(-1)
-    names = partitions.ensure(month, month)
-    yield month
-    with connections["analytics"].cursor() as cursor:
-        for name in names:
-            cursor.execute(f"DROP TABLE {name}")
+    with months_standing(month, month):
+        yield month
 
 
 @pytest.mark.parametrize(("days", "status"), [(0, 200), (1.9, 200), (2.1, 503), (40, 503)])

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from subprocess import Popen
 
@@ -15,10 +15,13 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from analytics import jobs, partitions
-from analytics.models import DroppedPartition, JobRun
-from analytics.partitions import EVENT_TABLES, Month, existing
+from analytics import jobs
+from analytics.models import DroppedPartition, JobRun, Mark, RolledDay, RollUp
+from analytics.partitions import Month, existing
+from analytics.rollups import build
 from telemetry_site.celery import Entry, app, timetable
+from tests.analytics.factories import TODAY, ago, crowd, months_standing
+from tests.analytics.rolling import mark_everything
 from tests.instances import environment, numbered, process, until
 
 WORKER = ("-m", "celery", "-A", "telemetry_site", "worker", "--pool", "solo", "--loglevel", "warning")
@@ -65,12 +68,8 @@ def test_what_was_not_missed_waits_for_its_time(worker: Worker) -> None:
 @pytest.fixture
 def old_months(transactional_db: None) -> Iterator[None]:
     """Months that are due, with a few rows."""
-    partitions.ensure(OLD[0], OLD[-1])
-    yield
-    with connections["analytics"].cursor() as cursor:
-        for month in OLD:
-            for table in EVENT_TABLES:
-                cursor.execute(f"DROP TABLE IF EXISTS {partitions.partition_name(table, month)}")
+    with months_standing(OLD[0], OLD[-1]):
+        yield
 
 
 def standing() -> list[tuple[str, Month]]:
@@ -105,12 +104,44 @@ def test_a_worker_killed_in_a_prune_leaves_whole_months_and_the_next_run_drops_t
     assert not JobRun.objects.filter(job="prune", outcome="running").exists()
 
 
+def test_a_worker_killed_while_it_builds_days_leaves_whole_days_and_the_next_run_builds_the_rest(
+    worker: Worker,
+) -> None:
+    chance = random.Random(5)
+    with months_standing(Month.of(TODAY).plus(-4), Month.of(TODAY)):
+        crowd(5, events=400)
+        mark_everything()
+        for _ in range(3):
+            left = Mark.objects.count()
+            with worker() as running:
+                until(lambda left=left: Mark.objects.count() < left, what="it builds")
+                time.sleep(chance.uniform(0, 0.1))
+                running.kill()
+                running.wait()
+            until(lambda: not _backends_of_workers(), what="the database has noticed")
+            assert Mark.objects.exists(), "it was killed in the middle"
+            JobRun.objects.all().delete()  # so that the next worker begins at once
+        with worker():
+            until(lambda: not Mark.objects.exists(), what="the next run")
+        built = rolled_up()
+        assert {day for day, _, _ in built} == set(
+            RolledDay.objects.filter(events__gt=0).values_list("day", flat=True)
+        )
+        build.roll_up(ago(100), TODAY)
+        assert rolled_up() == built
+
+
+def rolled_up() -> list[tuple[date, str, bytes]]:
+    return sorted(RollUp.objects.values_list("day", "kind", "content"))
+
+
 def _backends_of_workers() -> bool:
     """Whether a connection of a killed process still works on the analytics database."""
     with connections["analytics"].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid())"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend')"
         )
         return bool(cursor.fetchone()[0])
 

@@ -1,20 +1,23 @@
 """The rules of suppression, on bare numbers.
 
-A group of 1 to `SUPPRESS_BELOW` - 1 people is *few*. Few are marked FEW and print as "<5"; what
-belongs to them, or would give them away by subtraction, is marked HIDDEN. A group of none is shown.
+A group of 1 to `SUPPRESS_BELOW` - 1 people is *few*, and so is one that everybody left by withdrawing. Few
+are marked FEW and print as "<5"; what belongs to them, or would give them away by subtraction, is marked
+HIDDEN. A group of none is shown.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
 from django.conf import settings
 
-from analytics.reports.cells import Compared, Count, Mark, Measure, exact
+from analytics.reports.cells import Compared, Count, Deserted, Mark, Measure, exact
 
 Marks = list[Mark | None]  # None: the number may be shown
 
 
 def few(people: Count | float | None) -> bool:
-    """Whether this many people are too few to be shown."""
+    """Whether this many people are too few to be shown; or all gone, for there may have been few of them."""
+    if isinstance(people, Deserted):
+        return True
     return isinstance(people, int | float) and 0 < people < int(settings.SUPPRESS_BELOW)
 
 

@@ -46,10 +46,12 @@ Day = TypeVar("Day", FeatureDay, EndpointDay)
 
 def suppress_features(report: FeaturesReport) -> FeaturesReport:
     """Each feature by its own people. No total of uses is shown, so nothing can be subtracted."""
-    rows = [_feature_row(row) for row in report.rows]
-    return replace(
-        report, rows=sorted_features(rows, report.filters.sort), active_users=shown(report.active_users)
-    )
+    rows, sort = [_feature_row(row) for row in report.rows], report.filters.sort
+    active = shown(report.active_users)
+    if report.filters.reaches_sealed:
+        rows, active = [_row_without_people(row) for row in rows], Mark.GONE
+        sort = sort or "-uses"
+    return replace(report, rows=sorted_features(rows, sort), active_users=active)
 
 
 def _feature_row(row: FeatureRow) -> FeatureRow:
@@ -80,8 +82,30 @@ def _feature_row(row: FeatureRow) -> FeatureRow:
     )
 
 
+def _row_without_people(row: FeatureRow) -> FeatureRow:
+    """Who used it on sealed days is not known any more, and so are distinct people of the range."""
+    return row._replace(users=Mark.GONE, share=Mark.GONE, repeat_users=Mark.GONE)
+
+
 def suppress_feature(report: FeatureReport) -> FeatureReport:
     """Days and actions add up to the uses, deployment types (nearly) to the users."""
+    report = _suppressed_feature(report)
+    if not report.filters.reaches_sealed:
+        return report
+    gone = Compared(Mark.GONE)
+    return replace(
+        report,
+        actions=[row._replace(users=Mark.GONE) for row in report.actions],
+        deployments=[row._replace(users=Mark.GONE) for row in report.deployments],
+        users_so_far=Mark.GONE,
+        users=gone,
+        share=gone,
+        repeat_users=gone,
+        active_users=Mark.GONE,
+    )
+
+
+def _suppressed_feature(report: FeatureReport) -> FeatureReport:
     today_is_few = any(few(day.users) for day in report.days if not day.complete)
     complete_people: Count = report.users.value if isinstance(report.users.value, int) else 0
     if today_is_few or few(exact(report.users_so_far) - exact(complete_people)):
@@ -150,6 +174,8 @@ def suppress_endpoints(report: EndpointsReport) -> EndpointsReport:
     """Rows add up to the total's requests, and so do days."""
     marks: Marks = rows_of(report.total.users, [row.users for row in report.rows])
     rows = [_endpoint_row(row, mark) for row, mark in zip(report.rows, marks, strict=True)]
+    if report.filters.reaches_sealed:
+        rows = [row._replace(users=Mark.GONE) for row in rows]
     return replace(report, rows=sorted_endpoints(rows, report.filters.sort), **_common(report))
 
 
@@ -176,13 +202,17 @@ def _common(report: EndpointsReport | EndpointReport) -> dict[str, Any]:
     previous = report.previous
     before: Count = previous.users if previous else 0
     previous_marks = _previous_marks(filters, report.previous_days, before)
+    shown_total = _endpoint_row(total, Mark.FEW if few(total.users) else None)
+    shown_headline = _endpoint_row(headline, Mark.FEW if few(headline.users) else None)
+    days = [_endpoint_day(day, mark, few(total.users)) for day, mark in zip(report.days, marks, strict=True)]
+    if filters.reaches_sealed:
+        shown_total, shown_headline = (row._replace(users=Mark.GONE) for row in (shown_total, shown_headline))
+        days = [day._replace(users=Mark.GONE) if filters.is_sealed(day.day) else day for day in days]
     return {
-        "total": _endpoint_row(total, Mark.FEW if few(total.users) else None),
-        "headline": _endpoint_row(headline, Mark.FEW if few(headline.users) else None),
+        "total": shown_total,
+        "headline": shown_headline,
         "previous": previous and _endpoint_row(previous, Mark.FEW if few(previous.users) else None),
-        "days": [
-            _endpoint_day(day, mark, few(total.users)) for day, mark in zip(report.days, marks, strict=True)
-        ],
+        "days": days,
         "previous_days": [
             _endpoint_day(day, mark, few(before))
             for day, mark in zip(report.previous_days, previous_marks, strict=True)
@@ -241,9 +271,10 @@ def _day_marks(days: Sequence[Day], people: Count, complete_people: Count) -> Ma
     Where either today or the days beside it are of few, only the first total is shown; else today
     is shown, and of the other days so many are hidden that either sum is safe.
     """
-    if few(complete_people) or any(few(day.users) for day in days if not day.complete):
-        return rows_of(people, [day.users for day in days])
-    marks: Marks = rows_of(people, [day.users for day in days if day.complete])
+    known = [day if isinstance(day.users, int) else day._replace(users=0) for day in days]  # sealed: none
+    if few(complete_people) or any(few(day.users) for day in known if not day.complete):
+        return rows_of(people, [day.users for day in known])
+    marks: Marks = rows_of(people, [day.users for day in known if day.complete])
     return [*marks, *([None] * (len(days) - len(marks)))]
 
 
