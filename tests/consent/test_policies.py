@@ -351,7 +351,7 @@ def test_reloading_again_waits_again_for_ingest_in_flight(
     extension: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(barrier, "WAIT", "100ms")
-    extension.write_text(ATTRIBUTE)
+    extension.write_text(MORE)
     run()
     extension.write_text("")
     with closing(connections["analytics"].copy()) as sender:
