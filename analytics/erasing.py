@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from django.db import connections, transaction
 
+from analytics.linked import ITS_INSTALLATIONS, ITS_SESSIONS
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, Installation, InstallationEvent, License
 from consent.erasures import raise_tombstones
 from consent.models import ErasureRequest, Key, Organization, SubjectKind, Tombstone
@@ -31,12 +32,6 @@ class Derived(Protocol):
         """Delete what is kept on the subject itself; rows by table. Done again, it finds nothing."""
 
 
-SESSIONS = """
-SELECT DISTINCT %(anonymous)s || left(session_id, 27) FROM analytics_user_activity
- WHERE user_id = %(subject)s AND session_id <> ''
-"""
-
-
 def find_sessions(request: ErasureRequest) -> list[str]:
     """The `anon:` forms of the user's sessions, with tombstones of their own; again: those of the first time.
 
@@ -47,7 +42,7 @@ def find_sessions(request: ErasureRequest) -> list[str]:
     known = Tombstone.objects.filter(kind=Tombstone.Kind.ANONYMOUS, user=request.pseudonym)
     if "sessions" not in request.progress:
         with connections["analytics"].cursor() as cursor:
-            cursor.execute(SESSIONS, {"anonymous": ANONYMOUS, "subject": request.pseudonym})
+            cursor.execute(ITS_SESSIONS, {"anonymous": ANONYMOUS, "subject": request.pseudonym})
             found = {name for (name,) in cursor.fetchall()}
         found |= set(known.values_list("subject", flat=True))  # of an earlier erasure
         with transaction.atomic(using="default"):
@@ -58,12 +53,6 @@ def find_sessions(request: ErasureRequest) -> list[str]:
 
 
 # --- Small tables ----------------------------------------------------------------------------------
-ITS_INSTALLATIONS = """
-SELECT DISTINCT substr(user_id, 6) FROM {table}
- WHERE organization_id = %s AND starts_with(user_id, %s)
-"""
-
-
 def delete_small_tables(request: ErasureRequest) -> None:
     """An organization's reports; unless it has only withdrawn: installations, licences, and its label."""
     if request.kind != SubjectKind.ORGANIZATION:
@@ -100,7 +89,8 @@ def _installations_of(organization: str) -> list[int]:
     found: set[str] = set()
     with connections["analytics"].cursor() as cursor:
         for table in {some.table for some in ORGANIZATIONS_ROWS}:
-            cursor.execute(ITS_INSTALLATIONS.format(table=table), [organization, ANONYMOUS])
+            named = {"subject": organization, "anonymous": ANONYMOUS}
+            cursor.execute(ITS_INSTALLATIONS.format(table=table), named)
             found.update(digits for (digits,) in cursor.fetchall())
         cursor.execute(
             "SELECT id FROM analytics_installation WHERE left(pseudonym, 27) = ANY(%s)", [sorted(found)]

@@ -215,6 +215,7 @@ def _give_receipt(request: ErasureRequest, remains: list[dict[str, Any]], found:
             "kind": request.kind,
             "subject": request.pseudonym,
             "withdrawal": request.is_withdrawal,
+            "denied": is_denied(SubjectKind(request.kind), request.pseudonym),
             "asked_at": request.asked_at.astimezone(UTC).isoformat(),
             "method": request.method,
             "erased_up_to": request.until.astimezone(UTC).isoformat(),

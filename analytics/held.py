@@ -3,9 +3,9 @@
 from datetime import date
 from typing import NamedTuple
 
+from analytics.linked import ITS_SESSIONS
 from analytics.patience import TookTooLong, patient_cursor
 from analytics.store import TABLES
-from analytics.subject import ITS_SESSIONS
 from consent.pseudonyms import ANONYMOUS
 
 TIMEOUT = "5s"

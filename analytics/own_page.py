@@ -28,6 +28,7 @@ from consent.erasures import ERASE
 from consent.links import Link, read_link
 from consent.models import Decision, ErasureRequest, Method, State, SubjectKind
 from consent.services import BarrierNotReached, DecisionRefused
+from consent.signal import asks_not_to_be_tracked
 from consent.standing import settle, standing
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def _decide(request: HttpRequest, link: Link) -> HttpResponse:
     state = CHOICES.get(request.POST.get("choice", ""))
     if state is None or (state == State.GRANTED and request.POST.get("agree") != "yes"):
         return said(request, "no_choice", 400)
-    if state == State.GRANTED and _asks_not_to_be_tracked(request):
+    if state == State.GRANTED and asks_not_to_be_tracked(request.headers):
         return said(request, "do_not_track", 409)
     shown = request.POST.get("policy_version", "")[:40] if state == State.GRANTED else ""
     try:
@@ -136,7 +137,7 @@ def _about(request: HttpRequest, link: Link) -> dict[str, Any]:
         "erases": settings.ON_WITHDRAWAL == ERASE,
         "erasing": _erasing(link.user),
         "policy_version": policies.in_force().policy_version,
-        "do_not_track": _asks_not_to_be_tracked(request),
+        "do_not_track": asks_not_to_be_tracked(request.headers),
     }
 
 
@@ -146,10 +147,6 @@ def _erasing(user: str) -> ErasureRequest | None:
         state=ErasureRequest.State.DONE
     )
     return open_ones.order_by("-pk").first()
-
-
-def _asks_not_to_be_tracked(request: HttpRequest) -> bool:
-    return any(request.headers.get(name, "").strip() == "1" for name in ("DNT", "Sec-GPC"))
 
 
 def _failed(request: HttpRequest, error: Exception) -> HttpResponse:

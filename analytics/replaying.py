@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Max
 from django.utils.dateparse import parse_datetime
 
-from consent.erasures import ask_for_erasure, is_granted
+from consent.erasures import ask_for_erasure, is_denied
 from consent.models import ErasureRequest, Method, State, SubjectKind
 from consent.services import record_decision
 
@@ -19,27 +19,24 @@ from consent.services import record_decision
 def ask_again(*, found: Iterable[Mapping[str, Any]] = (), actor: str) -> list[ErasureRequest]:
     """Ask once more for every erasure that was done, each up to its own moment; the open requests.
 
-    `found` are verified receipts, of erasures that a restored database may know nothing of. Where it
-    does not, a withdrawal is recorded again too: else the subject would be opted in once more.
+    `found` are verified receipts. Of those whose end the restored database does not know, the denial is
+    recorded again too: else the subject would be undecided, or opted in, once more.
     """
     asked: dict[int, ErasureRequest] = {}
+    done = ErasureRequest.objects.filter(state=ErasureRequest.State.DONE).order_by()
     for receipt in found:
         kind, subject = SubjectKind(receipt["kind"]), str(receipt["subject"])
-        is_known = ErasureRequest.objects.filter(public_id=receipt["id"]).exists()
-        if receipt["withdrawal"] and not is_known and is_granted(kind, subject):
+        is_known = done.filter(public_id=receipt["id"]).exists()
+        was_denied = receipt.get("denied", receipt["withdrawal"])  # earlier receipts do not say it
+        if was_denied and not is_known and not is_denied(kind, subject):
             record_decision(
                 kind=kind, subject=subject, state=State.DENIED, actor=actor, method=Method.COMMAND,
-                reason="A receipt tells of a withdrawal that the restored backup does not hold.",
+                reason="A receipt tells of a denial that the restored backup does not hold.",
             )  # fmt: skip
         until = parse_datetime(receipt["erased_up_to"])
         request = _ask_again(kind, subject, until, bool(receipt["withdrawal"]), actor)
         asked[request.pk] = request
-    done = (
-        ErasureRequest.objects.filter(state=ErasureRequest.State.DONE)
-        .order_by()
-        .values("kind", "pseudonym", "is_withdrawal")
-    )
-    for known in done.annotate(latest=Max("until")):
+    for known in done.values("kind", "pseudonym", "is_withdrawal").annotate(latest=Max("until")):
         request = _ask_again(
             SubjectKind(known["kind"]), known["pseudonym"], known["latest"], known["is_withdrawal"], actor
         )

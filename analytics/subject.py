@@ -2,7 +2,7 @@
 
 Two repeatable-read transactions on connections of their own, one in each database, begun together.
 PostgreSQL writes each row as JSON and a server-side cursor hands them over, so that the text can
-be of any size; `export_subject` collects it for those who want an object, up to a bound.
+be of any size.
 
 In: a pseudonym. Out: pseudonyms. The raw id is nowhere, and cannot be told from what is here. Nor is
 the name of a member of staff: that they decided or looked, when and on what occasion, is the subject's
@@ -18,23 +18,13 @@ import psycopg
 from django.db import connections
 from django.utils import timezone
 
+from analytics.linked import ITS_INSTALLATIONS, ITS_SESSIONS
+from analytics.partitions import EVENT_TABLES
 from consent.models import SubjectKind
 from consent.pseudonyms import ANONYMOUS
 
-LIMIT = 100_000  # rows of a section, in an export that is collected in memory
 FETCHED = 2_000  # rows at a time
 FORMAT = "candid-export/1"
-
-ITS_SESSIONS = """
-SELECT DISTINCT %(anonymous)s || left(session_id, 27) FROM analytics_user_activity
- WHERE user_id = %(subject)s AND session_id <> ''
-"""
-ITS_INSTALLATIONS = """
-SELECT DISTINCT substr(user_id, 6) FROM {table}
- WHERE organization_id = %(subject)s AND starts_with(user_id, %(anonymous)s)
-"""
-EVENT_TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
-
 
 # What stands in for the name that somebody of the staff signs in with; keys and commands are no persons.
 NO_STAFF = (
@@ -125,31 +115,13 @@ HELD = {
 }
 
 
-def export_subject(kind: SubjectKind, pseudonym: str, *, limit: int = LIMIT) -> dict[str, Any]:
-    """All that is held on a subject, as a JSON object: `about`, and a list of rows for each section.
+def export_json(kind: SubjectKind, pseudonym: str) -> Iterator[str]:
+    """All that is held on a subject: one JSON object, of `about` and a list of rows for each section.
 
-    A section with more than `limit` rows is cut there, and named in `about.cut`: `export_json` has no
-    such bound. Nothing held on a subject is an export, too: every list is empty.
+    In pieces of its text; read it to its end, or close it. Nothing held is an export, too, of empty lists.
     """
     with _Reading(kind, pseudonym) as reading:
-        exported: dict[str, Any] = {"about": reading.about()}
-        cut = []
-        for section in reading.sections:
-            rows: list[Any] = []
-            for row in reading.rows(section):
-                if len(rows) == limit:
-                    cut.append(section.name)
-                    break
-                rows.append(json.loads(row))
-            exported[section.name] = rows
-    exported["about"]["cut"] = cut
-    return exported
-
-
-def export_json(kind: SubjectKind, pseudonym: str) -> Iterator[str]:
-    """The same without a bound, as pieces of JSON text; read it to its end, or close it."""
-    with _Reading(kind, pseudonym) as reading:
-        yield '{"about": ' + json.dumps(reading.about() | {"cut": []})
+        yield '{"about": ' + json.dumps(reading.about())
         for section in reading.sections:
             yield f',\n"{section.name}": ['
             separator = "\n"

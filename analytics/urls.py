@@ -4,11 +4,14 @@ from django.urls import path
 
 from analytics import api
 from analytics.own_page import own_page
+from consent import links
+
+OWN_PAGE = links.PATH.removeprefix("/")
 
 urlpatterns = [
     path("api/privacy/export", api.Export.as_view(), name="privacy-export"),
     path("api/privacy/erasure", api.Erasure.as_view(), name="privacy-erasure"),
     path("api/privacy/erasure/<str:erasure>", api.ErasureReceipt.as_view(), name="privacy-erasure-receipt"),
-    path("privacy/mine/", own_page, {"token": ""}),
-    path("privacy/mine/<path:token>", own_page, name="own-page"),
+    path(OWN_PAGE, own_page, {"token": ""}),
+    path(f"{OWN_PAGE}<path:token>", own_page, name="own-page"),
 ]

@@ -73,7 +73,8 @@ def bring_in(*, actor: str) -> Activation:
     """Make the files' registry the active one, for every process, before returning.
 
     Raises `RegistryError` and `NotPublished`, both of which leave the old one active, and
-    `BarrierNotReached`: active, but requests that began with the old one may still end.
+    `BarrierNotReached`: active, but requests that began with the old one may still end. Brought in
+    again, it waits again.
     """
     policies.end_grants()  # where a publication was interrupted
     collected = registry.load(registry.files())
@@ -82,16 +83,14 @@ def bring_in(*, actor: str) -> Activation:
         published = policies.last_published()
         if published is None:
             published = policies.publish_first(collected, actor)
-        found = policies.compare(published, collected).changes
+        found = policies.compare(published, collected)
         if material := [change for change in found if change.is_material]:
             raise NotPublished(published.version, material)
         current = policies.in_force()
-        different = current.registry_digest != collected.digest
-        if different:
+        if current.registry_digest != collected.digest:
             policies.put_in_force(
                 collected, policy_version=current.policy_version, material_since=current.material_since
             )
     registry.use(collected)
-    if different:
-        barrier.wait_for_all_ingest()
+    barrier.wait_for_all_ingest()
     return Activation(collected.digest, found)

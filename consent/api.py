@@ -6,12 +6,11 @@ is answered once it holds (`barrier.py`); where that is not certain the answer i
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from consent import links
 from consent.keyed import (
     AUTH,
     ERROR,
@@ -20,11 +19,10 @@ from consent.keyed import (
     USER_HEADER,
     KeyedView,
     Refused,
-    asks_not_to_be_tracked,
     body_of,
 )
 from consent.models import DECIDABLE, Method, State, SubjectKind
-from consent.receipts import consent_receipt
+from consent.signal import asks_not_to_be_tracked
 from consent.standing import Standing, settle, standing
 
 MAX_VERSION = 40  # characters
@@ -37,13 +35,13 @@ class ConsentView(KeyedView):
     def standing(self, request: Request, kind: SubjectKind, subject: str, organization: str = "") -> Standing:
         """What holds now. A request with Do Not Track is told what becomes of such events: nothing."""
         found = standing(kind, subject, organization=organization)
-        return found._replace(is_kept=found.is_kept and not asks_not_to_be_tracked(request))
+        return found._replace(is_kept=found.is_kept and not asks_not_to_be_tracked(request.headers))
 
     def choose(
         self, request: Request, kind: SubjectKind, subject: str, state: State, policy_version: str = ""
     ) -> bool:
         """Record a choice; whether it was a new one."""
-        if state == State.GRANTED and asks_not_to_be_tracked(request):
+        if state == State.GRANTED and asks_not_to_be_tracked(request.headers):
             said = "the request says DNT: 1 or Sec-GPC: 1, and against that no consent is recorded"
             raise Refused(409, "do_not_track", said)
         return settle(
@@ -125,50 +123,42 @@ READ: Any = {"tags": ["consent"], "auth": AUTH, "responses": {200: ConsentAnswer
 SET: Any = READ | {"request": Choice, "responses": {200: ConsentAnswer} | ERRORS | CONFLICT}
 
 
-class UserConsent(SubjectConsent):
-    kind = USER
-
-    @extend_schema(
+@extend_schema_view(
+    get=extend_schema(
         operation_id="consent_user",
         summary="What a user chose, and what it comes to",
         parameters=[USER_HEADER, ORGANIZATION_HEADER],
         **READ,
-    )
-    def get(self, request: Request) -> Response:
-        return super().get(request)
-
-    @extend_schema(
+    ),
+    put=extend_schema(
         operation_id="consent_user_set",
         summary="Record what a user chose",
         description=AGAIN,
         parameters=[USER_HEADER, ORGANIZATION_HEADER],
         **SET,
-    )
-    def put(self, request: Request) -> Response:
-        return super().put(request)
+    ),
+)
+class UserConsent(SubjectConsent):
+    kind = USER
 
 
-class OrganizationConsent(SubjectConsent):
-    kind = ORGANIZATION
-
-    @extend_schema(
+@extend_schema_view(
+    get=extend_schema(
         operation_id="consent_organization",
         summary="What an organization chose, and what it comes to",
         parameters=[ORGANIZATION_HEADER],
         **READ,
-    )
-    def get(self, request: Request) -> Response:
-        return super().get(request)
-
-    @extend_schema(
+    ),
+    put=extend_schema(
         operation_id="consent_organization_set",
         summary="Record what an organization chose",
         description=AGAIN,
         parameters=[ORGANIZATION_HEADER],
         **SET,
-    )
-    def put(self, request: Request) -> Response:
-        return super().put(request)
+    ),
+)
+class OrganizationConsent(SubjectConsent):
+    kind = ORGANIZATION
 
 
 # --- /api/users/telemetry/* -------------------------------------------------------------------------
@@ -214,10 +204,8 @@ class UserSwitch(ConsentView):
         return Response({"telemetry_enabled": found.is_kept, "message": _message(found, changed)})
 
 
-class UserTelemetryEnable(UserSwitch):
-    state = State.GRANTED
-
-    @extend_schema(
+@extend_schema_view(
+    put=extend_schema(
         operation_id="users_telemetry_enable",
         summary="A user opts in",
         description=AGAIN,
@@ -227,14 +215,13 @@ class UserTelemetryEnable(UserSwitch):
         parameters=[USER_HEADER, ORGANIZATION_HEADER],
         responses={200: UserSwitchAnswer} | ERRORS | CONFLICT,
     )
-    def put(self, request: Request) -> Response:
-        return super().put(request)
+)
+class UserTelemetryEnable(UserSwitch):
+    state = State.GRANTED
 
 
-class UserTelemetryDisable(UserSwitch):
-    state = State.DENIED
-
-    @extend_schema(
+@extend_schema_view(
+    put=extend_schema(
         operation_id="users_telemetry_disable",
         summary="A user opts out",
         description=AGAIN,
@@ -244,8 +231,9 @@ class UserTelemetryDisable(UserSwitch):
         parameters=[USER_HEADER, ORGANIZATION_HEADER],
         responses={200: UserSwitchAnswer} | ERRORS,
     )
-    def put(self, request: Request) -> Response:
-        return super().put(request)
+)
+class UserTelemetryDisable(UserSwitch):
+    state = State.DENIED
 
 
 def _message(found: Standing, changed: bool) -> str:
@@ -317,55 +305,3 @@ class OrganizationSettings(ConsentView):
 @extend_schema(exclude=True)
 class OrganizationSettingsUnversioned(OrganizationSettings):
     """The same at an address that some clients use."""
-
-
-# --- /api/consent/receipt ----------------------------------------------------------------------------
-class ConsentReceipt(KeyedView):
-    @extend_schema(
-        operation_id="consent_receipt",
-        summary="What is on record about a subject's consent",
-        description="Shaped after ISO/IEC TS 27560. Of the user or the organization, whichever is named; "
-        "exactly one must be. Somebody nobody has heard of gets a receipt without events.",
-        tags=["consent"],
-        auth=AUTH,
-        parameters=[USER_HEADER, ORGANIZATION_HEADER],
-        responses={200: OpenApiResponse({"type": "object"}, "the receipt")} | ERRORS,
-    )
-    def get(self, request: Request) -> Response:
-        return Response(consent_receipt(*self.one_subject(request, body_of(request))))
-
-
-# --- /api/consent/link -------------------------------------------------------------------------------
-class LinkRequest(serializers.Serializer[Any]):
-    user_id = serializers.CharField(required=False, help_text="In place of the header X-User-Id.")
-    valid = serializers.CharField(
-        required=False, default="7d", help_text="A number of m, h or d; at most 30d."
-    )
-
-
-class LinkAnswer(serializers.Serializer[Any]):
-    link = serializers.CharField(help_text="For this person alone: it needs no account.")
-    expires_at = serializers.DateTimeField()
-
-
-class ConsentLink(KeyedView):
-    @extend_schema(
-        operation_id="consent_link",
-        summary="A link to a person's own page",
-        description="With it they see what is held of them, and opt out or in. Hand it to nobody else. "
-        "It is made for any id: that one is made tells nothing about whether the user is known.",
-        tags=["consent"],
-        auth=AUTH,
-        request=LinkRequest,
-        parameters=[USER_HEADER],
-        responses={200: LinkAnswer} | ERRORS,
-    )
-    def post(self, request: Request) -> Response:
-        body = body_of(request)
-        user = self.subject(request, USER, body)
-        try:
-            valid = links.duration(str(body.get("valid", "7d")))
-        except ValueError as error:
-            raise Refused(400, "bad_parameter", f"“valid”: {error}", "valid") from error
-        path, until = links.make_link(user, valid=valid)
-        return Response({"link": links.whole(path, request.build_absolute_uri("/")), "expires_at": until})

@@ -26,7 +26,7 @@ TAKE_AND_RELEASE = "SELECT pg_advisory_xact_lock(%s, %s) FROM set_config('lock_t
 
 
 class BarrierNotReached(Exception):
-    """The withdrawal is recorded, but it is not certain that nothing is in flight. Ask again."""
+    """What was to hold is recorded, but it is not certain that nothing is in flight. Ask again."""
 
 
 def bucket(pseudonym: str) -> int:
@@ -61,6 +61,4 @@ def wait_for_bucket(number: int) -> None:
         with connections["analytics"].cursor() as cursor:
             cursor.execute(TAKE_AND_RELEASE, [LOCK_SPACE, number, WAIT])
     except Error as error:
-        raise BarrierNotReached(
-            "the decision is recorded, but events in flight could not be ruled out; send it again"
-        ) from error
+        raise BarrierNotReached("events in flight could not be ruled out") from error

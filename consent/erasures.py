@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.utils import timezone
 
+from consent import policies
 from consent.models import (
     ConsentPeriod,
     ErasureRequest,
@@ -83,28 +84,20 @@ def erased_until(pseudonym: str) -> datetime | None:
     return tombstones.values_list("until", flat=True).first()
 
 
-def is_granted(kind: SubjectKind, subject: str) -> bool:
-    return _is(State.GRANTED, kind, subject)
-
-
 def is_denied(kind: SubjectKind, subject: str) -> bool:
-    return _is(State.DENIED, kind, subject)
-
-
-def _is(state: State, kind: SubjectKind, subject: str) -> bool:
     model = Organization if kind == SubjectKind.ORGANIZATION else TelemetryUser
-    return model._default_manager.filter(pseudonym=subject, state=state).exists()
+    return model._default_manager.filter(pseudonym=subject, state=State.DENIED).exists()
 
 
 def leaves_something(kind: SubjectKind, subject: str, current: ConsentPeriod | None, state: State) -> bool:
     """Whether this decision is a withdrawal that events may have come before, and ON_WITHDRAWAL erases.
 
-    Who says no before anything could be kept leaves nothing behind.
+    Who says no before anything could be kept leaves nothing behind. What was stored of the undecided
+    is still there when the profile has become strict since.
     """
     if settings.ON_WITHDRAWAL != ERASE or state != State.DENIED:
         return False
     if current is not None and current.state == State.DENIED:
         return False
-    profiles = {settings.CONSENT_PROFILE_CLOUD, settings.CONSENT_PROFILE_SELF_HOSTED}
     granted = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, state=State.GRANTED)
-    return profiles != {"strict"} or granted.exists()
+    return granted.exists() or policies.were_undecided_kept()

@@ -4,7 +4,7 @@ Called by `analytics/store.py` inside its transaction, after the barrier's locks
 in a statement of its own: what it reads is then newer than any withdrawal that has been answered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import repeat
@@ -15,7 +15,7 @@ from django.db import connections
 from django.utils.dateparse import parse_datetime
 
 from consent.instants import microseconds
-from consent.models import State
+from consent.models import InForce, State
 from consent.policy import (
     Period,
     Profile,
@@ -45,7 +45,7 @@ UNION ALL
 SELECT 'tombstone', subject, NULL, until, NULL, NULL, false
   FROM consent_tombstone WHERE subject = ANY($1 || $2)
 UNION ALL
-SELECT 'in_force', registry_digest, NULL, material_since, NULL, NULL, false FROM consent_inforce
+SELECT 'in_force', registry_digest, NULL, material_since, NULL, NULL, undecided_kept FROM consent_inforce
 """,
     "text[]",
     "text[]",
@@ -222,15 +222,16 @@ def base_allowed() -> bool:
     return settings.BASE_TELEMETRY_ENABLED is True
 
 
-def permissions(users: Iterable[str], organizations: Iterable[str], now: datetime) -> Permissions:
+def permissions(users: Collection[str], organizations: Collection[str], now: datetime) -> Permissions:
     """Read what the policy needs for these pseudonyms: one query on the operational database.
 
-    `users` may hold `anon:` forms too: they have no decisions, but may have been erased.
+    `users` may hold `anon:` forms too: they have no decisions, but may have been erased. That the
+    undecided may be kept is noted before the first of them is (`policies.were_undecided_kept`).
     """
     periods: dict[bytes, dict[str, list[Period]]] = {b"user": {}, b"organization": {}}
     registered: dict[str, Registered] = {}
     tombstones: dict[str, datetime] = {}
-    digest, material_since = "", None
+    digest, material_since, is_noted = "", None, True
     default = connections["default"]
     default.ensure_connection()
     named = (text_array(users), text_array(organizations))
@@ -246,11 +247,15 @@ def permissions(users: Iterable[str], organizations: Iterable[str], now: datetim
             tombstones[subject] = max(erased, tombstones.get(subject, erased))
         elif kind == b"in_force":
             digest, material_since = subject, moment(since) if since else None
+            is_noted = value(row, 6) == b"\1"
         else:
             deployment_type = (value(row, 5) or b"").decode()
             registered[subject] = Registered(
                 deployment_type, value(row, 6) == b"\1", moment(since) if since else None
             )
+    if not is_noted and switches().keep_undecided:
+        InForce.objects.update(undecided_kept=True)
+        return permissions(users, organizations, now)  # a denial may have been recorded before it was noted
     if material_since:  # which may not have been written into each subject's periods yet
         for subjects in periods.values():
             for subject, decided in subjects.items():

@@ -34,7 +34,6 @@ MAX_BODY_BYTES = 64 * 1024
 WINDOW = 5  # seconds over which requests are counted
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
 KEY_HEADERS = ("authorization", "x-api-key", "origin")
-SIGNAL_HEADERS = ("DNT", "Sec-GPC")
 ID_HEADERS = {SubjectKind.USER: "X-User-Id", SubjectKind.ORGANIZATION: "X-Organization-Id"}
 ID_FIELDS = {SubjectKind.USER: "user_id", SubjectKind.ORGANIZATION: "organization_id"}
 
@@ -160,10 +159,6 @@ def body_of(request: Request) -> dict[str, Any]:
     return sent
 
 
-def asks_not_to_be_tracked(request: Request) -> bool:
-    return any(request.headers.get(name, "").strip() == "1" for name in SIGNAL_HEADERS)
-
-
 def refusal_of(error: Exception) -> Exception:
     """The error as the caller is told of it; one that is not theirs stays what it is."""
     if isinstance(error, keys.KeyRefused):
@@ -171,7 +166,7 @@ def refusal_of(error: Exception) -> Exception:
     if isinstance(error, limits.TooOften):
         return Refused(429, "rate_limited", str(error), wait=error.again_after)
     if isinstance(error, BarrierNotReached):
-        return Refused(503, "not_certain", str(error), wait=2)
+        return Refused(503, "not_certain", f"recorded, but {error}; send the same again", wait=2)
     if isinstance(error, DecisionRefused):
         return Refused(409, "refused", str(error))
     if isinstance(error, DatabaseError | psycopg.Error):
@@ -235,7 +230,11 @@ ERRORS = {
     401: OpenApiResponse(ERROR, "no key, or an unknown one"),
     403: OpenApiResponse(ERROR, "a key without the scope `consent`, or bound to another organization"),
     429: OpenApiResponse(ERROR, "more than the key may ask; `Retry-After` says when again"),
-    503: OpenApiResponse(ERROR, "a database is away; a withdrawal holds already. Send the same again"),
+    503: OpenApiResponse(
+        ERROR,
+        "`not_certain`: recorded, but events in flight are not ruled out; `unavailable`: a database is away, "
+        "and it may not be recorded. Send the same again",
+    ),
 }
 AUTH: Any = [{"key": []}, {"keyHeader": []}]
 USER_HEADER = OpenApiParameter(

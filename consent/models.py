@@ -214,6 +214,10 @@ class InForce(models.Model):
         null=True,
         help_text="When the last material version was published; grants and notices from before are stale.",
     )
+    undecided_kept = models.BooleanField(
+        db_default=True,
+        help_text="Events of the undecided may be stored, or once were: the profile was not strict.",
+    )
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_in_force")]

@@ -78,16 +78,11 @@ class Current(NamedTuple):
     registry_digest: str
 
 
-class Comparison(NamedTuple):
-    """What publishing now would change, and whom a material change would ask again."""
+class Granted(NamedTuple):
+    """How many have opted in: those whom a material change would ask again."""
 
-    changes: list[Change]
     users: int
     organizations: int
-
-    @property
-    def is_material(self) -> bool:
-        return any(change.is_material for change in self.changes)
 
 
 class Publication(NamedTuple):
@@ -118,6 +113,17 @@ def hold_still() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", LOCK)
 
 
+def were_undecided_kept() -> bool:
+    """In a transaction that decides: whether events of the undecided may be stored, or once were.
+
+    Until it has ended, none begins to be: whoever notes it waits, and reads the decision.
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT undecided_kept FROM consent_inforce FOR SHARE")
+        found = cursor.fetchone()
+    return found is None or bool(found[0])
+
+
 def exists(version: str) -> bool:
     return VERSION.fullmatch(version) is not None and PolicyVersion.objects.filter(version=version).exists()
 
@@ -128,14 +134,17 @@ def is_before_material(version: str) -> bool:
     return shown is not None and PolicyVersion.objects.filter(is_material=True, id__gt=shown).exists()
 
 
-def compare(published: PolicyVersion | None, now: Registry) -> Comparison:
+def compare(published: PolicyVersion | None, now: Registry) -> list[Change]:
     """What `now` and the settings collect that the published version did not, or no longer."""
     after = Collected(now.content(), settings.EVENT_RETENTION_MONTHS)
-    found = changes(Collected(published.registry, published.retention_months), after) if published else []
-    users, organizations = (
-        model.objects.filter(state=State.GRANTED).count() for model in (TelemetryUser, Organization)
+    return changes(Collected(published.registry, published.retention_months), after) if published else []
+
+
+def granted() -> Granted:
+    """Counted row by row: not for a moment in which others wait."""
+    return Granted(
+        *(model.objects.filter(state=State.GRANTED).count() for model in (TelemetryUser, Organization))
     )
-    return Comparison(found, users, organizations)
 
 
 def last_published() -> PolicyVersion | None:
@@ -157,15 +166,15 @@ def publish(
         take_turns()
         end_grants()  # of an earlier change, which must not be forgotten for this one: none, as a rule
         before = last_published()
-        comparison = compare(before, collected)
+        found = compare(before, collected)
         text = (before.text if before else FIRST_TEXT.read_text(encoding="utf-8")) if text is None else text
-        _check(before, comparison, text, editorial)
+        _check(before, found, text, editorial)
         policy = _record(
             version=_next_version(before, version),
             text=text,
             collected=collected,
             is_material=not editorial,
-            found=comparison.changes,
+            found=found,
             actor=actor,
         )
     registry.use(collected)
@@ -173,7 +182,7 @@ def publish(
         barrier.wait_for_all_ingest()
     finally:
         stale = end_grants()
-    return Publication(policy, comparison.changes, *stale)
+    return Publication(policy, found, *stale)
 
 
 def publish_first(collected: Registry, actor: str) -> PolicyVersion:
@@ -190,12 +199,12 @@ def take_turns() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
 
 
-def _check(before: PolicyVersion | None, comparison: Comparison, text: str, editorial: bool) -> None:
+def _check(before: PolicyVersion | None, found: list[Change], text: str, editorial: bool) -> None:
     if not text.strip():
         raise PolicyRefused("a policy needs a text")
-    if before and not comparison.changes and text == before.text:
+    if before and not found and text == before.text:
         raise PolicyRefused(f"nothing has changed since version {before.version}")
-    material = [change for change in comparison.changes if change.is_material]
+    material = [change for change in found if change.is_material]
     if before and editorial and material:
         raise PolicyRefused(
             f"this is no editorial change: more is collected than by version {before.version}, or for "
@@ -239,15 +248,13 @@ def _record(
 
 
 def put_in_force(collected: Registry, *, policy_version: str, material_since: datetime | None) -> None:
-    InForce.objects.update_or_create(
-        pk=1,
-        defaults={
-            "registry_digest": collected.digest,
-            "registry": collected.as_text(),
-            "policy_version": policy_version,
-            "material_since": material_since,
-        },
-    )
+    now = {
+        "registry_digest": collected.digest,
+        "registry": collected.as_text(),
+        "policy_version": policy_version,
+        "material_since": material_since,
+    }
+    InForce.objects.update_or_create(pk=1, defaults=now, create_defaults=now | {"undecided_kept": False})
 
 
 def _after_every_grant() -> datetime:

@@ -53,6 +53,11 @@ class Switches:
     self_hosted: Profile
     notice_since: datetime | None
 
+    @property
+    def keep_undecided(self) -> bool:
+        """Whether events may be stored of somebody who has decided nothing."""
+        return {self.cloud, self.self_hosted} != {Profile.STRICT}
+
 
 def profile_of(deployment_type: str | None, switches: Switches) -> Profile:
     """The profile of an organization's *registered* deployment type; the stricter one when it has none."""
@@ -63,25 +68,12 @@ def profile_of(deployment_type: str | None, switches: Switches) -> Profile:
     return min(switches.cloud, switches.self_hosted, key=STRICTNESS.index)
 
 
-def state_at(periods: Sequence[Period], at: datetime) -> State:
-    """What a subject's decisions say about an event dated `at`.
+def states_at(periods: Sequence[Period], moments: Iterable[datetime]) -> Iterator[State]:
+    """What a subject's decisions say about events dated so; the moments ascend.
 
     A withdrawal reaches back: an event dated before it is refused for good, also after a new grant.
-    So does a material change: what was agreed to then was not all that is collected now.
-    """
-    state = State.UNSET
-    for period in periods:
-        if period.state in REFUSALS and period.since > at:
-            return period.state
-        if period.since <= at and (period.until is None or at < period.until):
-            state = State(period.state)
-    return state
-
-
-def states_at(periods: Sequence[Period], moments: Iterable[datetime]) -> Iterator[State]:
-    """`state_at` of each of these moments, which ascend; once through the periods, however many there are.
-
-    DENIED stands for STALE too.
+    So does a material change: what was agreed to then was not all that is collected now, and DENIED
+    stands for STALE there. Once through the periods, however many there are.
     """
     refused_before = max((period.since for period in periods if period.state in REFUSALS), default=None)
     waiting = sorted(range(len(periods)), key=lambda number: periods[number].since, reverse=True)

@@ -135,12 +135,7 @@ _current: Registry | None = None
 
 def current_registry() -> Registry:
     """This process's registry: the files' at first, then the active one. Raises `RegistryError`."""
-    return _current or reload_registry()
-
-
-def reload_registry() -> Registry:
-    """Read the files again, for this process."""
-    return use(load(files()))
+    return _current or use(load(files()))
 
 
 def use(registry: Registry | None) -> Registry:

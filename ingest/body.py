@@ -15,9 +15,7 @@ from django.http import HttpRequest
 
 DEADLINE = 10.0  # seconds from the first byte asked for to the last one read
 PIECE = 64 * 1024  # bytes
-LARGE = (
-    4 * 1024 * 1024
-)  # bytes, inflated; larger ones are decoded one at a time: that takes many times as much
+LARGE = 4 * 1024 * 1024  # bytes, inflated; larger ones take many times as much to decode, so one at a time
 MAX_MEMBERS = 10_000
 CODINGS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's window bits
 

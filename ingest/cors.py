@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from consent.keys import publishable_origins
-from ingest.exchange import Answer, Export, Headers
+from consent.signal import Headers
+from ingest.exchange import Answer, Export
 
 KNOWN_FOR = 10.0  # seconds
 UNKNOWN_FOR = 1.0  # seconds

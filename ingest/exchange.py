@@ -1,20 +1,15 @@
 """What the edges of OTLP over HTTP and its rules hand each other: a request's head, and an answer."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from consent.models import Key
+from consent.signal import Headers, asks_not_to_be_tracked
 from ingest import measures
 from ingest.otlp import status
 
 DRY_RUN_HEADER = "x-telemetry-dry-run"
 KEY_HEADERS = ("authorization", "x-api-key", "origin")
-
-
-class Headers(Protocol):
-    """A request's headers, whatever the case of their names."""
-
-    def get(self, key: str, default: str, /) -> str: ...
 
 
 @dataclass(slots=True)
@@ -58,7 +53,7 @@ def read_head(method: str, signal: str, headers: Headers) -> Export:
         coding=headers.get("content-encoding", "").strip().lower(),
         length=headers.get("content-length", "").strip(),
         shown={name: headers.get(name, "") for name in KEY_HEADERS},
-        do_not_track=headers.get("dnt", "").strip() == "1" or headers.get("sec-gpc", "").strip() == "1",
+        do_not_track=asks_not_to_be_tracked(headers),
         origin=headers.get("origin", ""),
         accepted_coding=headers.get("accept-encoding", ""),
         measure=measures.Request("http", signal),

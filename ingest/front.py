@@ -10,10 +10,11 @@ from typing import Any
 
 from django.conf import settings
 
+from consent.signal import Headers
 from ingest import body, cors
 from ingest.body import LARGE, BodyRefused
 from ingest.budget import Budget, Share
-from ingest.exchange import Answer, Export, Headers, media_type_of, read_head
+from ingest.exchange import Answer, Export, media_type_of, read_head
 from ingest.failures import Failure
 from ingest.http import admit, check_head, check_method, not_found, refuse, take, unpack
 from ingest.known import KnownKeys

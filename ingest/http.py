@@ -13,6 +13,7 @@ import gzip
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
 from consent.keys import authenticate
@@ -160,5 +161,8 @@ def _sent(answer: Answer) -> HttpResponse:
     response = HttpResponse(answer.body, status=answer.status)
     response._has_been_logged = True  # type: ignore[attr-defined]  # else Django logs a line for each; we count
     for name, value in answer.headers:
-        response[name] = f"{response[name]}, {value}" if name in response and name == "Vary" else value
+        if name == "Vary":
+            patch_vary_headers(response, [value])
+        else:
+            response[name] = value
     return response

@@ -26,7 +26,9 @@ class KnownKeys:
         return key if until > time.monotonic() else None
 
     def add(self, shown: Mapping[str, str], key: Key) -> None:
-        self._keys[_digest(shown)] = key, time.monotonic() + KNOWN_FOR
+        digest = _digest(shown)
+        self._keys[digest] = key, time.monotonic() + KNOWN_FOR
+        self._keys.move_to_end(digest)
         if len(self._keys) > MOST_KNOWN:
             self._keys.popitem(last=False)
 

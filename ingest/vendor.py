@@ -28,6 +28,7 @@ from consent.attributes import as_text
 from consent.keeping import months_kept
 from consent.models import Key, Scope
 from consent.pseudonyms import MAX_ID, NO_ID, pseudonym
+from consent.signal import asks_not_to_be_tracked
 from ingest import traffic
 from ingest.body import BodyRefused, read_body
 from ingest.identity import FUTURE
@@ -192,7 +193,7 @@ class TelemetryHeartbeat(VendorView):
             organization=_organization(report, key),
             timestamp=report["timestamp"],
             metrics=report["metrics"],
-            do_not_track=_do_not_track(request),
+            do_not_track=asks_not_to_be_tracked(request.headers),
         )
         return Response(recorded._asdict())
 
@@ -214,7 +215,7 @@ class TelemetryAnalytics(VendorView):
             organization=_organization(report, key),
             day=report["date"],
             analytics=report["analytics"],
-            do_not_track=_do_not_track(request),
+            do_not_track=asks_not_to_be_tracked(request.headers),
         )
         return Response(recorded._asdict())
 
@@ -263,10 +264,6 @@ def _organization(report: dict[str, Any], key: Key) -> str:
             400, "bad_parameter", "“customer_id” is missing, and this key has no organization", "customer_id"
         )
     return named or key.organization
-
-
-def _do_not_track(request: Request) -> bool:
-    return any(request.headers.get(name, "").strip() == "1" for name in ("DNT", "Sec-GPC"))
 
 
 def _refusal(error: Exception) -> Exception:

@@ -17,11 +17,11 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError
 
+from consent.erasures import ERASE, KEEP
 from consent.keeping import months_kept
+from consent.policy import Profile
 from consent.registry import RegistryError, files, load
 
-PROFILES = ("strict", "organization", "notice")
-ON_WITHDRAWAL = ("erase", "keep")
 A_NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -69,16 +69,16 @@ def addresses() -> Iterator[CheckMessage]:
 
 def consent() -> Iterator[CheckMessage]:
     for name in ("CONSENT_PROFILE_CLOUD", "CONSENT_PROFILE_SELF_HOSTED"):
-        if getattr(settings, name) not in PROFILES:
+        if getattr(settings, name) not in list(Profile):
             yield Error(
                 f"{name} is {getattr(settings, name)!r}.",
-                hint=f"Use one of: {', '.join(PROFILES)}.",
+                hint=f"Use one of: {', '.join(Profile)}.",
                 id="candid.E003",
             )
-    if settings.ON_WITHDRAWAL not in ON_WITHDRAWAL:
+    if settings.ON_WITHDRAWAL not in (ERASE, KEEP):
         yield Error(
             f"ON_WITHDRAWAL is {settings.ON_WITHDRAWAL!r}.",
-            hint=f"Use one of: {', '.join(ON_WITHDRAWAL)}.",
+            hint=f"Use one of: {ERASE}, {KEEP}.",
             id="candid.E025",
         )
     if settings.RECEIPTS_DIR and not Path(settings.RECEIPTS_DIR).is_dir():

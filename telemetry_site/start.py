@@ -50,7 +50,7 @@ def bring_in_files() -> None:
             logger.warning("not published: %s", change.text)
         logger.warning("%s, so the earlier registry stays active: manage.py publish_policy", unpublished)
     except BarrierNotReached as error:
-        logger.warning("%s", error)
+        logger.warning("the registry is active, but %s", error)
 
 
 def connect() -> None:

@@ -20,7 +20,7 @@ from typing import IO
 GRACE = 10  # seconds from the signal to SIGKILL
 HEAD_START = 3  # seconds of these in which only those that came last are told to stop
 RESTARTS = 5  # within RESTART_WINDOW a second apart; then ever further, up to LONGEST_PAUSE
-RESTART_WINDOW = 120  # seconds
+RESTART_WINDOW = 600  # seconds; many times the longest pause, else what keeps ending is forgotten
 LONGEST_PAUSE = 30  # seconds
 READY_LIMIT = 180  # seconds
 WATCH_EVERY = 1  # seconds; a sender gives up after ten

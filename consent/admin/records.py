@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from consent import policies, registry
 from consent.admin.kept import KeptAdmin, NotedAdmin
 from consent.barrier import BarrierNotReached
+from consent.changes import Change
 from consent.models import Decision, PolicyVersion, SubjectView
 from consent.policies import PolicyRefused
 from consent.registry import RegistryError
@@ -136,16 +137,17 @@ class PolicyVersionAdmin(ReadAdmin):
         if request.method == "POST" and form.is_valid() and self._published(request, form):
             return redirect(reverse("admin:consent_policyversion_changelist"))
         mistakes: list[str] = []
-        compared = None
+        changes: list[Change] = []
         try:
-            compared = policies.compare(last, registry.load(registry.files()))
+            changes = policies.compare(last, registry.load(registry.files()))
         except RegistryError as error:
             mistakes = error.mistakes
         context = self.admin_site.each_context(request) | {
             "opts": self.opts,
             "title": "Publish a policy",
             "form": form,
-            "compared": compared,
+            "changes": changes,
+            "granted": policies.granted(),
             "mistakes": mistakes,
             "last": last,
         }
@@ -168,7 +170,10 @@ class PolicyVersionAdmin(ReadAdmin):
             form.add_error(None, "The registry's files are broken: nothing was published.")
             return False
         except BarrierNotReached:
-            said = "Published, but events on their way could not be ruled out for a few seconds."
+            said = (
+                "Published, but events on their way could not be ruled out. To make sure: manage.py "
+                "reload_registry"
+            )
             self.message_user(request, said, messages.WARNING)
             return True
         said = f"Published version {done.policy.version}."

@@ -16,6 +16,7 @@ from django.conf import settings
 
 from consent.keys import authenticate
 from consent.models import Key
+from consent.signal import asks_not_to_be_tracked
 from ingest import dryrun, measures, rates, traffic
 from ingest.body import BodyRefused, inflate
 from ingest.connections import freshen
@@ -32,7 +33,6 @@ SERVICES = {
     "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
 KEY_HEADERS = ("authorization", "x-api-key")
-SIGNAL_HEADERS = ("dnt", "sec-gpc")
 GZIP = b"\x1f\x8b"  # how gzip begins, and no protobuf message ever
 GZIP_BITS, ZLIB_BITS = 31, 15  # zlib's words for the two
 STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -146,7 +146,7 @@ class Call:
         metadata = {name: value for name, value in context.invocation_metadata() or () if type(value) is str}
         self.credentials = {name: metadata.get(name, "") for name in KEY_HEADERS}
         self.dry_run = metadata.get(DRY_RUN_HEADER, "").strip().lower()
-        self.do_not_track = any(metadata.get(name, "").strip() == "1" for name in SIGNAL_HEADERS)
+        self.do_not_track = asks_not_to_be_tracked(metadata)
 
     async def refuse(self, failure: Failure) -> bytes:
         """Count it and abort the call. Never returns."""

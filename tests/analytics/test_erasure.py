@@ -1,7 +1,9 @@
 """Erasure: everything of a subject goes, nobody else's does, and the receipt says so."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import redis
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
+from django.test import Client
 from django.utils import timezone
 
 from analytics import erasing, erasure, jobs, receipts
@@ -27,8 +30,11 @@ from consent.keys import issue_key
 from consent.models import ErasureRequest, Method, Organization, State, SubjectKind, Tombstone
 from consent.pseudonyms import KINDS, pseudonym
 from consent.services import record_decision, register_organization
+from consent.standing import standing
 from tests.analytics.factories import activity, endpoint, feature, installation
 from tests.failing import refusing
+from tests.ingest.otlp import a_key, post, span, traces
+from tests.instances import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -187,12 +193,63 @@ def test_a_withdrawal_asks_for_erasure_unless_it_is_set_to_keep(settings, settin
     assert ErasureRequest.objects.count() == (setting == "erase")
 
 
-def test_who_says_no_at_first_leaves_nothing_to_erase(settings) -> None:
+def test_who_says_no_before_anything_could_be_kept_leaves_nothing_to_erase() -> None:
     decide(State.DENIED)
     assert not ErasureRequest.objects.exists()
-    settings.CONSENT_PROFILE_CLOUD = "notice"  # here, the undecided are kept
-    decide(State.DENIED, subject="f" * 32)
-    assert ErasureRequest.objects.exists()
+
+
+@pytest.fixture
+def notice(settings) -> None:
+    """The undecided are kept."""
+    settings.CONSENT_PROFILE_CLOUD = settings.CONSENT_PROFILE_SELF_HOSTED = "notice"
+    settings.CONSENT_NOTICE_SINCE = (timezone.now() - timedelta(days=30)).isoformat()
+
+
+def jane_is_sent(client: Client, key: str) -> None:
+    event = span(at=timezone.now(), attributes={"user.id": "jane", "feature.name": "export"})
+    assert post(client, "/v1/traces", traces(event), key).status_code == 200
+
+
+@pytest.mark.usefixtures("notice")
+def test_what_an_earlier_profile_kept_of_the_undecided_is_erased_when_they_opt_out(
+    client: Client, settings
+) -> None:
+    jane_is_sent(client, a_key()[0])
+    assert rows()["FeatureUsage"] == [JANE]
+    settings.CONSENT_PROFILE_CLOUD = settings.CONSENT_PROFILE_SELF_HOSTED = "strict"
+    decide(State.DENIED)
+    carry_out()
+    assert rows()["FeatureUsage"] == []
+
+
+@pytest.mark.usefixtures("notice")
+def test_the_first_event_of_all_the_undecided_waits_for_an_opt_out_under_way(client: Client) -> None:
+    key, _ = a_key()
+
+    def in_a_thread(what: Callable[..., None], *of: object) -> None:
+        try:
+            what(*of)
+        finally:
+            connections.close_all()
+
+    def waiting() -> int:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+            return cursor.fetchone()[0]
+
+    with closing(connections["default"].copy()) as another, ThreadPoolExecutor(2) as pool:
+        another.cursor().execute("BEGIN")
+        another.cursor().execute("SELECT FROM consent_decisionhead FOR UPDATE")
+        try:
+            opting_out = pool.submit(in_a_thread, decide, State.DENIED)
+            until(lambda: waiting() == 1, what="the opt-out is under way")
+            sending = pool.submit(in_a_thread, jane_is_sent, client, key)
+            until(lambda: waiting() == 2 or sending.done(), what="the event has come to the gate")
+        finally:
+            another.cursor().execute("ROLLBACK")
+        opting_out.result(10)
+        sending.result(10)
+    assert rows()["FeatureUsage"] == []
 
 
 def test_a_grant_does_not_cancel_it_and_newer_rows_stay() -> None:
@@ -434,6 +491,59 @@ def test_receipts_replay_what_the_restored_database_knows_nothing_of(tmp_path: P
     exported = json.loads(out.getvalue())
     assert exported["user"][0]["state"] == "denied"
     assert "receipt" in exported["decisions"][-1]["reason"]
+
+
+def undecided_who_opts_out(client: Client) -> None:
+    jane_is_sent(client, a_key()[0])
+    decide(State.DENIED)
+
+
+def opted_out_and_then_asks(client: Client) -> None:
+    decide(State.GRANTED)
+    decide(State.DENIED)
+    ask()
+
+
+@pytest.mark.usefixtures("notice")
+@pytest.mark.parametrize("story", [undecided_who_opts_out, opted_out_and_then_asks])
+@pytest.mark.parametrize("of_the_backup", [State.UNSET, State.GRANTED])
+def test_whoever_was_opted_out_when_erased_is_so_after_a_restore(
+    client: Client, tmp_path: Path, settings, story, of_the_backup: State
+) -> None:
+    settings.RECEIPTS_DIR = str(tmp_path)
+    story(client)
+    carry_out()
+    ErasureRequest.objects.all().delete()
+    Tombstone.objects.all().delete()
+    decide(of_the_backup)
+    call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
+    assert standing(USER, JANE).state == State.DENIED
+
+
+def test_an_erasure_that_the_backup_knows_as_open_tells_of_the_denial_since(tmp_path: Path, settings) -> None:
+    settings.RECEIPTS_DIR = str(tmp_path)
+    decide(State.GRANTED)
+    ask()
+    decide(State.DENIED)
+    carry_out()
+    ErasureRequest.objects.update(state="waiting", receipt=None, finished_at=None)
+    decide(State.GRANTED)
+    call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
+    assert standing(USER, JANE).state == State.DENIED
+
+
+@pytest.mark.parametrize(("is_withdrawal", "state"), [(True, State.DENIED), (False, State.GRANTED)])
+def test_a_receipt_of_before_tells_of_the_denial_by_its_withdrawal(
+    tmp_path: Path, is_withdrawal: bool, state: State
+) -> None:
+    decide(State.GRANTED)
+    written_before = erased()
+    del written_before["denied"], written_before["signature"]
+    ErasureRequest.objects.all().delete()
+    receipt = receipts.signed(written_before | {"withdrawal": is_withdrawal})
+    receipts.write(receipt, tmp_path / "receipt.json")
+    call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
+    assert standing(USER, JANE).state == state
 
 
 def test_a_changed_receipt_stops_the_replaying(tmp_path: Path, settings) -> None:

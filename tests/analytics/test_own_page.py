@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from analytics.erasure import work_off
 from consent import links
 from consent.barrier import LOCK_SPACE, bucket
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind, TelemetryUser
@@ -32,7 +33,11 @@ def link(user: str = JANE, **more: Any) -> str:
 def choose(path: str, *, client: Client | None = None, **fields: str) -> Any:
     """Open the page as a browser does, and send one of its forms."""
     client = client or Client(enforce_csrf_checks=True)
-    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get(path).content.decode())
+    return fill_in(client, path, client.get(path), **fields)
+
+
+def fill_in(client: Client, path: str, page: Any, **fields: str) -> Any:
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
     sent = {"csrfmiddlewaretoken": token[1] if token else ""} | fields
     return client.post(path, sent, headers={"origin": "null"})
 
@@ -118,6 +123,25 @@ def test_opting_out_needs_no_account_and_is_on_record() -> None:
     assert (state(), latest.state, latest.method, latest.actor) == ("denied", "denied", "link", "own page")
 
 
+@pytest.mark.parametrize(
+    ("setting", "fate"),
+    [("erase", "What was kept before is being erased."), ("keep", "What was kept before stays")],
+)
+def test_who_has_opted_out_is_told_what_becomes_of_events_from_before(
+    settings: Settings, setting: str, fate: str
+) -> None:
+    settings.ON_WITHDRAWAL = setting
+    decide(State.GRANTED)
+    feature(JANE, days_ago(1))
+    choose(link(), choice="out")
+
+    page = Client().get(link()).content.decode()
+
+    assert f"No event of yours is stored any more. {fate}" in page
+    work_off()
+    assert ("What was kept before" in Client().get(link()).content.decode()) == (setting == "keep")
+
+
 def test_opting_in_needs_the_box_to_be_ticked() -> None:
     assert choose(link(), choice="in").status_code == 400
     assert state() == "unset"
@@ -172,19 +196,25 @@ def test_a_form_without_its_token_is_refused(origin: str | None) -> None:
     assert state() == "granted"
 
 
-def test_a_withdrawal_that_is_not_certain_says_so_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_withdrawal_that_is_not_certain_says_so_holds_and_can_be_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("consent.barrier.WAIT", "100ms")
+    client = Client(enforce_csrf_checks=True)
     decide(State.GRANTED)
     with connections["analytics"].copy().cursor() as sender:
         sender.execute("BEGIN")
         sender.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_SPACE, bucket(JANE)])
 
-        answer = choose(link(), choice="out")
+        answer = choose(link(), client=client, choice="out")
 
         assert (answer.status_code, answer["Retry-After"], state()) == (503, "5", "denied")
         assert "Your decision is recorded and holds" in answer.content.decode()
+        assert '<input type="hidden" name="choice" value="out">' in answer.content.decode()
+        assert fill_in(client, link(), answer, choice="out").status_code == 503
         sender.execute("ROLLBACK")
         sender.connection.close()
+    assert fill_in(client, link(), answer, choice="out").status_code == 303
 
 
 # --- Links that do not work -------------------------------------------------------------------------

@@ -459,6 +459,10 @@ def test_a_withdrawal_that_is_not_certain_is_503_and_denied(
 
         assert [answer.status_code for answer in answers] == [503, 503]
         assert answers[0]["Retry-After"] == "2"
+        assert answers[0].json()["error"] == {
+            "code": "not_certain",
+            "message": "recorded, but events in flight could not be ruled out; send the same again",
+        }
         assert states() == {("user", USER, "denied")}
         assert ask(key, "get", "/api/consent/user", **BY_USER).json()["telemetry_enabled"] is False
         sender.execute("ROLLBACK")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from consent.gate import Permissions, Registered
 from consent.models import State
-from consent.policy import Period, Profile, Tier, profile_of, state_at, tier
+from consent.policy import REFUSALS, Period, Profile, Tier, profile_of, tier
 
 ORGANIZATION, USER = "b" * 32, "a" * 32
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -24,6 +24,17 @@ periods = st.lists(
 registrations = st.builds(
     Registered, st.sampled_from(["cloud", "self-hosted", "unknown"]), st.booleans(), st.none() | moments
 )
+
+
+def state_at(decided: list[Period], at: datetime) -> State:
+    """`policy.states_at` of one moment, said plainly."""
+    state = State.UNSET
+    for period in decided:
+        if period.state in REFUSALS and period.since > at:
+            return period.state
+        if period.since <= at and (period.until is None or at < period.until):
+            state = period.state
+    return state
 
 
 @given(

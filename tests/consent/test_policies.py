@@ -347,6 +347,24 @@ def test_ingest_in_flight_is_waited_for(policy: str, monkeypatch: pytest.MonkeyP
     assert "events in flight could not be ruled out" in ended[0]
 
 
+def test_reloading_again_waits_again_for_ingest_in_flight(
+    extension: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(barrier, "WAIT", "100ms")
+    extension.write_text(MORE)
+    run()
+    extension.write_text("")
+    with closing(connections["analytics"].copy()) as sender:
+        sender.cursor().execute("BEGIN")
+        sender.cursor().execute(barrier.LOCK_SHARED, [barrier.LOCK_SPACE, [barrier.bucket(USER)]])
+        for _ in range(2):
+            with pytest.raises(CommandError, match="Active, but events in flight could not be ruled out"):
+                call_command("reload_registry")
+        sender.cursor().execute("ROLLBACK")
+    call_command("reload_registry", stdout=StringIO())
+    assert "colour_scheme" not in active_registry().attributes
+
+
 def test_grants_and_publications_at_once_leave_no_old_grant_standing(tmp_path: Path) -> None:
     """Whatever is granted at the end was put on record under the last version."""
     stop, failures = threading.Event(), []

@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from consent.attributes import Dropped, Kept
 from consent.policy import Tier
-from consent.registry import OURS, Registry, RegistryError, current_registry, load, reload_registry
+from consent.registry import OURS, Registry, RegistryError, current_registry, load, use
 from tests.consent.declaring import MORE, PAIRING, declare
 
 
@@ -52,7 +52,7 @@ def test_an_extension_replaces(tmp_path: Path) -> None:
 
 def test_the_setting_names_the_extension(tmp_path: Path, settings: Settings) -> None:
     declare(settings, tmp_path, MORE)
-    assert "colour_scheme" in reload_registry().attributes
+    assert "colour_scheme" in use(None).attributes
     assert "colour_scheme" in current_registry().attributes
 
 

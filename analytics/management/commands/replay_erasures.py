@@ -35,7 +35,7 @@ class Command(BaseCommand):
             for request in asked:
                 carry_out(request)
         except BarrierNotReached as error:
-            raise CommandError(f"{error}. Run it again.") from error
+            raise CommandError(f"Not done: {error}. Run it again.") from error
         if problems := [request for request in asked if request.receipt is None]:
             told = ", ".join(f"{request}: {request.problem or 'not done yet'}" for request in problems)
             raise CommandError(f"{len(problems)} of {len(asked)} are not done: {told}")

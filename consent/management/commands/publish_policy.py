@@ -56,16 +56,18 @@ class Command(BaseCommand):
             said = [f"Nothing was published: {error}.", *(change.text for change in error.changes)]
             raise CommandError("\n- ".join(said)) from error
         except BarrierNotReached as error:
-            raise CommandError(f"Published, but {error}") from error
+            raise CommandError(f"Published, but {error}. To make sure: manage.py reload_registry") from error
         self._report(published)
 
     def _tell(self) -> None:
-        compared = policies.compare(policies.last_published(), registry.load(registry.files()))
-        self._list(compared.changes)
-        kind = "Material" if compared.is_material else "No more is collected: it may be --editorial"
+        found = policies.compare(policies.last_published(), registry.load(registry.files()))
+        self._list(found)
+        is_material = any(change.is_material for change in found)
+        kind = "Material" if is_material else "No more is collected: it may be --editorial"
+        granted = policies.granted()
         self.stdout.write(
-            f"{kind}. A material version would make {compared.users} grants of users and "
-            f"{compared.organizations} of organizations stale."
+            f"{kind}. A material version would make {granted.users} grants of users and "
+            f"{granted.organizations} of organizations stale."
         )
 
     def _report(self, published: Publication) -> None:

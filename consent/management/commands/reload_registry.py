@@ -22,7 +22,7 @@ class Command(BaseCommand):
             said = [f"Nothing was changed: {error}.", *(change.text for change in error.changes)]
             raise CommandError("\n- ".join(said) + "\nPublish it: manage.py publish_policy") from error
         except BarrierNotReached as error:
-            raise CommandError(f"Active, but {error}") from error
+            raise CommandError(f"Active, but {error}. Run it again.") from error
         for change in done.changes:
             self.stdout.write(f"- since the policy was published: {change.text}")
         self.stdout.write(f"The active registry is {done.digest}.")

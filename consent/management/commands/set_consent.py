@@ -49,8 +49,10 @@ class Command(BaseCommand):
                 subject = pseudonym("user", options["user"])
                 self._record(SubjectKind.USER, subject, state, since, options["reason"])
                 done.append(f"user {subject}")
-        except (DecisionRefused, BarrierNotReached) as error:
+        except DecisionRefused as error:
             raise CommandError(str(error)) from error
+        except BarrierNotReached as error:
+            raise CommandError(f"Recorded, but {error}. Run it again.") from error
         self.stdout.write(f"Recorded '{state.value}' for {' and '.join(done)}.")
 
     def _record(
