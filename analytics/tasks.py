@@ -15,9 +15,9 @@ from analytics.rollups import build
 from analytics.sending import Refused
 
 SIX_HOURS = timedelta(hours=6)
-# A run begins no further day after so many seconds, and the next one waits twice as long as the last one
-# took: today is never more than 90 seconds behind, and backlogs are worked off in between.
-ROLL_UP_SECONDS, ROLL_UP_RESTS, ROLL_UP_RESTS_AT_MOST = 15.0, 2.0, timedelta(seconds=40)
+# A run begins no further day after so many seconds, and the next one waits four times as long as the last
+# one took, so that ingest has the processors; today is never more than 90 seconds behind all the same.
+ROLL_UP_SECONDS, ROLL_UP_RESTS, ROLL_UP_RESTS_AT_MOST = 15.0, 4.0, timedelta(seconds=40)
 
 
 def task(*, seconds: int) -> Callable[[Callable[[], str]], Callable[[], str]]:
