@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from analytics.rollups.memory import Members, Rows
 from analytics.rollups.numbers import Numbers, distinct
@@ -270,7 +270,7 @@ class People(Generic[Key]):
         """
         found: dict[tuple[date, date], Span] = {}
         for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
-            table = _Days(self._length, self._width) if repeated else _Seen(self._length, self._width)
+            table = (_Days if repeated else _Seen)(self._length, self._width, len(self.days))
             for span in some:
                 low, high = self._columns(*span)
                 table.enter(self._places, low, high)
@@ -314,11 +314,12 @@ def _of_rows(some: Arranged, wanted: Flags, width: int) -> Arranged | None:
 class _Seen:
     """For each row and person whether they were there."""
 
-    kind: Any = np.bool_
-
-    def __init__(self, length: int, width: int) -> None:
-        self._last = np.zeros((length, width), dtype=self.kind)
+    def __init__(self, length: int, width: int, days: int) -> None:
+        self._last = np.zeros((length, width), dtype=self.kind(days))
         self._until = 0
+
+    def kind(self, days: int) -> DTypeLike:
+        return np.bool_
 
     def enter(self, places: list[Numbers], low: int, high: int) -> None:
         """The columns from `low` (always the same) to `high` (exclusive; not lower than before)."""
@@ -342,11 +343,12 @@ class _Days(_Seen):
     Entering days in both directions is cheaper than asking of each place whether it was entered before.
     """
 
-    kind = np.uint16
+    def __init__(self, length: int, width: int, days: int) -> None:
+        super().__init__(length, width, days)
+        self._first = np.zeros(self._last.shape, dtype=self._last.dtype)  # touches no memory yet
 
-    def __init__(self, length: int, width: int) -> None:
-        super().__init__(length, width)
-        self._first = np.zeros(self._last.shape, dtype=self.kind)  # unlike zeros_like, touches no memory yet
+    def kind(self, days: int) -> DTypeLike:
+        return np.uint8 if days < np.iinfo(np.uint8).max else np.uint16  # the smaller, the faster
 
     def _enter(self, places: list[Numbers], columns: range) -> None:
         first, is_begun = self._first.reshape(-1), self._until > 0
