@@ -112,6 +112,7 @@ class Crowd:
 
 
 EVERYBODY = 0  # the row of all names together
+NOBODY = 0  # the place there of member 0, who is nobody
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ class People(Generic[Key]):
         self._events = np.zeros_like(self._daily)
         self._deserted = np.zeros(self._daily.shape, dtype=np.bool_)
         self._somebody_left = crowd.left.any()
-        self._places: list[Numbers] = []
+        self._there: list[_There] = []
         names = rows.items()[: self._length - 1]
         wanted = np.ones(self._length, dtype=np.bool_)
         if chosen is not None:
@@ -207,34 +208,33 @@ class People(Generic[Key]):
             if some is not None and chosen is not None:
                 some = _of_rows(some, wanted, width)
             if some is None or not len(some.rows):
-                self._places.append(NOTHING)
+                self._there.append(NOBODY_THERE)
                 continue
             present[some.rows] = True
-            self._places.append(self._counted(some, crowd, column))
+            self._there.append(self._counted(some, crowd, column))
         named = sorted((key, row) for key, row in names if present[row])
         self.keys: list[Key] = [key for key, _ in named]
         self._rows = np.array([row for _, row in named], dtype=np.int64)
 
-    def _counted(self, some: Arranged, crowd: Crowd, column: int) -> Numbers:
+    def _counted(self, some: Arranged, crowd: Crowd, column: int) -> "_There":
         """The places of a day's people, each person once a row; enters how many they are."""
         member = some.places & (self._width - 1)
         is_first = crowd.firsts.take(member)
-        self._daily[some.rows, column] = np.add.reduceat(is_first.view(np.uint8), some.starts, dtype=np.int64)
+        self._daily[some.rows, column] = np.add.reduceat(is_first, some.starts, dtype=np.int32)
         if some.count is not None:
             events = some.count * crowd.counts.take(member)
             self._events[some.rows, column] = np.add.reduceat(events, some.starts)
-        places = some.places[is_first].astype(np.int64)
+        more = NOTHING
         person = some.other_places & (self._width - 1)
         alone = crowd.counts[some.others] & ~(some.with_first & crowd.counts[person])
         if alone.any():
             more = distinct(some.other_places[alone])
             np.add.at(self._daily[:, column], more // self._width, 1)
-            places = np.concatenate([places, more])
         nobody = self._daily[some.rows, column] == 0
         if self._somebody_left and nobody.any():
             has_left = np.logical_or.reduceat(crowd.left.take(member), some.starts)
             self._deserted[some.rows[nobody & has_left], column] = True
-        return places
+        return _There(some.places, is_first, more)
 
     def daily(self) -> Numbers:
         """Shape (keys, days)."""
@@ -273,7 +273,7 @@ class People(Generic[Key]):
             table = (_Days if repeated else _Seen)(self._length, self._width, len(self.days))
             for span in some:
                 low, high = self._columns(*span)
-                table.enter(self._places, low, high)
+                table.enter(self._there, low, high)
                 counts, (together,) = table.distinct(self._rows), table.distinct([EVERYBODY])
                 deserted: Flags = np.logical_or.reduce(self._deserted[:, low:high], axis=1)
                 found[span] = Span(
@@ -311,6 +311,26 @@ def _of_rows(some: Arranged, wanted: Flags, width: int) -> Arranged | None:
     )
 
 
+class _There(NamedTuple):
+    """The places of a day's people: the `chosen` ones of `places`, and `more`."""
+
+    places: NDArray[np.int32] | Numbers
+    chosen: Flags
+    more: Numbers
+
+    def each(self) -> tuple[Numbers, Numbers]:
+        """All of them. Where the chosen are not few, NOBODY stands for the others: that costs a third.
+
+        Made anew each time: kept for every day, they took more time in page faults than in their making.
+        """
+        if np.count_nonzero(self.chosen) * 8 < len(self.chosen):
+            return self.places[self.chosen].astype(np.int64), self.more
+        return (self.places * self.chosen).astype(np.int64), self.more
+
+
+NOBODY_THERE = _There(NOTHING, np.empty(0, dtype=np.bool_), NOTHING)
+
+
 class _Seen:
     """For each row and person whether they were there."""
 
@@ -321,14 +341,17 @@ class _Seen:
     def kind(self, days: int) -> DTypeLike:
         return np.bool_
 
-    def enter(self, places: list[Numbers], low: int, high: int) -> None:
+    def enter(self, there: list[_There], low: int, high: int) -> None:
         """The columns from `low` (always the same) to `high` (exclusive; not lower than before)."""
-        self._enter(places, range(max(self._until, low), min(high, len(places))))
+        self._enter(there, range(max(self._until, low), min(high, len(there))))
         self._until = max(high, low)
 
-    def _enter(self, places: list[Numbers], columns: range) -> None:
+    def _enter(self, there: list[_There], columns: range) -> None:
+        last = self._last.reshape(-1)
         for column in columns:
-            self._last.reshape(-1)[places[column]] = column + 1
+            for places in there[column].each():
+                last[places] = column + 1
+        last[NOBODY] = 0
 
     def distinct(self, rows: Iterable[int]) -> Numbers:
         return np.array([np.count_nonzero(self._last[row]) for row in rows], dtype=np.int64)
@@ -350,12 +373,13 @@ class _Days(_Seen):
     def kind(self, days: int) -> DTypeLike:
         return np.uint8 if days < np.iinfo(np.uint8).max else np.uint16  # the smaller, the faster
 
-    def _enter(self, places: list[Numbers], columns: range) -> None:
+    def _enter(self, there: list[_There], columns: range) -> None:
         first, is_begun = self._first.reshape(-1), self._until > 0
-        super()._enter(places, columns)
+        super()._enter(there, columns)
         for column in reversed(columns):
-            some = places[column]
-            first[some[first[some] == 0] if is_begun else some] = column + 1
+            for places in there[column].each():
+                first[places[first[places] == 0] if is_begun else places] = column + 1
+        first[NOBODY] = 0
 
     def repeated(self, rows: Sequence[int] | Numbers) -> Numbers:
         """On two or more days."""
