@@ -1,6 +1,6 @@
 """Sets of people by day, as bits (a set for each day) and as numbers (a set for each name and day)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -336,15 +336,16 @@ class _Seen:
 
     def __init__(self, length: int, width: int, days: int) -> None:
         self._last = np.zeros((length, width), dtype=self.kind(days))
-        self._until = 0
+        self._until, self._is_empty = 0, True
 
     def kind(self, days: int) -> DTypeLike:
         return np.bool_
 
     def enter(self, there: list[_There], low: int, high: int) -> None:
         """The columns from `low` (always the same) to `high` (exclusive; not lower than before)."""
-        self._enter(there, range(max(self._until, low), min(high, len(there))))
-        self._until = max(high, low)
+        columns = range(max(self._until, low), min(high, len(there)))
+        self._enter(there, columns)
+        self._until, self._is_empty = max(high, low), self._is_empty and not columns
 
     def _enter(self, there: list[_There], columns: range) -> None:
         last = self._last.reshape(-1)
@@ -353,7 +354,9 @@ class _Seen:
                 last[places] = column + 1
         last[NOBODY] = 0
 
-    def distinct(self, rows: Iterable[int]) -> Numbers:
+    def distinct(self, rows: Sequence[int] | Numbers) -> Numbers:
+        if self._is_empty:  # reading it would cost what filling it does
+            return np.zeros(len(rows), dtype=np.int64)
         return np.array([np.count_nonzero(self._last[row]) for row in rows], dtype=np.int64)
 
     def repeated(self, rows: Sequence[int] | Numbers) -> Numbers:
@@ -383,6 +386,8 @@ class _Days(_Seen):
 
     def repeated(self, rows: Sequence[int] | Numbers) -> Numbers:
         """On two or more days."""
+        if self._is_empty:
+            return np.zeros(len(rows), dtype=np.int64)
         return np.array(
             [np.count_nonzero(self._first[row] != self._last[row]) for row in rows], dtype=np.int64
         )
