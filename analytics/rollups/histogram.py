@@ -50,7 +50,9 @@ def bucket_of(places: Numbers) -> Numbers:
 
 def up_to(counts: Numbers) -> Numbers:
     """How many durations lie before each place, and all of them last."""
-    return np.concatenate([[0], np.cumsum(counts)])
+    until = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=until[1:])
+    return until
 
 
 def percentiles(places: Numbers, until: Numbers, rows: Numbers, shares: Sequence[float]) -> Floats:

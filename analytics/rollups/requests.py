@@ -204,9 +204,12 @@ class Requests:
         """Places of all days, each day's `_length` rows further than those before; `up_to` their counts."""
         stride = self._length * BUCKETS
         there = [(column, day) for column, day in enumerate(self._latency) if day is not None]
-        places = [day.places + column * stride for column, day in there]
-        counts = np.concatenate([NOTHING, *(day.counts for _, day in there)])
-        return np.concatenate([NOTHING, *places]), up_to(counts)
+        places = np.concatenate([NOTHING, *(day.places for _, day in there)])
+        end = 0
+        for column, day in there:
+            begin, end = end, end + len(day.places)
+            places[begin:end] += column * stride
+        return places, up_to(np.concatenate([NOTHING, *(day.counts for _, day in there)]))
 
     def daily_percentiles(self, shares: Sequence[float]) -> Floats:
         """Shape (keys, days, shares)."""
