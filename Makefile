@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in /usr/bin/python3.1[1-4] python3.11 python3.12 pyth
 PY := .venv/bin/python
 INSTALLED := .venv/installed
 ARGS ?=
-CODE := manage.py analytics benchmarks consent dashboards ingest telemetry_site tests
+CODE := manage.py analytics benchmarks consent dashboards ingest postgres telemetry_site tests
 
 # What `manage.py check --deploy` sees: a production start. Nothing connects to these addresses.
 PRODUCTION := env -u DEBUG -u CANDID_EMBEDDED -u PUBLIC_URL \

@@ -17,8 +17,9 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from analytics import timetable
-from analytics.members import DAYS, members_of
+from analytics.customers.organization_users import DAYS, members_of
+from analytics.customers.reports import entitlements_fault
+from analytics.jobs import status
 from analytics.models import (
     CustomerAnalytics,
     CustomerHeartbeat,
@@ -28,8 +29,7 @@ from analytics.models import (
     License,
     SentHeartbeat,
 )
-from analytics.vendor import entitlements_fault
-from consent.admin.kept import NotedAdmin
+from consent.admin.base import NotedAdmin
 from consent.admin.organizations import OrganizationAdmin
 from consent.models import Key, Organization, Scope, SubjectKind
 
@@ -58,7 +58,7 @@ class JobRunAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        states = {"states": timetable.states(timezone.now())}
+        states = {"states": status.states(timezone.now())}
         return super().changelist_view(request, (extra_context or {}) | states)
 
     @admin.display(description="took")

@@ -2,9 +2,9 @@
 
 from django.urls import path
 
-from analytics import api
-from analytics.own_page import own_page
-from consent import links
+from analytics.access import api
+from analytics.access.own_page import own_page
+from consent.api import links
 
 OWN_PAGE = links.PATH.removeprefix("/")
 

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.bodies import JsonBodies, ProtobufBodies
 from benchmarks.ingest import GRANT, answer
-from benchmarks.machine import Instance, process_table
+from tests.support.machine import Instance, process_table
 
 LIMIT = 64 * 1024 * 1024
 

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bodies import ORGANIZATION, USERS, JsonBodies, ProtobufBodies, user
-from benchmarks.machine import Instance
+from tests.support.machine import Instance
 
 TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
 COPY_OUT = "COPY (SELECT * FROM {table} ORDER BY received_at) TO STDOUT WITH (FORMAT binary)"  # as they came
@@ -35,7 +35,7 @@ from datetime import timedelta
 from django.utils import timezone
 from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from consent.services import record_decision, register_organization
+from consent.decisions.recording import record_decision, register_organization
 register_organization(pseudonym=pseudonym("organization", {ORGANIZATION!r}), deployment_type="cloud")
 names = [("organization", {ORGANIZATION!r})] + [("user", {user("%d")!r} % n) for n in range({USERS})]
 since = timezone.now() - timedelta(days=1)  # what the first requests tell of is some seconds old

@@ -17,7 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.embedded import servers
-from benchmarks.faults.instance import directory, end_on_sigterm
+from tests.support.faults.instance import directory, end_on_sigterm
 
 MONTHS = 15
 FULL = 3  # of these two go, and one is deleted
@@ -52,8 +52,9 @@ def main():
 
 
 def measure(options, console):
-    from analytics import partitions, pruning
-    from analytics.rollups import build, sealing
+    from analytics import partitions
+    from analytics.rollups.building import build, sealing
+    from analytics.storage import pruning
 
     now = datetime.now(UTC)
     months = [partitions.Month.of(now.date()).plus(-back) for back in range(MONTHS - 1, -1, -1)]
@@ -118,9 +119,9 @@ def told(first, kept):
 
 def asked(month):
     """A month's days."""
-    from analytics.periods import report_today
+    from analytics.report_days import report_today
     from analytics.reports.filters import ReportFilters
-    from analytics.reports.kept import as_kept
+    from analytics.reports.sealed_days import as_kept
 
     first, last = month.starts_at.date(), (month.ends_at - timedelta(days=1)).date()
     query = {"from": first.isoformat(), "to": last.isoformat(), "compare": "0"}

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.embedded import servers
-from benchmarks.faults.instance import directory, end_on_sigterm
-from benchmarks.withdrawal.flips import percentile
+from tests.support.faults.instance import directory, end_on_sigterm
+from tests.support.withdrawal.flips import percentile
 
 WANTED = 0.250  # seconds: what a withdrawal may take, of 99 in 100
 GRANT = (
@@ -47,7 +47,7 @@ def measure(users: int) -> tuple[float, list[float]]:
     """Seconds that publishing took, and that each withdrawal took."""
     from django.db import connections
 
-    from consent import policies
+    from consent.policies import publishing
 
     with connections["default"].cursor() as cursor:
         for statement in GRANT:
@@ -58,7 +58,7 @@ def measure(users: int) -> tuple[float, list[float]]:
         leaving = pool.submit(withdraw, ended, users)
         begin = time.monotonic()
         try:
-            policies.publish(text="Another text.", actor="benchmark")
+            publishing.publish(text="Another text.", actor="benchmark")
         finally:
             seconds = time.monotonic() - begin
             ended.set()
@@ -71,8 +71,8 @@ def withdraw(ended: threading.Event, users: int) -> list[float]:
 
     from django.db import connections
 
+    from consent.decisions.recording import record_decision
     from consent.models import Method, State, SubjectKind
-    from consent.services import record_decision
 
     number, taken = 0, []
     try:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ingest import GRANT
-from benchmarks.machine import ROOT, Instance
+from tests.support.machine import ROOT, Instance
 
 NODE = ROOT / "tests" / "node"
 PYTHON = """

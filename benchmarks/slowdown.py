@@ -36,7 +36,7 @@ from benchmarks.ingest import (
     send,
     stored,
 )
-from benchmarks.machine import Instance
+from tests.support.machine import Instance
 
 WANTED = 0.9  # of the spans a second without roll-ups
 WORDS = {False: "off", True: "on"}

@@ -12,16 +12,16 @@ import json
 import statistics
 import time
 
-from analytics import store
+from analytics.storage import store
 from benchmarks.bodies import JsonBodies, ProtobufBodies
-from consent import gate
+from consent.gate import gate
 from consent.models import Key
 from ingest import receive
-from ingest.identity import Identities
-from ingest.meaning import Meanings
+from ingest.mapping.identity import Identities
+from ingest.mapping.interpretation import Meanings
+from ingest.mapping.rows import RowMaker
 from ingest.otlp import status
-from ingest.rows import RowMaker
-from telemetry_site.front import CYCLES_AFTER
+from telemetry_site.server.ports import CYCLES_AFTER
 
 REQUESTS = 40
 STAGES = {

@@ -18,7 +18,7 @@ from django.db import connections
 from django.utils import timezone
 
 from consent.models import Key, Scope
-from consent.wire import Statement, ask, close_broken
+from postgres.pipeline import Statement, ask, close_broken
 
 PREFIX = "cnd_"
 PUBLISHABLE_PREFIX = "cnd_pub_"

@@ -1,7 +1,7 @@
 """Signing in, for the pages and the admin: a form that bounds guessing, by account and by client.
 
-Failures are counted in Redis under keyed digests that expire (`consent/limits.py`): no address and no name
-is kept there. With Redis away nobody is kept out, and the log says so.
+Failures are counted in Redis under keyed digests that expire (`consent/api/rate_limits.py`): no address and
+no name is kept there. With Redis away nobody is kept out, and the log says so.
 """
 
 from ipaddress import IPv6Address, ip_network
@@ -12,8 +12,8 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from consent import limits
-from consent.proxies import address_of, is_proxy
+from consent.api import rate_limits
+from consent.api.proxies import address_of, is_proxy
 
 WINDOW = 15 * 60  # seconds
 PER_ACCOUNT = 10  # failures within a window, from wherever
@@ -50,8 +50,8 @@ def spend(account: str, client: str) -> int:
     wait = 0
     for what, most in _counted(account, client):
         try:
-            limits.spend(what, most=most, seconds=WINDOW)
-        except limits.TooOften as refused:
+            rate_limits.spend(what, most=most, seconds=WINDOW)
+        except rate_limits.TooOften as refused:
             wait = max(wait, refused.again_after)
     return wait
 
@@ -59,8 +59,8 @@ def spend(account: str, client: str) -> int:
 def forgive(account: str, client: str) -> None:
     """Take an attempt that succeeded out of the count, and the account's failures before it."""
     (own, _), (shared, _) = _counted(account, client)
-    limits.forget(own)
-    limits.give_back(shared, seconds=WINDOW)
+    rate_limits.forget(own)
+    rate_limits.give_back(shared, seconds=WINDOW)
 
 
 def client_of(request: HttpRequest | None) -> str:

@@ -11,18 +11,19 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from analytics.partitions import oldest_kept_month
-from analytics.store import Receipt, Row, StoreUnavailable, store
-from consent.active import adopt, working_registry
-from consent.gate import OtherRegistry
-from consent.keeping import months_kept
+from analytics.storage.store import Receipt, Row, StoreUnavailable, store
+from consent.gate.gate import OtherRegistry
 from consent.models import Key
-from consent.registry import Registry, RegistryError
-from ingest import traffic, undeclared
-from ingest.names import cap_new_names, known_names
+from consent.policies.activation import adopt, working_registry
+from consent.policies.event_lifetime import months_kept
+from consent.registry.registry import Registry, RegistryError
+from ingest.mapping import undeclared
+from ingest.mapping.name_limits import cap_new_names, known_names
+from ingest.mapping.rows import Mapped, RowMaker
 from ingest.otlp import json, metrics, protobuf
 from ingest.otlp.records import Batch
 from ingest.otlp.status import JSON, PROTOBUF
-from ingest.rows import Mapped, RowMaker
+from ingest.traffic import counting
 
 DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
     ("traces", JSON): json.decode_traces,
@@ -83,13 +84,13 @@ def receive(
     if not mapped.total and not stored.malformed:
         return Answer(0, "")
     refused = mapped.refused + Counter(receipt.refused) + Counter(malformed=stored.malformed)
-    traffic.count(key.pk, signal, "accepted", "", receipt.inserted)
-    traffic.count(key.pk, signal, "duplicate", "", receipt.duplicates)
+    counting.count(key.pk, signal, "accepted", "", receipt.inserted)
+    counting.count(key.pk, signal, "duplicate", "", receipt.duplicates)
     for reason, number in refused.items():
-        traffic.count(key.pk, signal, "refused", reason, number)
+        counting.count(key.pk, signal, "refused", reason, number)
     if stored.looks and stored.admitted and undeclared.takes_its_turn(key.pk):
         names = undeclared.undeclared(stored.admitted, mapped.rows, mapped.sources, stored.registry)
-        traffic.note_names(key.pk, names)
+        counting.note_names(key.pk, names)
     return Answer(refused.total(), message_of(refused, mapped.total + stored.malformed))
 
 
@@ -152,7 +153,7 @@ def count_points(encoding: str, body: bytes) -> int:
 
 def _receive_metrics(encoding: str, body: bytes, key: Key) -> Answer:
     points = count_points(encoding, body)
-    traffic.count(key.pk, "metrics", "refused", "metrics_not_kept", points)
+    counting.count(key.pk, "metrics", "refused", "metrics_not_kept", points)
     return Answer(points, NO_METRICS)
 
 

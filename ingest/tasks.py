@@ -2,19 +2,19 @@
 
 from django.utils import timezone
 
-from analytics import jobs
+from analytics.jobs import runs
 from analytics.tasks import task
-from ingest import pruning
+from ingest.traffic import pruning
 
 
 @task(seconds=600)
 def prune_counts() -> str:
-    return jobs.run_job("prune traffic counts", _prune).summary
+    return runs.run_job("prune traffic counts", _prune).summary
 
 
 @task(seconds=600)
 def roll_up_counts() -> str:
-    return jobs.run_job("roll up traffic counts", lambda: pruning.roll_up_minutes(now=timezone.now())).summary
+    return runs.run_job("roll up traffic counts", lambda: pruning.roll_up_minutes(now=timezone.now())).summary
 
 
 def _prune() -> str:

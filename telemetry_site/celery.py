@@ -2,7 +2,7 @@
 
 Each task works out from the data what is due, so a missed beat costs nothing and a second run
 changes nothing. That is why beat needs no schedule file: it starts afresh, and what was missed
-while it was away its first tick sends (`analytics/timetable.py`), for each run has left a row.
+while it was away its first tick sends (`analytics/jobs/status.py`), for each run has left a row.
 
 The settings are read when a process first asks for the configuration, never at import: the
 embedded default sets the environment after this package is imported.

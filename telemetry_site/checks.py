@@ -17,10 +17,10 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError
 
-from consent.erasures import ERASE, KEEP
-from consent.keeping import months_kept
-from consent.policy import Profile
-from consent.registry import RegistryError, files, load
+from consent.decisions.tombstones import ERASE, KEEP
+from consent.gate.rules import Profile
+from consent.policies.event_lifetime import months_kept
+from consent.registry.registry import RegistryError, files, load
 
 A_NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
@@ -96,7 +96,7 @@ def consent() -> Iterator[CheckMessage]:
     if settings.COLLECTED_FILE and not Path(settings.COLLECTED_FILE).is_file():
         yield Error(
             "COLLECTED_FILE names no file.",
-            hint="It extends consent/collected.toml; leave it out to collect only what that declares.",
+            hint="It extends consent/registry/collected.toml; leave it out to collect only what is in that.",
             id="candid.E014",
         )
 

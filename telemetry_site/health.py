@@ -19,8 +19,10 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from analytics import jobs, partitions, time_zone, timetable
-from analytics.timetable import Standing
+from analytics import partitions
+from analytics.jobs import runs, status
+from analytics.jobs.status import Standing
+from analytics.rollups import zone_change
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +171,7 @@ def _partitions() -> None:
 
 
 def _beat() -> None:
-    last = jobs.last_beat()
+    last = runs.last_beat()
     if last is None:
         raise NotWell("beat has not ticked yet")
     if timezone.now() - last > BEAT_IS_LATE:
@@ -188,7 +190,7 @@ def _pruning() -> None:
 
 def _jobs() -> None:
     """By name; beat is a part of its own."""
-    states = [state for state in timetable.states(timezone.now()) if state.job != jobs.BEAT]
+    states = [state for state in status.states(timezone.now()) if state.job != runs.BEAT]
     failed = [
         f"{state.job} (at {state.run.started_at:%Y-%m-%d %H:%M:%S} UTC)"
         for state in states
@@ -201,7 +203,7 @@ def _jobs() -> None:
 
 
 def _time_zone() -> None:
-    if rebuild := time_zone.rebuild_needed():
+    if rebuild := zone_change.rebuild_needed():
         raise NotWell(rebuild)
 
 

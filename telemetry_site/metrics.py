@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus reads. Receiving is measured in `ingest/measures.py`; here are parts and jobs.
+"""`/metrics`: what Prometheus reads: parts and jobs here, what is received in `ingest/traffic/prometheus.py`.
 
 The directory in which processes keep their figures is in memory (/dev/shm) where there is such a
 thing: a full disk must never stop a process that only wants to count.
@@ -20,8 +20,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from analytics import jobs
-from ingest import measures
+from analytics.jobs import runs
+from ingest.traffic import prometheus
 from telemetry_site import health
 
 MEMORY = Path("/dev/shm")  # noqa: S108  (a private directory is made in it)
@@ -38,7 +38,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
             content_type="text/plain; charset=utf-8",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    body = measures.exposition(_Instance())
+    body = prometheus.exposition(_Instance())
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
@@ -67,7 +67,7 @@ def _successes() -> Metric:
     with transaction.atomic(using="analytics"):
         with connections["analytics"].cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{health.STATEMENT_LIMIT}'")
-        for job, at in jobs.last_successes().items():
+        for job, at in runs.last_successes().items():
             metric.add_metric([job], at.timestamp())
     return metric
 

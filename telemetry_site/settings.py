@@ -1,6 +1,6 @@
 """The one settings file. Everything an operator may set comes from the environment (see `.env.example`).
 
-Importing this module never needs an environment: the embedded default (`telemetry_site/embedded.py`)
+Importing this module never needs an environment: the embedded default (`telemetry_site/embedded/`)
 puts addresses and keys there before Django starts, and `telemetry_site/checks.py` refuses a
 production start that lacks a key.
 """
@@ -21,7 +21,7 @@ environ.Env.read_env(str(BASE_DIR / ".env"))
 
 # --- How this instance is run -------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
-EMBEDDED = env.bool("CANDID_EMBEDDED", default=False)  # set by telemetry_site/embedded.py only
+EMBEDDED = env.bool("CANDID_EMBEDDED", default=False)  # set by telemetry_site/embedded/ only
 PRODUCTION = not DEBUG and not EMBEDDED and bool(env.str("DATABASE_URL", default=""))
 DATA_DIR = Path(env.str("CANDID_DATA_DIR", default=str(BASE_DIR / "var")))
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")

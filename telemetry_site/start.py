@@ -11,11 +11,11 @@ from django.core.management.base import CommandError
 from django.db import connections
 from django.db.models.signals import post_migrate
 
-from consent.active import NotPublished, bring_in
-from consent.barrier import BarrierNotReached
+from consent.gate.barrier import BarrierNotReached
 from consent.models import InForce
-from consent.policies import in_force
-from consent.registry import RegistryError
+from consent.policies.activation import NotPublished, bring_in
+from consent.policies.publishing import in_force
+from consent.registry.registry import RegistryError
 from telemetry_site.groups import make_groups
 
 logger = logging.getLogger(__name__)

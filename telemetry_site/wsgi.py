@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telemetry_site.settings")
 application = get_wsgi_application()
 
-from ingest import measures  # noqa: E402  (after Django is set up)
+from ingest.traffic import prometheus  # noqa: E402  (after Django is set up)
 
-measures.note_start()
+prometheus.note_start()

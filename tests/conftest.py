@@ -12,9 +12,10 @@ from django.db import OperationalError, connections
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker, Settings
 
-from analytics.rollups import memory
-from analytics.sqlstates import DEADLOCK_DETECTED, sqlstate
-from consent import keeping, registry
+from analytics.rollups.reading import cache
+from consent.policies import event_lifetime
+from consent.registry import registry
+from postgres.errors import DEADLOCK_DETECTED, sqlstate
 
 DATABASES = ["default", "analytics"]
 APPEND_ONLY = ("consent_decision", "consent_decisionhead", "consent_policyversion", "consent_subjectview")
@@ -57,17 +58,17 @@ def _no_registry_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered_of_another_test() -> None:
-    memory.forget()
-    keeping.forget()
+    cache.forget()
+    event_lifetime.forget()
 
 
 @pytest.fixture(autouse=True)
 def _no_thread_writes_after_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """Traffic counts are written when a test says so: the thread would write them into the next test."""
-    from ingest import traffic
+    from ingest.traffic import counting
 
-    monkeypatch.setattr(traffic, "_ensure_started", lambda: None)
-    traffic._waiting.clear()
+    monkeypatch.setattr(counting, "_ensure_started", lambda: None)
+    counting._waiting.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ def _empty_the_tables_again_after_a_deadlock() -> Iterator[None]:
 
     The decision log begins anew, with a signed head.
     """
-    from consent import decision_log
+    from consent.decisions import log
 
     empty = DatabaseOperations.execute_sql_flush
 
@@ -96,7 +97,7 @@ def _empty_the_tables_again_after_a_deadlock() -> Iterator[None]:
             try:
                 empty(operations, statements)
                 if operations.connection.alias == "default":
-                    decision_log.begin()
+                    log.begin()
                 return
             except OperationalError as error:
                 if sqlstate(error) != DEADLOCK_DETECTED or attempt == 4:
@@ -137,13 +138,13 @@ def rolled_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     As if the job, which looks every 20 seconds, had just done so.
     """
-    from analytics.rollups import read
-    from tests.analytics.rolling import roll_up
+    from analytics.rollups.reading import reader as rollups
+    from tests.support.rolling import roll_up
 
-    reading, is_made = read.reading, [False]
+    reading, is_made = rollups.reading, [False]
 
     @contextmanager
-    def made_and_read() -> Iterator[read.Reader]:
+    def made_and_read() -> Iterator[rollups.Reader]:
         if not is_made[0]:
             roll_up()
         before, is_made[0] = is_made[0], True
@@ -153,23 +154,23 @@ def rolled_up(monkeypatch: pytest.MonkeyPatch) -> None:
         finally:
             is_made[0] = before
 
-    monkeypatch.setattr(read, "reading", made_and_read)
+    monkeypatch.setattr(rollups, "reading", made_and_read)
 
 
 @pytest.fixture
 def unspent(settings: Settings) -> Iterator[None]:
-    """Nothing is counted towards a limit of `consent/limits.py` that another test has spent."""
-    from consent import limits
+    """Nothing is counted towards a limit of `consent/api/rate_limits.py` that another test has spent."""
+    from consent.api import rate_limits
 
     def forget() -> None:
         connection = redis.Redis.from_url(settings.REDIS_URL)
         for name in connection.scan_iter("candid:limit:*"):
             connection.delete(name)
-        limits._connection.cache_clear()
+        rate_limits._connection.cache_clear()
 
     forget()
     yield
-    limits._connection.cache_clear()
+    rate_limits._connection.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from analytics.demo import events as made
 from analytics.demo.installations import make_installations, remove_installations
 from analytics.demo.people import Population, population
 from analytics.demo.product import CUSTOMERS
-from analytics.rollups import build, erasing, marks
+from analytics.rollups.building import build, erasing, marks
 from consent.models import (
     ConsentPeriod,
     Organization,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from django.core.management.base import BaseCommand, CommandError
 
-from analytics.jobs import run_job
-from analytics.sending import NotDelivered
+from analytics.heartbeats.delivery import NotDelivered
+from analytics.jobs.runs import run_job
 
 
 def say(command: BaseCommand, job: str, work: Callable[[], str]) -> None:

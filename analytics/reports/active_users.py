@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
-from analytics.periods import days_between
+from analytics.report_days import days_between
 from analytics.reports.cells import Compared, Count, Mark, exact
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.rollups import read
-from analytics.rollups.read import SealedDay, Segment
+from analytics.rollups.reading import reader as rollups
+from analytics.rollups.reading.reader import SealedDay, Segment
 
 WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days
 LONGEST = max(WINDOWS.values())
@@ -92,7 +92,7 @@ Counts = dict[tuple[str, date], dict[str, Count]]  # (deployment, day) -> metric
 
 def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
     """The report, exact."""
-    with read.reading() as reader:
+    with rollups.reading() as reader:
         first = earliest_day(filters)
         seen = reader.presences(Segment.of(filters), first, filters.last, activity=filters.activity)
         sealed = reader.sealed(first, filters.last)
@@ -145,7 +145,7 @@ def active_users_of(
 def active_user_counts(filters: ReportFilters, spans: Sequence[ReportFilters]) -> list[int]:
     """Distinct people active on any day of each span, within the filters' segment."""
     first, last = min(span.first for span in spans), max(span.last for span in spans)
-    with read.reading() as reader:
+    with rollups.reading() as reader:
         seen = reader.presence(Segment.of(filters), first, last, activity=filters.activity)
         return [seen.distinct(span.first, span.last) for span in spans]
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.periods import report_today, week_of
+from analytics.report_days import report_today, week_of
 from analytics.reports.filters import ReportFilters
-from analytics.rollups.people import Presence
-from analytics.rollups.read import Reader, Segment
+from analytics.rollups.reading.people import Presence
+from analytics.rollups.reading.reader import Reader, Segment
 
 WINDOW_DAYS = 7
 CURVE_DAYS = 28

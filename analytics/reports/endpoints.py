@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from analytics.periods import days_between
+from analytics.report_days import days_between
 from analytics.reports.cells import Count, Measure, exact, ratio
 from analytics.reports.filters import ReportFilters
 from analytics.reports.requests import (
@@ -16,7 +16,7 @@ from analytics.reports.requests import (
     read_detail,
     read_endpoints,
 )
-from analytics.rollups import read
+from analytics.rollups.reading import reader as rollups
 
 
 class EndpointRow(NamedTuple):
@@ -106,7 +106,7 @@ class EndpointReport:
 def endpoints_report(filters: ReportFilters) -> EndpointsReport:
     """Every endpoint that answered a request in the range; percentiles are within 1 %."""
     filters = filters.kept
-    with read.reading() as reader:
+    with rollups.reading() as reader:
         return endpoints_of(filters, read_endpoints(reader, filters))
 
 
@@ -114,7 +114,7 @@ def endpoint_report(filters: ReportFilters, endpoint: str, method: str) -> Endpo
     """One endpoint and method; None when range and period before know no request of it."""
     filters = filters.kept
     name = endpoint, method
-    with read.reading() as reader:
+    with rollups.reading() as reader:
         found = read_endpoints(reader, filters, name)
         return endpoint_of(filters, name, found, read_detail(reader, filters, name)) if found.days else None
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from analytics.periods import days_between
+from analytics.report_days import days_between
 from analytics.reports.active_users import active_user_counts
 from analytics.reports.cells import Compared, Count, Measure, exact, ratio
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.uses import Detail, Used, Uses, read_detail, read_uses
-from analytics.rollups import read
+from analytics.rollups.reading import reader as rollups
 
 
 class FeatureRow(NamedTuple):
@@ -100,14 +100,14 @@ class Active(NamedTuple):
 def features_report(filters: ReportFilters, *, active: Active | None = None) -> FeaturesReport:
     """Every feature that was used in the range, exact. `active` spares counting who has been counted."""
     filters = filters.kept
-    with read.reading() as reader:
+    with rollups.reading() as reader:
         return features_of(filters, read_uses(reader, filters), active or read_active(filters))
 
 
 def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None:
     """One feature, exact; None when the range and the period before it know no use of it."""
     filters = filters.kept
-    with read.reading() as reader:
+    with rollups.reading() as reader:
         uses = read_uses(reader, filters, feature)
         if feature not in uses.uses_on:
             return None

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Self
 from urllib.parse import urlencode
 
-from analytics.periods import report_zone_name
+from analytics.report_days import report_zone_name
 
 PRESETS = {"7d": 7, "30d": 30, "90d": 90, "12m": 364}  # days, today included; 364 is 52 whole weeks
 PRESET_LABELS = {

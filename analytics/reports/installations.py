@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from analytics.periods import bounds, days_between, report_zone_name
+from analytics.report_days import bounds, days_between, report_zone_name
 from analytics.reports.cells import Compared, Count, Measure, ratio
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.source import DEPLOYMENT, report_cursor

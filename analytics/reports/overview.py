@@ -10,7 +10,7 @@ from analytics.reports.endpoints import EndpointsReport, endpoints_report
 from analytics.reports.features import Active, FeaturesReport, features_report
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.reports.retention import RetentionReport, retention_report
-from analytics.rollups import read
+from analytics.rollups.reading import reader as rollups
 from consent.models import Organization, State, TelemetryUser
 
 
@@ -49,7 +49,7 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
     for deployment, state, number in organizations.annotate(number=CountOf("pk")):
         by_deployment[deployment][state] = number
     states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
-    with read.reading():  # one state of the data for all of them
+    with rollups.reading():  # one state of the data for all of them
         active_users = active_users_report(filters)
         active = _active(active_users) if filters.sealed_until is None else None
         features = features_report(filters, active=active)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from analytics.reports.cells import DESERTED, Measure, of_people, ratio
 from analytics.reports.filters import ReportFilters
-from analytics.rollups.people import People
-from analytics.rollups.read import Reader, Segment
-from analytics.rollups.requests import Requests
+from analytics.rollups.reading.people import People
+from analytics.rollups.reading.reader import Reader, Segment
+from analytics.rollups.reading.requests import Requests
 
 Name = tuple[str, str]  # endpoint and method
 Percentiles = tuple[Measure, Measure, Measure]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from analytics.periods import days_between, week_of
+from analytics.report_days import days_between, week_of
 from analytics.reports.cells import Compared, Count, Measure, exact, ratio
 from analytics.reports.cohorts import (
     CURVE_DAYS,
@@ -18,7 +18,7 @@ from analytics.reports.cohorts import (
     read_cohorts,
 )
 from analytics.reports.filters import ReportFilters
-from analytics.rollups import read
+from analytics.rollups.reading import reader as rollups
 
 
 class Headline(NamedTuple):
@@ -83,7 +83,7 @@ def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> 
     """The report, exact. `now` decides which seven days are over (the clock's when left out)."""
     filters = filters.unsealed
     now = now or timezone.now()
-    with read.reading() as reader:
+    with rollups.reading() as reader:
         return retention_of(filters, read_cohorts(reader, filters, now))
 
 

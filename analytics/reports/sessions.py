@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from analytics.reports.cells import Compared, Count, exact, ratio
 from analytics.reports.filters import ReportFilters
-from analytics.rollups import read
-from analytics.rollups.read import Segment
+from analytics.rollups.reading import reader as rollups
+from analytics.rollups.reading.reader import Segment
 
 MOST_PAGES = 10
 
@@ -46,7 +46,7 @@ def sessions_report(filters: ReportFilters) -> SessionsReport | None:
         return None
     filters = filters.unsealed
     segment = Segment.of(filters)
-    with read.reading() as reader:
+    with rollups.reading() as reader:
 
         def counts(span: ReportFilters) -> SessionCounts:
             if not span.length:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 
-from analytics.rollups.read import TIMEOUT_SECONDS, ReportTimedOut
-from analytics.sqlstates import cancelled_as
+from analytics.rollups.reading.reader import TIMEOUT_SECONDS, ReportTimedOut
+from postgres.errors import cancelled_as
 
 WORK_MEMORY_MB = 64
 # What events claim is one of three already; anything else would be an old or foreign row.

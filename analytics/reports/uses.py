@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from analytics.reports.cells import Count, Mark, of_people
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.rollups.people import People
-from analytics.rollups.read import Reader, SealedDay, Segment
-from analytics.rollups.requests import Uses as RolledUses
+from analytics.rollups.reading.people import People
+from analytics.rollups.reading.reader import Reader, SealedDay, Segment
+from analytics.rollups.reading.requests import Uses as RolledUses
 
 
 class Used(NamedTuple):

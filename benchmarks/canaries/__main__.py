@@ -15,18 +15,18 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.canaries.payloads import LOGS, USERS, Payload, Payloads
-from benchmarks.canaries.search import Found, dumped, in_files, in_redis, search
-from benchmarks.faults.instance import Instance, directory, end_on_sigterm
-from benchmarks.faults.records import JSON, PROTOBUF, TABLES
-from benchmarks.faults.transport import Grpc
-from consent.registry import OURS, load
+from consent.registry.registry import OURS, load
+from tests.support.canaries.payloads import LOGS, USERS, Payload, Payloads
+from tests.support.canaries.search import Found, dumped, in_files, in_redis, search
+from tests.support.faults.instance import Instance, directory, end_on_sigterm
+from tests.support.faults.records import JSON, PROTOBUF, TABLES
+from tests.support.faults.transport import Grpc
 
 GRANT = f"""
 from datetime import timedelta
 from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from consent.services import record_decision
+from consent.decisions.recording import record_decision
 from django.conf import settings
 from django.utils import timezone
 for raw in {USERS!r}:

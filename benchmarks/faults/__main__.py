@@ -16,9 +16,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from benchmarks.faults.instance import directory, end_on_sigterm
-from benchmarks.faults.run import Outcome, run
-from benchmarks.faults.scenarios import SCENARIOS, Scenario, Skipped
+from tests.support.faults.instance import directory, end_on_sigterm
+from tests.support.faults.run import Outcome, run
+from tests.support.faults.scenarios import SCENARIOS, Scenario, Skipped
 
 
 def main() -> None:

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.faults.instance import end_on_sigterm
-from benchmarks.fuzz import decoders, http
+from benchmarks.fuzz import http
+from tests.support.faults.instance import end_on_sigterm
+from tests.support.fuzz import decoders
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["ingest", "analytics.store", "consent.attributes", "consent.detectors"]
+    include=["ingest", "analytics.store", "consent.registry.attributes", "consent.registry.personal_data"]
 ):
-    from benchmarks.fuzz.bodies import Body, corpus
-    from benchmarks.fuzz.decoders import DECODERS, try_one
+    from tests.support.fuzz.bodies import Body, corpus
+    from tests.support.fuzz.decoders import DECODERS, try_one
 
 CHOICES = list(DECODERS)
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.faults.instance import ROOT, Instance, Memory, directory
-from benchmarks.faults.scenarios import count
-from benchmarks.faults.verify import truncate
+from tests.support.faults.instance import ROOT, Instance, Memory, directory
+from tests.support.faults.scenarios import count
+from tests.support.faults.verify import truncate
 
 
 class Report(NamedTuple):

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fuzz.bodies import Bodies, Body
+from tests.support.fuzz.bodies import Bodies, Body
 
 ANSWER_WITHIN = 30.0  # seconds
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)

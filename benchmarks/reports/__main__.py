@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from benchmarks.embedded import servers
-from benchmarks.faults.instance import directory, end_on_sigterm
+from tests.support.faults.instance import directory, end_on_sigterm
 
 COLUMNS = ("ms", "slowest", "plain SQL, ms", "times")
 LINE = "{:<15} {:<5} {:<46} {:>7} {:>7} {:>13} {:>6}"
@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
 
 def run(options: argparse.Namespace, console: Console) -> None:
     from analytics.models import EndpointUsage, RolledDay
-    from analytics.periods import report_today
+    from analytics.report_days import report_today
     from benchmarks.reports import measuring
     from benchmarks.reports.crowd import Size
     from benchmarks.reports.filling import fill, roll_up

@@ -9,12 +9,12 @@ from django.db import connections
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from analytics import partitions
-from analytics.copying import HEADER, TRAILER
-from analytics.rollups import build, marks
-from analytics.store import COPY
+from analytics.rollups.building import build, marks
+from analytics.storage.store import COPY
 from benchmarks.reports import rows
 from benchmarks.reports.crowd import DEPLOYMENTS, Crowd, Integers, Size, crowd, present
 from consent.models import Organization, State, TelemetryUser
+from postgres.binary import HEADER, TRAILER
 
 SEED = 20261117
 EPOCH = date(2000, 1, 1)  # PostgreSQL's

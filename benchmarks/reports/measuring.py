@@ -16,8 +16,8 @@ from django.urls import reverse
 from analytics.models import Group, Mark, Member, RolledDay, RollUp
 from analytics.reports import active_users, endpoints, features, retention, sessions
 from analytics.reports.filters import ReportFilters
-from benchmarks.reports import plain
-from benchmarks.reports.comparing import differences
+from tests.support import plain_sql
+from tests.support.comparing import differences
 
 RANGES = ("30d", "90d", "12m")
 FEATURE, ENDPOINT = "feature-03", ("/api/v1/resources-03/{id}", "POST")
@@ -29,27 +29,27 @@ class Report(NamedTuple):
     """A report by its two ways. `filters` are added to those that are asked for."""
 
     rolled: Callable[[ReportFilters], Any]
-    plain: Callable[[ReportFilters], Any]
+    plain_sql: Callable[[ReportFilters], Any]
     filters: dict[str, str] = {}
 
 
 REPORTS = {
-    "active users": Report(active_users.active_users_report, plain.active_users_report),
-    "features": Report(features.features_report, plain.features_report),
+    "active users": Report(active_users.active_users_report, plain_sql.active_users_report),
+    "features": Report(features.features_report, plain_sql.features_report),
     "feature": Report(
         lambda asked: features.feature_report(asked, FEATURE),
-        lambda asked: plain.feature_report(asked, FEATURE),
+        lambda asked: plain_sql.feature_report(asked, FEATURE),
     ),
-    "endpoints": Report(endpoints.endpoints_report, plain.endpoints_report),
+    "endpoints": Report(endpoints.endpoints_report, plain_sql.endpoints_report),
     "endpoint": Report(
         lambda asked: endpoints.endpoint_report(asked, *ENDPOINT),
-        lambda asked: plain.endpoint_report(asked, *ENDPOINT),
+        lambda asked: plain_sql.endpoint_report(asked, *ENDPOINT),
     ),
-    "retention": Report(retention.retention_report, plain.retention_report),
+    "retention": Report(retention.retention_report, plain_sql.retention_report),
     "sign-ins again": Report(
-        retention.retention_report, plain.retention_report, {"definition": "login_window"}
+        retention.retention_report, plain_sql.retention_report, {"definition": "login_window"}
     ),
-    "sessions": Report(sessions.sessions_report, plain.sessions_report),
+    "sessions": Report(sessions.sessions_report, plain_sql.sessions_report),
 }
 
 

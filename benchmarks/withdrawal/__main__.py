@@ -16,12 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.embedded import servers
-from benchmarks.faults.instance import directory, end_on_sigterm
-from benchmarks.machine import free_ports
-from benchmarks.withdrawal.flips import ORGANIZATION, USER, Flip, Flips, flip
+from tests.support.faults.instance import directory, end_on_sigterm
+from tests.support.machine import free_ports
+from tests.support.withdrawal.flips import ORGANIZATION, USER, Flip, Flips, flip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-UNLOCKED = "benchmarks.withdrawal.unlocked"
+UNLOCKED = "tests.support.withdrawal.unlocked"
 READY_WITHIN = 60.0  # seconds
 WANTED = 0.250  # seconds: what a withdrawal may take, of 99 in 100
 
@@ -61,7 +61,7 @@ def start(options: argparse.Namespace, folder: Path, running: contextlib.ExitSta
     """The receivers of every instance; their ports, once they answer."""
     from telemetry_site.management.commands import up
 
-    target = UNLOCKED if options.unlocked else "telemetry_site.rsgi_otlp"
+    target = UNLOCKED if options.unlocked else "telemetry_site.server.rsgi_otlp"
     serve = ["-m", UNLOCKED, "serve_grpc"] if options.unlocked else ["manage.py", "serve_grpc"]
     ports, grpc_ports = free_ports(options.instances), free_ports(options.instances)
     commands = [
@@ -113,9 +113,9 @@ def measure(options: argparse.Namespace, orders: dict[str, Any], console: Consol
 
 def decide(kind: str, granted: bool) -> datetime:
     """As the API does it: recorded, and the barrier passed, before it returns."""
+    from consent.decisions.recording import record_decision
     from consent.models import Method, State, SubjectKind
     from consent.pseudonyms import pseudonym
-    from consent.services import record_decision
 
     return record_decision(
         kind=SubjectKind(kind),

@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from consent.admin.base import NotedAdmin, hide_raw_ids
 from consent.admin.forms import ErasureForm
-from consent.admin.kept import NotedAdmin, hide_raw_ids
-from consent.erasures import ask_for_erasure
+from consent.decisions.tombstones import ask_for_erasure
 from consent.models import ErasureRequest, Method, SubjectKind
 
 

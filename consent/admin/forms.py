@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from consent.detectors import finding
 from consent.keys import origin_of
 from consent.models import ErasureRequest, Key, Organization, Scope, SubjectKind, TelemetryUser
 from consent.pseudonyms import is_pseudonym, pseudonym
+from consent.registry.personal_data import finding
 
 PERSONAL = {"email": "an e-mail address", "ip": "an IP address", "card": "a card number"}
 

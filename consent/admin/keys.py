@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from consent.admin.base import KeptAdmin, hide_raw_ids
 from consent.admin.forms import KeyForm, NewKeyForm
-from consent.admin.kept import KeptAdmin, hide_raw_ids
 from consent.keys import issue_key, revoke_key
 from consent.models import Key
 

@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from consent import barrier
 from consent.admin.forms import NewOrganizationForm, NewUserForm, OrganizationForm
 from consent.admin.subjects import SubjectAdmin
+from consent.decisions.recording import BarrierNotReached
+from consent.gate import barrier
 from consent.models import Organization, State, SubjectKind, TelemetryUser
-from consent.services import BarrierNotReached
 
 
 @admin.register(Organization)

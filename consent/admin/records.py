@@ -11,13 +11,14 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from consent import policies, registry
-from consent.admin.kept import KeptAdmin, NotedAdmin
-from consent.barrier import BarrierNotReached
-from consent.changes import Change
+from consent.admin.base import KeptAdmin, NotedAdmin
+from consent.gate.barrier import BarrierNotReached
 from consent.models import Decision, PolicyVersion, SubjectView
-from consent.policies import PolicyRefused
-from consent.registry import RegistryError
+from consent.policies import publishing
+from consent.policies.publishing import PolicyRefused
+from consent.registry import registry
+from consent.registry.differences import Change
+from consent.registry.registry import RegistryError
 
 
 class ReadAdmin(KeptAdmin):
@@ -132,14 +133,14 @@ class PolicyVersionAdmin(ReadAdmin):
         """GET: what a new version would change, and the form. POST: publish it."""
         if not request.user.has_perm("consent.add_policyversion"):
             raise PermissionDenied
-        last = policies.last_published()
+        last = publishing.last_published()
         form = PolicyForm(request.POST or None, initial={"text": last.text if last else ""})
         if request.method == "POST" and form.is_valid() and self._published(request, form):
             return redirect(reverse("admin:consent_policyversion_changelist"))
         mistakes: list[str] = []
         changes: list[Change] = []
         try:
-            changes = policies.compare(last, registry.load(registry.files()))
+            changes = publishing.compare(last, registry.load(registry.files()))
         except RegistryError as error:
             mistakes = error.mistakes
         context = self.admin_site.each_context(request) | {
@@ -147,7 +148,7 @@ class PolicyVersionAdmin(ReadAdmin):
             "title": "Publish a policy",
             "form": form,
             "changes": changes,
-            "granted": policies.granted(),
+            "granted": publishing.granted(),
             "mistakes": mistakes,
             "last": last,
         }
@@ -157,7 +158,7 @@ class PolicyVersionAdmin(ReadAdmin):
         """Whether it was published; what stood against it is an error of the form."""
         cleaned = form.cleaned_data
         try:
-            done = policies.publish(
+            done = publishing.publish(
                 text=cleaned["text"].replace("\r\n", "\n"),
                 version=cleaned["version"].strip(),
                 editorial=cleaned["editorial"],

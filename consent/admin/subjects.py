@@ -18,11 +18,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from consent.admin.kept import NotedAdmin, hide_raw_ids
-from consent.erasures import ERASE
+from consent.admin.base import NotedAdmin, hide_raw_ids
+from consent.decisions.recording import BarrierNotReached, DecisionRefused, record_decision
+from consent.decisions.tombstones import ERASE
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from consent.services import BarrierNotReached, DecisionRefused, record_decision
 
 DECISIONS = ("grant", "deny", "unset")
 

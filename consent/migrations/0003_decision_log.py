@@ -2,9 +2,9 @@
 
 from django.db import migrations, models
 
-from consent import chain
+from consent.decisions import seals
 
-OURS = [field for field in chain.SEALED if field not in ("number", "level")]
+OURS = [field for field in seals.SEALED if field not in ("number", "level")]
 
 APPEND_ONLY = """
 CREATE FUNCTION consent_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -43,14 +43,14 @@ def set_demo_apart(apps, schema_editor):
 
 def chain_what_is_there(apps, schema_editor):
     decision, head = apps.get_model("consent", "Decision"), apps.get_model("consent", "DecisionHead")
-    count, digest = 0, chain.START
+    count, digest = 0, seals.START
     for row in decision.objects.order_by("id").iterator(chunk_size=2000):
         count += 1
         row.number, row.previous = count, digest
         row.level = "detailed" if row.state == "granted" else "base"
-        digest = row.digest = chain.seal(row.previous, [getattr(row, name) for name in chain.SEALED])
+        digest = row.digest = seals.seal(row.previous, [getattr(row, name) for name in seals.SEALED])
         row.save(update_fields=["number", "level", "previous", "digest"])
-    head.objects.create(id=1, count=count, digest=digest, signature=chain.signature(count, digest))
+    head.objects.create(id=1, count=count, digest=digest, signature=seals.signature(count, digest))
 
 
 STATES = [("unset", "Not decided"), ("granted", "Opted in"), ("denied", "Opted out"), ("stale", "To be asked again")]

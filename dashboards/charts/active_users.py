@@ -7,8 +7,8 @@ from typing import NamedTuple
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
 from analytics.reports.cells import Measure
 from analytics.reports.filters import DEPLOYMENTS
-from dashboards import figures
-from dashboards.figures import Number, Plot, Trace, token
+from dashboards.charts import vocabulary
+from dashboards.charts.vocabulary import Number, Plot, Trace, token
 from dashboards.numbers import shown
 
 # what a layer is called, where its numbers are, its colour, the colour of its label
@@ -41,35 +41,36 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
     top: list[Number] = [0 if whole else None for whole in is_whole]
     drawn: list[Trace] = []
     spoken: list[Trace] = []
-    shapes = figures.veil(days, filters.today)
+    shapes = vocabulary.veil(days, filters.today)
     labels: list[tuple[str, float, str]] = []
     for layer in layers:
-        bottom, top = top, figures.added(top, [shown(value) for value in layer.values])
+        bottom, top = top, vocabulary.added(top, [shown(value) for value in layer.values])
         drawn += _layer_areas(days, bottom, top, f"{layer.colour}-fill")
-        drawn.append(figures.finished_line(days, top, layer.colour, 1.5, filters.today))
-        shapes += figures.unfinished_line(days, top, layer.colour, 1.5, filters.today)
-        words = figures.day_words(layer.values, days, filters.today)
-        spoken.append(figures.by_mouse(layer.name, figures.iso(days), words, f"{layer.colour}-fill"))
-        edges = [figures.last_complete(days, edge, filters.today) for edge in (bottom, top)]
+        drawn.append(vocabulary.finished_line(days, top, layer.colour, 1.5, filters.today))
+        shapes += vocabulary.unfinished_line(days, top, layer.colour, 1.5, filters.today)
+        words = vocabulary.day_words(layer.values, days, filters.today)
+        spoken.append(vocabulary.by_mouse(layer.name, vocabulary.iso(days), words, f"{layer.colour}-fill"))
+        edges = [vocabulary.last_complete(days, edge, filters.today) for edge in (bottom, top)]
         labels.append((layer.name, sum(edges) / 2, layer.ink))
     if not any(is_whole):
-        labels = [("All", figures.last_complete(days, total, filters.today) / 2, "ink")]
+        labels = [("All", vocabulary.last_complete(days, total, filters.today) / 2, "ink")]
     drawn += _total_alone(days, total, is_whole)
     before = [day.total for day in report.previous]
-    drawn += figures.earlier_lines(f"All, {filters.shift_label}", days, before, filters.shift)
+    drawn += vocabulary.earlier_lines(f"All, {filters.shift_label}", days, before, filters.shift)
     if len(layers) > 1:
-        words = figures.day_words([day.total for day in report.days], days, filters.today)
-        spoken.append(figures.by_mouse("All", figures.iso(days), words, "surface"))
-    span = figures.top_of(top, total, [shown(value) for value in before])
+        words = vocabulary.day_words([day.total for day in report.days], days, filters.today)
+        spoken.append(vocabulary.by_mouse("All", vocabulary.iso(days), words, "surface"))
+    span = vocabulary.top_of(top, total, [shown(value) for value in before])
     layout = {
         "shapes": shapes,
-        "annotations": figures.stacked_labels(labels, span=span) + figures.today_note(days, filters.today),
+        "annotations": vocabulary.stacked_labels(labels, span=span)
+        + vocabulary.today_note(days, filters.today),
         "yaxis": {"range": [0, span]},
-        "xaxis": figures.day_axis(days),
+        "xaxis": vocabulary.day_axis(days),
         "meta": {"narrowMargin": {"r": 14}},
     }
     key = [] if all(is_whole) else ["split hidden, a group is too small"]
-    return Plot("active-users", figures.figure(drawn + spoken, layout), _active_finding(report), key)
+    return Plot("active-users", vocabulary.figure(drawn + spoken, layout), _active_finding(report), key)
 
 
 def _layer_areas(
@@ -77,8 +78,8 @@ def _layer_areas(
 ) -> list[Trace]:
     """The areas between two edges of the stack, one for each run of whole days."""
     traces: list[Trace] = []
-    lower = figures.areas(days, bottom, colour, fill="none")
-    for below, above in zip(lower, figures.areas(days, top, colour, fill="tonexty"), strict=True):
+    lower = vocabulary.areas(days, bottom, colour, fill="none")
+    for below, above in zip(lower, vocabulary.areas(days, top, colour, fill="tonexty"), strict=True):
         traces += [below, above]
     return traces
 
@@ -87,9 +88,9 @@ def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequen
     """Grey areas, each from the last whole day before to the first after."""
     traces: list[Trace] = []
     line = {"width": 1.5, "color": token("series-other")}
-    for run in figures.runs([not whole for whole in is_whole]):
+    for run in vocabulary.runs([not whole for whole in is_whole]):
         reach = slice(max(0, run.start - 1), run.stop + 1)
-        traces += figures.areas(days[reach], total[reach], "series-other-soft", line=line)
+        traces += vocabulary.areas(days[reach], total[reach], "series-other-soft", line=line)
     return traces
 
 
@@ -112,6 +113,6 @@ def _active_finding(report: ActiveUsersReport) -> str:
         return "Stacked area plot of active users today, so far. The table below has every value."
     last: ActiveDay = complete[-1]
     return (
-        f"Stacked area plot. {last.day:%A} {figures.day_name(last.day)}: {last.total} users, of them "
+        f"Stacked area plot. {last.day:%A} {vocabulary.day_name(last.day)}: {last.total} users, of them "
         f"{last.cloud} cloud and {last.self_hosted} self-hosted. The table below has every value."
     )

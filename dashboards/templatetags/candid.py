@@ -11,8 +11,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
 from analytics.reports.cells import Compared, Mark, Measure
-from dashboards import drawings, numbers
-from dashboards.summary import CoveragePart
+from dashboards import numbers
+from dashboards.charts import svg
+from dashboards.views.overview_rows import CoveragePart
 
 register = template.Library()
 register.filter("count", numbers.count)
@@ -21,12 +22,12 @@ register.filter("decimal", numbers.decimal)
 register.filter("percent", numbers.percent)
 register.filter("milliseconds", numbers.milliseconds)
 register.filter("seconds", numbers.seconds)
-register.simple_tag(drawings.bar, name="bar")
+register.simple_tag(svg.bar, name="bar")
 
 
 @register.simple_tag
 def latency_bar(p50: Measure, p95: Measure, p99: Measure, full_ms: float) -> SafeString:
-    return drawings.latency_bar(numbers.shown(p50), numbers.shown(p95), numbers.shown(p99), full_ms)
+    return svg.latency_bar(numbers.shown(p50), numbers.shown(p95), numbers.shown(p99), full_ms)
 
 
 @register.simple_tag
@@ -88,7 +89,7 @@ def row_sparkline(values: Sequence[Measure]) -> SafeString:
     if 2 * len(marks) > len(values):
         word = Mark.GONE if marks.count(Mark.GONE) * 2 > len(marks) else Mark.HIDDEN
         return format_html('<span class="muted">{}</span>', str(word))
-    return drawings.sparkline([numbers.shown(value) for value in values], width=96, height=22, kind="row")
+    return svg.sparkline([numbers.shown(value) for value in values], width=96, height=22, kind="row")
 
 
 @register.simple_tag
@@ -98,7 +99,7 @@ def share_of_parts(parts: Sequence[CoveragePart]) -> SafeString:
     if len(known) != len(parts):
         return SafeString('<span class="muted">Too few to draw</span>')
     words = ", ".join(f"{part.value} {part.name.lower()}" for part in parts)
-    bar = drawings.share_bar(known)
+    bar = svg.share_bar(known)
     return format_html('<div role="img" aria-label="{}">{}</div>', words, bar)
 
 

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from ingest.body import LARGE
-from ingest.failures import Failure
+from ingest.errors import Failure
+from ingest.load.body import LARGE
 
 CALLS = 512  # at any stage
 ARRIVALS = 128  # messages that are being received

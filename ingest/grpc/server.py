@@ -15,10 +15,10 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
-from consent.wire import answers
-from ingest import measures
-from ingest.connections import freshen
 from ingest.grpc.service import SERVICES, Exports
+from ingest.load.connections import freshen
+from ingest.traffic import prometheus
+from postgres.pipeline import answers
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ async def serve(address: str, *, threads: int, reuse_port: bool = False, announc
     except RuntimeError:
         raise CannotListen(f"OTLP/gRPC cannot listen on {address}: it is in use, or no address.") from None
     await server.start()
-    measures.note_start()
+    prometheus.note_start()
     if announce:
         announce(port)
     watching = asyncio.create_task(state.watch_databases())
@@ -117,7 +117,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
 
 
 def databases_answer() -> bool:
-    """Whether both do, within the patience of `consent.wire`."""
+    """Whether both do, within the patience of `postgres.pipeline`."""
     freshen()
     for alias in connections:
         wrapper = connections[alias]

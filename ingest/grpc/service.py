@@ -14,18 +14,20 @@ from typing import Any, TypeVar
 import grpc
 from django.conf import settings
 
+from consent.api.do_not_track import asks_not_to_be_tracked
 from consent.keys import authenticate
 from consent.models import Key
-from consent.signal import asks_not_to_be_tracked
-from ingest import dryrun, measures, rates, traffic
-from ingest.body import BodyRefused, inflate
-from ingest.connections import freshen
-from ingest.exchange import DRY_RUN_HEADER
-from ingest.failures import CODES, LIMITS, Failure, failure_of
+from ingest import dry_run
+from ingest.errors import CODES, LIMITS, Failure, failure_of
 from ingest.grpc.admission import Admission
-from ingest.known import KnownKeys
+from ingest.http.messages import DRY_RUN_HEADER
+from ingest.load import rate_limits
+from ingest.load.body import BodyRefused, inflate
+from ingest.load.connections import freshen
+from ingest.load.recent_keys import KnownKeys
 from ingest.otlp import status
 from ingest.receive import receive
+from ingest.traffic import counting, prometheus
 
 SERVICES = {
     "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -81,10 +83,10 @@ class Exports:
         return export
 
     async def _export(self, call: "Call") -> bytes:
-        dryrun.refuse(call.dry_run)
+        dry_run.refuse(call.dry_run)
         key = await self._let_in(call.credentials)
         call.key_id = key.pk
-        rates.spend(key)
+        rate_limits.spend(key)
         # A task of its own: a client that goes away gives back neither the thread nor the memory.
         task = asyncio.create_task(self._store(call, await self._message(call)))
         self._storing.add(task)
@@ -142,7 +144,7 @@ class Call:
         self.signal = signal
         self.context = context
         self.key_id: int | None = None
-        self.measure, self.status = measures.Request("grpc", signal), "CANCELLED"  # unless it is answered
+        self.measure, self.status = prometheus.Request("grpc", signal), "CANCELLED"  # unless it is answered
         metadata = {name: value for name, value in context.invocation_metadata() or () if type(value) is str}
         self.credentials = {name: metadata.get(name, "") for name in KEY_HEADERS}
         self.dry_run = metadata.get(DRY_RUN_HEADER, "").strip().lower()
@@ -168,9 +170,9 @@ class Call:
             )  # gRPC itself has refused it, and answered
             raise
         finally:
-            traffic.reject(self.key_id, self.signal, reason, transport="grpc", status=self.status)
+            counting.reject(self.key_id, self.signal, reason, transport="grpc", status=self.status)
             if reason in LIMITS:
-                measures.RATE_LIMITED.labels("grpc", reason).inc()
+                prometheus.RATE_LIMITED.labels("grpc", reason).inc()
 
 
 def _authenticated(credentials: Mapping[str, str]) -> Key:
@@ -182,7 +184,7 @@ def _answer(signal: str, credentials: Mapping[str, str], message: bytes, do_not_
     """Store a message; the Export…ServiceResponse. In a thread of the pool."""
     freshen()
     key = authenticate(credentials, "ingest")
-    traffic.note_use(key.pk)
+    counting.note_use(key.pk)
     answer = receive(
         signal=signal, encoding=status.PROTOBUF, body=message, key=key, do_not_track=do_not_track
     )

@@ -26,9 +26,9 @@ from consent.models import (
     TelemetryUser,
 )
 from consent.pseudonyms import pseudonym
-from consent.registry import current_registry
+from consent.registry.registry import current_registry
 from ingest.models import TrafficCount
-from tests.analytics.factories import activity, feature, filters, installation, person
+from tests.support.events import activity, feature, filters, installation, person
 
 pytestmark = pytest.mark.django_db
 MODELS = (

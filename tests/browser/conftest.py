@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from tests.analytics.rolling import roll_up
 from tests.dashboards.conftest import days_ago, feature_used, people, requested, signed_in
+from tests.support.rolling import roll_up
 
 FLAGS = [
     "--no-sandbox",

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from consent.links import make_link
+from consent.api.links import make_link
+from consent.decisions.recording import record_decision
 from consent.models import ConsentPeriod, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from consent.services import record_decision
-from dashboards import privacy
-from tests.analytics.factories import activity, feature
+from dashboards.views import privacy
 from tests.browser.conftest import NARROW, WIDE, Window
+from tests.support.events import activity, feature
 
 pytestmark = [
     pytest.mark.browser,

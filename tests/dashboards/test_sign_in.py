@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 
-from consent import limits
+from consent.api import rate_limits
 from dashboards import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_without_redis_nobody_is_kept_out_and_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    monkeypatch.setattr(limits, "_complained_at", float("-inf"))
+    monkeypatch.setattr(rate_limits, "_complained_at", float("-inf"))
     for _ in range(sign_in.PER_ACCOUNT + 1):
         attempt(client, name)
     assert attempt(client, name, PASSWORD).status_code == 302

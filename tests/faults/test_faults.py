@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults.instance import Instance, directory
-from benchmarks.faults.run import Outcome, run
-from benchmarks.faults.scenarios import Away, Disconnects, Postgres, Redis, Scenario, Workers
+from tests.support.faults.instance import Instance, directory
+from tests.support.faults.run import Outcome, run
+from tests.support.faults.scenarios import Away, Disconnects, Postgres, Redis, Scenario, Workers
 
 RATE = 3000  # records a second: faults are to be met, not speed
 

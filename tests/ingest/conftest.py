@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from ingest import cors, traffic
-from ingest.names import known_names
+from ingest.http import cors
+from ingest.mapping.name_limits import known_names
+from ingest.traffic import counting
 
 NODE = Path(__file__).parent.parent / "node"
 
@@ -17,8 +18,8 @@ NODE = Path(__file__).parent.parent / "node"
 @pytest.fixture(autouse=True)
 def _quiet_ingest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts are written when a test says so, not by the thread; memories are empty."""
-    monkeypatch.setattr(traffic, "_ensure_started", lambda: None)
-    traffic._waiting.clear()
+    monkeypatch.setattr(counting, "_ensure_started", lambda: None)
+    counting._waiting.clear()
     known_names.forget()
     monkeypatch.setattr(cors, "_known", cors._Known())
 

@@ -14,12 +14,12 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from analytics.models import FeatureUsage
-from consent import registry
-from consent.active import bring_in
 from consent.models import InForce
-from tests.consent.declaring import MORE, collect
-from tests.ingest import otlp
-from tests.instances import web_server
+from consent.policies.activation import bring_in
+from consent.registry import registry
+from tests.support import otlp
+from tests.support.declaring import MORE, collect
+from tests.support.programs import web_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,12 +7,12 @@ from django.conf import settings
 from django.db import connections
 from django.test import Client
 
-from benchmarks.canaries.payloads import USERS, Payloads
-from benchmarks.canaries.search import dumped, in_redis, search
-from benchmarks.faults.records import JSON, ORGANIZATION, PROTOBUF, TABLES
-from consent.registry import current_registry
-from ingest import traffic
-from tests.ingest.otlp import a_key, grant, post
+from consent.registry.registry import current_registry
+from ingest.traffic import counting
+from tests.support.canaries.payloads import USERS, Payloads
+from tests.support.canaries.search import dumped, in_redis, search
+from tests.support.faults.records import JSON, ORGANIZATION, PROTOBUF, TABLES
+from tests.support.otlp import a_key, grant, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +42,7 @@ def test_nothing_that_was_planted_is_in_a_dump_of_the_databases_in_redis_or_in_t
         payload = payloads.next()
         body, kind = (payload.json, JSON) if number % 2 else (payload.protobuf, PROTOBUF)
         assert post(client, f"/v1/{payload.signal}", body, key, content_type=kind).status_code == 200
-    traffic.flush()
+    counting.flush()
 
     found = search(in_redis(settings.REDIS_URL)) + search([("the log", caplog.text.encode())])
     for alias in ("default", "analytics"):

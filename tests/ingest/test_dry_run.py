@@ -11,14 +11,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from pytest_django import Settings
 
 from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
+from consent.decisions.recording import record_decision
 from consent.keys import issue_key
 from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from consent.services import record_decision
-from ingest import traffic, undeclared
+from ingest.mapping import undeclared
+from ingest.mapping.name_limits import known_names
 from ingest.models import SeenName, TrafficCount, UndeclaredName
-from ingest.names import known_names
-from tests.ingest.otlp import a_key, grant, log, logs, post, span, traces
+from ingest.traffic import counting
+from tests.support.otlp import a_key, grant, log, logs, post, span, traces
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
 
@@ -47,7 +48,7 @@ def one(key: str, attributes: dict[str, Any], **more: Any) -> Any:
 
 def everything() -> dict[str, int]:
     """How much there is of all that a request could leave behind."""
-    traffic.flush()
+    counting.flush()
     tables = (UserActivity, EndpointUsage, FeatureUsage, Installation, InstallationEvent)
     return {
         model.__name__: model._default_manager.count()

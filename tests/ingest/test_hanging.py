@@ -9,8 +9,8 @@ from django.db import connections
 from django.test import Client
 
 from analytics.models import FeatureUsage
-from consent import wire
-from tests.ingest.otlp import a_key, grant, post, span, traces
+from postgres import pipeline
+from tests.support.otlp import a_key, grant, post, span, traces
 
 
 @pytest.mark.django_db(transaction=True)
@@ -26,7 +26,7 @@ def test_a_database_that_hangs_is_503_and_nothing_is_stored_twice(
     os.kill(backend, signal.SIGSTOP)
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(wire, "PATIENCE", 0.3)
+            patch.setattr(pipeline, "PATIENCE", 0.3)
             answer = post(
                 client, "/v1/traces", traces(span(2, attributes={"feature.name": "x", "user.id": "u1"})), text
             )

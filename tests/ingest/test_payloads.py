@@ -12,10 +12,10 @@ from pytest_django import Settings
 from analytics import partitions
 from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
 from consent.pseudonyms import pseudonym
-from ingest import traffic
 from ingest.otlp.status import JSON, PROTOBUF
 from ingest.receive import Answer, receive
-from tests.ingest.otlp import a_key, grant
+from ingest.traffic import counting
+from tests.support.otlp import a_key, grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
 
@@ -150,7 +150,7 @@ def test_with_everything_granted_no_table_holds_what_must_not_be_stored(settings
     grant(organization="724c10c9326cf07e", since=BEFORE)
     for path in BODIES.glob("f*"):
         assert send(path.name) == (0, "")
-    traffic.flush()
+    counting.flush()
     dumped = list(every_value())
     text = "\n".join(dumped)
     assert "/tasks/{id}" in text  # the dump does hold what is stored

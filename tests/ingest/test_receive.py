@@ -8,10 +8,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
+from consent.decisions.recording import register_organization
 from consent.pseudonyms import pseudonym
-from consent.services import register_organization
 from ingest.models import SeenName
-from tests.ingest.otlp import a_key, grant, log, logs, nanoseconds, post, span, traces
+from tests.support.otlp import a_key, grant, log, logs, nanoseconds, post, span, traces
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
 

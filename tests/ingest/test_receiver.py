@@ -19,9 +19,9 @@ from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 from consent.models import Key
 from consent.pseudonyms import pseudonym
 from ingest.models import TrafficCount
-from tests.ingest.otlp import a_key, grant, span, traces
-from tests.ingest.receiver import receiver
-from tests.instances import until
+from tests.support.otlp import a_key, grant, span, traces
+from tests.support.programs import until
+from tests.support.receiver import receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

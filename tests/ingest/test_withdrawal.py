@@ -13,33 +13,33 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
-from benchmarks.withdrawal import flips
+from consent.decisions.recording import record_decision
 from consent.keys import issue_key
 from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from consent.services import record_decision
 from telemetry_site.management.commands import up
-from tests import instances
+from tests.support import programs
+from tests.support.withdrawal import flips
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 RAW = {"user": flips.USER, "organization": flips.ORGANIZATION}
 SERVE_GRPC = ("manage.py", "serve_grpc")
-UNLOCKED = "benchmarks.withdrawal.unlocked"
+UNLOCKED = "tests.support.withdrawal.unlocked"
 
 
 @contextmanager
 def receivers(tmp_path: Path, application: str, serve_grpc: tuple[str, ...]) -> Iterator[dict[str, object]]:
     """OTLP over HTTP and over gRPC, each a process; the orders for senders."""
-    http, grpc = instances.free_port(), instances.free_port()
+    http, grpc = programs.free_port(), programs.free_port()
     _python, *granian = up.granian(f"{application}:application", {"host": "127.0.0.1", "workers": 1}, http)
-    environment = instances.environment(DEBUG="1")
+    environment = programs.environment(DEBUG="1")
     with (
-        instances.process(*granian, env=environment, log=tmp_path / "http.log"),
-        instances.process(*serve_grpc, "--port", str(grpc), env=environment, log=tmp_path / "grpc.log"),
+        programs.process(*granian, env=environment, log=tmp_path / "http.log"),
+        programs.process(*serve_grpc, "--port", str(grpc), env=environment, log=tmp_path / "grpc.log"),
     ):
-        instances.until(lambda: up.answers(f"http://127.0.0.1:{http}/health"), what="OTLP/HTTP answers")
-        instances.until(lambda: up.speaks_http2("127.0.0.1", grpc), what="OTLP/gRPC answers")
+        programs.until(lambda: up.answers(f"http://127.0.0.1:{http}/health"), what="OTLP/HTTP answers")
+        programs.until(lambda: up.speaks_http2("127.0.0.1", grpc), what="OTLP/gRPC answers")
         key, _ = issue_key(name="senders", scopes=["ingest"])
         yield {"key": key, "ports": [http], "grpc_ports": [grpc], "senders": 8, "records": 40}
 
@@ -67,7 +67,7 @@ def flipped(
 
 def test_nothing_is_committed_after_a_withdrawals_answer(tmp_path: Path) -> None:
     assert settings.ON_WITHDRAWAL == "erase"  # tombstones are part of it
-    with receivers(tmp_path, "telemetry_site.rsgi_otlp", SERVE_GRPC) as orders:
+    with receivers(tmp_path, "telemetry_site.server.rsgi_otlp", SERVE_GRPC) as orders:
         result = flipped(orders, 30)
     assert [(flip.kind, flip.late) for flip in result.flips] == [("user", 0)] * 15 + [
         ("organization", 0)

@@ -12,10 +12,10 @@ import redis
 from celery.schedules import crontab
 from pytest_django import Settings
 
-from analytics import jobs
+from analytics.jobs import runs
 from analytics.models import JobRun
 from telemetry_site.celery import app, timetable
-from tests.instances import ROOT, environment, numbered, process, until
+from tests.support.programs import ROOT, environment, numbered, process, until
 
 
 def when(task: str) -> crontab | timedelta:
@@ -61,7 +61,7 @@ def test_a_real_worker_runs_a_task_from_the_real_redis(tmp_path: Path) -> None:
         app.send_task("analytics.tasks.prune", queue=queue)
         app.send_task("analytics.tasks.tick", queue=queue)
         until(lambda: JobRun.objects.filter(job="prune", outcome="done").exists(), what="the job's row")
-        until(lambda: (jobs.last_beat() or began) > began, what="beat's tick")
+        until(lambda: (runs.last_beat() or began) > began, what="beat's tick")
     assert JobRun.objects.get(job="prune").summary.startswith("Nothing to drop")
     assert "succeeded" in log.read_text()
 

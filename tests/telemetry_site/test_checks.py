@@ -7,7 +7,7 @@ from django.core.checks import Error
 from pytest_django import Settings
 
 from telemetry_site import checks
-from tests.telemetry_site.instances import manage
+from tests.support.instances import manage
 
 ADDRESSES = {
     "DATABASE_URL": "postgres://x@127.0.0.1:1/x",

@@ -18,9 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.models import RejectedRequest, TrafficCount
 from telemetry_site import metrics
-from tests import instances
-from tests.ingest import grpc_receiver
-from tests.ingest.otlp import a_key, log, logs
+from tests.support import grpc_receiver, programs
+from tests.support.otlp import a_key, log, logs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,15 +71,15 @@ class Site:
 
 @contextmanager
 def running(tmp_path: Path) -> Iterator[Site]:
-    port = instances.free_port()
+    port = programs.free_port()
     with metrics.directory(tmp_path) as directory:
-        env = instances.environment(DEBUG="1", PROMETHEUS_MULTIPROC_DIR=str(directory), CANDID_PROGRAM="web")
+        env = programs.environment(DEBUG="1", PROMETHEUS_MULTIPROC_DIR=str(directory), CANDID_PROGRAM="web")
         arguments = ["-m", "granian", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port)]
         arguments += ["--workers", "2", "--respawn-failed-workers", "--log-level", "warning", "--no-ws"]
-        target = "telemetry_site.rsgi:application"
-        with instances.process(*arguments, target, env=env, log=tmp_path / "log") as process:
+        target = "telemetry_site.server.rsgi:application"
+        with programs.process(*arguments, target, env=env, log=tmp_path / "log") as process:
             site = Site(port, process, directory)
-            instances.until(site.answers, what="the site answers")
+            programs.until(site.answers, what="the site answers")
             yield site
 
 
@@ -96,16 +95,16 @@ def test_figures_are_of_all_workers_and_survive_a_kill(tmp_path: Path) -> None:
         requests = {"signal": "logs", "transport": "http", "status": "200"}
         assert site.metric("candid_requests_total", **requests) == 40
         assert site.metric("candid_records_total", outcome="refused") == 40
-        instances.until(lambda: counted() == 40, what="the counts are written", seconds=5)
+        programs.until(lambda: counted() == 40, what="the counts are written", seconds=5)
         for worker in site.workers:
             worker.kill()
-        instances.until(site.answers, what="new workers answer")
+        programs.until(site.answers, what="new workers answer")
         assert site.metric("candid_requests_total", **requests) == 40
         assert site.metric("candid_requests_in_flight") == 0
         assert site.send(key, 10) == 10
         assert site.metric("candid_requests_total", **requests) == 50
         assert site.metric("candid_process_start_time_seconds", program="web") > 0
-        instances.until(lambda: counted() == 50, what="the new workers count, too", seconds=5)
+        programs.until(lambda: counted() == 50, what="the new workers count, too", seconds=5)
 
 
 def test_grpc_is_measured_with_the_rest(tmp_path: Path) -> None:
@@ -128,7 +127,7 @@ def test_grpc_is_measured_with_the_rest(tmp_path: Path) -> None:
             assert site.metric("candid_requests_in_flight") == 0
             assert site.metric("candid_bytes_in_flight") == 0
             assert site.metric("candid_process_resident_memory_bytes", program="grpc") > 0
-            instances.until(lambda: RejectedRequest.objects.count() == 2, what="they are remembered")
+            programs.until(lambda: RejectedRequest.objects.count() == 2, what="they are remembered")
         assert site.metric("candid_requests_total", transport="grpc") == 3  # its process has ended
         rejected = RejectedRequest.objects.values_list("transport", "status", "reason").order_by("id")
         assert list(rejected) == [
@@ -146,9 +145,9 @@ def test_a_client_that_goes_away_leaves_nothing_in_flight(tmp_path: Path) -> Non
             with socket.create_connection(("127.0.0.1", site.port)) as connection:
                 connection.sendall(head.encode() + b"x" * cut)
                 flying = lambda: site.metric("candid_requests_in_flight") == 1  # noqa: E731
-                instances.until(flying, what="it is in flight")
+                programs.until(flying, what="it is in flight")
             landed = lambda: site.metric("candid_requests_in_flight") == 0  # noqa: E731
-            instances.until(landed, what="it is not any more", seconds=15)
+            programs.until(landed, what="it is not any more", seconds=15)
 
 
 def test_a_kill_loses_two_seconds_of_counts_at_most(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from analytics import jobs, partitions
+from analytics import partitions
+from analytics.jobs import runs
 from analytics.models import JobRun, RolledDay
 from telemetry_site import health
-from tests.analytics.factories import months_standing
+from tests.support.events import months_standing
 
 pytestmark = pytest.mark.django_db(transaction=True)  # parts are looked at by other connections
 NAMES = ("database", "analytics_database", "partitions", "pruning", "beat", "jobs", "time_zone", "redis")
@@ -40,32 +41,32 @@ def test_health_asks_no_database(client: Client) -> None:
 
 
 def test_ready_when_every_part_is_well(client: Client) -> None:
-    jobs.note_beat(timezone.now())
+    runs.note_beat(timezone.now())
     answer = client.get("/ready")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok", "parts": dict.fromkeys(NAMES, "ok")}
 
 
 def test_a_late_beat_is_not_ready(client: Client) -> None:
-    jobs.note_beat(timezone.now() - timedelta(minutes=4))
+    runs.note_beat(timezone.now() - timedelta(minutes=4))
     assert client.get("/ready").status_code == 503
     assert parts(client)["beat"].startswith("beat's last tick came at")
 
 
 def test_a_failing_job_is_named_and_no_reason_to_stop_receiving(client: Client) -> None:
-    jobs.note_beat(timezone.now())
+    runs.note_beat(timezone.now())
     with pytest.raises(ZeroDivisionError):
-        jobs.run_job("prune", lambda: str(1 // 0))
+        runs.run_job("prune", lambda: str(1 // 0))
     answer = client.get("/ready")
     assert answer.status_code == 200
     assert answer.json()["parts"]["jobs"].startswith("failed: prune (at 2")
-    jobs.run_job("prune", lambda: "")
+    runs.run_job("prune", lambda: "")
     assert parts(client)["jobs"] == "ok"
 
 
 def test_a_job_that_does_not_begin_is_named(client: Client) -> None:
-    jobs.note_beat(timezone.now())
-    jobs.run_job("prune", lambda: "Pruned.")
+    runs.note_beat(timezone.now())
+    runs.run_job("prune", lambda: "Pruned.")
     assert parts(client)["jobs"] == "ok"
     JobRun.objects.filter(job="prune").update(started_at=timezone.now() - timedelta(hours=2))
     assert parts(client)["jobs"].startswith("late: prune;")
@@ -76,7 +77,7 @@ def test_days_of_another_time_zone_are_counted_and_no_reason_to_stop_receiving(
     client: Client, settings: Settings
 ) -> None:
     settings.REPORT_TIME_ZONE = "Europe/Berlin"
-    jobs.note_beat(timezone.now())
+    runs.note_beat(timezone.now())
     for day, zone in ((1, "UTC"), (2, "UTC"), (3, "Europe/Berlin")):
         RolledDay.objects.create(day=date(2026, 3, day), zone=zone, version=1)
     RolledDay.objects.create(day=date(2026, 2, 1), zone="UTC", version=1, state="sealed")
@@ -106,7 +107,7 @@ def test_a_month_that_stands_two_days_after_its_time_is_not_ready(
 ) -> None:
     due_at = month_before_the_rule.plus(settings.EVENT_RETENTION_MONTHS + 1).starts_at
     monkeypatch.setattr(timezone, "now", lambda: due_at + timedelta(days=days))
-    jobs.note_beat(timezone.now())
+    runs.note_beat(timezone.now())
     answer = client.get("/ready?part=pruning")
     assert answer.status_code == status
     said = f"{month_before_the_rule} should have been dropped: run `manage.py prune`"
@@ -168,7 +169,7 @@ def test_one_answer_takes_three_seconds_at_most(client: Client, monkeypatch: pyt
 
 
 def test_without_the_token_only_the_status_is_told(client: Client, settings: Settings) -> None:
-    jobs.note_beat(timezone.now())
+    runs.note_beat(timezone.now())
     settings.OPERATOR_TOKEN = "a-token-of-the-operators"
     assert client.get("/ready").json() == {"status": "ok"}
     for wrong in ("Bearer nonsense", "Basic a-token-of-the-operators", "Bearer ", "Bearer ÿ"):
@@ -180,7 +181,7 @@ def test_without_the_token_only_the_status_is_told(client: Client, settings: Set
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
 def test_operators_may_ask_by_any_name(client: Client, settings: Settings, path: str) -> None:
     settings.SECURE_SSL_REDIRECT = True
-    jobs.note_beat(timezone.now())
+    runs.note_beat(timezone.now())
     answer = client.get(path, headers={"Host": "10.0.0.7:8000"})
     assert answer.status_code == 200
     assert answer["X-Content-Type-Options"] == "nosniff"

@@ -6,9 +6,9 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from analytics import jobs
+from analytics.jobs import runs
 from telemetry_site import health
-from tests.ingest.otlp import a_key, grant, log, logs, post
+from tests.support.otlp import a_key, grant, log, logs, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,8 +73,8 @@ def test_compressed_bytes_are_told_apart(client: Client) -> None:
 
 
 def test_parts_and_jobs_are_shown(client: Client) -> None:
-    jobs.note_beat(timezone.now())
-    run = jobs.run_job("prune", lambda: "Pruned.")
+    runs.note_beat(timezone.now())
+    run = runs.run_job("prune", lambda: "Pruned.")
     found = samples(client)
     assert run.ended_at
     assert value(found, "candid_job_last_success_timestamp_seconds", job="prune") == pytest.approx(

@@ -17,8 +17,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from telemetry_site import demo
 from telemetry_site.management.commands import up
-from telemetry_site.supervisor import Output
-from tests.telemetry_site.instances import Instance, data_dir, free_port, kill, manage, processes
+from telemetry_site.server.supervisor import Output
+from tests.support.instances import Instance, data_dir, free_port, kill, manage, processes
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from analytics import jobs
+from analytics.jobs import runs
 from analytics.models import DroppedPartition, JobRun, Mark, RolledDay, RollUp
 from analytics.partitions import Month, existing
-from analytics.rollups import build
+from analytics.rollups.building import build
 from telemetry_site.celery import Entry, app, timetable
-from tests.analytics.factories import TODAY, ago, crowd, months_standing
-from tests.analytics.rolling import mark_everything
-from tests.instances import environment, numbered, process, until
+from tests.support.events import TODAY, ago, crowd, months_standing
+from tests.support.programs import environment, numbered, process, until
+from tests.support.rolling import mark_everything
 
 WORKER = ("-m", "celery", "-A", "telemetry_site", "worker", "--pool", "solo", "--loglevel", "warning")
 OLD = [Month(2025, 1).plus(months) for months in range(8)]
@@ -162,7 +162,7 @@ def test_every_job_is_retried_with_growing_pauses_and_has_a_time_limit(entry: En
 @pytest.mark.django_db
 @pytest.mark.parametrize("entry", timetable()[1:], ids=lambda entry: entry.name)
 def test_every_job_runs_alone_under_its_name_in_the_timetable(entry: Entry) -> None:
-    with jobs._only_one(entry.name):
+    with runs._only_one(entry.name):
         assert task_of(entry)() == "Another run of this job is under way."
 
 

@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from analytics import erasure, jobs
+from analytics.erasure import erasing
+from analytics.jobs import runs
 from analytics.management.subjects import add_subject, subject_of
-from consent.barrier import BarrierNotReached
+from consent.gate.barrier import BarrierNotReached
 from consent.models import ErasureRequest, Method
 
 AGAIN_AFTER = 1.0  # seconds, while another run is under way
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         kind, subject = subject_of(options)
         if not yes and not self.is_sure(f"Erase everything of {kind} {subject}, for good?"):
             raise CommandError("Nothing was erased. Answer “yes”, or give --yes.")
-        request = erasure.request_erasure(
+        request = erasing.request_erasure(
             kind=kind, pseudonym=subject, actor="manage.py erase", method=Method.COMMAND, reason=reason
         )
         try:
@@ -60,8 +61,8 @@ def carry_out(request: ErasureRequest) -> None:
 
         was_skipped = True
         while was_skipped:
-            with contextlib.suppress(erasure.NotErased):  # the request says it
-                run = jobs.run_job("erasure", lambda: erasure.work_off(only=request.pk, note=note))
+            with contextlib.suppress(erasing.NotErased):  # the request says it
+                run = runs.run_job("erasure", lambda: erasing.work_off(only=request.pk, note=note))
                 was_skipped = run.outcome == run.Outcome.SKIPPED
             request.refresh_from_db()
             if request.problem or request.state == ErasureRequest.State.DONE:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from analytics.access.subject_export import export_json
 from analytics.management.subjects import add_subject, subject_of
-from analytics.subject import export_json
 
 
 class Command(BaseCommand):

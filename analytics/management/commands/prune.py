@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from analytics import jobs, pruning
+from analytics.jobs import runs
+from analytics.storage import pruning
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             return done[0].sentence
 
         try:
-            run = jobs.run_job("prune", work)
+            run = runs.run_job("prune", work)
         except pruning.PruningBlocked as error:
             raise CommandError(f"{error}. Run it again.") from error
         if not done:

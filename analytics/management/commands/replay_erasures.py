@@ -7,9 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from analytics import receipts, replaying
+from analytics.erasure import receipts, replay
 from analytics.management.commands.erase import carry_out
-from consent.barrier import BarrierNotReached
+from consent.gate.barrier import BarrierNotReached
 
 
 class Command(BaseCommand):
@@ -29,9 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            asked = replaying.ask_again(
-                found=self.read(options["receipts"]), actor="manage.py replay_erasures"
-            )
+            asked = replay.ask_again(found=self.read(options["receipts"]), actor="manage.py replay_erasures")
             for request in asked:
                 carry_out(request)
         except BarrierNotReached as error:

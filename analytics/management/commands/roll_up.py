@@ -13,9 +13,9 @@ from django.db import connections
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from analytics.failures import Failures
-from analytics.periods import days_between, report_today
-from analytics.rollups.build import build_day, due_days
+from analytics.jobs.failures import Failures
+from analytics.report_days import days_between, report_today
+from analytics.rollups.building.build import build_day, due_days
 
 
 class Command(BaseCommand):

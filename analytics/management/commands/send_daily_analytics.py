@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from analytics import heartbeat
+from analytics.heartbeats import sending
 from analytics.management.sent import say
 
 
@@ -14,4 +14,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        say(self, "daily analytics", lambda: heartbeat.send_daily_analytics(now=now, even_before_due=True))
+        say(self, "daily analytics", lambda: sending.send_daily_analytics(now=now, even_before_due=True))

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from analytics import heartbeat
+from analytics.heartbeats import sending
 from analytics.management.sent import say
 
 
@@ -14,5 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        say(self, "first seen", lambda: heartbeat.send_first_seen(now=now))
-        say(self, "heartbeat", lambda: heartbeat.send_heartbeat(now=now, even_before_due=True))
+        say(self, "first seen", lambda: sending.send_first_seen(now=now))
+        say(self, "heartbeat", lambda: sending.send_heartbeat(now=now, even_before_due=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from analytics import receipts
+from analytics.erasure import receipts
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from consent.links import duration, make_link, whole
+from consent.api.links import duration, make_link, whole
 from consent.pseudonyms import pseudonym
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from consent.decisions.consent_receipts import consent_receipt
 from consent.pseudonyms import pseudonym
-from consent.receipts import consent_receipt
 
 
 class Command(BaseCommand):

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from consent import policies, registry
-from consent.barrier import BarrierNotReached
-from consent.changes import Change
-from consent.policies import PolicyRefused, Publication
-from consent.registry import RegistryError
+from consent.gate.barrier import BarrierNotReached
+from consent.policies import publishing
+from consent.policies.publishing import PolicyRefused, Publication
+from consent.registry import registry
+from consent.registry.differences import Change
+from consent.registry.registry import RegistryError
 
 
 class Command(BaseCommand):
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             if options["dry_run"]:
                 self._tell()
                 return
-            published = policies.publish(
+            published = publishing.publish(
                 text=text,
                 version=options["policy_version"],
                 editorial=options["editorial"],
@@ -60,11 +61,11 @@ class Command(BaseCommand):
         self._report(published)
 
     def _tell(self) -> None:
-        found = policies.compare(policies.last_published(), registry.load(registry.files()))
+        found = publishing.compare(publishing.last_published(), registry.load(registry.files()))
         self._list(found)
         is_material = any(change.is_material for change in found)
         kind = "Material" if is_material else "No more is collected: it may be --editorial"
-        granted = policies.granted()
+        granted = publishing.granted()
         self.stdout.write(
             f"{kind}. A material version would make {granted.users} grants of users and "
             f"{granted.organizations} of organizations stale."

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from consent.active import NotPublished, bring_in
-from consent.barrier import BarrierNotReached
-from consent.registry import RegistryError
+from consent.gate.barrier import BarrierNotReached
+from consent.policies.activation import NotPublished, bring_in
+from consent.registry.registry import RegistryError
 
 
 class Command(BaseCommand):

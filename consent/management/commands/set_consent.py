@@ -7,9 +7,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 
+from consent.decisions.recording import (
+    BarrierNotReached,
+    DecisionRefused,
+    record_decision,
+    register_organization,
+)
 from consent.models import DECIDABLE, DeploymentType, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from consent.services import BarrierNotReached, DecisionRefused, record_decision, register_organization
 
 
 class Command(BaseCommand):

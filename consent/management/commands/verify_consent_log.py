@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from consent.verification import Anchor, verify
+from consent.decisions.verification import Anchor, verify
 
 
 class Command(BaseCommand):

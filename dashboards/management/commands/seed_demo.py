@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analytics.demo.seeding import SEED, Seeded, is_seeded, remove, seed, usual_people
 from consent.keys import digest_of
 from consent.models import Key, Scope
-from ingest import failures
+from ingest import errors
 from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
 
 DEFAULT_EVENTS = 500_000
@@ -120,7 +120,7 @@ def _write_traffic(seeded: Seeded, now: datetime) -> None:
 
 def _rejections(rows: list[TrafficCount], key_id: int) -> list[RejectedRequest]:
     """The latest of the counted ones."""
-    statuses = {reason: str(status) for status, reason in failures.REASONS.items()}
+    statuses = {reason: str(status) for status, reason in errors.REASONS.items()}
     counted = sorted((row for row in rows if row.outcome == "rejected"), key=lambda row: row.minute)
     return [
         RejectedRequest(

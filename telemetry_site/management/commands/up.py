@@ -18,10 +18,10 @@ from django.db import OperationalError, connections
 from django.db.migrations.loader import MigrationLoader
 from kombu.exceptions import OperationalError as KombuError
 
-from analytics import time_zone
+from analytics.rollups import zone_change
 from telemetry_site import demo, embedded, metrics
 from telemetry_site.celery import app
-from telemetry_site.supervisor import Output, Program, Supervisor
+from telemetry_site.server.supervisor import Output, Program, Supervisor
 
 CONNECTIONS = 4096  # open at once, per worker
 HEADERS_WITHIN = 30_000  # ms; also how long an idle connection is kept
@@ -115,7 +115,7 @@ def prepare_databases(output: Output) -> None:
     output.line("up", "preparing the databases")
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     call_command("migrate", verbosity=0, interactive=False)
-    if rebuild := time_zone.rebuild_needed():
+    if rebuild := zone_change.rebuild_needed():
         output.line("up", rebuild)
 
 
@@ -162,8 +162,10 @@ def supervise(
             output.line("up", str(error))
 
     programs = [
-        Program("web", granian("telemetry_site.rsgi:application", options, options["port"])),
-        Program("otlp", granian("telemetry_site.rsgi_otlp:application", options, options["otlp_port"])),
+        Program("web", granian("telemetry_site.server.rsgi:application", options, options["port"])),
+        Program(
+            "otlp", granian("telemetry_site.server.rsgi_otlp:application", options, options["otlp_port"])
+        ),
         *(Program("grpc", serve_grpc(options)) for _ in range(grpc_processes(options))),
         # What receives is up first and down last: senders give up after some seconds without it.
         Program(

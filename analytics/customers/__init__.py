@@ -1,0 +1,1 @@
+"""Customers: their licences, what their instances report, and the users of their organizations."""

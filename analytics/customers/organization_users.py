@@ -1,0 +1,55 @@
+"""The users of an organization by what each of them decided, as its page in the admin shows them.
+
+Only events tell who belongs to which organization, and no index leads to an organization's events: those
+of the last days are read, for as long as a page can wait. Whose events were erased is not among them.
+"""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from analytics.partitions import EVENT_TABLES
+from analytics.reports.cells import Count
+from analytics.reports.suppression.rules import marked, parts_of, shown
+from consent.models import State, TelemetryUser
+from consent.pseudonyms import ANONYMOUS
+from postgres.timeouts import TookTooLong, patient_cursor
+
+DAYS = 28  # as for monthly active users
+TIMEOUT = "3s"
+EVENTS = " UNION ALL ".join(
+    f'SELECT user_id, organization_id, "timestamp" FROM {table}' for table in EVENT_TABLES
+)
+USERS = f"""
+SELECT DISTINCT user_id FROM ({EVENTS}) AS events
+ WHERE organization_id = %s AND "timestamp" >= %s AND NOT starts_with(user_id, '{ANONYMOUS}')
+"""
+
+
+class Members(NamedTuple):
+    """How many users an organization has, and how many of them are in each state; few are hidden."""
+
+    total: Count
+    by_state: dict[State, Count]
+
+
+def members_of(organization: str, *, now: datetime | None = None) -> Members | None:
+    """Of a pseudonym, by the events of the last `DAYS`; None when counting takes longer than `TIMEOUT`."""
+    since = (now or timezone.now()) - timedelta(days=DAYS)
+    try:
+        with patient_cursor(TIMEOUT) as cursor:
+            cursor.execute(USERS, [organization, since])
+            users = [user for (user,) in cursor.fetchall()]
+    except TookTooLong:
+        return None
+    states = Counter(TelemetryUser.objects.filter(pseudonym__in=users).values_list("state", flat=True))
+    numbers = {State(state): number for state, number in states.items()}
+    numbers[State.UNSET] = len(users) - states.total() + states[State.UNSET]
+    parts = [numbers.get(state, 0) for state in State]
+    marks = parts_of(len(users), parts)
+    return Members(
+        total=shown(len(users)),
+        by_state={state: marked(part, mark) for state, part, mark in zip(State, parts, marks, strict=True)},
+    )

@@ -1,0 +1,1 @@
+"""Erasure: everything of a subject, from every table, with a receipt."""

@@ -1,0 +1,1 @@
+"""What this instance sends about itself, and how it is delivered."""

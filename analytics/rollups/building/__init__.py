@@ -1,0 +1,1 @@
+"""Roll-ups built, sealed and cleared of erased subjects."""

@@ -1,0 +1,173 @@
+"""Building days: each in one transaction, from its rows alone, so that late events and erasures are exact.
+
+What makes it so is the order. The day's row is locked, so that nobody else builds it; then its marks are
+read; then, in later statements, its rows: whatever was marked by then is among them. Exactly these marks are
+deleted with the same commit. What is written meanwhile leaves marks of its own, for the next build.
+"""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+from django.db import OperationalError, connections, transaction
+from django.db.backends.utils import CursorWrapper
+
+from analytics.jobs.failures import Failures
+from analytics.models import RolledDay
+from analytics.partitions import EVENT_TABLES
+from analytics.report_days import bounds, days_between, report_zone_name
+from analytics.rollups.building.content import CELLS, contents, logins
+from analytics.rollups.building.marks import marked_days, quarters_of_day
+from analytics.rollups.building.members import LOCK_SPACE, VERSIONS, Known, known_members, note_logins
+from analytics.rollups.building.scan import DayNames, Names, scan
+from analytics.rollups.histogram import Numbers
+from postgres.errors import DEADLOCK_DETECTED, SERIALIZATION_FAILURE, sqlstate
+
+ATTEMPTS = 3
+AGAIN = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}
+
+WINDOW = timedelta(hours=1)
+AT_ONCE = 100_000  # rows of a table; days of fewer are read whole
+
+# Erasure takes it exclusively: no build that has read a subject's rows ends after they are said to be gone.
+BUILDING = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
+ENTER_DAY = """
+INSERT INTO analytics_rolledday (day, state, zone, version, events) VALUES (%s, 'open', '', 0, 0)
+    ON CONFLICT DO NOTHING
+"""
+IS_LARGE = 'SELECT EXISTS (SELECT FROM {table} WHERE "timestamp" >= %s AND "timestamp" < %s OFFSET %s)'
+LOCK_DAY = "SELECT state FROM analytics_rolledday WHERE day = %s FOR UPDATE"
+MARKS = "SELECT id FROM analytics_mark WHERE quarter BETWEEN %s AND %s"
+FORGET_MARKS = "DELETE FROM analytics_mark WHERE id = ANY(%s)"
+GROUPS = "SELECT id, deployment_type, is_internal FROM analytics_group WHERE id = ANY(%s)"
+EMPTY_DAY = "DELETE FROM analytics_rollup WHERE day = %s"
+FILL_DAY = (
+    "INSERT INTO analytics_rollup (day, kind, content) SELECT %s, * FROM unnest(%s::text[], %s::bytea[])"
+)
+NOTE_BUILT = """
+UPDATE analytics_rolledday
+   SET zone = %s, version = %s, events = %s, built_at = clock_timestamp() WHERE day = %s
+"""
+
+
+@dataclass
+class Built:
+    """What a run has built; `left` days are still to be done."""
+
+    days: int = 0
+    events: int = 0
+    left: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """'' when there was nothing to do."""
+        if not self.days and not self.left:
+            return ""
+        more = f" {self.left} more to do." if self.left else ""
+        return f"Built {self.days} days of {self.events} events.{more}"
+
+
+def due_days() -> list[date]:
+    """The days to be built: marked ones, the latest first, then those built for another zone.
+
+    Before these the days beside them that there were none of: in this zone they may have their first events.
+    """
+    marked = marked_days()
+    built = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(version=0)
+    others = set(built.exclude(zone=report_zone_name()).values_list("day", flat=True))
+    known = set(RolledDay.objects.values_list("day", flat=True)) if others else set()
+    beside = {day + step for day in others for step in (timedelta(-1), timedelta(1))} - known
+    return marked + [day for days in (beside, others) for day in sorted(days - set(marked), reverse=True)]
+
+
+def roll_up(
+    first: date | None = None,
+    last: date | None = None,
+    *,
+    budget: float | None = None,
+    advance: Callable[[date, int], object] = lambda day, events: None,
+) -> Built:
+    """Build what is due, or every day from `first` to `last`.
+
+    After `budget` seconds no further day is begun. `advance` is told of each day, and its events.
+    A day that fails keeps no other from being built; what it raised is raised at the end.
+    """
+    days = days_between(first, last) if first and last else due_days()
+    give_up_at = time.monotonic() + budget if budget is not None else None
+    built, failures = Built(), Failures()
+    for number, day in enumerate(days):
+        if give_up_at is not None and time.monotonic() > give_up_at:
+            built.left = len(days) - number
+            break
+        events = None
+        with failures.keep(str(day)):
+            events = build_day(day)
+        if events is not None:
+            built.days, built.events = built.days + 1, built.events + events
+        advance(day, events or 0)
+    failures.raise_kept()
+    return built
+
+
+def build_day(day: date) -> int | None:
+    """Build one report day; how many events it has, None where it is sealed and stays as it is."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+                return _build(cursor, day)
+        except OperationalError as error:
+            if sqlstate(error) not in AGAIN or attempt == ATTEMPTS:
+                raise
+    raise AssertionError
+
+
+def _build(cursor: CursorWrapper, day: date) -> int | None:
+    cursor.execute("SET LOCAL jit = off")
+    cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # the other processors are ingest's
+    cursor.execute(BUILDING, [LOCK_SPACE])
+    cursor.execute(ENTER_DAY, [day])
+    cursor.execute(LOCK_DAY, [day])
+    is_sealed = cursor.fetchone() == (RolledDay.State.SEALED,)
+    cursor.execute(MARKS, quarters_of_day(day))
+    marks = [number for (number,) in cursor.fetchall()]
+    events = None if is_sealed else _fill(cursor, day)
+    cursor.execute(FORGET_MARKS, [marks])
+    return events
+
+
+def _fill(cursor: CursorWrapper, day: date) -> int:
+    names = DayNames(Names(), Names())
+    windows = [scan(cursor, start, end, names) for start, end in _windows(cursor, *bounds(day, day))]
+    windows = [window for window in windows if window.events]
+    events = sum(window.events for window in windows)
+    cursor.execute(EMPTY_DAY, [day])
+    if windows:
+        known = known_members(cursor, windows)
+        note_logins(cursor, *logins(windows, known))
+        made = contents(windows, known, _cells(cursor, known), names)
+        cursor.execute(FILL_DAY, [day, list(made), list(made.values())])
+    cursor.execute(NOTE_BUILT, [report_zone_name(), secrets.randbelow(VERSIONS), events, day])
+    return events
+
+
+def _windows(cursor: CursorWrapper, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """The hours of a day, or the day where it is a small one."""
+    for table in EVENT_TABLES:
+        cursor.execute(IS_LARGE.format(table=table), [start, end, AT_ONCE])
+        if cursor.fetchone() == (True,):
+            hours = range((end - start) // WINDOW + 1)
+            cuts = [start + hour * WINDOW for hour in hours if start + hour * WINDOW < end]
+            return list(zip(cuts, [*cuts[1:], end], strict=True))
+    return [(start, end)]
+
+
+def _cells(cursor: CursorWrapper, known: Known) -> Numbers:
+    """The cell of each group (`content.CELLS`), by its number."""
+    cells = np.zeros(int(known.group.max(initial=0)) + 1, dtype=np.int64)
+    cursor.execute(GROUPS, [np.unique(known.group).tolist()])
+    for number, deployment, is_internal in cursor.fetchall():
+        cells[number] = 2 * CELLS.index(deployment) + is_internal
+    return cells

@@ -1,0 +1,200 @@
+"""What is kept of a day: from its windows to one packed piece for each kind of question.
+
+| kind | holds |
+|---|---|
+| `active` | bitmap of members |
+| `login` | bitmap of members, and how often each signed in |
+| `feature`, `endpoint`, `page` | bitmap of (name, member); for pages also how often |
+| `uses` | how often each feature's action, by cell |
+| `requests`, `latency` | requests by status class, durations' sums and histograms of each endpoint, by cell |
+| `session` | each session's first and last event |
+
+People only are in bitmaps and sessions. A *cell* is one deployment type and internal use; `…_by_group/N` say
+the same by group, for the filter by organization: N is the group's number modulo PIECES.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap, BitMap64
+
+from analytics.rollups.building.members import Known
+from analytics.rollups.building.scan import Columns, DayNames, Window, counted
+from analytics.rollups.histogram import Numbers
+from analytics.rollups.numbers import distinct
+from analytics.rollups.packing import pack
+
+KEY_SHIFT = 32  # (key << 32) | member
+CELLS = ("cloud", "self-hosted", "unknown")  # a cell is twice the index, and one more where it is internal
+KINDS_OF_PEOPLE = ("active", "login", "feature", "endpoint", "page", "session")
+KINDS_OF_EVENTS = ("uses", "requests", "latency")
+BY_GROUP = "_by_group"
+PIECES = 32  # in which a day is kept by group: by the group's number
+PAGE_VIEW = "page_view"
+
+
+class Rows(NamedTuple):
+    """Columns of all windows of a day, members by number."""
+
+    member: Numbers
+    person: Numbers
+    group: Numbers
+    key: Numbers
+    number: Numbers  # of events
+    own: dict[str, NDArray[Any]]
+
+
+def contents(windows: list[Window], known: Known, cells: Numbers, names: DayNames) -> dict[str, bytes]:
+    """Each kind's content. `cells` gives the cell of each group by the group's number."""
+    made = {"active": _active(known)}
+    activity = _joined(windows, known, [window.activity for window in windows])
+    made |= {"login": _logins(activity), "session": _sessions(activity)}
+    # One table's rows at a time: of a large day they are large.
+    rows = _joined(windows, known, [window.features for window in windows])
+    made |= _features(rows, cells, list(names.features.numbers))
+    rows = _joined(windows, known, [window.endpoints for window in windows])
+    return made | _endpoints(rows, cells, list(names.endpoints.numbers))
+
+
+def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows:
+    """Without members whose rows have gone since they were read."""
+    nothing = np.empty(0, dtype=np.int64)
+    places = [known.places(window.hashes)[some.member] for window, some in zip(windows, columns, strict=True)]
+    place = np.concatenate([nothing, *places])
+    there = known.number[place] > 0
+    place = place[there]
+
+    def column(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
+        joined: NDArray[Any] = np.concatenate(list(parts))[there]
+        return joined
+
+    own = {name: column(some.own[name] for some in columns) for name in (columns[0].own if columns else ())}
+    return Rows(
+        member=known.number[place],
+        person=known.person[place],
+        group=known.group[place],
+        key=column(some.key for some in columns).astype(np.int64),
+        number=column(some.count for some in columns).astype(np.int64),
+        own=own,
+    )
+
+
+def _active(known: Known) -> bytes:
+    people = known.number[(known.number > 0) & (known.person > 0)]
+    return pack(bitmap=BitMap(np.sort(people).astype(np.uint32).data).serialize())
+
+
+def _logins(rows: Rows) -> bytes:
+    members, counts = np.unique(rows.member[rows.own["is_login"]], return_counts=True)
+    return pack(bitmap=BitMap(members.astype(np.uint32).data).serialize(), count=counts)
+
+
+def logins(windows: list[Window], known: Known) -> tuple[Numbers, Numbers]:
+    """Every sign-in of a day: members and instants, microseconds since 1970."""
+    rows = _joined(windows, known, [window.activity for window in windows])
+    chosen = rows.own["is_login"]
+    return rows.member[chosen], rows.own["at"][chosen]
+
+
+def _sessions(rows: Rows) -> bytes:
+    inside = rows.own["session"] != 0
+    session, member, at = rows.own["session"][inside], rows.member[inside], rows.own["at"][inside]
+    order = np.lexsort((at, member, session))
+    session, member, at = session[order], member[order], at[order]
+    begins = np.ones(len(session), dtype=np.bool_)
+    begins[1:] = (session[1:] != session[:-1]) | (member[1:] != member[:-1])
+    starts = np.flatnonzero(begins)
+    ends = np.append(starts[1:], len(session)) - 1 if len(starts) else starts
+    return pack(
+        session=session[starts], member=member[starts], first_us=at[starts], length_us=at[ends] - at[starts]
+    )
+
+
+def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[str, bytes]:
+    actions = sorted({name[:2] for name in names})
+    pages = sorted({name[2:] for name in names if name[0] == PAGE_VIEW and name[2]})
+    action_of = _places([name[:2] for name in names], actions)
+    page_of = _places([name[2:] if name[0] == PAGE_VIEW else () for name in names], pages)
+    by_action = rows._replace(key=action_of[rows.key])
+    page = page_of[rows.key]
+    viewed = (page >= 0) & (rows.person > 0)
+    views = _pairs(page[viewed], rows.member[viewed])
+    places = np.searchsorted(views, page[viewed] << KEY_SHIFT | rows.member[viewed])
+    count = np.bincount(places, weights=rows.number[viewed], minlength=len(views)).astype(np.int64)
+    return {
+        "feature": _people(by_action, actions),
+        "page": pack(pages, BitMap64(views.astype(np.uint64).data).serialize(), count=count),
+        "uses": pack(actions, b"", **_uses(by_action, cells[rows.group])),
+        **_in_pieces("uses", actions, _uses(by_action, rows.group)),
+    }
+
+
+def _places(names: list[tuple[str, ...]], ordered: list[tuple[str, ...]]) -> Numbers:
+    """The place of each name among the ordered ones, -1 where it is none of them."""
+    place = {name: number for number, name in enumerate(ordered)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
+
+
+def _pairs(key: Numbers, member: Numbers) -> Numbers:
+    pairs: Numbers = distinct(key << KEY_SHIFT | member)
+    return pairs
+
+
+def _people(rows: Rows, names: list[tuple[str, ...]]) -> bytes:
+    named = rows.person > 0
+    pairs = _pairs(rows.key[named], rows.member[named])
+    return pack(names, BitMap64(pairs.astype(np.uint64).data).serialize())
+
+
+def _in_pieces(kind: str, names: list[tuple[str, ...]], arrays: dict[str, NDArray[Any]]) -> dict[str, bytes]:
+    """What is kept by group, so that an organization's part is found without reading all of it."""
+    made = {}
+    for piece in range(PIECES):
+        inside = arrays["group"] % PIECES == piece
+        if inside.any():
+            used = distinct(arrays["key"][inside])
+            own = {name: values[inside] for name, values in arrays.items()}
+            own["key"] = np.searchsorted(used, own["key"])
+            made[piece_of(kind, piece)] = pack([names[place] for place in used.tolist()], **own)
+    return made
+
+
+def piece_of(kind: str, group: int) -> str:
+    """The kind under which a group's part is kept."""
+    return f"{kind}{BY_GROUP}/{group % PIECES}"
+
+
+def _uses(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
+    (key, group), _, which = counted(rows.key, group)
+    return {"key": key, "group": group, "count": _summed(which, rows.number, len(key))}
+
+
+def _summed(which: Numbers, counts: Numbers, length: int) -> Numbers:
+    return np.bincount(which, weights=counts, minlength=length).astype(np.int64)
+
+
+def _endpoints(rows: Rows, cells: Numbers, given: list[tuple[str, ...]]) -> dict[str, bytes]:
+    names = sorted(given)
+    rows = rows._replace(key=_places(given, names)[rows.key])
+    made = {"endpoint": _people(rows, names)}
+    for kind, count in (("requests", _requests), ("latency", _latency)):
+        made[kind] = pack(names, b"", **count(rows, cells[rows.group]))
+        made |= _in_pieces(kind, names, count(rows, rows.group))
+    return made
+
+
+def _requests(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
+    (key, by, status), _, which = counted(rows.key, group, rows.own["status"])
+    known = _summed(which, rows.number * rows.own["is_known"], len(key))
+    total = np.bincount(which, weights=rows.own["total_ms"], minlength=len(key))
+    count = _summed(which, rows.number, len(key))
+    return {"key": key, "group": by, "status": status, "count": count, "known": known, "total_ms": total}
+
+
+def _latency(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
+    known = rows.own["is_known"] > 0
+    (key, bucket, by), _, which = counted(rows.key[known], rows.own["bucket"][known], group[known])
+    count = _summed(which, rows.number[known], len(key))
+    return {"key": key, "group": by, "bucket": bucket, "count": count}

@@ -1,0 +1,126 @@
+"""What erasure does to roll-ups: members leave every set at once, and their days are built anew.
+
+The functions are those of `analytics.erasing.Derived`. A build that has read the subject's rows before they
+went is waited for. Numbers stay, without a name, and are given to nobody again.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
+from pyroaring import BitMap, BitMap64
+
+from analytics.models import RolledDay, RollUp
+from analytics.report_days import bounds
+from analytics.rollups.building.content import KEY_SHIFT, KINDS_OF_PEOPLE
+from analytics.rollups.building.marks import mark
+from analytics.rollups.building.members import LOCK, LOCK_SPACE, VERSIONS
+from analytics.rollups.histogram import Numbers
+from analytics.rollups.packing import pack, unpack
+from consent.models import ErasureRequest, SubjectKind
+
+NAMES = {("analytics_member", "user_id"), ("analytics_group", "organization_id")}
+NO_BUILD = "SELECT pg_advisory_xact_lock(%s, 0)"
+OF_USER = "SELECT id FROM analytics_member WHERE user_id = %s"
+OF_ORGANIZATIONS = """
+SELECT id FROM analytics_member
+ WHERE group_id IN (SELECT id FROM analytics_group WHERE organization_id = ANY(%s)) AND user_id IS NOT NULL
+"""
+FORGET_MEMBERS = """
+UPDATE analytics_member
+   SET user_id = NULL, hash = NULL, first_seen_at = NULL, first_login_at = NULL, next_login_at = NULL,
+       version = nextval('analytics_rollup_version')
+ WHERE id = ANY(%s)
+"""
+FORGET_GROUPS = """
+UPDATE analytics_group SET organization_id = NULL, version = nextval('analytics_rollup_version')
+ WHERE organization_id = ANY(%s)
+"""
+LEFT_OF_USER = """
+SELECT EXISTS (SELECT FROM analytics_member
+                WHERE user_id = %s AND (first_seen_at IS NULL OR first_seen_at <= %s))
+"""
+LEFT_OF_ORGANIZATION = """
+SELECT EXISTS (SELECT FROM analytics_group WHERE organization_id = %(name)s)
+   AND NOT EXISTS (SELECT FROM analytics_user_activity WHERE organization_id = %(name)s)
+   AND NOT EXISTS (SELECT FROM analytics_feature_usage WHERE organization_id = %(name)s)
+   AND NOT EXISTS (SELECT FROM analytics_endpoint_usage WHERE organization_id = %(name)s)
+"""
+
+
+def touched(cursor: Any, table: str, start: datetime, end: datetime) -> None:
+    """Rows dated within [start, end) are deleted in this transaction."""
+    mark(cursor, start, end)
+
+
+def erase(request: ErasureRequest) -> Mapping[str, int]:
+    """Take the subject out of every set of people, and forget its name."""
+    with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+        if request.kind == SubjectKind.ORGANIZATION:
+            return forget_organizations(cursor, [request.pseudonym])
+        return _forget(cursor, OF_USER, request.pseudonym)
+
+
+def forget_organizations(cursor: CursorWrapper, organizations: list[str]) -> Mapping[str, int]:
+    """The same for organizations, in a transaction of the caller's."""
+    erased = _forget(cursor, OF_ORGANIZATIONS, organizations)
+    cursor.execute(FORGET_GROUPS, [organizations])
+    return erased | ({"analytics_group": cursor.rowcount} if cursor.rowcount else {})
+
+
+def _forget(cursor: CursorWrapper, which: str, names: str | list[str]) -> dict[str, int]:
+    cursor.execute(NO_BUILD, [LOCK_SPACE])
+    cursor.execute(LOCK, [LOCK_SPACE])
+    cursor.execute(which, [names])
+    gone = np.array([number for (number,) in cursor.fetchall()], dtype=np.int64)
+    if not len(gone):
+        return {}
+    _take_out_everywhere(cursor, gone)
+    cursor.execute(FORGET_MEMBERS, [gone.tolist()])
+    return {"analytics_member": len(gone)}
+
+
+def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
+    """From every open day that knows them. It is marked: rows that stay get members of other numbers."""
+    open_days = RolledDay.objects.filter(state=RolledDay.State.OPEN, events__gt=0).select_for_update()
+    active = RollUp.objects.filter(kind="active", day__in=[day.day for day in open_days])
+    bits = BitMap(gone.astype(np.uint32))
+    for day, content in active.values_list("day", "content").iterator(chunk_size=10):
+        if BitMap.deserialize(unpack(bytes(content))[1]) & bits:
+            _take_out(day, gone)
+            mark(cursor, *bounds(day, day))
+            RolledDay.objects.filter(day=day).update(version=secrets.randbelow(VERSIONS))
+
+
+def _take_out(day: date, gone: Numbers) -> None:
+    kept = RollUp.objects.filter(day=day, kind__in=KINDS_OF_PEOPLE)
+    for kind, content in kept.values_list("kind", "content"):
+        names, bitmap, arrays = unpack(bytes(content))
+        if kind == "session":
+            members = arrays["member"]
+        else:
+            members, bitmap = _without(BitMap if kind in ("active", "login") else BitMap64, bitmap, gone)
+        stays = ~np.isin(members, gone)
+        content = pack(names, bitmap, **{name: values[stays] for name, values in arrays.items()})
+        RollUp.objects.filter(day=day, kind=kind).update(content=content)
+
+
+def _without(kind: type[BitMap | BitMap64], bitmap: bytes, gone: Numbers) -> tuple[Numbers, bytes]:
+    """The members of a bitmap, in its order, and the bitmap without those that go."""
+    entries = np.array(kind.deserialize(bitmap).to_array())
+    members = (entries & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
+    return members, kind(entries[~np.isin(members, gone)]).serialize()
+
+
+def is_left(request: ErasureRequest) -> bool:
+    """Whether a name is still here that should be gone: not that of newer rows, which erasure leaves."""
+    with connections["analytics"].cursor() as cursor:
+        if request.kind == SubjectKind.USER:
+            cursor.execute(LEFT_OF_USER, [request.pseudonym, request.until])
+        else:
+            cursor.execute(LEFT_OF_ORGANIZATION, {"name": request.pseudonym})
+        return bool(cursor.fetchone()[0])

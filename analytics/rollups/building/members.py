@@ -1,0 +1,153 @@
+"""Members and groups get their numbers here, and members the times of their first events.
+
+New ones are entered under a lock that is held until the transaction ends, so that versions become visible in
+the order of their numbers: a reader that has seen one has seen all before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.backends.utils import CursorWrapper
+
+from analytics.rollups.building.scan import Combination, Window, combinations
+from analytics.rollups.histogram import Numbers
+from analytics.rollups.numbers import distinct
+
+LOCK_SPACE = 0x0CA4D1F  # the first of the two integers of our advisory locks
+LOCK = "SELECT pg_advisory_xact_lock(%s, 1)"
+VERSIONS = 1 << 62  # a day's is drawn at random: no restored backup can bring one back
+
+KNOWN = """
+SELECT hash, id, group_id, person FROM analytics_member JOIN unnest(%s::bigint[]) AS wanted ON wanted = hash
+"""
+ADD_GROUPS = """
+INSERT INTO analytics_group (organization_id, deployment_type, is_internal, version)
+SELECT organization, deployment, internal, nextval('analytics_rollup_version')
+  FROM (SELECT DISTINCT *
+          FROM unnest(%(organizations)s::text[], %(deployments)s::text[], %(internal)s::bool[])
+            AS wanted (organization, deployment, internal)) AS new
+ WHERE NOT EXISTS (SELECT FROM analytics_group WHERE organization_id = organization
+                      AND deployment_type = deployment AND is_internal = internal)
+"""
+# Somebody's first member gives the number of the person.
+ADD_MEMBERS = """
+WITH wanted AS (
+    SELECT * FROM unnest(%(hashes)s::bigint[], %(users)s::text[], %(organizations)s::text[],
+                         %(deployments)s::text[], %(internal)s::bool[], %(first_us)s::bigint[])
+        AS row (hash, member_user, organization, deployment, internal, us)
+), numbered AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('analytics_member', 'id'))::int AS id,
+           hash, member_user, groups.id AS group_id,
+           CASE member_user WHEN '' THEN NULL
+                ELSE 'epoch'::timestamptz + us * interval '1 microsecond' END AS first_seen_at
+      FROM wanted JOIN analytics_group AS groups ON organization_id = organization
+       AND deployment_type = deployment AND is_internal = internal
+     WHERE NOT EXISTS (SELECT FROM analytics_member AS known WHERE known.hash = wanted.hash)
+), known AS (
+    SELECT user_id, min(person) AS person FROM analytics_member
+     WHERE user_id IN (SELECT member_user FROM numbered WHERE member_user <> '') GROUP BY 1
+)
+INSERT INTO analytics_member (id, hash, user_id, group_id, first_seen_at, person, version)
+SELECT id, hash, member_user, group_id, first_seen_at,
+       CASE member_user WHEN '' THEN 0
+            ELSE coalesce(known.person, min(id) OVER (PARTITION BY member_user)) END,
+       nextval('analytics_rollup_version')
+  FROM numbered LEFT JOIN known ON user_id = member_user
+"""
+# Times only ever move back: any order of builds gives the same.
+NOTE_FIRST = """
+UPDATE analytics_member AS member
+   SET first_seen_at = least(first_seen_at, at), version = nextval('analytics_rollup_version')
+  FROM unnest(%s::int[], %s::bigint[]) AS seen (id, us),
+       LATERAL (SELECT 'epoch'::timestamptz + us * interval '1 microsecond' AS at) AS moment
+ WHERE member.id = seen.id AND (first_seen_at IS NULL OR at < first_seen_at)
+"""
+NOTE_LOGINS = """
+UPDATE analytics_member AS member
+   SET first_login_at = earliest[1], next_login_at = earliest[2],
+       version = nextval('analytics_rollup_version')
+  FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) AS seen (number, us, later_us)
+  JOIN analytics_member AS present ON present.id = number,
+       LATERAL (SELECT ARRAY(
+           SELECT DISTINCT at FROM unnest(ARRAY[present.first_login_at, present.next_login_at,
+               'epoch'::timestamptz + us * interval '1 microsecond',
+               'epoch'::timestamptz + later_us * interval '1 microsecond']) AS at
+            WHERE at IS NOT NULL ORDER BY at LIMIT 2) AS earliest) AS moments
+ WHERE member.id = number
+   AND (member.first_login_at, member.next_login_at) IS DISTINCT FROM (earliest[1], earliest[2])
+"""
+
+
+@dataclass(frozen=True)
+class Known:
+    """The members of a day, by hash, ascending. A number of 0: their rows have gone meanwhile."""
+
+    hashes: Numbers
+    number: Numbers
+    group: Numbers
+    person: Numbers  # 0: nobody
+
+    def places(self, hashes: Numbers) -> Numbers:
+        return np.searchsorted(self.hashes, hashes)
+
+
+def known_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Known:
+    """Numbers for everybody in these windows; whoever is new is entered, and first events move back.
+
+    Then the lock on members is held.
+    """
+    hashes = distinct(np.concatenate([np.empty(0, dtype=np.int64), *(window.hashes for window in windows)]))
+    first_us = np.full(len(hashes), np.iinfo(np.int64).max)
+    for window in windows:
+        places = np.searchsorted(hashes, window.hashes)
+        first_us[places] = np.minimum(first_us[places], window.first_us)
+    known = _look_up(cursor, hashes)
+    new = known.hashes[known.number == 0]
+    found: dict[int, Combination] = {}
+    for window in windows:
+        own = np.intersect1d(window.hashes, new, assume_unique=True)
+        if len(own):
+            found |= {one.hash: one for one in combinations(cursor, window, own)}
+            new = np.setdiff1d(new, np.fromiter(found, dtype=np.int64), assume_unique=True)
+    cursor.execute(LOCK, [LOCK_SPACE])
+    if found:
+        ordered = sorted(found.values(), key=lambda one: (one.user, one[1:]))
+        first = first_us[np.searchsorted(hashes, [one.hash for one in ordered])]
+        _enter(cursor, ordered, first.tolist())
+        known = _look_up(cursor, hashes)
+    named = (known.number > 0) & (known.person > 0)
+    cursor.execute(NOTE_FIRST, [known.number[named].tolist(), first_us[named].tolist()])
+    return known
+
+
+def _look_up(cursor: CursorWrapper, hashes: Numbers) -> Known:
+    cursor.execute(KNOWN, [hashes.tolist()])
+    rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)
+    places = np.searchsorted(hashes, rows[:, 0])
+    columns = np.zeros((3, len(hashes)), dtype=np.int64)
+    columns[:, places] = rows[:, 1:].T
+    return Known(hashes, *columns)
+
+
+def _enter(cursor: CursorWrapper, new: list[Combination], first_us: list[int]) -> None:
+    hashes, users, organizations, deployments, internal = map(list, zip(*new, strict=True))
+    parameters = {
+        "hashes": hashes,
+        "users": users,
+        "organizations": organizations,
+        "deployments": deployments,
+        "internal": internal,
+        "first_us": first_us,
+    }
+    cursor.execute(ADD_GROUPS, parameters)
+    cursor.execute(ADD_MEMBERS, parameters)
+
+
+def note_logins(cursor: CursorWrapper, members: Numbers, at: Numbers) -> None:
+    """Move members' first and next sign-ins back; `at` in microseconds since 1970, any order."""
+    order = np.lexsort((at, members))
+    pairs = np.unique(np.stack([members[order], at[order]], axis=1), axis=0)
+    ids, starts, sizes = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+    later = np.where(sizes > 1, starts + 1, starts)  # the first one again: it counts once
+    cursor.execute(NOTE_LOGINS, [ids.tolist(), pairs[starts, 1].tolist(), pairs[later, 1].tolist()])

@@ -1,0 +1,185 @@
+"""Sealing: what is left of a report day when a month that it touches is dropped.
+
+Counts of people are taken once, small ones left out (`SUPPRESS_BELOW`), and the sets themselves dropped.
+Uses, requests and durations stay where enough people did them, or only such as were never known; those of
+organizations, and internal use, go. A sealed day is never built again. Of the 27 days that follow, windows
+reach into what is dropped: theirs are taken now, too.
+"""
+
+import secrets
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
+from pyroaring import BitMap
+
+from analytics.models import Mark, RolledDay, RollUp
+from analytics.partitions import Month
+from analytics.report_days import days_between, report_zone, report_zone_name
+from analytics.rollups.building import build
+from analytics.rollups.building.content import CELLS, KINDS_OF_EVENTS
+from analytics.rollups.building.erasing import FORGET_MEMBERS, NO_BUILD
+from analytics.rollups.building.marks import marked_days, quarters_of_day
+from analytics.rollups.building.members import LOCK, LOCK_SPACE, VERSIONS
+from analytics.rollups.histogram import Numbers
+from analytics.rollups.packing import pack, unpack
+from analytics.rollups.reading.people import People
+from analytics.rollups.reading.reader import Reader, Segment, reading
+
+WINDOWS = {"dau": 1, "wau": 7, "mau": 28}
+LONGEST = max(WINDOWS.values())
+BY_DEPLOYMENT = ("", *CELLS)
+FEW = 3  # days that may be built on the way
+SEEN_LATELY = """
+SELECT content FROM analytics_rollup JOIN analytics_rolledday USING (day)
+ WHERE kind = 'active' AND state = 'open'
+"""
+KNOWN = "SELECT id, person FROM analytics_member WHERE user_id <> ''"
+
+
+def days_touching(month: Month) -> list[date]:
+    """The report days that have a part in a month (UTC)."""
+    zone = report_zone()
+    last = month.ends_at - timedelta(microseconds=1)
+    return days_between(month.starts_at.astimezone(zone).date(), last.astimezone(zone).date())
+
+
+def seal(days: Iterable[date]) -> int:
+    """Seal these days and forget who was seen in no other; how many were not sealed before.
+
+    For the transaction on `analytics` that drops their rows, and before these are dropped.
+    """
+    with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
+        cursor.execute(NO_BUILD, [LOCK_SPACE])
+        sealed = set(RolledDay.objects.filter(state=RolledDay.State.SEALED).values_list("day", flat=True))
+        due = sorted(set(days) - sealed)
+        if not due:
+            return 0
+        for day in due:
+            if not _is_built(day):
+                build.build_day(day)
+        following = [day for day in _after(due[-1]) if day not in sealed]
+        with reading() as reader:
+            active = _with_known(_active(reader, due[0], max([*due, *following])))
+            kept = {day: _kept(reader, day) for day in due}
+        for day in due:
+            people, contents = kept[day]
+            _write(cursor, day, {"active": active[day], **people}, contents)
+        for day in following:  # windows that end there reach into what goes now
+            longer = [count for count in active[day] if count[2] != "dau"]
+            cursor.execute(build.ENTER_DAY, [day])
+            RolledDay.objects.filter(day=day).update(people={"active": longer})
+        _forget_who_is_gone(cursor)
+    return len(due)
+
+
+def _is_built(day: date) -> bool:
+    if Mark.objects.filter(quarter__range=quarters_of_day(day)).exists():
+        return False
+    return RolledDay.objects.filter(day=day, zone=report_zone_name()).exclude(version=0).exists()
+
+
+def _after(day: date) -> list[date]:
+    return days_between(day + timedelta(days=1), day + timedelta(days=LONGEST - 1))
+
+
+def _shown(people: int) -> bool:
+    """Whether a group is none, or large enough to be told."""
+    return people == 0 or people >= settings.SUPPRESS_BELOW
+
+
+def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
+    """By day: deployment ('' is any), activity, metric and how many people, None where it is kept back."""
+    found: dict[date, list[Any]] = {day: [] for day in days_between(first, last)}
+    for activity in ("any", "login"):
+        seen = reader.presences(Segment(), first - timedelta(days=LONGEST), last, activity=activity)
+        windows = {name: seen[name].windows(list(WINDOWS.values()), first, last) for name in BY_DEPLOYMENT}
+        for column, day in enumerate(found):
+            for metric, width in WINDOWS.items():
+                counts = {name: int(windows[name][width][column]) for name in BY_DEPLOYMENT}
+                # One small part gives itself away beside the others and the total: then no part is told.
+                parts_shown = all(_shown(counts[name]) for name in CELLS)
+                for name, count in counts.items():
+                    told = _shown(count) and (parts_shown or not name)
+                    found[day].append([name, activity, metric, count if told else None])
+    return found
+
+
+def _with_known(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
+    """Windows that reach into days sealed before were taken then."""
+    for day in RolledDay.objects.filter(day__in=active, people__isnull=False):
+        if day.people:
+            known = {tuple(count[:3]) for count in day.people["active"]}
+            others = [count for count in active[day.day] if tuple(count[:3]) not in known]
+            active[day.day] = others + day.people["active"]
+    return active
+
+
+def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What is kept of a day: counts of people, and contents."""
+    small = {kind: _small(reader, kind, day) for kind in ("feature", "endpoint")}
+    kept = {
+        one.kind: _without(bytes(one.content), small["feature" if one.kind == "uses" else "endpoint"])
+        for one in RollUp.objects.filter(day=day, kind__in=KINDS_OF_EVENTS)
+    }
+    users = reader.feature_people(Segment(), day, day)
+    counts = zip(users.keys, users.distinct(day, day).tolist(), strict=True)
+    return {"features": [[key, count if _shown(count) else None] for key, count in counts if count]}, kept
+
+
+def _small(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
+    """The names and cells of too few people."""
+    found = set()
+    for place, deployment in enumerate(CELLS):
+        people: People[Any] = reader.people(kind, Segment(deployment=deployment), day, day)
+        (seen,) = people.spans((day, day), repeated=False)
+        of_names = zip(people.keys, seen.distinct.tolist(), seen.deserted.tolist(), strict=True)
+        found |= {(key, 2 * place) for key, count, gone in of_names if gone or not _shown(count)}
+    return found
+
+
+def _without(content: bytes, small: set[tuple[Any, int]]) -> bytes:
+    """The entries of other cells, but for internal use."""
+    names, _, arrays = unpack(content)
+    stays = np.array(
+        [[cell % 2 == 0 and (name, cell) not in small for cell in range(2 * len(CELLS))] for name in names],
+        dtype=np.bool_,
+    ).reshape(-1, 2 * len(CELLS))[arrays["key"], arrays["group"]]
+    return pack(names, b"", **{name: values[stays] for name, values in arrays.items()})
+
+
+def _write(cursor: CursorWrapper, day: date, people: dict[str, Any], contents: dict[str, bytes]) -> None:
+    cursor.execute(build.EMPTY_DAY, [day])
+    if contents:
+        cursor.execute(build.FILL_DAY, [day, list(contents), list(contents.values())])
+    RolledDay.objects.filter(day=day).update(
+        state=RolledDay.State.SEALED, people=people, version=secrets.randbelow(VERSIONS)
+    )
+
+
+def _forget_who_is_gone(cursor: CursorWrapper) -> None:
+    """Who was seen in no day that is left is forgotten: first seen is known as long as somebody is.
+
+    Somebody's members go together: one that was not seen lately may know the first day.
+
+    While many days wait to be built, who was seen is not known: then it is left to the next month.
+    """
+    waiting = marked_days()
+    if len(waiting) > FEW:
+        return
+    for day in waiting:
+        build.build_day(day)
+    cursor.execute(LOCK, [LOCK_SPACE])
+    seen = BitMap()
+    cursor.execute(SEEN_LATELY)
+    for (content,) in cursor.fetchall():
+        seen |= BitMap.deserialize(unpack(content)[1])
+    cursor.execute(KNOWN)
+    known: Numbers = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
+    number, person = known.T
+    there = person[np.isin(number, np.asarray(seen.to_array()))]
+    cursor.execute(FORGET_MEMBERS, [number[~np.isin(person, there)].tolist()])

@@ -1,0 +1,1 @@
+"""Roll-ups read for reports, and kept in memory between them."""

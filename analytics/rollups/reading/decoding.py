@@ -1,0 +1,56 @@
+"""The contents of days as they are kept in a process's memory: decoded once for each version of a day."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyroaring import BitMap, BitMap64
+
+from analytics.rollups.building.content import KEY_SHIFT
+from analytics.rollups.numbers import Numbers
+from analytics.rollups.packing import unpack
+from analytics.rollups.reading.cache import Rows
+from analytics.rollups.reading.people import Sets, Words, to_words
+from analytics.rollups.reading.requests import Counted
+
+
+@dataclass(frozen=True)
+class DayMembers:
+    """Members of one day, as numbers and as bits."""
+
+    sets: Sets[str]
+    words: Words
+
+    @property
+    def size(self) -> int:
+        return self.sets.size + self.words.nbytes
+
+
+def size_of(decoded: Any) -> int:
+    return int(decoded.nbytes if isinstance(decoded, np.ndarray) else decoded.size)
+
+
+def decode_members(content: bytes) -> DayMembers:
+    _, bitmap, arrays = unpack(content)
+    numbers = np.frombuffer(BitMap.deserialize(bitmap).to_array(), dtype=np.uint32).astype(np.int64)
+    starts = np.array([0, len(numbers)])
+    words = to_words(numbers, int(numbers.max(initial=0)) // 64 + 1)
+    return DayMembers(Sets([""], starts, numbers, arrays.get("count")), words)
+
+
+def decode_pairs(content: bytes) -> Sets[tuple[str, ...]]:
+    names, bitmap, arrays = unpack(content)
+    pairs = np.frombuffer(BitMap64.deserialize(bitmap).to_array(), dtype=np.uint64).astype(np.int64)
+    starts = np.searchsorted(pairs, np.arange(len(names) + 1) << KEY_SHIFT)
+    return Sets(names, starts, pairs & (1 << KEY_SHIFT) - 1, arrays.get("count"))
+
+
+def decode_counted(content: bytes, rows: Rows) -> Counted:
+    names, _, arrays = unpack(content)
+    key = arrays.pop("key")
+    return Counted(arrays | {"row": rows.of(names)[key]})
+
+
+def decode_sessions(content: bytes) -> Numbers:
+    _, _, arrays = unpack(content)
+    return np.stack([arrays[name] for name in ("session", "member", "first_us", "length_us")])

@@ -1,0 +1,255 @@
+"""Counts and histograms by name and day: uses of features, requests of endpoints, sessions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.rollups.histogram import (
+    BUCKETS,
+    PER_DOUBLING,
+    Floats,
+    Numbers,
+    bucket_of,
+    percentiles,
+    place_of,
+    row_of,
+    up_to,
+)
+from analytics.rollups.reading.cache import Rows
+from analytics.rollups.reading.people import EVERYBODY, Flags
+
+Name = tuple[str, str]
+HEAT_BUCKETS = 12  # below 10 ms, then one for each doubling
+ERRORS_FROM = 5  # status class
+NOTHING = np.empty(0, dtype=np.int64)
+
+
+class Counted(NamedTuple):
+    """Entries of one day: `row` is that of each one's name, `group` its cell or group."""
+
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum(values.nbytes for values in self.arrays.values())
+
+
+def merged(parts: Sequence[Mapping[date, Counted]]) -> dict[date, Counted]:
+    """What several pieces hold of each day."""
+    days: dict[date, list[Counted]] = {}
+    for part in parts:
+        for day, some in part.items():
+            days.setdefault(day, []).append(some)
+    return {
+        day: Counted({name: np.concatenate([one.arrays[name] for one in some]) for name in some[0].arrays})
+        if len(some) > 1
+        else some[0]
+        for day, some in days.items()
+    }
+
+
+class Histograms(NamedTuple):
+    """Durations of one day: `counts` of them at each of `places` (row and bucket), which ascend."""
+
+    places: Numbers
+    counts: Numbers
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.places.nbytes + self.counts.nbytes
+
+
+def histograms(latency: Counted, groups: Flags) -> Histograms:
+    """Of the entries in these groups, by name and all together."""
+    chosen = groups[latency.arrays["group"]]
+    row, bucket, count = (latency.arrays[name][chosen] for name in ("row", "bucket", "count"))
+    place = np.concatenate([place_of(EVERYBODY, bucket), place_of(row, bucket)])
+    places, which = np.unique(place, return_inverse=True)
+    counts = np.bincount(which, weights=np.concatenate([count, count]), minlength=len(places))
+    return Histograms(places, counts.astype(np.int64))
+
+
+class Joined:
+    """The entries of several days that pass a filter, each with its day's column."""
+
+    def __init__(
+        self, days: list[date], counted: Mapping[date, Counted], groups: Flags, wanted: Flags, *names: str
+    ) -> None:
+        parts: dict[str, list[NDArray[Any]]] = {name: [NOTHING] for name in ("row", "day", *names)}
+        for column, day in enumerate(days):
+            if (some := counted.get(day)) is None:
+                continue
+            chosen = np.flatnonzero(groups[some.arrays["group"]] & wanted[some.arrays["row"]])
+            parts["day"].append(np.full(len(chosen), column))
+            for name in ("row", *names):
+                parts[name].append(some.arrays[name][chosen])
+        self._columns = {name: np.concatenate(values) for name, values in parts.items()}
+        self._shape = len(wanted), len(days)
+        self._place = self["row"] * len(days) + self["day"]
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._columns[name]
+
+    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Sums by row and day."""
+        length = self._shape[0] * self._shape[1]
+        sums = np.bincount(self._place, weights=values, minlength=length).astype(np.float64)
+        return sums.reshape(self._shape)
+
+    def counts(self, values: NDArray[Any]) -> Numbers:
+        """The same of whole numbers."""
+        return self.sums(values).astype(np.int64)
+
+
+def _wanted(rows: Rows, only: Any) -> Flags:
+    """By row: whether it is asked for; `only` names one, or the first part of several."""
+    wanted = np.ones(len(rows), dtype=np.bool_)
+    if only is not None:
+        wanted[:] = False
+        wanted[[row for name, row in rows.items() if row < len(wanted) and only in (name, name[0])]] = True
+    return wanted
+
+
+def _named(rows: Rows, found: Flags) -> tuple[list[Name], Numbers]:
+    """The names whose rows are found, in order, and these rows."""
+    named = sorted((name, row) for name, row in rows.items() if row < len(found) and found[row])
+    return [name for name, _ in named], np.array([row for _, row in named], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Uses:
+    """How often; `daily` has the shape (keys, days), a key is feature and action."""
+
+    keys: list[Name]
+    days: list[date]
+    daily: Numbers
+
+    @classmethod
+    def of(
+        cls,
+        days: list[date],
+        counted: Mapping[date, Counted],
+        groups: Flags,
+        rows: Rows,
+        feature: str | None = None,
+    ) -> "Uses":
+        joined = Joined(days, counted, groups, _wanted(rows, feature), "count")
+        daily = joined.counts(joined["count"])
+        keys, chosen = _named(rows, daily.sum(axis=1) > 0)
+        return cls(keys, days, daily[chosen])
+
+
+class Requests:
+    """Requests by endpoint and method. Durations in milliseconds, percentiles within 1 %, NaN where none."""
+
+    def __init__(
+        self,
+        days: list[date],
+        requests: Mapping[date, Counted],
+        groups: Flags,
+        latency: Mapping[date, Histograms],
+        rows: Rows,
+        only: Name | None,
+    ) -> None:
+        self.days = days
+        wanted = _wanted(rows, only)
+        of = Joined(days, requests, groups, wanted, "status", "count", "known", "total_ms")
+        counts = of.counts(of["count"])
+        self.keys, self._rows = _named(rows, counts.sum(axis=1) > 0)
+        self.requests = counts[self._rows]
+        self.errors = of.counts(np.where(of["status"] >= ERRORS_FROM, of["count"], 0))[self._rows]
+        self.known = of.counts(of["known"])[self._rows]
+        self.duration_ms = of.sums(of["total_ms"])[self._rows]
+        self._by_status, self._length = of, len(wanted)
+        self._latency = [latency.get(day) for day in days]
+        if only is not None:
+            self._latency = [some and _of_rows(some, self._rows) for some in self._latency]
+
+    def _columns(self, first: date, last: date) -> tuple[int, int]:
+        if not self.days:
+            return 0, 0
+        return max((first - self.days[0]).days, 0), max((last - self.days[0]).days + 1, 0)
+
+    def spans(self, shares: Sequence[float], *spans: tuple[date, date]) -> list[tuple[Floats, Floats]]:
+        """Percentiles in some spans, of each key and of all: shapes (keys, shares) and (shares,).
+
+        Of spans that begin on the same day only the longest costs time.
+        """
+        found = {}
+        for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
+            total, until = np.zeros(self._length * BUCKETS, dtype=np.int64), None
+            for span in some:
+                low, high = self._columns(*span)
+                for day in self._latency[low if until is None else until : high]:
+                    if day is not None:
+                        total[day.places] += day.counts
+                until = max(high, low)
+                places = np.flatnonzero(total)
+                rows = np.append(self._rows, EVERYBODY)
+                measured = percentiles(places, up_to(total[places]), rows, shares)
+                found[span] = measured[:-1], measured[-1]
+        return [found[span] for span in spans]
+
+    @cached_property
+    def _daily(self) -> tuple[Numbers, Numbers]:
+        """Places of all days, each day's `_length` rows further than those before; `up_to` their counts."""
+        stride = self._length * BUCKETS
+        there = [(column, day) for column, day in enumerate(self._latency) if day is not None]
+        places = np.concatenate([NOTHING, *(day.places for _, day in there)])
+        end = 0
+        for column, day in there:
+            begin, end = end, end + len(day.places)
+            places[begin:end] += column * stride
+        return places, up_to(np.concatenate([NOTHING, *(day.counts for _, day in there)]))
+
+    def daily_percentiles(self, shares: Sequence[float]) -> Floats:
+        """Shape (keys, days, shares)."""
+        rows = np.arange(len(self.days))[:, np.newaxis] * self._length + self._rows  # about in order: faster
+        found = percentiles(*self._daily, rows.ravel(), shares)
+        return found.reshape(len(self.days), len(self.keys), len(shares)).swapaxes(0, 1)
+
+    def daily_percentiles_together(self, shares: Sequence[float]) -> Floats:
+        """Of all keys: shape (days, shares)."""
+        rows = EVERYBODY + np.arange(len(self.days)) * self._length
+        return percentiles(*self._daily, rows, shares)
+
+    def statuses(self, first: date, last: date) -> list[dict[str, int]]:
+        """Requests of each key by status class: “2xx”, “none”."""
+        of, (low, high) = self._by_status, self._columns(first, last)
+        chosen = (of["day"] >= low) & (of["day"] < high)
+        found: dict[int, dict[str, int]] = {row: {} for row in self._rows.tolist()}
+        for row, status, count in zip(
+            *(of[name][chosen].tolist() for name in ("row", "status", "count")), strict=True
+        ):
+            name = f"{status}xx" if status >= 0 else "none"
+            found[row][name] = found[row].get(name, 0) + count
+        return list(found.values())
+
+    def heat(self, first: date, last: date) -> Numbers:
+        """Exact counts, shape (keys, days, HEAT_BUCKETS): `days` are those from `first` to `last`."""
+        low, high = self._columns(first, last)
+        counts = np.zeros((self._length, min(high, len(self.days)) - low, HEAT_BUCKETS), dtype=np.int64)
+        for column, day in enumerate(self._latency[low:high]):
+            if day is not None:
+                coarse = np.clip(bucket_of(day.places) // PER_DOUBLING + 1, 0, HEAT_BUCKETS - 1)
+                np.add.at(counts[:, column], (row_of(day.places), coarse), day.counts)
+        return counts[self._rows]
+
+
+def _of_rows(some: Histograms, rows: Numbers) -> Histograms:
+    """What there is of one row or none, which is then all there is."""
+    if not len(rows):
+        return Histograms(NOTHING, NOTHING)
+    low, high = np.searchsorted(some.places, [rows[0] * BUCKETS, (rows[0] + 1) * BUCKETS])
+    own = some.places[low:high]
+    together = own + (EVERYBODY - rows[0]) * BUCKETS
+    return Histograms(np.concatenate([together, own]), np.tile(some.counts[low:high], 2))

@@ -1,0 +1,1 @@
+"""Event rows: written exactly once, and dropped by whole months."""

@@ -1,0 +1,1 @@
+"""The consent API, and what all addresses of an app or a person share."""

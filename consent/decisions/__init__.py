@@ -1,0 +1,1 @@
+"""Decisions: recorded, sealed in the log, verified, and shown to the subject they are about."""

@@ -1,0 +1,162 @@
+"""Walking the decision log: is each record as it was sealed, in its place, and is the last one there?
+
+The walk ends at the first broken record and says what is wrong with it. A head that was altered is
+named as well.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from django.db import connections, transaction
+
+from consent.decisions import seals
+from consent.decisions.log import COLUMNS
+from consent.models import Decision
+
+HEAD = "SELECT count, digest, signature FROM consent_decisionhead ORDER BY id"
+RECORDS_AT_ONCE = 2000
+
+
+class Anchor(NamedTuple):
+    """How long the log was at some time, and the seal of its last record: worth keeping elsewhere."""
+
+    length: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.length}:{self.digest}"
+
+
+@dataclass
+class Verdict:
+    """What a walk through the log has found. `faults` are sentences, the first broken record's first."""
+
+    records: int = 0
+    anchor: Anchor | None = None
+    faults: list[str] = field(default_factory=list)
+
+
+def verify(
+    *, anchor: Anchor | None = None, advance: Callable[[int, int], object] = lambda n, of: None
+) -> Verdict:
+    """Walk the log as of now, up to its first broken record; `advance` is told of records done, of all.
+
+    `anchor` is an earlier `Verdict.anchor`: it finds even that all three of records, head and
+    signature were put back to what they were before.
+    """
+    verdict = Verdict()
+    with transaction.atomic(using="default"):
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute(HEAD)
+            heads = cursor.fetchall()
+            cursor.execute("SELECT count(*) FROM consent_decision")
+            total = cursor.fetchone()[0]
+        head_fault = _head_fault(heads)
+        head = None if head_fault else Anchor(*heads[0][:2])
+        reached = _walk(_records(), head, verdict, anchor, lambda done: advance(done, total))
+    if not verdict.faults:
+        verdict.faults = list(filter(None, [_end_fault(reached, head, anchor)]))
+    if head_fault:
+        verdict.faults.append(head_fault)
+    verdict.anchor = None if verdict.faults else reached
+    return verdict
+
+
+def _end_fault(reached: Anchor, head: Anchor | None, anchor: Anchor | None) -> str:
+    """What is wrong with a log whose records are sound as far as they go."""
+    missing = f"record {reached.length + 1} is missing: "
+    if head and reached.length < head.length:
+        return f"{missing}it was deleted at the end of the log, whose signed head counts {head.length}"
+    if head and reached != head:
+        return "the head names another last record than there is"
+    if anchor and reached.length < anchor.length:
+        return (
+            f"{missing}the log had {anchor.length} records when the anchor was taken; records and head were "
+            "put back"
+        )
+    return ""
+
+
+def _head_fault(heads: list[tuple[int, str, str]]) -> str:
+    if not heads:
+        return "the head row is gone"
+    if len(heads) > 1:
+        return "there is more than one head row"
+    count, digest, signed = heads[0]
+    if not signed:
+        return "the head row is unsigned: it was altered or gone when a decision was recorded"
+    if not seals.is_signed(count, digest, signed):
+        return (
+            f"the head row was altered (count {count}): it is not what was signed, or another key signed it"
+        )
+    return ""
+
+
+def _records() -> Iterator[tuple[Any, ...]]:
+    rows = Decision.objects.order_by("number", "id").values_list(*COLUMNS)
+    yield from rows.iterator(chunk_size=RECORDS_AT_ONCE)
+
+
+def _walk(
+    records: Iterator[tuple[Any, ...]],
+    head: Anchor | None,
+    verdict: Verdict,
+    anchor: Anchor | None,
+    advance: Callable[[int], object],
+) -> Anchor:
+    """The last sound record; the fault of the one after it, if there is one, is added to the verdict."""
+    reached = Anchor(0, seals.START)
+    for record in records:
+        *content, previous, digest = record
+        number = content[0]
+        sound = (
+            number == reached.length + 1
+            and previous == reached.digest
+            and digest == seals.seal(previous, content)
+        )
+        if not sound or (head and number > head.length):
+            following = next(records, None)
+            verdict.faults.append(_fault(record, following, reached, head))
+            break
+        reached = Anchor(number, digest)
+        if anchor and anchor.length == number and anchor.digest != digest:
+            verdict.faults.append(f"record {number} is another one than when the anchor was taken")
+            break
+        if number % RECORDS_AT_ONCE == 0:
+            advance(number)
+    verdict.records = reached.length
+    advance(reached.length)
+    return reached
+
+
+def _fault(
+    record: tuple[Any, ...], following: tuple[Any, ...] | None, reached: Anchor, head: Anchor | None
+) -> str:
+    """What is wrong with the record that stands where the one after `reached` belongs, in words."""
+    *content, previous, digest = record
+    number, expected = content[0], reached.length + 1
+    recorded = f"(recorded {content[-1]:%F %T} UTC)"
+    if number < expected:
+        return f"record {number} {recorded} was inserted: there are two of this number"
+    if number > expected:
+        return f"record {expected} is missing: it was deleted; the next one there is has number {number}"
+    if digest == seals.seal(previous, content):
+        if previous != reached.digest:
+            return f"record {number} {recorded} does not follow on the one before it, which was exchanged"
+        return f"record {number} {recorded} was added after the head was signed, or the head was put back"
+    if digest == seals.seal(previous, [expected + 1, *content[1:]]):
+        return f"record {number} is missing: it was deleted, and the later ones were numbered anew"
+    if head and number > head.length:
+        return (
+            f"record {number} {recorded} was inserted: the signed head counts {head.length}, and its seal is "
+            "not ours"
+        )
+    if following is not None:
+        *after, after_previous, after_digest = following
+        if after_previous == reached.digest and after_digest == seals.seal(
+            after_previous, [expected, *after[1:]]
+        ):
+            return f"record {number} {recorded} was inserted: its seal is not ours, and the true one follows"
+    return f"record {number} {recorded} was altered: its content does not match its seal"

@@ -1,0 +1,1 @@
+"""Which events may be stored, and the barrier that makes a withdrawal final."""

@@ -1,0 +1,1 @@
+"""What customers' collectors send."""

@@ -1,0 +1,155 @@
+"""Names that a key has sent: routes that raw paths are matched against, and a daily cap on new ones.
+
+A name that changes with every event (an id that nothing recognized) would fill tables and pages;
+past the cap it is stored as `{other}`. Names are learnt from admitted events only.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from datetime import date
+
+from django.conf import settings
+from django.db import connections, transaction
+
+from analytics.storage.store import Row
+from consent.registry.registry import Registry
+from ingest.mapping.path_templates import MAX_PATH, UNMATCHED, has_variable, raw_template
+from ingest.models import SeenName
+
+OTHER = "{other}"
+ROUTES_ARE_FRESH = 10.0  # seconds; how late a process learns of a route that another has seen
+KINDS = {"activity": ("event_type",), "endpoint": ("endpoint",), "feature": ("feature", "action")}
+
+# One statement decides and remembers: of the new names as many as are left for the day.
+REMEMBER = """
+INSERT INTO ingest_seenname (key_id, kind, name, first_seen_on)
+SELECT %(key)s, %(kind)s, sent.name, %(today)s FROM unnest(%(names)s::text[]) AS sent (name)
+ WHERE NOT EXISTS (SELECT FROM ingest_seenname seen
+                    WHERE (seen.key_id, seen.kind, seen.name) = (%(key)s, %(kind)s, sent.name))
+ LIMIT greatest(0, %(cap)s - (SELECT count(*) FROM ingest_seenname
+                               WHERE key_id = %(key)s AND kind = %(kind)s AND first_seen_on = %(today)s))
+"""
+LOCK_SPACE = 0x0CA4D1E  # the first of two integers of an advisory lock; the second is the key's id
+
+
+class RouteBook:
+    """The templates that a key's raw paths are matched against: declared ones and routes it has sent."""
+
+    def __init__(self, templates: Iterable[str]) -> None:
+        every = set(templates)
+        self._variable = sorted(template for template in every if has_variable(template))
+        self._exact = every.difference(self._variable)
+        self._matched: dict[str, str] = {}
+
+    def match(self, path: str) -> str:
+        """The template of a raw path, `{unmatched}` when none fits."""
+        path = path[:MAX_PATH]
+        known = self._matched.get(path)
+        if known is None:
+            known = self._matched[path] = raw_template(path, self._variable, self._exact)
+            if len(self._matched) > 4096:
+                self._matched.clear()
+        return known
+
+
+class KnownNames:
+    """This process's memory of names, by key and kind. Losing it costs a query."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: dict[tuple[int, str], set[str]] = {}
+        self._books: dict[tuple[int, str], tuple[float, RouteBook]] = {}
+
+    def forget(self) -> None:
+        with self._lock:
+            self._names.clear()
+            self._books.clear()
+
+    def routes(self, key_id: int, registry: Registry) -> RouteBook:
+        """The route book of a key, at most ten seconds old."""
+        known = self._books.get((key_id, registry.digest))
+        if known and time.monotonic() - known[0] < ROUTES_ARE_FRESH:
+            return known[1]
+        seen = SeenName.objects.filter(key_id=key_id, kind="endpoint").values_list("name", flat=True)
+        book = RouteBook([*registry.endpoints, *(name for name in seen if name.startswith("/"))])
+        self._books[key_id, registry.digest] = (time.monotonic(), book)
+        return book
+
+    def unknown(self, key_id: int, kind: str, names: set[str]) -> set[str]:
+        """Those of `names` that this process has not seen yet."""
+        return names - self._names.get((key_id, kind), set())
+
+    def learn(self, key_id: int, kind: str, names: Iterable[str]) -> None:
+        with self._lock:
+            self._names.setdefault((key_id, kind), set()).update(names)
+            if kind == "endpoint":
+                for book in [book for book in self._books if book[0] == key_id]:
+                    del self._books[book]
+
+
+known_names = KnownNames()
+
+
+def cap_new_names(rows: list[Row], *, key_id: int, today: date, learn: bool = True) -> list[Row]:
+    """The rows, with names beyond the day's cap of new ones replaced by `{other}`.
+
+    Without `learn` nothing is remembered of them: what would become of the rows if they came now.
+    """
+    beyond = {kind: _beyond(sent, kind, key_id, today, learn) for kind, sent in _names_by_kind(rows).items()}
+    if all(names is None for names in beyond.values()):
+        return rows
+    return [_capped(row, beyond) for row in rows]
+
+
+def _names_by_kind(rows: list[Row]) -> dict[str, set[str]]:
+    by_kind: dict[str, set[str]] = {kind: set() for kinds in KINDS.values() for kind in kinds}
+    # Most rows repeat the names of others: each pair is looked at once.
+    for table, names in {(row.table, row.names[:2]) for row in rows}:
+        for kind, name in zip(KINDS[table], names, strict=False):
+            by_kind[kind].add(name)
+    return by_kind
+
+
+def _beyond(sent: set[str], kind: str, key_id: int, today: date, learn: bool) -> set[str] | None:
+    """Those of the names of this kind that are beyond the cap; None when none is."""
+    new = known_names.unknown(key_id, kind, sent - {OTHER, UNMATCHED})
+    if not new:
+        return None
+    if not learn:
+        return (new - _would_remember(sorted(new), kind, key_id, today)) or None
+    remembered = _remember(sorted(new), kind, key_id, today)
+    known_names.learn(key_id, kind, remembered)
+    return (new - remembered) or None
+
+
+def _remember(names: list[str], kind: str, key_id: int, today: date) -> set[str]:
+    """Those of `names` that are known now."""
+    with transaction.atomic(using="default"), connections["default"].cursor() as cursor:
+        # Two processes must not both use the day's last place.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, key_id % 2**31])
+        cursor.execute(
+            REMEMBER,
+            {"key": key_id, "kind": kind, "names": names, "today": today, "cap": settings.NEW_NAMES_PER_DAY},
+        )
+        cursor.execute(
+            "SELECT name FROM ingest_seenname WHERE key_id = %s AND kind = %s AND name = ANY(%s)",
+            [key_id, kind, names],
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+def _would_remember(names: list[str], kind: str, key_id: int, today: date) -> set[str]:
+    """Those of `names` that are known, or would be: as many new ones as are left for the day."""
+    seen = SeenName.objects.filter(key_id=key_id, kind=kind)
+    known = set(seen.filter(name__in=names).values_list("name", flat=True))
+    left = max(0, settings.NEW_NAMES_PER_DAY - seen.filter(first_seen_on=today).count())
+    return known.union([name for name in names if name not in known][:left])
+
+
+def _capped(row: Row, beyond: dict[str, set[str] | None]) -> Row:
+    names = list(row.names)
+    for position, kind in enumerate(KINDS[row.table]):
+        if names[position] in (beyond[kind] or ()):
+            names[position] = OTHER
+    return row._replace(names=tuple(names))

@@ -1,0 +1,189 @@
+"""What of a record's words may be kept: declared attributes, and names that hold nothing personal."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from consent.pseudonyms import NO_ID
+from consent.registry.attributes import Kept, as_text, printable
+from consent.registry.personal_data import finding, is_persons_name
+from consent.registry.registry import Registry
+from ingest.mapping.identity import ID_NAMES, Refusal
+
+MAX_NAME = 100  # characters: features and actions
+MAX_EVENT_TYPE = 50  # characters
+MAX_READ = 2048  # characters of a name; nothing beyond is looked at
+MAX_WORDS = 4  # of a name; more of them are a sentence, which may be about anybody
+MIN_RAW_ID = 4  # characters; a shorter id is too likely to be part of a word
+MIN_NAME = 3  # characters of a person's or a customer's name
+MAX_PRIVATE = 32  # of each kind in one record
+
+# Columns of their own, or computed: never copied from what was sent.
+_NOT_COPIED = frozenset({"page.path", "deployment_type"})
+# Ids within a name say nothing about the feature; without them the name still means the same.
+_ID = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+    r"|(?=[A-Fa-f]{0,64}\d)[0-9A-Fa-f]{12,64}|\d{3,64})(?![0-9A-Za-z])"
+)
+_NUMBER = re.compile(r"\d{5,64}")
+# Names of accounts that stand for no person, and words that apps send for none.
+_NOBODY = NO_ID | {"admin", "administrator", "api", "default", "demo", "guest", "root", "system", "test"}
+_NOBODY |= {"user", "unknown", "anonymous", "true", "false", "web", "app"}
+
+
+class Private(NamedTuple):
+    """What a record itself says is private: no stored text of it may contain any of these."""
+
+    ids: tuple[str, ...] = ()
+    names: tuple[re.Pattern[str], ...] = ()  # of a person, a customer, a project
+
+    def joined(self, other: "Private") -> "Private":
+        if not other.ids and not other.names:
+            return self
+        return Private(self.ids + other.ids, self.names + other.names)
+
+    def without(self, text: str) -> str:
+        """`text` with `{id}` in the place of each of them."""
+        for raw in self.ids:
+            if raw in text:
+                text = text.replace(raw, "{id}")
+        for pattern in self.names:
+            text = pattern.sub("{id}", text)
+        return text
+
+    def is_in(self, text: str) -> bool:
+        return any(raw in text for raw in self.ids) or any(name.search(text) for name in self.names)
+
+
+class _Kinds(dict[str, str]):
+    """`id`, `name` or '' for the name of an attribute, remembered."""
+
+    def __missing__(self, attribute: str) -> str:
+        kind = "id" if attribute in ID_NAMES else "name" if is_persons_name(attribute[:100]) else ""
+        if len(attribute) <= 100:
+            if len(self) >= 4096:
+                self.clear()
+            self[attribute] = kind
+        return kind
+
+
+_kinds = _Kinds()
+
+
+def names_a_person(attribute: str) -> bool:
+    """Whether an attribute of this name holds what a person or a customer is called."""
+    return _kinds[attribute] == "name"
+
+
+def private(attributes: Mapping[str, Any]) -> Private:
+    """The ids among these attributes, and what they name persons and customers."""
+    found = [(kind, value) for name, value in attributes.items() if (kind := _kinds[name])]
+    if not found:
+        return NOTHING_PRIVATE
+    texts = [(kind, text) for kind, value in found if (text := as_text(value))]
+    ids = [text for kind, text in texts if kind == "id" and len(text) >= MIN_RAW_ID]
+    names = [text for kind, text in texts if kind == "name"]
+    return Private(
+        tuple(text for text in ids[:MAX_PRIVATE] if text.strip().lower() not in NO_ID),
+        tuple(filter(None, map(_name_pattern, names[:MAX_PRIVATE]))),
+    )
+
+
+NOTHING_PRIVATE = Private()
+
+
+def _name_pattern(text: str) -> re.Pattern[str] | None:
+    text = text.strip()
+    if not MIN_NAME <= len(text) <= MAX_NAME or text.lower() in _NOBODY:
+        return None
+    return _words_pattern(text.lower())
+
+
+@lru_cache(maxsize=1024)
+def _words_pattern(text: str) -> re.Pattern[str] | None:
+    """The words of a name however they are written: `ACME Industries` is also in `acme-industries.opened`."""
+    words = re.findall(r"[^\W_]+", text)
+    if not words:
+        return None
+    inner = r"[\W_]{0,3}".join(map(re.escape, words))
+    return re.compile(rf"(?<![^\W_]){inner}(?![^\W_])", re.IGNORECASE)
+
+
+def metadata(
+    attributes: Mapping[str, Any],
+    registry: Registry,
+    hidden: Private,
+    columns: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """The declared attributes among these, cleaned, under their declared names.
+
+    `columns` are declared names that this row keeps in a column. Of an attribute sent under several
+    names the one under its own name counts.
+    """
+    kept: dict[str, Any] = {}
+    find = registry.find
+    for sent, value in attributes.items():
+        found = find(sent)
+        if found is None:
+            continue
+        name, clean = found
+        if name in _NOT_COPIED or name in columns or value is None or (name in kept and sent != name):
+            continue
+        answer = clean(value)
+        if isinstance(answer, Kept) and not _tells(registry, name, answer.value, hidden):
+            kept[name] = answer.value
+    return kept
+
+
+def is_copied(sent: str, registry: Registry) -> bool:
+    """Whether an attribute sent under this name may get into the metadata."""
+    found = registry.find(sent)
+    return found is not None and found[0] not in _NOT_COPIED
+
+
+def _tells(registry: Registry, name: str, value: object, hidden: Private) -> bool:
+    """Whether a value repeats something private. One of a list of choices tells nothing."""
+    return isinstance(value, str) and registry.attributes[name].kind == "text" and hidden.is_in(value)
+
+
+def facts(
+    attributes: Iterable[Mapping[str, Any]], registry: Registry, hidden: Private, names: Iterable[str]
+) -> dict[str, str]:
+    """Of each declared attribute in `names` its first value that may be kept, as text."""
+    kept = {}
+    for name in names:
+        for sent in (name, *registry.attributes[name].also):
+            value = next((of[sent] for of in attributes if of.get(sent) is not None), None)
+            answer = registry.clean(name, value)
+            if isinstance(answer, Kept) and not _tells(registry, name, answer.value, hidden):
+                kept[name] = str(answer.value)
+                break
+    return kept
+
+
+def name(text: str, limit: int, hidden: Private) -> str:
+    """A feature, action or event type as it may be stored. Raises `Refusal` when it looks personal."""
+    clean, problem = _name(hidden.without(text[:MAX_READ]))
+    if problem:
+        raise Refusal(problem)
+    return clean[:limit]
+
+
+@lru_cache(maxsize=8192)
+def _name(text: str) -> tuple[str, str]:
+    words = printable(text).split()
+    clean = _ID.sub("{id}", " ".join(words))
+    if not clean:
+        return "", "incomplete"
+    if finding(clean):  # before numbers within words are taken out: without them a key is none
+        return "", "personal_data"
+    return _NUMBER.sub("{id}", clean), "free_text" if len(words) > MAX_WORDS else ""
+
+
+def path(template: str, hidden: Private) -> str:
+    """An endpoint's or a page's template without what is private, should one of its parts be that."""
+    if not hidden.is_in(template) and not hidden.is_in(unquote(template)):
+        return template
+    return "/".join("{id}" if hidden.is_in(unquote(part)) else part for part in template.split("/"))

@@ -1,0 +1,100 @@
+"""Which attributes of admitted records nothing declares: their names, so that an admin sees what to declare.
+
+An attribute's name is the app's own word, but an app may put anything there. So a name is noted only
+when it is short and plain, looks neither personal nor secret, repeats nothing that its record says is
+private, and could be declared at all. Looking costs 8 µs a record, so of a busy key some are looked at:
+a few of a request, ten requests a second. What is counted was seen; there may be more.
+"""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from analytics.storage.store import Row
+from consent.registry.personal_data import finding, is_denied_name, is_persons_name
+from consent.registry.registry import Registry
+from ingest.mapping import routing, scrubbing
+from ingest.mapping.identity import ID_NAMES
+from ingest.mapping.interpretation import DEPLOYMENT_NAMES, PAGE_PATHS
+from ingest.otlp.records import Record
+
+LOOKED_AT = 32  # records of a request
+LOOK_EVERY = 0.1  # seconds, per key and process
+MAX_NAME = 64  # characters
+
+# What becomes a column or decides about one was not dropped.
+READ = routing.NAMES_READ.union(
+    ID_NAMES,
+    DEPLOYMENT_NAMES,
+    PAGE_PATHS,
+    ("telemetry.do_not_track", "internal", "duration_ms", "log.record.uid", "trace_id", "span_id"),
+)
+_PLAIN = re.compile(r"\$?[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,7}", re.ASCII)
+MAX_DIGITS = 3  # more are a number of something
+
+
+_looked: dict[int, float] = {}  # key id: when (monotonic seconds)
+
+
+def is_due(key_id: int) -> bool:
+    """Whether to look at a request of the key."""
+    return time.monotonic() >= _looked.get(key_id, 0.0) + LOOK_EVERY
+
+
+def takes_its_turn(key_id: int) -> bool:
+    """Whether to look at this one; if so, the next ones are not looked at for a moment."""
+    if not is_due(key_id):
+        return False
+    _looked[key_id] = time.monotonic()
+    return True
+
+
+def undeclared(
+    admitted: Sequence[Row], rows: Sequence[Row], records: Sequence[Record], registry: Registry
+) -> dict[str, int]:
+    """Names, and how many of the admitted records that were looked at had each.
+
+    `records` are those that `rows` were made of, in the same order; `admitted` are some of the rows.
+    """
+    step = -(-len(admitted) // LOOKED_AT) or 1
+    places = {id(row.id): place for place, row in enumerate(rows)}  # an admitted row may be a changed copy
+    chosen = [records[places[id(row.id)]] for row in admitted[::step]]
+    found: Counter[str] = Counter()
+    memory: dict[tuple[str, ...], frozenset[str]] = {}  # records of one request are much alike
+    for record in chosen:
+        names: set[str] = set()
+        for sent in (tuple(record.attributes), tuple(record.resource.attributes)):
+            if sent not in memory:
+                memory[sent] = frozenset(name for name in sent if _is_noted(name, registry))
+            names |= memory[sent]
+        if names:
+            found.update(_without_private(names, record))
+    return dict(found)
+
+
+def _is_noted(name: str, registry: Registry) -> bool:
+    return len(name) <= MAX_NAME and name not in READ and registry.find(name) is None and is_plain(name)
+
+
+@lru_cache(maxsize=8192)
+def is_plain(name: str) -> bool:
+    """Whether a name, by itself, may be shown to staff."""
+    return (
+        _PLAIN.fullmatch(name) is not None
+        and sum(map(str.isdigit, name)) <= MAX_DIGITS
+        and not is_denied_name(name)
+        and not is_persons_name(name)
+        and finding(name) is None
+    )
+
+
+def _without_private(names: Iterable[str], record: Record) -> list[str]:
+    hidden = scrubbing.private(record.attributes).joined(scrubbing.private(record.resource.attributes))
+    if hidden is scrubbing.NOTHING_PRIVATE:
+        return list(names)
+    ids = [text.strip().lower() for text in hidden.ids]
+    return [
+        name for name in names if not hidden.is_in(name) and not any(text in name.lower() for text in ids)
+    ]

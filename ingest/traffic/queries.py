@@ -1,0 +1,158 @@
+"""What has arrived, read back from the counts: totals, hours or days, keys, rejections, undeclared names.
+
+Everything is added up in SQL: a month of a busy instance is many rows. Never suppressed, because
+it is about events and requests, not about people.
+"""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Max, QuerySet, Sum
+from django.db.models.functions import Trunc
+from django.utils import timezone
+
+from consent.models import Key
+from consent.policies.activation import active_registry
+from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
+
+OUTCOMES = ("accepted", "duplicate", "refused", "rejected")
+
+
+class Outcome(NamedTuple):
+    """How many records (`rejected`: requests) had this outcome for this reason."""
+
+    outcome: str
+    reason: str
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody wants here
+
+
+class Span(NamedTuple):
+    """One hour or day of arrival, UTC; `refused` includes no duplicates."""
+
+    start: datetime
+    accepted: int
+    duplicate: int
+    refused: int
+    rejected: int
+
+
+class KeyTraffic(NamedTuple):
+    """What one key has sent; `key` is None for requests without a valid one, or one deleted since."""
+
+    key: Key | None
+    accepted: int
+    duplicate: int
+    refused: int
+    rejected: int
+
+
+class Rejected(NamedTuple):
+    """One of the latest requests that were refused as a whole."""
+
+    at: datetime
+    key: Key | None
+    signal: str
+    transport: str
+    status: str
+    reason: str
+
+
+class Undeclared(NamedTuple):
+    """An attribute that was dropped, as nothing declares it; `count` records or more had it."""
+
+    name: str
+    key: Key | None
+    count: int  # type: ignore[assignment]
+    last_seen: date
+
+
+class Traffic(NamedTuple):
+    """What arrived within a time. `last_accepted` is the minute of the last stored event of all times."""
+
+    outcomes: list[Outcome]
+    spans: list[Span]
+    accepted: int
+    refused: int
+    last_accepted: datetime | None
+
+
+def traffic_last(hours: int, *, now: datetime | None = None, key_id: int | None = None) -> Traffic:
+    """The counts of the last `hours` hours, the current one included, hour by hour."""
+    end = (now or timezone.now()).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    starts = [end - timedelta(hours=hours - 1 - offset) for offset in range(hours)]
+    return _traffic(starts, "hour", key_id)
+
+
+def traffic_by_day(days: int, *, now: datetime | None = None) -> Traffic:
+    """The counts of the last `days` days (UTC), today included, day by day."""
+    end = (now or timezone.now()).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return _traffic([end - timedelta(days=days - 1 - offset) for offset in range(days)], "day", None)
+
+
+def _traffic(starts: list[datetime], length: str, key_id: int | None) -> Traffic:
+    rows, everything = _since(starts[0]), TrafficCount.objects.filter(outcome="accepted")
+    if key_id is not None:
+        rows, everything = rows.filter(key_id=key_id), everything.filter(key_id=key_id)
+    outcomes: Counter[tuple[str, str]] = Counter()
+    by_span: Counter[tuple[datetime, str]] = Counter()
+    grouped = rows.annotate(start=Trunc("minute", length, tzinfo=UTC)).values_list(
+        "start", "outcome", "reason"
+    )
+    for start, outcome, reason, number in grouped.annotate(Sum("count")).order_by():
+        outcomes[outcome, reason] += number
+        by_span[start, outcome] += number
+    return Traffic(
+        [Outcome(outcome, reason, number) for (outcome, reason), number in outcomes.most_common()],
+        [Span(start, *(by_span[start, outcome] for outcome in OUTCOMES)) for start in starts],
+        sum(number for (outcome, _), number in outcomes.items() if outcome == "accepted"),
+        sum(number for (outcome, _), number in outcomes.items() if outcome == "refused"),
+        everything.order_by("-minute").values_list("minute", flat=True).first(),
+    )
+
+
+def traffic_by_key(since: datetime) -> list[KeyTraffic]:
+    """Every key that has sent since then, the busiest first, and those that may send but have not."""
+    counts: dict[int | None, Counter[str]] = {}
+    grouped = _since(since).values_list("key_id", "outcome").annotate(Sum("count"))
+    for key_id, outcome, number in grouped.order_by():
+        counts.setdefault(key_id, Counter())[outcome] += number
+    keys = {key.pk: key for key in Key.objects.all() if key.pk in counts or _may_send(key)}
+    gone: Counter[str] = sum((counts.pop(key_id) for key_id in set(counts) - set(keys)), Counter())
+    rows = [
+        KeyTraffic(key, *(counts.get(pk, Counter())[outcome] for outcome in OUTCOMES))
+        for pk, key in keys.items()
+    ]
+    rows.sort(key=lambda row: (-sum(row[1:]), row.key.name if row.key else ""))
+    return rows + ([KeyTraffic(None, *(gone[outcome] for outcome in OUTCOMES))] if gone else [])
+
+
+def latest_rejections(limit: int) -> list[Rejected]:
+    """The newest first."""
+    rows = list(RejectedRequest.objects.order_by("-at", "-id")[:limit])
+    keys = Key.objects.in_bulk([row.key_id for row in rows if row.key_id is not None])
+    return [
+        Rejected(row.at, keys.get(row.key_id or 0), row.signal, row.transport, row.status, row.reason)
+        for row in rows
+    ]
+
+
+def undeclared_names(since: datetime, limit: int, *, at_least: int) -> list[Undeclared]:
+    """Names that are still undeclared and that `at_least` so many records had, the most frequent first."""
+    grouped = UndeclaredName.objects.filter(day__gte=since.astimezone(UTC).date()).values_list(
+        "key_id", "name"
+    )
+    sums = grouped.annotate(total=Sum("count"), last=Max("day")).filter(total__gte=at_least)
+    rows = sums.order_by("-total", "name")
+    registry = active_registry()
+    still = [row for row in rows if registry.find(row[1]) is None][:limit]
+    keys = Key.objects.in_bulk({row[0] for row in still})
+    return [Undeclared(name, keys.get(key_id), total, last) for key_id, name, total, last in still]
+
+
+def _since(start: datetime) -> QuerySet[TrafficCount]:
+    return TrafficCount.objects.filter(minute__gte=start)
+
+
+def _may_send(key: Key) -> bool:
+    return key.revoked_at is None and "ingest" in key.scopes

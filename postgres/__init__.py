@@ -1,0 +1,1 @@
+"""How every floor talks to PostgreSQL: pipelined statements, binary values, errors, time-outs, locks."""

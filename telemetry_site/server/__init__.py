@@ -1,0 +1,1 @@
+"""The processes that answer: ports, bridge to Django, supervisor."""

@@ -1,0 +1,332 @@
+"""A person's own page: what it shows and to whom, what it changes, and where its address must not get to."""
+
+import logging
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core import signing
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connections
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from analytics.erasure.erasing import work_off
+from consent.api import links
+from consent.decisions.recording import record_decision
+from consent.gate.barrier import LOCK_SPACE, bucket
+from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind, TelemetryUser
+from consent.pseudonyms import pseudonym
+from tests.support.events import activity, feature, person
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
+
+JANE = pseudonym("user", "jane-4711")
+
+
+def link(user: str = JANE, **more: Any) -> str:
+    return links.make_link(user, **more)[0]
+
+
+def choose(path: str, *, client: Client | None = None, **fields: str) -> Any:
+    """Open the page as a browser does, and send one of its forms."""
+    client = client or Client(enforce_csrf_checks=True)
+    return fill_in(client, path, client.get(path), **fields)
+
+
+def fill_in(client: Client, path: str, page: Any, **fields: str) -> Any:
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())
+    sent = {"csrfmiddlewaretoken": token[1] if token else ""} | fields
+    return client.post(path, sent, headers={"origin": "null"})
+
+
+def decide(state: State, **more: Any) -> None:
+    record_decision(kind=SubjectKind.USER, subject=JANE, state=state, actor="app", method=Method.API, **more)
+
+
+def days_ago(days: int) -> datetime:
+    return timezone.now().replace(hour=12) - timedelta(days=days)
+
+
+def state() -> str:
+    period = ConsentPeriod.objects.filter(subject=JANE, until=None).first()
+    return period.state if period else "unset"
+
+
+# --- What it shows ----------------------------------------------------------------------------------
+def test_it_shows_the_state_and_what_is_held_of_this_person_only() -> None:
+    for user, days in ((JANE, 3), (JANE, 3), (person(1), 3), (JANE, 1)):
+        feature(user, days_ago(days))
+    activity(person(1), days_ago(9))
+    decide(State.GRANTED)
+
+    page = Client().get(link()).content.decode()
+
+    assert "<b>Opted in</b>" in page
+    row = re.search(r"Use of features</th><td[^>]*>(\d+)</td><td[^>]*>([^<]+)</td><td[^>]*>([^<]+)<", page)
+    assert row
+    assert row.groups() == ("3", f"{days_ago(3):%-d %B %Y}", f"{days_ago(1):%-d %B %Y}")
+    assert re.search(r"Signing in and sessions</th><td[^>]*>0</td>", page)
+    assert f"{days_ago(9):%-d %B %Y}" not in page
+
+
+def test_somebody_unknown_gets_a_page_like_any_other_and_leaves_no_trace() -> None:
+    answer = Client().get(link(pseudonym("user", "nobody")))
+
+    assert answer.status_code == 200
+    assert "No event is held of you" in answer.content.decode()
+    assert "<b>Not decided.</b>" in answer.content.decode()
+    assert TelemetryUser.objects.count() == 0
+
+
+def test_the_page_holds_neither_an_id_nor_a_pseudonym() -> None:
+    decide(State.GRANTED)
+    page = Client().get(link()).content.decode()
+
+    assert JANE not in page
+    assert "jane" not in page
+
+
+def test_the_actor_of_a_decision_is_not_told() -> None:
+    decide(State.DENIED)
+    page = Client().get(link()).content.decode()
+
+    assert "in the product" in page
+    assert ">app<" not in page
+
+
+def test_where_counting_would_take_too_long_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each table by itself would be counted in time, all of them are not."""
+    monkeypatch.setattr("analytics.held.TIMEOUT", "900ms")
+    monkeypatch.setattr(
+        "analytics.held.COUNT",
+        "SELECT '{key}', count(*), NULL::date, NULL::date FROM pg_sleep(0.4) WHERE '{table}' <> %(subject)s",
+    )
+
+    answer = Client().get(link())
+
+    assert answer.status_code == 200
+    assert "takes longer than a page can wait" in answer.content.decode()
+
+
+# --- What it changes --------------------------------------------------------------------------------
+def test_opting_out_needs_no_account_and_is_on_record() -> None:
+    decide(State.GRANTED)
+
+    answer = choose(link(), choice="out")
+
+    assert answer.status_code == 303
+    assert "<b>Opted out</b>" in Client().get(answer["Location"]).content.decode()
+    latest = Decision.objects.order_by("-pk")[0]
+    assert (state(), latest.state, latest.method, latest.actor) == ("denied", "denied", "link", "own page")
+
+
+@pytest.mark.parametrize(
+    ("setting", "fate"),
+    [("erase", "What was kept before is being erased."), ("keep", "What was kept before stays")],
+)
+def test_who_has_opted_out_is_told_what_becomes_of_events_from_before(
+    settings: Settings, setting: str, fate: str
+) -> None:
+    settings.ON_WITHDRAWAL = setting
+    decide(State.GRANTED)
+    feature(JANE, days_ago(1))
+    choose(link(), choice="out")
+
+    page = Client().get(link()).content.decode()
+
+    assert f"No event of yours is stored any more. {fate}" in page
+    work_off()
+    assert ("What was kept before" in Client().get(link()).content.decode()) == (setting == "keep")
+
+
+def test_opting_in_needs_the_box_to_be_ticked() -> None:
+    assert choose(link(), choice="in").status_code == 400
+    assert state() == "unset"
+    assert choose(link(), choice="in", agree="yes").status_code == 303
+    assert state() == "granted"
+
+
+@pytest.mark.parametrize("signal", ["DNT", "Sec-GPC"])
+def test_opting_in_is_not_offered_to_who_asks_not_to_be_tracked(signal: str) -> None:
+    client = Client(headers={signal: "1"})
+
+    assert 'value="in"' not in client.get(link()).content.decode()
+    assert choose(link(), client=client, choice="in", agree="yes").status_code == 409
+    assert state() == "unset"
+    assert choose(link(), client=client, choice="out").status_code == 303
+    assert state() == "denied"
+
+
+def test_opting_out_twice_is_one_decision() -> None:
+    path = link()
+    choose(path, choice="out")
+    choose(path, client=Client(), choice="out")
+
+    assert Decision.objects.count() == 1
+
+
+@pytest.mark.parametrize("fields", [{}, {"choice": ""}, {"choice": "granted"}, {"agree": "yes"}])
+def test_a_form_without_a_choice_changes_nothing(fields: dict[str, str]) -> None:
+    assert choose(link(), **fields).status_code == 400
+    assert state() == "unset"
+
+
+def test_reading_changes_nothing() -> None:
+    """Mail scanners and previews follow links."""
+    decide(State.GRANTED)
+    for method in ("get", "head"):
+        assert getattr(Client(), method)(link() + "?choice=out").status_code == 200
+    assert Client().put(link()).status_code == 405
+    assert state() == "granted"
+
+
+@pytest.mark.parametrize("origin", ["null", "https://elsewhere.example", None])
+def test_a_form_without_its_token_is_refused(origin: str | None) -> None:
+    decide(State.GRANTED)
+    client = Client(enforce_csrf_checks=True)
+    path = link()
+    client.get(path)
+
+    answer = client.post(path, {"choice": "out"}, headers={"origin": origin} if origin else {})
+
+    assert answer.status_code == 403
+    assert state() == "granted"
+
+
+def test_a_withdrawal_that_is_not_certain_says_so_holds_and_can_be_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("consent.gate.barrier.WAIT", "100ms")
+    client = Client(enforce_csrf_checks=True)
+    decide(State.GRANTED)
+    with connections["analytics"].copy().cursor() as sender:
+        sender.execute("BEGIN")
+        sender.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK_SPACE, bucket(JANE)])
+
+        answer = choose(link(), client=client, choice="out")
+
+        assert (answer.status_code, answer["Retry-After"], state()) == (503, "5", "denied")
+        assert "Your decision is recorded and holds" in answer.content.decode()
+        assert '<input type="hidden" name="choice" value="out">' in answer.content.decode()
+        assert fill_in(client, link(), answer, choice="out").status_code == 503
+        sender.execute("ROLLBACK")
+        sender.connection.close()
+    assert fill_in(client, link(), answer, choice="out").status_code == 303
+
+
+# --- Links that do not work -------------------------------------------------------------------------
+def tokens() -> dict[str, str]:
+    """Links that open nothing, by what is wrong with them."""
+    good = link()
+    signer = signing.Signer(salt="consent.link")
+    elsewhere = signing.Signer(salt="another.purpose")
+    soon = int(timezone.now().timestamp()) + 3600
+    return {
+        "ended": link(valid=timedelta(days=1), now=timezone.now() - timedelta(days=1)),
+        "forged": links.PATH + ("A" if good[len(links.PATH)] != "A" else "B") + good[len(links.PATH) + 1 :],
+        "cut": good[:-3],
+        "another purpose": links.PATH + elsewhere.sign_object([JANE, soon]).replace(":", "~"),
+        "not a pseudonym": links.PATH + signer.sign_object(["jane", soon]).replace(":", "~"),
+        "none": links.PATH + "x",
+        "empty": links.PATH,
+        "long": links.PATH + "a" * 5000,
+        "odd": links.PATH + "a~b~c/../%00é",
+    }
+
+
+def test_links_that_do_not_work_are_answered_alike() -> None:
+    decide(State.GRANTED)
+    answers = {name: Client().get(path) for name, path in tokens().items()}
+    unknown = Client().get(link(pseudonym("user", "nobody"), valid=timedelta(seconds=-1)))
+
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 404)
+    assert len({answer.content for answer in (*answers.values(), unknown)}) == 1
+    for path in tokens().values():
+        client = Client()
+        client.get(link())
+        assert client.post(path, {"choice": "out"}).status_code == 404
+    assert state() == "granted"
+
+
+def test_a_new_secret_key_ends_all_links(settings: Settings) -> None:
+    path = link()
+    settings.SECRET_KEY = "another"
+
+    assert Client().get(path).status_code == 404
+
+
+def test_one_persons_requests_are_limited_and_nobody_elses() -> None:
+    answers = [Client().get(link()) for _ in range(65)]
+
+    limited = [answer for answer in answers if answer.status_code == 429]
+    assert limited
+    assert 1 <= int(limited[0]["Retry-After"]) <= 60
+    assert Client().get(link(pseudonym("user", "joe"))).status_code == 200
+
+
+# --- Where the address must not get to --------------------------------------------------------------
+def test_every_answer_keeps_the_address_to_itself(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Errors too: Django logs the address of what fails."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("django", "django.request", "django.security"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    paths = [link(), *tokens().values()]
+    answers = [Client().get(path) for path in paths]
+    answers += [Client(enforce_csrf_checks=True).post(path, {"choice": "out"}) for path in paths]
+    answers += [Client().put(path) for path in paths]
+
+    def broken(*args: object) -> None:
+        raise RuntimeError(f"something about {JANE}")
+
+    def away(*args: object) -> None:
+        raise OperationalError(f"no connection for {JANE}")
+
+    for failure, status in ((broken, 500), (away, 503)):
+        monkeypatch.setattr("analytics.own_page.held_of", failure)
+        answers.append(Client().get(paths[0]))
+        assert answers[-1].status_code == status
+    for answer in answers:
+        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["Cache-Control"] == "no-store"
+        assert "noindex" in answer["X-Robots-Tag"]
+    written = "\n".join(record.getMessage() + (record.exc_text or "") for record in caplog.records)
+    assert "RuntimeError" in written
+    assert links.PATH not in written
+    assert JANE not in written
+    for path in paths[:4]:
+        assert path.split("/")[3][:20] not in written
+
+
+def test_the_page_leads_nowhere_else() -> None:
+    page = Client().get(link()).content.decode()
+
+    assert not re.search(r'(href|src|action)="(https?:)?//', page)
+    assert not re.search(r"<style|style=|<script>", page)
+
+
+# --- The command ------------------------------------------------------------------------------------
+def test_the_command_prints_a_link_and_only_that(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    settings.PUBLIC_URL = "https://telemetry.example.com"
+    call_command("consent_link", user="jane-4711", valid="12h")
+
+    printed = capsys.readouterr().out.strip()
+    assert printed.startswith("https://telemetry.example.com/privacy/mine/")
+    assert "jane" not in printed
+    path = printed.removeprefix("https://telemetry.example.com")
+    found = links.read_link(path.split("/")[3])
+    assert found
+    assert found.user == JANE
+    assert timedelta(hours=11) < found.until - timezone.now() <= timedelta(hours=12)
+
+
+@pytest.mark.parametrize("valid", ["0d", "31d", "a week", ""])
+def test_the_command_refuses_what_would_last_too_long(valid: str) -> None:
+    with pytest.raises(CommandError, match="30d"):
+        call_command("consent_link", user="jane-4711", valid=valid)

@@ -1,0 +1,98 @@
+"""Feature adoption: users, share of the active, uses, and who came back to it."""
+
+import pytest
+
+from analytics.reports.cells import Compared
+from analytics.reports.features import feature_report, features_report
+from tests.support.events import activity, ago, counts_for_somebody, crowd, feature, filters, make_partitions
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
+NOBODY = "anon:" + "0" * 27
+
+
+@pytest.fixture(autouse=True)
+def _months(db):
+    make_partitions()
+
+
+def test_users_uses_share_and_return():
+    for day in (3, 3, 5):
+        feature(1, ago(day), action="started")
+    feature(2, ago(3), action="stopped")
+    feature(NOBODY, ago(3))
+    activity(3, ago(2))
+    activity(4, ago(2))
+    (row,) = features_report(filters()).rows
+    assert (row.feature, row.users, row.uses, row.share) == ("timer", 2, 5, 0.5)
+    assert (row.repeat_users, row.actions, row.uses_per_user) == (1, 2, 2.5)
+    assert row.trend[-6:] == [1, 0, 2, 0, 0, 0]
+
+
+def test_today_so_far_counts_in_rows_but_not_in_comparisons():
+    for user in (1, 2, 3):
+        feature(user, ago(0))
+    feature(1, ago(1))
+    feature(1, ago(36))
+    feature(2, ago(35))  # the counterpart of today
+    (row,) = features_report(filters()).rows
+    assert (row.users, row.complete_users, row.previous_users, row.change) == (3, 1, 1, 0.0)
+
+
+def test_a_share_is_of_the_same_segment():
+    feature(1, ago(1), deployment_type="self-hosted")
+    activity(2, ago(1), deployment_type="self-hosted")
+    activity(3, ago(1))
+    (row,) = features_report(filters(deployment="self-hosted")).rows
+    assert row.share == 0.5
+
+
+def test_a_feature_of_nobody_is_shown_with_its_uses():
+    feature(NOBODY, ago(1))
+    (row,) = features_report(filters()).rows
+    assert (row.users, row.uses, row.uses_per_user) == (0, 1, None)
+
+
+def test_a_feature_in_detail():
+    for day in (1, 2, 36):
+        feature(1, ago(day))
+    feature(1, ago(0), action="stopped", deployment_type="self-hosted")
+    feature(2, ago(0), action="stopped", deployment_type="self-hosted")
+    report = feature_report(filters(), "timer")
+    assert report.users == Compared(1, 1)
+    assert report.uses == Compared(2, 1)
+    assert (report.users_so_far, report.uses_so_far) == (2, 4)
+    assert [(row.action, row.users, row.uses) for row in report.actions] == [
+        ("started", 1, 2),
+        ("stopped", 2, 2),
+    ]
+    assert [row.users for row in report.deployments] == [1, 2, 0]
+    assert [(day.users, day.uses, day.complete) for day in report.days[-2:]] == [(1, 1, True), (2, 2, False)]
+    assert report.previous[-2].uses == 1
+
+
+def test_an_unknown_feature_is_none():
+    feature(1, ago(1))
+    assert feature_report(filters(), "no such thing") is None
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"range": "90d", "internal": "1"}, {"deployment": "cloud", "compare": "0"}]
+)
+def test_every_number_equals_counting_by_hand(query):
+    events = crowd(3)
+    asked = filters(**query)
+    inside = [event for event in events if asked.first <= event[2].date() <= asked.last]
+    active = {event[1] for event in inside if counts_for_somebody(event, asked)}
+    for row in features_report(asked).rows:
+        own = [event for event in inside if (event[0], event[6]) == ("feature", row.feature)]
+        mine = [event for event in own if counts_for_somebody(event, asked)]
+        users = {event[1] for event in mine}
+        assert row.users == len(users)
+        assert row.share == len(users) / len(active)
+        assert row.uses == sum(
+            1
+            for event in own
+            if (asked.include_internal or not event[5]) and asked.deployment in ("", event[3])
+        )
+        days = {(event[1], event[2].date()) for event in mine}
+        assert row.repeat_users == sum(1 for user in users if sum(one == user for one, _ in days) > 1)

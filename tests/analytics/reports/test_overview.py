@@ -1,0 +1,47 @@
+"""The overview: the same numbers as the reports, and how many said yes."""
+
+import pytest
+
+from analytics.reports.active_users import active_users_report
+from analytics.reports.cells import Mark
+from analytics.reports.features import features_report
+from analytics.reports.overview import overview_report
+from analytics.reports.suppression import suppress_overview
+from consent.models import Organization, TelemetryUser
+from tests.support.events import crowd, filters, make_partitions, person
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"deployment": "cloud", "range": "7d"}, {"compare": "0", "activity": "login"}]
+)
+def test_it_says_what_the_reports_say(query):
+    make_partitions()
+    crowd(5)
+    asked = filters(**query)
+    overview = overview_report(asked)
+    assert overview.features == features_report(asked)
+    assert overview.active_users == active_users_report(asked)
+
+
+def test_coverage_counts_decisions():
+    for number, state in enumerate(["granted"] * 6 + ["denied"] * 2 + ["unset"] * 7):
+        TelemetryUser.objects.create(pseudonym=person(number), state=state)
+        Organization.objects.create(pseudonym=person(number), state=state, deployment_type="cloud")
+    overview = overview_report(filters())
+    assert (overview.users.granted, overview.users.denied, overview.users.unset) == (6, 2, 7)
+    assert overview.organizations_by_deployment["cloud"].known == 15
+    after = suppress_overview(overview)
+    assert (after.users.granted, after.users.denied, after.users.unset) == (Mark.HIDDEN, Mark.FEW, 7)
+    assert after.users.known is None
+    assert after.organizations.denied == 2, "organizations are not people"
+
+
+def test_whoever_must_be_asked_again_has_not_decided():
+    for number, state in enumerate(["granted"] * 6 + ["stale"] * 7):
+        TelemetryUser.objects.create(pseudonym=person(number), state=state)
+        Organization.objects.create(pseudonym=person(number), state=state, deployment_type="cloud")
+    overview = overview_report(filters())
+    assert (overview.users.granted, overview.users.unset, overview.users.known) == (6, 7, 13)
+    assert overview.organizations.unset == overview.organizations_by_deployment["cloud"].unset == 7

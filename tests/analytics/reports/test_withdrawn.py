@@ -1,0 +1,85 @@
+"""Between withdrawal and erasure people count no more, and what they did does: it tells nothing of them."""
+
+import pytest
+
+from analytics.reports.cells import Mark
+from analytics.reports.endpoints import endpoint_report, endpoints_report
+from analytics.reports.features import feature_report, features_report
+from analytics.reports.suppression import (
+    suppress_endpoint,
+    suppress_endpoints,
+    suppress_feature,
+    suppress_features,
+)
+from analytics.rollups.building import sealing
+from analytics.rollups.reading import reader as rollups
+from analytics.rollups.reading.reader import Segment
+from consent.models import State, TelemetryUser
+from tests.support.events import ago, endpoint, feature, filters, make_partitions, person
+from tests.support.rolling import roll_up
+
+pytestmark = pytest.mark.django_db
+LEFT = (1, 2, 3)
+
+
+@pytest.fixture(autouse=True)
+def _three_of_many_withdraw(db):
+    """They alone used “rare”, and alone did “removed” and anything at all four days ago."""
+    make_partitions()
+    for user in (*LEFT, *range(10, 20)):
+        feature(user, ago(2))
+        endpoint(user, ago(2))
+    for user in LEFT:
+        feature(user, ago(2), name="rare")
+        feature(user, ago(4), action="removed")
+        endpoint(user, ago(2), path="/rare")
+        endpoint(user, ago(4))
+    for name in ("timer", "unnamed"):
+        feature("anon:" + "0" * 27, ago(2), name=name)
+    roll_up()
+    TelemetryUser.objects.bulk_create(
+        TelemetryUser(pseudonym=person(user), state=State.DENIED) for user in LEFT
+    )
+
+
+def test_a_feature_that_everybody_left_shows_no_uses():
+    rows = {row.feature: row for row in suppress_features(features_report(filters())).rows}
+    assert (rows["rare"].users, rows["rare"].uses) == (Mark.FEW, Mark.HIDDEN)
+    assert (rows["timer"].users, rows["timer"].uses) == (10, 17)
+    assert (rows["unnamed"].users, rows["unnamed"].uses) == (0, 1), "of nobody, ever"
+
+
+def test_nor_does_a_day_or_an_action():
+    report = suppress_feature(feature_report(filters(), "timer"))
+    days = {day.day: (day.users, day.uses) for day in report.days}
+    assert days[ago(4)] == (Mark.FEW, Mark.HIDDEN)
+    assert days[ago(2)] == (Mark.HIDDEN, Mark.HIDDEN), "else it would be found by subtraction"
+    actions = {row.action: (row.users, row.uses) for row in report.actions}
+    assert actions["removed"] == (Mark.FEW, Mark.HIDDEN)
+
+
+def test_nor_does_an_endpoint():
+    report = suppress_endpoints(endpoints_report(filters()))
+    rows = {row.endpoint: (row.users, row.requests) for row in report.rows}
+    assert rows == {"/rare": (Mark.FEW, Mark.HIDDEN), "/a": (Mark.HIDDEN, Mark.HIDDEN)}
+    assert {day.day: day.requests for day in report.days}[ago(4)] is Mark.HIDDEN
+    one = suppress_endpoint(endpoint_report(filters(), "/rare", "GET"))
+    assert (one.total.users, one.total.requests, one.latency) == (Mark.FEW, Mark.HIDDEN, [])
+
+
+def test_where_all_have_left_a_total_is_hidden_too():
+    report = suppress_endpoints(endpoints_report(filters(from_=ago(4).isoformat(), to=ago(4).isoformat())))
+    assert (report.total.users, report.total.requests) == (Mark.FEW, Mark.HIDDEN)
+
+
+def test_sealing_keeps_nothing_of_them():
+    sealing.seal([ago(2), ago(4)])
+    with rollups.reading() as reader:
+        uses = reader.uses(Segment(), ago(4), ago(2))
+        requests = reader.requests(Segment(), ago(4), ago(2))
+    assert dict(zip(uses.keys, uses.daily.sum(axis=1).tolist(), strict=True)) == {
+        ("timer", "started"): 14,
+        ("unnamed", "started"): 1,
+    }
+    assert requests.keys == [("/a", "GET")]
+    assert requests.requests.sum(axis=0).tolist() == [0, 0, 13]

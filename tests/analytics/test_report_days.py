@@ -1,0 +1,161 @@
+"""Report days, and the questions that reports are asked."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import connections
+from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics import report_days
+from analytics.reports.filters import FilterError, ReportFilters
+from tests.support.events import TODAY, filters
+
+
+def test_a_day_of_the_report_zone_begins_at_its_own_midnight(settings):
+    settings.REPORT_TIME_ZONE = "America/New_York"
+    assert report_days.day_starts_at(date(2026, 11, 17)) == datetime(2026, 11, 17, 5, tzinfo=UTC)
+    assert report_days.report_today(datetime(2026, 11, 17, 4, 59, tzinfo=UTC)) == date(2026, 11, 16)
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
+def test_days_of_the_clock_change_are_shorter_and_longer(settings, day, hours):
+    settings.REPORT_TIME_ZONE = "Europe/Berlin"
+    since, until = report_days.bounds(day, day)
+    assert until - since == timedelta(hours=hours)
+
+
+# Clocks change at one, at two, at midnight (so that no day begins at 0:00), by half an hour, by a whole day.
+ZONES = ("Europe/Berlin", "America/Santiago", "Asia/Beirut", "America/Havana", "Australia/Lord_Howe")
+ZONES += ("Pacific/Apia", "Asia/Kathmandu", "America/St_Johns", "Africa/Casablanca", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours", "begins"),
+    [
+        ("America/Santiago", date(2026, 9, 6), 23, datetime(2026, 9, 6, 4, tzinfo=UTC)),  # at one
+        ("America/Santiago", date(2026, 4, 4), 25, datetime(2026, 4, 4, 3, tzinfo=UTC)),
+        ("America/Havana", date(2026, 11, 1), 25, datetime(2026, 11, 1, 4, tzinfo=UTC)),  # twice midnight
+        ("Australia/Lord_Howe", date(2026, 4, 5), 24.5, datetime(2026, 4, 4, 13, tzinfo=UTC)),
+        ("Pacific/Apia", date(2011, 12, 30), 0, datetime(2011, 12, 30, 10, tzinfo=UTC)),  # left out
+        ("Asia/Kathmandu", date(2026, 6, 1), 24, datetime(2026, 5, 31, 18, 15, tzinfo=UTC)),
+    ],
+)
+def test_a_day_lasts_as_long_as_its_zone_says(settings, zone, day, hours, begins):
+    settings.REPORT_TIME_ZONE = zone
+    since, until = report_days.bounds(day, day)
+    assert (since, until - since) == (begins, timedelta(hours=hours))
+
+
+@given(
+    zone=st.sampled_from(ZONES),
+    moment=st.datetimes(datetime(2011, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
+)
+def test_every_instant_is_within_its_day_and_days_follow_each_other(zone, moment):
+    with override_settings(REPORT_TIME_ZONE=zone):
+        day = report_days.report_today(moment)
+        since, until = report_days.bounds(day, day)
+        assert since <= moment < until
+        assert until == report_days.day_starts_at(day + timedelta(days=1))
+
+
+QUARTERS = """
+SELECT moment, (moment AT TIME ZONE %(zone)s)::date
+  FROM generate_series(%(first)s::timestamptz, %(last)s::timestamptz, '15 minutes') moment
+"""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_database_has_the_same_days_at_every_quarter_of_a_year(settings, zone):
+    settings.REPORT_TIME_ZONE = zone
+    year = {"first": datetime(2026, 1, 1, tzinfo=UTC), "last": datetime(2027, 1, 1, tzinfo=UTC)}
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(QUARTERS, year | {"zone": zone})
+        found = cursor.fetchall()
+    assert len(found) == 365 * 96 + 1
+    differing = [moment for moment, day in found if report_days.report_today(moment) != day]
+    assert differing == []
+
+
+@pytest.mark.parametrize(
+    ("range_", "days", "shift"), [("7d", 7, 7), ("30d", 30, 35), ("90d", 90, 91), ("12m", 364, 364)]
+)
+def test_presets_end_today_and_are_compared_with_the_same_weekdays(range_, days, shift):
+    asked = filters(range=range_)
+    assert (asked.last, asked.length) == (TODAY, days)
+    assert asked.previous.first == asked.first - timedelta(days=shift)
+    assert asked.previous.first.weekday() == asked.first.weekday()
+    assert asked.complete.last == TODAY - timedelta(days=1)
+    assert asked.previous_complete.last == asked.complete.last - timedelta(days=shift)
+
+
+def test_from_and_to_alone_make_a_custom_range():
+    asked = filters(from_="2026-10-01", to="2026-10-31")
+    assert (asked.range, asked.first, asked.last) == ("custom", date(2026, 10, 1), date(2026, 10, 31))
+    assert asked.complete.length == 31
+    assert filters(range="custom", from_="2026-11-01").last == TODAY
+
+
+def test_both_spellings_of_self_hosted_are_one():
+    assert filters(deployment="self_hosted") == filters(deployment="self-hosted")
+
+
+def test_empty_parameters_count_as_left_out():
+    names = ("range", "from", "to", "deployment", "org", "internal", "compare", "activity", "metric", "sort")
+    assert ReportFilters.from_query(dict.fromkeys(names, ""), today=TODAY) == filters()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "query"),
+    [
+        ("range", {"range": "31d"}),
+        ("from", {"range": "custom"}),
+        ("from", {"range": "custom", "from": "yesterday"}),
+        ("from", {"from": "2026-02-30"}),
+        ("from", {"from": "20261101"}),
+        ("from", {"from": "2026-11-02", "to": "2026-11-01"}),
+        ("from", {"from": "2025-10-01", "to": "2026-11-05"}),
+        ("from", {"from": "0001-01-01", "to": "0001-01-05"}),
+        ("to", {"from": "2026-11-01", "to": "2026-11-18"}),
+        ("deployment", {"deployment": "on-premises"}),
+        ("org", {"org": "acme@example.com"}),
+        ("org", {"org": "A" * 32}),
+        ("internal", {"internal": "yes"}),
+        ("compare", {"compare": "2"}),
+        ("activity", {"activity": "logins"}),
+        ("definition", {"definition": "30d"}),
+        ("metric", {"metric": "yau"}),
+        ("sort", {"sort": "name; DROP TABLE"}),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name_and_never_repeated(parameter, query):
+    with pytest.raises(FilterError) as caught:
+        ReportFilters.from_query(query, today=TODAY)
+    assert caught.value.parameter == parameter
+    assert f"“{parameter}”" in str(caught.value)
+    for value in query.values():
+        assert value not in str(caught.value) or value in ("custom", "2026-11-01")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"range": "12m", "deployment": "unknown", "compare": "0", "sort": "-p95"},
+        {"from": "2026-10-01", "to": "2026-10-03", "org": "a" * 32, "internal": "1", "metric": "mau"},
+        {"activity": "login", "definition": "login_window"},
+    ],
+)
+def test_an_address_made_of_filters_asks_the_same(query):
+    asked = ReportFilters.from_query(query, today=TODAY)
+    assert ReportFilters.from_query(asked.query(), today=TODAY) == asked
+
+
+def test_the_scope_says_what_is_asked():
+    words = filters(deployment="cloud", activity="login").scope_text
+    assert words.startswith("19 Oct to 17 Nov 2026, days of UTC · today is not over")
+    assert "5 weeks earlier" in words
+    assert "Cloud" in words
+    assert "sign-ins only" in words

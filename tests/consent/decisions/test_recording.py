@@ -1,0 +1,108 @@
+"""Recording decisions: periods, the account of them, and the command."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from consent.decisions.recording import DecisionRefused, record_decision, register_organization
+from consent.gate import gate
+from consent.models import ConsentPeriod, Decision, Method, Organization, State, SubjectKind, TelemetryUser
+from consent.pseudonyms import pseudonym
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
+
+USER = "c" * 32
+
+
+def decide(state, **more):
+    return record_decision(
+        kind=SubjectKind.USER, subject=USER, state=state, actor="test", method=Method.API, **more
+    )
+
+
+def test_a_decision_opens_a_period_and_is_on_record():
+    decision = decide(State.GRANTED, reason="asked at sign-up")
+    period = ConsentPeriod.objects.get()
+    assert (period.state, period.since, period.until) == (State.GRANTED, decision.effective_at, None)
+    assert Decision.objects.get().reason == "asked at sign-up"
+    assert TelemetryUser.objects.get(pseudonym=USER).state == State.GRANTED
+
+
+def test_a_new_state_closes_the_old_period_without_a_gap():
+    decide(State.GRANTED)
+    decide(State.DENIED)
+    first, second = ConsentPeriod.objects.order_by("since")
+    assert first.until == second.since
+    assert second.until is None
+
+
+def test_saying_the_same_again_is_on_record_but_does_not_shift_the_period():
+    decide(State.GRANTED)
+    since = ConsentPeriod.objects.get().since
+    decide(State.GRANTED)
+    assert ConsentPeriod.objects.get().since == since
+    assert Decision.objects.count() == 2
+
+
+def test_ingest_reads_no_more_of_somebody_who_changes_their_mind_often():
+    """Each request read and weighed every period there had ever been: after 500 it took ten times as long."""
+    between = []
+    for _ in range(5):
+        decide(State.GRANTED)
+        between.append(timezone.now())
+        decide(State.DENIED)
+    decide(State.GRANTED)
+    read = ConsentPeriod.objects.filter(is_superseded=False).order_by("since")
+    assert [period.state for period in read] == [State.DENIED, State.GRANTED]
+    now = timezone.now()
+    permissions = gate.permissions({USER}, set(), now)
+    assert [permissions.allows("", USER, at) for at in [*between, now]] == [False] * 5 + [True]
+
+
+def test_a_decision_made_earlier_can_be_recorded_but_not_before_a_later_one():
+    now = timezone.now()
+    decide(State.GRANTED, effective_at=now - timedelta(days=30))
+    with pytest.raises(DecisionRefused):
+        decide(State.DENIED, effective_at=now - timedelta(days=60))
+    with pytest.raises(DecisionRefused):
+        decide(State.DENIED, effective_at=now + timedelta(days=1))
+
+
+def test_the_command_records_pseudonyms_only():
+    out = StringIO()
+    call_command(
+        "set_consent", "granted", organization="acme", user="jane", deployment_type="cloud", stdout=out
+    )
+    organization = Organization.objects.get(pseudonym=pseudonym("organization", "acme"))
+    assert (organization.state, organization.deployment_type) == ("granted", "cloud")
+    assert TelemetryUser.objects.get(pseudonym=pseudonym("user", "jane")).state == "granted"
+    assert set(Decision.objects.values_list("method", flat=True)) == {"command"}
+    assert "jane" not in out.getvalue()
+    assert "acme" not in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"user": "jane", "deployment_type": "cloud"}, {"user": "jane", "since": "yesterday"}],
+)
+def test_the_command_says_what_is_missing(arguments):
+    with pytest.raises(CommandError):
+        call_command("set_consent", "granted", **arguments)
+
+
+def test_a_registration_does_not_bring_back_an_older_state(monkeypatch):
+    """It wrote the whole row, and with it the state that it had read before a decision."""
+    original = Organization.save
+
+    def a_decision_comes_first(self, *args, **kwargs):
+        Organization.objects.filter(pk=self.pk).update(state=State.DENIED)
+        original(self, *args, **kwargs)
+
+    register_organization(pseudonym=USER, deployment_type="cloud")
+    monkeypatch.setattr(Organization, "save", a_decision_comes_first)
+    register_organization(pseudonym=USER, label="north")
+    row = Organization.objects.get(pseudonym=USER)
+    assert (row.state, row.label, row.deployment_type) == (State.DENIED, "north", "cloud")

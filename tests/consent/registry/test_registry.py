@@ -1,0 +1,146 @@
+"""The registry: what our own file declares, what an extension may add, and how mistakes are told."""
+
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from consent.gate.rules import Tier
+from consent.registry.attributes import Dropped, Kept
+from consent.registry.registry import OURS, Registry, RegistryError, current_registry, load, use
+from tests.support.declaring import MORE, PAIRING, declare
+
+
+def extended(tmp_path: Path, text: str) -> Registry:
+    path = tmp_path / "more.toml"
+    path.write_text(text)
+    return load([OURS, path])
+
+
+def test_our_own_file_has_no_mistake() -> None:
+    registry = load([OURS])
+    assert registry.digest == load([OURS]).digest
+    assert {"app_version", "page.path", "error.type", "duration_ms", "browser", "billable"} < set(
+        registry.attributes
+    )
+    for attribute in registry.attributes.values():
+        assert attribute.purpose
+        assert attribute.why
+        assert registry.clean(attribute.name, attribute.example) == Kept(attribute.example)
+
+
+def test_the_base_tier_is_what_installations_hold() -> None:
+    assert {attribute.name for attribute in load([OURS]).of_tier(Tier.BASE)} == {
+        *("app_version", "platform", "os_version", "architecture", "locale", "timezone"),
+        *("release_channel", "deployment_type"),
+    }
+
+
+def test_an_extension_adds(tmp_path: Path) -> None:
+    registry = extended(tmp_path, MORE + PAIRING)
+    assert registry.clean("colour_scheme", "Dark") == Kept("dark")
+    assert "paired" in registry.event_names
+    assert "/pair/{code}" in registry.endpoints
+    assert registry.digest != load([OURS]).digest
+    assert registry.clean("billable", True) == Kept(True)
+
+
+def test_an_extension_replaces(tmp_path: Path) -> None:
+    registry = extended(tmp_path, MORE.replace("colour_scheme", "plan"))
+    assert registry.attributes["plan"].values == ("light", "dark")
+
+
+def test_the_setting_names_the_extension(tmp_path: Path, settings: Settings) -> None:
+    declare(settings, tmp_path, MORE)
+    assert "colour_scheme" in use(None).attributes
+    assert "colour_scheme" in current_registry().attributes
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("[[attribute", "is not TOML"),
+        ("[surprise]\n", "unknown section 'surprise'"),
+        ('[[attribute]]\nname = "x"\n', "'purpose' is missing"),
+        (MORE + 'colour = "red"\n', "unknown word 'colour'"),
+        (MORE.replace('"dark"\n', "3\n"), "its own example is not let through"),
+        (MORE.replace("colour_scheme", "Colour Scheme"), "a name is lower-case words"),
+        (MORE.replace("colour_scheme", "user.email"), "personal or secret"),
+        (MORE.replace('"choice"', '"map"'), "type 'map' is none of"),
+        (MORE.replace('"detailed"', '"all"'), "tier 'all' is none of"),
+        (MORE.replace('values = ["light", "dark"]', ""), "a choice needs 'values'"),
+        (MORE.replace('["light", "dark"]', '"dark"'), "'values' has the wrong type"),
+        (MORE.replace('"choice"', '"text"'), "a text needs a 'pattern'"),
+        (MORE.replace('"choice"', '"text"') + "pattern = '('\n", "'pattern' is no regular expression"),
+        (MORE.replace('"choice"', '"text"') + "pattern = '(a+)+'\n", "repeats a group that repeats"),
+        (MORE.replace('"choice"', '"integer"') + "minimum = 5\nmaximum = 1\n", "the first being smaller"),
+        (MORE + MORE, "'colour_scheme' is declared twice"),
+        (MORE + 'also = ["apiKey"]\n', "a name in 'also' stands for something personal"),
+        (MORE + 'also = ["service.version"]\n', "'service.version' is another name for both"),
+        ('[events]\nnames = ["bob@example.com"]\n', "looks personal (email)"),
+        ("[events]\nnames = [5]\n", "[events] must hold one list of texts"),
+        ('[endpoints]\ntemplates = ["a"]\n', "endpoint 'a' must begin with '/'"),
+        ('attribute = "x"\n', "a table of its own"),
+    ],
+)
+def test_each_mistake_is_told_in_a_sentence(tmp_path: Path, text: str, mistake: str) -> None:
+    with pytest.raises(RegistryError) as caught:
+        extended(tmp_path, text)
+    assert mistake in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError) as caught:
+        extended(tmp_path, MORE.replace("colour_scheme", "A").replace("detailed", "all") + "[surprise]\n")
+    assert len(caught.value.mistakes) == 3
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="cannot be read"):
+        load([tmp_path / "missing.toml"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("app_version", "5.10.0", "5.10.0"),
+        ("app_version", 2, "2"),
+        ("browser", "FIREFOX", "Firefox"),
+        ("browser", "Netscape", "other"),
+        ("duration_ms", "12.5", 12.5),
+        ("count", 3.0, 3),
+        ("billable", "True", True),
+        ("error.type", "django.db.utils.DataError", "django.db.utils.DataError"),
+        ("error.type", 500, "500"),
+    ],
+)
+def test_values_that_are_kept(name: str, value: object, kept: object) -> None:
+    assert load([OURS]).clean(name, value) == Kept(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("project_name", "Secret project", "undeclared"),
+        ("app_version", "unknown", "pattern"),
+        ("app_version", "1" * 51, "length"),
+        ("app_version", ["1"], "type"),
+        ("app_version", True, "type"),
+        ("app_version", "1.2.3\x00", "pattern"),
+        ("app_version", "10.0.0.1", "ip"),
+        ("os_version", "4111-1111-1111-1111", "card"),
+        ("browser", "None", "empty"),
+        ("duration_ms", float("nan"), "type"),
+        ("duration_ms", -1, "range"),
+        ("duration_ms", 10**400, "range"),
+        ("count", 1.5, "type"),
+        ("count", True, "type"),
+        ("billable", "perhaps", "type"),
+        ("page.path", "/users?id=1", "pattern"),
+        ("page.path", "/home/jane/x", "home_directory"),
+        ("locale", "unkno", "pattern"),
+        ("timezone", "Jane/Doe", "pattern"),
+    ],
+)
+def test_values_that_are_dropped(name: str, value: object, reason: str) -> None:
+    assert load([OURS]).clean(name, value) == Dropped(reason)

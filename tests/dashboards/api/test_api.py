@@ -1,0 +1,285 @@
+"""The report API, through the front door: who may, what is asked, what comes back."""
+
+import csv
+import io
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from analytics.report_days import report_today
+from analytics.rollups.reading import reader as rollups
+from consent.keys import issue_key, revoke_key
+from consent.pseudonyms import pseudonym
+from dashboards.api.exports import EXPORTS
+from tests.support.events import activity, endpoint, feature, installation, person
+
+pytestmark = pytest.mark.django_db
+YESTERDAY = report_today() - timedelta(days=1)
+REPORTS = sorted(EXPORTS)
+
+
+@pytest.fixture
+def key(db):
+    return issue_key(name="reports", scopes=["reports"])[0]
+
+
+@pytest.fixture
+def ask(key):
+    """Ask for a report with a key: `ask("retention", range="7d")`."""
+
+    def get(report, *, headers=None, **query):
+        query = {name.rstrip("_"): value for name, value in query.items()}
+        sent = {"x-api-key": key} if headers is None else headers
+        return Client().get(f"/api/reports/{report}", query, headers=sent)
+
+    return get
+
+
+def table(response):
+    return list(csv.DictReader(io.StringIO(response.content.decode())))
+
+
+# --- who may ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_each_report_answers_a_key_in_json_and_csv(ask, report):
+    document = ask(report).json()
+    assert document["report"] == report
+    assert document["time_zone"] == "UTC"
+    response = ask(report, format="csv")
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert response["Content-Disposition"].startswith(f'attachment; filename="candid-{report}-')
+    header = response.content.decode().split("\r\n", 1)[0].split(",")
+    assert header[: len(EXPORTS[report].columns)] == [column.name for column in EXPORTS[report].columns]
+    assert "asked_time_zone" in header
+
+
+@pytest.mark.parametrize("headers", [{"authorization": "Bearer {}"}, {"x-api-key": "{}"}])
+def test_a_key_is_shown_in_either_header(ask, key, headers):
+    sent = {name: value.format(key) for name, value in headers.items()}
+    assert ask("retention", headers=sent).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": "cnd_wrong"}, {"authorization": "Bearer cnd_wrong"}])
+def test_without_a_key_it_is_401_and_says_how(ask, headers):
+    response = ask("retention", headers=headers)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Bearer")
+    assert set(response.json()["error"]) == {"code", "message"}
+
+
+def test_a_revoked_key_is_401(ask):
+    text, row = issue_key(name="old", scopes=["reports"])
+    revoke_key(key=row)
+    assert ask("retention", headers={"x-api-key": text}).status_code == 401
+
+
+def test_a_key_without_the_scope_is_403(ask):
+    text, _ = issue_key(name="app", scopes=["ingest", "consent", "heartbeat"])
+    response = ask("retention", headers={"x-api-key": text})
+    assert response.status_code == 403
+    assert "scope" in response.json()["error"]["message"]
+
+
+def test_staff_need_no_key_and_others_are_refused(staff, guest):
+    assert staff.get("/api/reports/retention").status_code == 200
+    assert guest.get("/api/reports/retention").status_code == 403
+    assert Client().get("/api/reports/retention").status_code == 401
+
+
+def test_a_bad_key_is_not_mended_by_a_session(staff):
+    assert staff.get("/api/reports/retention", headers={"x-api-key": "cnd_wrong"}).status_code == 401
+
+
+def test_only_reading_is_allowed(ask, key):
+    response = Client().post("/api/reports/retention", headers={"x-api-key": key})
+    assert response.status_code == 405
+    assert response["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_a_key_of_an_organization_sees_that_one_only(ask):
+    own, other = pseudonym("organization", "ours"), pseudonym("organization", "theirs")
+    for user in range(1, 7):
+        activity(user, YESTERDAY, organization_id=own)
+    for user in range(11, 31):
+        activity(user, YESTERDAY, organization_id=other)
+    text, _ = issue_key(name="customer", scopes=["reports"], organization_pseudonym=own)
+    bound = {"x-api-key": text}
+    document = ask("daily-active-users", headers=bound).json()
+    assert document["headline"]["yesterday"]["value"] == 6
+    assert document["filters"]["org"] == own
+    assert ask("daily-active-users", headers=bound, org=own).status_code == 200
+    assert ask("daily-active-users", headers=bound, org=other).status_code == 403
+    assert ask("installations", headers=bound).status_code == 403
+    assert ask("daily-active-users").json()["headline"]["yesterday"]["value"] == 26
+
+
+# --- what is asked ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        ("range", "1y"),
+        ("from_", "tomorrow"),
+        ("deployment", "on-premises"),
+        ("org", "acme@example.com"),
+        ("format", "xml"),
+        ("metric", "users"),
+    ],
+)
+@pytest.mark.parametrize("report", ["retention", "installations"])
+def test_bad_parameters_are_400_and_named(ask, report, parameter, value):
+    response = ask(report, **{parameter: value})
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert (error["code"], error["parameter"]) == ("bad_parameter", parameter.rstrip("_"))
+    assert value not in response.content.decode()
+
+
+def test_a_parameter_that_nobody_knows_is_not_ignored(ask):
+    """`deployment_type=cloud` would otherwise answer for all deployments, and look right."""
+    response = ask("retention", deployment_type="cloud")
+    assert response.status_code == 400
+    assert "deployment" in response.json()["error"]["message"]
+
+
+def test_an_accept_header_does_not_matter(ask, key):
+    response = ask("retention", headers={"x-api-key": key, "accept": "text/html"})
+    assert response["Content-Type"] == "application/json"
+
+
+def test_a_report_that_takes_too_long_is_503(ask, monkeypatch):
+    """However slow the machine: no other statement takes a second, and this one is never done within it."""
+    slow = rollups.VERSIONS.replace("WHERE", ", pg_sleep(600) WHERE", 1)
+    monkeypatch.setattr("analytics.rollups.read.VERSIONS", slow)
+    monkeypatch.setattr("analytics.rollups.read.TIMEOUT_SECONDS", 1)
+    activity(1, YESTERDAY)
+    response = ask("daily-active-users")
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "timed_out"
+
+
+def test_a_database_that_is_away_is_503(ask, monkeypatch):
+    def away(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("analytics.reports.retention.read_cohorts", away)
+    response = ask("retention")
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "unavailable"
+    assert "refused" not in response.content.decode()
+
+
+# --- what comes back ----------------------------------------------------------------------------
+
+
+def test_the_answer_says_what_it_is_about(ask):
+    document = ask("daily-active-users", range="7d", deployment="self_hosted").json()
+    assert document["filters"]["deployment"] == "self-hosted"
+    assert document["today_is_partial"] is True
+    assert [row["complete"] for row in document["rows"]] == [True] * 6 + [False]
+    assert document["compared_with"]["to"] == str(YESTERDAY - timedelta(days=7))
+    assert "accepted at least one event" in document["definitions"]["active_user"]
+
+
+def test_few_people_read_as_such_everywhere(ask):
+    for user in range(1, 4):
+        feature(user, YESTERDAY, name="rare")
+        endpoint(user, YESTERDAY, path="/rare")
+    for user in range(1, 9):
+        feature(user, YESTERDAY, name="common")
+        endpoint(user, YESTERDAY, path="/common")
+    rows = {row["feature"]: row for row in ask("feature-adoption").json()["rows"]}
+    assert (rows["rare"]["users"], rows["rare"]["uses"], rows["rare"]["share"]) == ("<5", "hidden", "hidden")
+    assert rows["common"]["users"] == 8
+    (rare,) = [row for row in table(ask("feature-adoption", format="csv")) if row["feature"] == "rare"]
+    assert (rare["users"], rare["uses"]) == ("<5", "hidden")
+    rows = {row["endpoint"]: row for row in ask("endpoint-performance").json()["rows"]}
+    assert rows["/rare"]["users"] == "<5"
+    assert rows["/common"]["requests"] == "hidden", "else it is the total minus this"
+
+
+def test_nothing_of_suppression_leaks_into_the_document(ask):
+    for user in range(1, 4):
+        feature(user, YESTERDAY, name="rare")
+        endpoint(user, YESTERDAY, path="/rare")
+        activity(user, YESTERDAY)
+    for report in REPORTS:
+        text = ask(report).content.decode()
+        assert not re.search(r"complete_users|compared_users|trend_users|stickiness_days|long_quiet", text)
+        assert not re.search(r'"(users|requests|uses|all|new_users)": ?[1-4]\b', text)
+
+
+def test_cells_that_a_spreadsheet_would_run_are_text(ask):
+    for name in ('=HYPERLINK("http://x.example","y")', "+1", "-1", "@SUM(A1)", "\tx"):
+        feature(1, YESTERDAY, name=name)
+    names = [row["feature"] for row in table(ask("feature-adoption", format="csv"))]
+    assert len(names) == 5
+    assert all(name.startswith("'") for name in names)
+    assert "=HYPERLINK" in ask("feature-adoption").content.decode(), "JSON is data and stays as it is"
+
+
+def test_rows_can_be_chosen_by_name(ask):
+    for user in range(1, 7):
+        feature(user, YESTERDAY, name="one")
+        feature(user, YESTERDAY, name="two")
+        endpoint(user, YESTERDAY, path="/one", method="GET")
+        endpoint(user, YESTERDAY, path="/one", method="POST")
+    assert [row["feature"] for row in ask("feature-adoption", feature="two").json()["rows"]] == ["two"]
+    rows = ask("endpoint-performance", endpoint="/one", method="POST").json()["rows"]
+    assert [(row["endpoint"], row["method"]) for row in rows] == [("/one", "POST")]
+
+
+def test_retention_in_csv_begins_with_the_whole_range(ask):
+    for user in range(1, 11):
+        activity(user, YESTERDAY - timedelta(days=12))
+        if user > 5:
+            activity(user, YESTERDAY - timedelta(days=10))
+    first, *weeks = table(ask("retention", format="csv"))
+    assert (first["cohort"], first["users"], first["retained"], first["rate"]) == ("range", "10", "5", "0.5")
+    assert weeks[0]["cohort"] == "week"
+    assert weeks[0]["week_0"] == "10"
+
+
+def test_installations_are_listed_by_what_they_report(ask):
+    for number in range(6):
+        installation(number + 1, [YESTERDAY], version="3.1", platform="linux")
+    rows = {(row["group"], row["kind"]): row for row in ask("installations").json()["rows"]}
+    assert rows["version", "3.1"]["installations"] == 6
+    assert rows["platform", "linux"]["share"] == 1.0
+
+
+def test_an_organization_can_be_asked_for_by_its_pseudonym(ask):
+    for user in range(1, 7):
+        activity(user, YESTERDAY, organization_id=person(5))
+    activity(9, YESTERDAY, organization_id=person(6))
+    assert ask("daily-active-users", org=person(5)).json()["headline"]["yesterday"]["value"] == 6
+
+
+# --- documentation ------------------------------------------------------------------------------
+
+
+def test_the_schema_describes_every_report():
+    schema = json.loads(Client().get("/api/schema/", {"format": "json"}).content)
+    assert {f"/api/reports/{name}" for name in EXPORTS} <= set(schema["paths"])
+    operation = schema["paths"]["/api/reports/retention"]["get"]
+    assert {"range", "from", "to", "deployment", "org"} <= {one["name"] for one in operation["parameters"]}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "503"}
+    assert operation["security"]
+
+
+def test_the_documentation_needs_nothing_inline():
+    response = Client().get("/api/docs/")
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "<style" not in page
+    assert not re.search(r"<script>|<script(?![^>]* src=)|style=|onload=", page)
+    assert "unsafe" not in response["Content-Security-Policy"]
+    script = Client().get("/api/docs/?script=")
+    assert script["Content-Type"].startswith("application/javascript")

@@ -1,0 +1,223 @@
+"""`/privacy/`: the page is the filter. What it lists is stored, what it does not list is not."""
+
+import json
+import re
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from analytics import partitions
+from analytics.models import EndpointUsage, FeatureUsage, UserActivity
+from consent.policies import event_lifetime, publishing
+from consent.registry import registry
+from consent.registry.registry import current_registry
+from dashboards.views import privacy
+from ingest.mapping.name_limits import known_names
+from ingest.traffic import counting
+from tests.support.declaring import MORE, collect
+from tests.support.events import feature
+from tests.support.otlp import a_key, grant, post, span, traces
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    privacy._counts.forget()
+    known_names.forget()
+
+
+def page(**headers: str) -> str:
+    return Client().get("/privacy/", headers=headers).content.decode()
+
+
+def document() -> dict[str, Any]:
+    answer = Client().get("/privacy/", {"format": "json"})
+    assert answer["Content-Type"] == "application/json"
+    found: dict[str, Any] = json.loads(answer.content)
+    return found
+
+
+def test_anybody_may_read_it_and_it_is_never_old() -> None:
+    answer = Client().get("/privacy/")
+
+    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-cache")
+    assert "sessionid" not in answer.cookies
+    assert "csrftoken" not in answer.cookies
+    assert not re.search(r"<style|style=|<script>| on[a-z]+=", answer.content.decode())
+
+
+def test_every_declared_attribute_is_listed_with_why_and_example() -> None:
+    text = page()
+    for attribute in current_registry().attributes.values():
+        assert f"<code>{attribute.name}</code>" in text
+    assert "To know which versions are in use" in text
+    assert current_registry().digest in text
+
+
+def test_every_column_that_the_store_writes_is_explained() -> None:
+    models = {model._meta.db_table: model for model in (UserActivity, EndpointUsage, FeatureUsage)}
+    for event in document()["events"]:
+        stored = {field.attname for field in models[event["table"]]._meta.concrete_fields}
+        assert stored == set(event["columns"])
+        assert all(event["columns"].values())
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "wanted"),
+    [
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "", "text/html"),
+        ("*/*", "", "text/html"),
+        ("", "", "text/html"),
+        ("application/json", "", "application/json"),
+        ("text/html", "?format=json", "application/json"),
+        ("application/json", "?format=html", "text/html"),
+    ],
+)
+def test_page_or_json_as_is_asked_for(accept: str, query: str, wanted: str) -> None:
+    answer = Client().get(f"/privacy/{query}", headers={"accept": accept} if accept else {})
+
+    assert answer["Content-Type"].startswith(wanted)
+    assert "Accept" in answer["Vary"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_page_lists_is_what_is_stored(settings: Settings, tmp_path: Path) -> None:
+    """Published, it is on the page and stored; taken out again, it is neither, with the next request.
+
+    By a worker, too, that has not heard of it yet.
+    """
+    key, _ = a_key()
+    sent = {"user.id": "u1", "feature.name": "export", "colour_scheme": "dark"}
+    collect(settings, tmp_path, "")
+    grant(user="u1")
+    digests = []
+    for number, content in enumerate((MORE, "")):
+        old = current_registry()
+        collect(settings, tmp_path, content)
+        grant(user="u1", since=timezone.now())
+        registry.use(old)
+        assert ("<code>colour_scheme</code>" in page()) is bool(content)
+        registry.use(old)
+        assert ("colour_scheme" in {one["name"] for one in document()["attributes"]}) is bool(content)
+        registry.use(old)
+        at = timezone.now() + timedelta(minutes=1)
+        post(Client(), "/v1/traces", traces(span(number + 1, at=at, attributes=sent)), key)
+        digests.append(document()["registry_digest"])
+        assert digests[-1] == publishing.in_force().registry_digest
+    assert digests[0] != digests[1]
+    assert sorted(map(len, FeatureUsage.objects.values_list("event_metadata", flat=True))) == [0, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_deployer_writes_is_text_on_the_page(settings: Settings, tmp_path: Path) -> None:
+    collect(settings, tmp_path, MORE.replace("dark mode", "<dark> mode"))
+
+    assert "To know whether &lt;dark&gt; mode is used." in page()
+    assert "one of: light, dark; else “other”" in page()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_version_of_the_policy_stays_on_the_page(settings: Settings, tmp_path: Path) -> None:
+    collect(settings, tmp_path, "")
+    collect(settings, tmp_path, MORE)
+    publishing.publish(text="We are <brief> now.", editorial=True, actor="tests")
+
+    found = document()
+    assert [one["version"] for one in found["versions"]] == ["3", "2", "1"]
+    assert [one["is_material"] for one in found["versions"]] == [False, True, False]
+    assert (found["policy_version"], found["policy_text"]) == ("3", "We are <brief> now.")
+    text = page()
+    assert "We are &lt;brief&gt; now." in text
+    assert "colour_scheme&#x27; is collected, too" in text
+    for one in found["versions"]:
+        assert one["registry_digest"] in text
+
+
+def test_accepted_and_refused_events_are_counted() -> None:
+    grant(user="u1")
+    key, _ = a_key()
+    feature = {"feature.name": "export", "user.id": "u1"}
+    events = [span(1, attributes=feature), span(2, attributes=feature | {"user.id": "u2"}), span(3)]
+    post(Client(), "/v1/traces", traces(*events), key)
+    counting.flush()
+
+    assert document()["last_days"] == {"days": 30, "accepted": 1, "no_consent": 1, "other": 1}
+    privacy._counts.forget()
+    assert re.search(r"<dt>1</dt><dd>events were kept", page())
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ("strict", "have both said yes"),
+        ("organization", "except for those who say no"),
+        ("notice", "a notice"),
+    ],
+)
+def test_it_says_what_holds_for_those_who_have_not_decided(
+    settings: Settings, profile: str, words: str
+) -> None:
+    settings.CONSENT_PROFILE_SELF_HOSTED = profile
+
+    assert words in document()["undecided"]["self-hosted"]
+    assert words in page()
+
+
+def test_it_says_what_is_switched_off_and_for_how_long_events_are_kept(settings: Settings) -> None:
+    settings.TELEMETRY_ENABLED = settings.BASE_TELEMETRY_ENABLED = False
+    settings.EVENT_RETENTION_MONTHS = 6
+
+    text = page()
+    assert "no event is kept, whatever anybody has agreed to" in text
+    assert "nothing of it is kept" in text
+    assert "after 6 to 7 months" in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_kept_longer_than_was_published(settings: Settings) -> None:
+    settings.EVENT_RETENTION_MONTHS = 24
+    key, _ = a_key()
+    old = partitions.oldest_kept_month(timezone.now(), 18)
+    partitions.ensure(old, old)
+    an_old_event = span(1, at=old.starts_at, attributes={"feature.name": "export", "user.id": "u1"})
+
+    def refused_and_kept() -> tuple[bool, bool]:
+        """Whether ingest says that it is too old, and whether pruning leaves one like it."""
+        answer = post(Client(), "/v1/traces", traces(an_old_event), key)
+        feature("a" * 32, old.starts_at)
+        call_command("prune", stdout=StringIO())
+        return "too_old" in answer.content.decode(), FeatureUsage.objects.exists()
+
+    assert refused_and_kept() == (True, False)
+    assert document()["event_retention_months"] == {"least": 12, "most": 13}
+    assert "after 12 to 13 months. A longer time holds only once it is published here." in page()
+    assert "events are kept for 12 months" in check()
+
+    publishing.publish(actor="tests")
+    event_lifetime.forget()  # which takes seconds by itself
+    partitions.ensure(old, old)
+    assert refused_and_kept() == (False, True)
+    assert document()["event_retention_months"] == {"least": 24, "most": 25}
+    assert check() == ""
+
+    settings.EVENT_RETENTION_MONTHS = 12  # less holds at once
+    assert refused_and_kept() == (True, False)
+
+
+def check() -> str:
+    """The warnings of `manage.py check --database default`."""
+    errors = StringIO()
+    call_command("check", databases=["default"], stdout=StringIO(), stderr=errors)
+    return errors.getvalue()
+
+
+def test_other_methods_are_405() -> None:
+    assert Client().post("/privacy/").status_code == 405

@@ -1,0 +1,166 @@
+"""What careless and hostile senders put where a name belongs, and what is left of it."""
+
+import time
+from typing import Any
+
+import pytest
+
+from analytics.storage.store import BaseEvent, Row
+from consent.registry.registry import current_registry
+from ingest.mapping.name_limits import RouteBook
+from ingest.mapping.rows import RowMaker
+from tests.support.otlp import KEPT_FROM, NOW, SERVER, record
+
+REGISTRY = current_registry()
+
+
+def made(*given: Any, **more: Any) -> tuple[Any, str]:
+    """What becomes of one record: its row or base event, or why there is none."""
+    maker = RowMaker(
+        organization="",
+        do_not_track=False,
+        now=NOW,
+        kept_from=KEPT_FROM,
+        registry=REGISTRY,
+        routes=RouteBook(REGISTRY.endpoints),
+    )
+    _, rows, _, base_events, refused = maker.map([record(*given, **more)])
+    return next(iter([*rows, *base_events]), None), next(iter(refused), "")
+
+
+def row(*given: Any, **more: Any) -> Row:
+    found, reason = made(*given, **more)
+    assert isinstance(found, Row), reason
+    return found
+
+
+@pytest.mark.parametrize(
+    ("attributes", "names"),
+    [
+        ({"feature.name": "Manhattan", "project_name": "Manhattan"}, ("{id}", "used")),
+        ({"feature.name": "export_janedoe", "metadata.username": "janedoe"}, ("export_{id}", "used")),
+        ({"feature.name": "acme-industries board", "client_name": "ACME Industries"}, ("{id} board", "used")),
+        ({"feature.name": "board of Jane", "user.name": "jane"}, ("board of {id}", "used")),
+        ({"feature.name": "janedoe", "user.id": "17", "identity": "janedoe"}, ("{id}", "used")),
+        ({"feature.name": "export", "username": "port"}, ("export", "used")),  # only whole words
+        ({"feature.name": "admin panel", "username": "admin"}, ("admin panel", "used")),
+        ({"feature.name": "project 482", "feature.action": "open_4711"}, ("project {id}", "open_{id}")),
+        ({"feature.name": "user912345"}, ("user{id}", "used")),
+        ({"feature.name": "oauth2 sha256 base64"}, ("oauth2 sha256 base64", "used")),
+    ],
+)
+def test_what_an_event_says_is_private_is_in_no_name_of_it(
+    attributes: dict[str, str], names: tuple[str, str]
+) -> None:
+    assert row(attributes=attributes).names == names
+
+
+def test_what_the_resource_says_is_private_is_in_no_name_of_its_records() -> None:
+    resource = {"user.full_name": "Jane Doe", "user.id": "u-17-jane"}
+    assert row(resource=resource, feature__name="jane.doe desk", feature__action="u-17-jane").names == (
+        "{id} desk",
+        "{id}",
+    )
+
+
+def test_a_name_in_a_route_goes_with_the_username_beside_it() -> None:
+    http = {"http.method": "GET", "http.route": "/by/janedoe/posts", "metadata.username": "JaneDoe"}
+    assert row(kind=SERVER, attributes=http).names[0] == "/by/{id}/posts"
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"event.type": "Invited Bob Builder to a project"},
+        {"feature.name": "search", "feature.action": "query: how to fire jane doe"},
+        {"feature.name": "lorem " * 400},
+    ],
+)
+def test_a_sentence_is_no_name(attributes: dict[str, str]) -> None:
+    assert made(attributes=attributes) == (None, "free_text")
+
+
+@pytest.mark.parametrize("name", ["bob@corp", "share:bob@intranet", "bob%40corp"])
+def test_an_address_without_a_dot_is_an_address(name: str) -> None:
+    assert made(feature__name=name) == (None, "personal_data")
+
+
+@pytest.mark.parametrize("route", ["/wiki/John_Smith", "/by/Jane-Doe", "/files/jane.doe", "/x/Jane%20Doe"])
+def test_a_person_in_a_route_that_is_a_raw_path(route: str) -> None:
+    name = row(kind=SERVER, http__method="GET", http__route=route).names[0]
+    assert name == route.rpartition("/")[0] + "/{id}"
+
+
+@pytest.mark.parametrize("name", ["http.target", "url.path", "http.url", "url.full"])
+def test_a_raw_path_that_no_template_fits_is_not_kept(name: str) -> None:
+    path = "/wiki/John_Smith?token=x" if name != "http.url" else "http://host.example/wiki/John_Smith#y"
+    found = row("GET /wiki/John_Smith", kind=SERVER, attributes={"http.method": "GET", name: path})
+    assert found.names[0] == "{unmatched}"
+
+
+def test_facts_of_an_installation_hold_neither_host_nor_person() -> None:
+    found, reason = made(
+        "base_telemetry.heartbeat",
+        attributes={
+            "install_id": "5c535447",
+            "username": "janedoe",
+            "app_version": "5.10.0-janedoe",
+            "os_version": "5.15.0-janes-laptop",
+            "timezone": "Europe/JaneDoe",
+            "platform": "Linux janes-laptop",
+            "telemetry_fingerprint": "f" * 64,
+        },
+    )
+    assert isinstance(found, BaseEvent), reason
+    assert found.facts == {"platform": "other"}
+
+
+@pytest.mark.parametrize("text", ["5.10.0-janedoe", "4915123456789", "1janedoe", "1.2.3.4"])
+def test_what_is_no_version_is_not_kept_as_one(text: str) -> None:
+    assert "app_version" not in row("timer.started", app_version=text).metadata
+
+
+@pytest.mark.parametrize(
+    "text", ["5.10.0", "v1.2.3-rc.1", "2.0.0-SNAPSHOT", "1.4.dev12+gabc1234", "2026.11.23"]
+)
+def test_a_version_is_kept(text: str) -> None:
+    assert row("timer.started", app_version=text).metadata == {"app_version": text}
+
+
+@pytest.mark.parametrize("key", ["npm_janedoe000123Ab", "ghp_janedoe000124Ab", "sk_live_janedoe00125Ab"])
+@pytest.mark.parametrize("name", ["feature.name", "feature.action", "event.type"])
+def test_a_key_is_refused_before_its_digits_are_taken_out(name: str, key: str) -> None:
+    """`npm_janedoe{id}Ab` was no key any more, and was stored."""
+    attributes = {"feature.name": "export", name: f"by {key}"}
+    assert made("timer.started", attributes=attributes) == (None, "personal_data")
+
+
+@pytest.mark.parametrize(
+    ("on_resource", "on_record", "tracked"),
+    [(True, False, False), (False, True, False), (None, None, False), ("false", 0, True)],
+)
+def test_a_signal_not_to_track_cannot_be_taken_back(on_resource: Any, on_record: Any, tracked: bool) -> None:
+    """The record's own `false` undid its resource's; a value that cannot be read counts as yes."""
+    name = "telemetry.do_not_track"
+    found = row("timer.started", resource={name: on_resource}, attributes={name: on_record})
+    assert found.do_not_track is not tracked
+
+
+def test_texts_of_megabytes_cost_little_and_stay_in_no_cache() -> None:
+    """A route of a megabyte was the key of a cache, 8192 times; on a resource it was read for each record."""
+    huge = "/a b@" * 400_000
+    attributes = {"http.method": "GET", "http.route": huge, "feature.name": huge, "event.name": huge}
+    attributes |= {"duration_ms": huge, "telemetry.do_not_track": "false"}
+    began = time.process_time()
+    for _ in range(200):
+        made(kind=SERVER, resource=attributes, user__id="u1")
+    assert time.process_time() - began < 2
+
+
+def test_hostile_texts_take_no_time() -> None:
+    texts = ["1" + "-a1" * 85, "a_" * 127, "A." * 127, "1" + "rc1c" * 63, "a@" * 127, "Aa-" * 85, "0" * 255]
+    began = time.process_time()
+    for text in texts:
+        for name in ("app_version", "os_version", "error.type", "timezone", "feature.name", "http.route"):
+            made("a.b", attributes={name: text + "!", "username": text[:90], "http.method": "GET"})
+    assert time.process_time() - began < 1

@@ -1,0 +1,166 @@
+"""Counts of what arrives: added up, written at once for all, kept while the database is away."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from django.utils import timezone
+
+from consent.models import Key
+from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
+from ingest.traffic import counting
+from ingest.traffic.queries import traffic_by_day, traffic_by_key, traffic_last
+from tests.support.otlp import a_key, grant, log, logs, post
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
+
+
+def test_a_request_is_counted_by_outcome_and_reason(client: Client) -> None:
+    grant(user="u1")
+    text, key = a_key()
+    body = logs(log("a.b", attributes={"user.id": "u1"}), log("a.b"), log("nothing"))
+    for _ in range(2):
+        post(client, "/v1/logs", body, text)
+    post(client, "/v1/logs", b"{", text)
+    post(client, "/v1/logs", b"{", "no key")
+    counting.flush()
+    counts = TrafficCount.objects.order_by("outcome", "reason").values_list(
+        "key_id", "signal", "outcome", "reason", "count"
+    )
+    assert list(counts) == [
+        (key.pk, "logs", "accepted", "", 1),
+        (key.pk, "logs", "duplicate", "", 1),
+        (key.pk, "logs", "refused", "no_consent", 2),
+        (key.pk, "logs", "refused", "unroutable", 2),
+        (key.pk, "logs", "rejected", "malformed", 1),
+        (None, "logs", "rejected", "no_key", 1),
+    ]
+    last_used = Key.objects.get(pk=key.pk).last_used_at
+    assert last_used is not None
+    assert timezone.now() - last_used < timedelta(minutes=1)
+
+
+def test_counts_of_a_minute_add_up() -> None:
+    for _ in range(3):
+        counting.count(1, "logs", "accepted", "", 5)
+        counting.count(None, "logs", "rejected", "no_key", 1)
+        counting.flush()
+    found = traffic_last(2)
+    assert found.accepted == 15
+    assert [tuple(outcome) for outcome in found.outcomes] == [("accepted", "", 15), ("rejected", "no_key", 3)]
+
+
+def test_counts_wait_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: Any) -> None:
+        raise OperationalError("gone")
+
+    counting.count(1, "logs", "accepted", "", 5)
+    with monkeypatch.context() as outage:
+        outage.setattr(counting, "_write", away)
+        for _ in range(3):
+            with pytest.raises(OperationalError):
+                counting.flush()
+    counting.count(1, "logs", "accepted", "", 2)
+    counting.flush()
+    assert traffic_last(1).accepted == 7
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "MAX_WAITING", 10)
+    for number in range(100):
+        counting.count(number, "logs", "accepted", "", 1)
+    assert len(counting._waiting.counts) == 10
+
+
+def test_every_hour_and_every_day_has_its_line() -> None:
+    now = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+    for hours_ago, outcome in ((0, "accepted"), (1, "refused"), (30, "accepted")):
+        minute = now - timedelta(hours=hours_ago)
+        TrafficCount.objects.create(
+            minute=minute, key_id=1, signal="logs", outcome=outcome, reason="", count=4
+        )
+    found = traffic_last(24, now=now)
+    assert len(found.spans) == 24
+    assert [tuple(hour[1:]) for hour in found.spans[-2:]] == [(0, 0, 4, 0), (4, 0, 0, 0)]
+    assert (found.accepted, found.refused, found.last_accepted) == (4, 4, now)
+    days = traffic_by_day(30, now=now).spans
+    assert len(days) == 30
+    assert [tuple(day) for day in days[-2:]] == [
+        (datetime(2026, 11, 22, tzinfo=UTC), 4, 0, 0, 0),
+        (datetime(2026, 11, 23, tzinfo=UTC), 4, 0, 4, 0),
+    ]
+
+
+def test_what_each_key_sent_is_told_apart_from_what_had_no_key() -> None:
+    _, busy = a_key()
+    _, idle = a_key()
+    a_key(scopes=("reports",))
+    counting.count(busy.pk, "logs", "accepted", "", 5)
+    counting.count(busy.pk, "logs", "refused", "no_consent", 1)
+    counting.count(None, "logs", "rejected", "no_key", 2)
+    counting.count(0, "logs", "accepted", "", 3)  # of a key that is gone
+    counting.flush()
+    rows = traffic_by_key(timezone.now() - timedelta(hours=1))
+    assert [tuple(row) for row in rows] == [(busy, 5, 0, 1, 0), (idle, 0, 0, 0, 0), (None, 3, 0, 0, 2)]
+
+
+def test_a_rejected_request_is_remembered_without_what_it_held(client: Client) -> None:
+    text, key = a_key()
+    post(client, "/v1/logs", b'{"secret": ', text)
+    post(client, "/v1/traces", b"{}", "nonsense")
+    counting.flush()
+    rows = RejectedRequest.objects.order_by("id").values_list(
+        "key_id", "signal", "transport", "status", "reason"
+    )
+    assert list(rows) == [
+        (key.pk, "logs", "http", "400", "malformed"),
+        (None, "traces", "http", "401", "no_key"),
+    ]
+    assert {field.name for field in RejectedRequest._meta.fields} == {
+        *("id", "at", "key_id", "signal", "transport", "status", "reason")
+    }
+
+
+def test_of_rejections_the_latest_are_kept_and_strangers_push_nobody_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(counting, "MAX_REJECTIONS", 3)
+    counting.reject(7, "logs", "malformed", transport="http", status=400)
+    for _ in range(4):
+        for _ in range(5):
+            counting.reject(None, "logs", "no_key", transport="http", status=401)
+        counting.flush()
+    assert RejectedRequest.objects.filter(key_id=7).count() == 1
+    assert RejectedRequest.objects.filter(key_id=None).count() == 3
+
+
+def test_rejections_and_names_wait_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: Any) -> None:
+        raise OperationalError("gone")
+
+    counting.reject(7, "logs", "malformed", transport="grpc", status="INVALID_ARGUMENT")
+    counting.note_names(7, {"plan.tier": 2})
+    with monkeypatch.context() as outage:
+        outage.setattr(counting, "_write", away)
+        with pytest.raises(OperationalError):
+            counting.flush()
+    counting.note_names(7, {"plan.tier": 3})
+    counting.flush()
+    assert RejectedRequest.objects.get().transport == "grpc"
+    assert UndeclaredName.objects.get().count == 5
+
+
+def test_names_are_capped_per_key_and_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "NAMES_PER_DAY", 10)
+    for start in (0, 8, 16):
+        counting.note_names(7, {f"attribute.{chr(97 + start + i)}": 1 for i in range(8)})
+        counting.note_names(8, {"other": 1})
+        counting.flush()
+    names = UndeclaredName.objects.filter(key_id=7)
+    assert names.count() == 10
+    counting.note_names(7, dict.fromkeys(names.values_list("name", flat=True), 1))
+    counting.flush()
+    assert set(names.values_list("count", flat=True)) == {2}
+    assert UndeclaredName.objects.get(key_id=8).count == 3

@@ -1,0 +1,17 @@
+"""Every report from raw rows, in plain SQL: what the roll-ups are measured against, and must equal."""
+
+from tests.support.plain_sql.active_users import active_users_report
+from tests.support.plain_sql.endpoints import endpoint_report, endpoints_report
+from tests.support.plain_sql.features import feature_report, features_report
+from tests.support.plain_sql.retention import retention_report
+from tests.support.plain_sql.sessions import sessions_report
+
+__all__ = [
+    "active_users_report",
+    "endpoint_report",
+    "endpoints_report",
+    "feature_report",
+    "features_report",
+    "retention_report",
+    "sessions_report",
+]

@@ -1,0 +1,38 @@
+"""The OTLP port as it really runs: granian, in a process of its own, on the databases of this test run."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from telemetry_site.management.commands import up
+from tests.support import programs
+
+
+class Running(NamedTuple):
+    address: str
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def receiver(log: Path, *, target: str = "telemetry_site.server.rsgi_otlp", **settings: str) -> Iterator[str]:
+    """Start it, give its address, and stop it at the end. `settings` are environment variables."""
+    with running(log, target=target, **settings) as here:
+        yield here.address
+
+
+@contextmanager
+def running(
+    log: Path, *, target: str = "telemetry_site.server.rsgi_otlp", **settings: str
+) -> Iterator[Running]:
+    """The same, with granian's own process."""
+    port = programs.free_port()
+    address = f"http://127.0.0.1:{port}"
+    options = {"host": "127.0.0.1", "workers": 1}
+    _python, *arguments, application = up.granian(f"{target}:application", options, port)
+    arguments += ["--http1-header-read-timeout", "1500", application]  # ms
+    environment = programs.environment(DEBUG="1", **settings)
+    with programs.process(*arguments, env=environment, log=log) as process:
+        programs.until(lambda: programs.answers(address), what="the OTLP port answers /health")
+        yield Running(address, process)
