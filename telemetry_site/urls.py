@@ -10,7 +10,7 @@ admin.site.login_form = ThrottledAdminForm
 
 urlpatterns = [
     path("", include("ingest.urls")),
-    path("", include("ingest.vendor_urls")),
+    path("", include("ingest.customers.urls")),
     path("health", health.health),
     path("ready", health.ready),
     path("metrics", metrics.metrics),

@@ -50,12 +50,12 @@ def test_every_way_of_naming_a_module_is_seen(tmp_path: Path) -> None:
         "import ingest.urls\n"
         "from dashboards import views\n"
         "def late():\n"
-        "    from analytics.store import store\n"
+        "    from analytics.storage.store import store\n"
         "    include('ingest.urls')\n"
     )
     assert sorted(imported(module)) == [
         (1, "ingest.urls"),
         (2, "dashboards"),
-        (4, "analytics.store"),
+        (4, "analytics.storage.store"),
         (5, "ingest.urls"),
     ]

@@ -11,7 +11,12 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["ingest", "analytics.store", "consent.registry.attributes", "consent.registry.personal_data"]
+    include=[
+        "ingest",
+        "analytics.storage.store",
+        "consent.registry.attributes",
+        "consent.registry.personal_data",
+    ]
 ):
     from tests.support.fuzz.bodies import Body, corpus
     from tests.support.fuzz.decoders import DECODERS, try_one

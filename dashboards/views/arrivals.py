@@ -13,7 +13,7 @@ OUTCOMES = {
     "rejected": "Rejected",
 }
 KINDS = {"accepted": "v", "duplicate": "vo", "refused": "vo", "rejected": "bad"}  # colours of the bars
-# Short words for the reasons of `ingest.receive.REASONS` and `ingest.failures.REASONS`.
+# Short words for the reasons of `ingest.receive.REASONS` and `ingest.errors.REASONS`.
 REASONS = {
     "no_consent": "no consent",
     "do_not_track": "do-not-track signal",

@@ -113,7 +113,7 @@ def test_an_error_is_said_in_our_layout(staff: Client, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("dashboards.views.pipeline.arrived.traffic_last", broken)
+    monkeypatch.setattr("dashboards.views.pipeline.queries.traffic_last", broken)
     staff.raise_request_exception = False
 
     response = staff.get("/dashboards/pipeline/")

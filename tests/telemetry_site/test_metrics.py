@@ -91,7 +91,7 @@ def test_a_database_error_is_counted(client: Client, monkeypatch: pytest.MonkeyP
     def away(*_: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr("ingest.http.authenticate", away)
+    monkeypatch.setattr("ingest.http.rules.authenticate", away)
     before = samples(client)
     assert post(client, "/v1/logs", b"{}", "key").status_code == 503
     labels = {"during": "ingest", "sqlstate": "connection"}

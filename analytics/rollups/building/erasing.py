@@ -1,7 +1,7 @@
 """What erasure does to roll-ups: members leave every set at once, and their days are built anew.
 
-The functions are those of `analytics.erasing.Derived`. A build that has read the subject's rows before they
-went is waited for. Numbers stay, without a name, and are given to nobody again.
+The functions are those of `Derived` in `analytics/erasure/subject_rows.py`. A build that read the subject's
+rows before they were deleted is waited for. Numbers stay, without a name, and are given to nobody again.
 """
 
 import secrets

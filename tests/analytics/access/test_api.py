@@ -79,7 +79,7 @@ def test_a_database_that_is_away_is_503_and_not_half_an_answer(
     def away(*args: object) -> None:
         raise psycopg.OperationalError("no connection to 10.1.2.3")
 
-    monkeypatch.setattr("analytics.subject._one_moment", away)
+    monkeypatch.setattr("analytics.access.subject_export._one_moment", away)
     answer = ask(key, "post", EXPORT, X_User_Id="jane-4711")
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")

@@ -99,9 +99,9 @@ def test_the_actor_of_a_decision_is_not_told() -> None:
 
 def test_where_counting_would_take_too_long_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each table by itself would be counted in time, all of them are not."""
-    monkeypatch.setattr("analytics.held.TIMEOUT", "900ms")
+    monkeypatch.setattr("analytics.access.row_counts.TIMEOUT", "900ms")
     monkeypatch.setattr(
-        "analytics.held.COUNT",
+        "analytics.access.row_counts.COUNT",
         "SELECT '{key}', count(*), NULL::date, NULL::date FROM pg_sleep(0.4) WHERE '{table}' <> %(subject)s",
     )
 
@@ -287,7 +287,7 @@ def test_every_answer_keeps_the_address_to_itself(
         raise OperationalError(f"no connection for {JANE}")
 
     for failure, status in ((broken, 500), (away, 503)):
-        monkeypatch.setattr("analytics.own_page.held_of", failure)
+        monkeypatch.setattr("analytics.access.own_page.held_of", failure)
         answers.append(Client().get(paths[0]))
         assert answers[-1].status_code == status
     for answer in answers:

@@ -189,7 +189,7 @@ def test_the_operational_database_away_means_the_same(
     def away(*_: Any, **__: Any) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr("ingest.http.authenticate", away)
+    monkeypatch.setattr("ingest.http.rules.authenticate", away)
     answer = post(client, "/v1/traces", traces(feature()), key, content_type=PROTOBUF)
     assert (answer.status_code, answer["Retry-After"], answer["Content-Type"]) == (503, "2", PROTOBUF)
 

@@ -102,7 +102,7 @@ def test_without_redis_the_limit_holds_here_and_the_log_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    monkeypatch.setattr("ingest.rates.SYNC_EVERY", 0.01)
+    monkeypatch.setattr("ingest.load.rate_limits.SYNC_EVERY", 0.01)
     rates = Rates()
     rates.spend(key(per_second=10))
     for _ in range(20):
@@ -123,7 +123,7 @@ def test_a_limited_sender_is_answered_429(
     def limited(_key: Any) -> None:
         raise RateLimited(10, 3)
 
-    monkeypatch.setattr("ingest.rates.spend", limited)
+    monkeypatch.setattr("ingest.load.rate_limits.spend", limited)
     answer = post(client, "/v1/logs", b"", a_key()[0], content_type=content_type)
     assert (answer.status_code, answer["Retry-After"], answer["Content-Type"]) == (429, "3", content_type)
 
