@@ -1,8 +1,8 @@
 """`python -m benchmarks.shape`: how long files and functions are, and how tangled.
 
-Code is what runs: the packages and `manage.py`, migrations left out. A file's and a function's lines are all of
-its lines, docstrings and decorators too. Complexity is McCabe's, as ruff counts it (C901). Exits with 1 when a limit
-is broken.
+Counted are the packages and `manage.py`, without migrations. The lines of a file or function are all of its
+lines, docstrings and decorators too. Complexity is McCabe's, as ruff counts it (C901). Exits with 1 when a
+limit is exceeded.
 """
 
 import ast
