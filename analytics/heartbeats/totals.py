@@ -7,9 +7,9 @@ they did, which erasure may not have reached yet.
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connections
 
+from analytics.small_groups import too_few
 from consent.models import Decision, Organization, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import ANONYMOUS
 
@@ -48,15 +48,14 @@ def totals(start: datetime, end: datetime) -> Totals:
     with connections["analytics"].cursor() as cursor:
         cursor.execute(TOTALS, parameters)
         exact = dict(zip(NAMES, cursor.fetchone(), strict=True))
-    return suppressed(exact, settings.SUPPRESS_BELOW)
+    return suppressed(exact)
 
 
-def suppressed(exact: dict[str, int], below: int) -> Totals:
-    """With fewer people than `below` nothing of what they did is told; nor are so few organizations."""
-    if 0 < exact["active_users"] < below:
+def suppressed(exact: dict[str, int]) -> Totals:
+    """Without everything if the active people are too few; without the organizations if these are."""
+    if too_few(exact["active_users"]):
         return dict.fromkeys(exact)
-    few_organizations = 0 < exact["organizations"] < below
-    return {**exact, "organizations": None if few_organizations else exact["organizations"]}
+    return {**exact, "organizations": None if too_few(exact["organizations"]) else exact["organizations"]}
 
 
 def _withdrawn(kind: SubjectKind, since: datetime) -> list[str]:

@@ -7,7 +7,6 @@ from analytics.reports.cells import Compared, Count, Mark, exact, ratio
 from analytics.reports.installations import InstallationDay, InstallationsReport, KindRow
 from analytics.reports.suppression.rules import (
     compared,
-    enough,
     few,
     hidden_measure,
     marked,
@@ -15,6 +14,7 @@ from analytics.reports.suppression.rules import (
     parts_of,
     shown,
 )
+from analytics.small_groups import enough
 
 
 def suppress_installations(report: InstallationsReport) -> InstallationsReport:

@@ -7,9 +7,8 @@ HIDDEN. A group of none is shown.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from django.conf import settings
-
 from analytics.reports.cells import Compared, Count, Deserted, Mark, Measure, exact
+from analytics.small_groups import enough, too_few
 
 Marks = list[Mark | None]  # None: the number may be shown
 
@@ -18,11 +17,7 @@ def few(people: Count | float | None) -> bool:
     """Whether this many people are too few to be shown; or all gone, for there may have been few of them."""
     if isinstance(people, Deserted):
         return True
-    return isinstance(people, int | float) and 0 < people < int(settings.SUPPRESS_BELOW)
-
-
-def enough(people: float) -> bool:
-    return people >= int(settings.SUPPRESS_BELOW)
+    return isinstance(people, int | float) and too_few(people)
 
 
 def shown(people: Count) -> Count:

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 from pyroaring import BitMap
@@ -29,6 +28,7 @@ from analytics.rollups.histogram import Numbers
 from analytics.rollups.packing import pack, unpack
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, Segment, reading
+from analytics.small_groups import too_few
 
 WINDOWS = {"dau": 1, "wau": 7, "mau": 28}
 LONGEST = max(WINDOWS.values())
@@ -87,11 +87,6 @@ def _after(day: date) -> list[date]:
     return days_between(day + timedelta(days=1), day + timedelta(days=LONGEST - 1))
 
 
-def _shown(people: int) -> bool:
-    """Whether a group is none, or large enough to be told."""
-    return people == 0 or people >= settings.SUPPRESS_BELOW
-
-
 def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
     """By day: deployment ('' is any), activity, metric and how many people, None where it is kept back."""
     found: dict[date, list[Any]] = {day: [] for day in days_between(first, last)}
@@ -102,9 +97,9 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
             for metric, width in WINDOWS.items():
                 counts = {name: int(windows[name][width][column]) for name in BY_DEPLOYMENT}
                 # One small part gives itself away beside the others and the total: then no part is told.
-                parts_shown = all(_shown(counts[name]) for name in CELLS)
+                parts_shown = not any(too_few(counts[name]) for name in CELLS)
                 for name, count in counts.items():
-                    told = _shown(count) and (parts_shown or not name)
+                    told = not too_few(count) and (parts_shown or not name)
                     found[day].append([name, activity, metric, count if told else None])
     return found
 
@@ -128,7 +123,7 @@ def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
     }
     users = reader.feature_people(Segment(), day, day)
     counts = zip(users.keys, users.distinct(day, day).tolist(), strict=True)
-    return {"features": [[key, count if _shown(count) else None] for key, count in counts if count]}, kept
+    return {"features": [[key, None if too_few(count) else count] for key, count in counts if count]}, kept
 
 
 def _small(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
@@ -138,7 +133,7 @@ def _small(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
         people: People[Any] = reader.people(kind, Segment(deployment=deployment), day, day)
         (seen,) = people.spans((day, day), repeated=False)
         of_names = zip(people.keys, seen.distinct.tolist(), seen.deserted.tolist(), strict=True)
-        found |= {(key, 2 * place) for key, count, gone in of_names if gone or not _shown(count)}
+        found |= {(key, 2 * place) for key, count, gone in of_names if gone or too_few(count)}
     return found
 
 
