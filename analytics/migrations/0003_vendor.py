@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key_id', models.BigIntegerField(unique=True)),
-                ('customer_name', models.CharField(help_text='Told to whoever shows the key; no personal names.', max_length=100)),
+                ('customer_name', models.CharField(help_text='Shown to whoever presents the key; no personal names.', max_length=100)),
                 ('entitlements', models.JSONField(blank=True, default=dict, help_text='A JSON object of names to numbers, true or false, or short texts: {"seats": 50, "sso": true}')),
                 ('expires_at', models.DateTimeField(blank=True, help_text='UTC; empty: it does not expire.', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

@@ -1,4 +1,4 @@
-"""The tables of the roll-ups: local ones, not distributed; only `Group` and `Member` hold pseudonyms.
+"""The tables of the roll-ups. They are not distributed on Citus; only `Group` and `Member` hold pseudonyms.
 
 A *member* is one combination of user, organization, deployment type and internal use. Sets of people are
 bitmaps of members' numbers, so that every filter is such a set too. A *group* is the same without the user.

@@ -1,0 +1,27 @@
+"""Every table of the analytics database, by subject. Import the classes from here."""
+
+from analytics.models.customers import CustomerAnalytics, CustomerHeartbeat, License
+from analytics.models.events import EndpointUsage, Event, FeatureUsage, UserActivity
+from analytics.models.installations import Installation, InstallationEvent
+from analytics.models.jobs import DroppedPartition, JobRun, SentHeartbeat
+from analytics.models.rollups import Group, Mark, Member, RolledDay, RollUp
+
+__all__ = [
+    "CustomerAnalytics",
+    "CustomerHeartbeat",
+    "DroppedPartition",
+    "EndpointUsage",
+    "Event",
+    "FeatureUsage",
+    "Group",
+    "Installation",
+    "InstallationEvent",
+    "JobRun",
+    "License",
+    "Mark",
+    "Member",
+    "RollUp",
+    "RolledDay",
+    "SentHeartbeat",
+    "UserActivity",
+]
