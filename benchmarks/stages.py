@@ -12,9 +12,8 @@ import json
 import statistics
 import time
 
-from analytics.storage import store
+from analytics.storage.store import Attempt
 from benchmarks.bodies import JsonBodies, ProtobufBodies
-from consent.gate import gate
 from consent.models import Key
 from ingest import receive
 from ingest.mapping.identity import Identities
@@ -117,11 +116,8 @@ def instrument(watch, encoding):
         ("identify", Identities, "nanoseconds", wall),
         ("identify", Identities, "row_id", wall),
         ("identify", Identities, "subjects", wall),
-        ("gate", store, "_locked", cpu),
-        ("gate", gate, "permissions", cpu),
-        ("gate", store, "_admitted", cpu),
-        ("write", store, "_copy", cpu),
-        ("write", store, "_insert", cpu),
+        ("gate", Attempt, "admit", cpu),
+        ("write", Attempt, "write", cpu),
     ]
     decode = receive.DECODERS["traces", encoding]
     undo = [(receive.DECODERS, ("traces", encoding), decode)]

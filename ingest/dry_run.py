@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 from django.utils import timezone
 
-from analytics.storage.store import COMMON_COLUMNS, TABLES, BaseEvent, Row, StoreUnavailable, foretell
+from analytics.storage.admission import foretell
+from analytics.storage.event_tables import COMMON_COLUMNS, TABLES
+from analytics.storage.rows import BaseEvent, Row
+from analytics.storage.store import StoreUnavailable
 from consent.models import Key
 from consent.policies.activation import active_registry
 from consent.pseudonyms import ANONYMOUS, NO_ID

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from analytics.partitions import oldest_kept_month
-from analytics.storage.store import Receipt, Row, StoreUnavailable, store
+from analytics.storage.rows import Row
+from analytics.storage.store import Receipt, StoreUnavailable, Storing
 from consent.gate.gate import OtherRegistry
 from consent.models import Key
 from consent.policies.activation import adopt, working_registry
@@ -124,14 +125,16 @@ def _store(
 def _store_by(registry: Registry, batch: Batch, key: Key, *, do_not_track: bool, now: datetime) -> _Stored:
     looks = undeclared.is_due(key.pk)
     mapped = row_maker(key, do_not_track, now, registry).map(batch.records, keep=looks)
-    admitted: list[Row] = []
-
-    def finish(rows: list[Row]) -> list[Row]:
-        admitted.extend(rows)
-        return cap_new_names(rows, key_id=key.pk, today=now.astimezone(UTC).date())
-
-    receipt = store(mapped.rows, mapped.base_events, finish=finish, registry=registry.digest)
-    return _Stored(mapped, batch.malformed, admitted, receipt, registry, looks)
+    today = now.astimezone(UTC).date()
+    every: list[Row] = []
+    storing = Storing(mapped.rows, mapped.base_events, registry=registry.digest)
+    for attempt in storing.attempts():
+        with attempt:
+            admitted = attempt.admit()
+            # Only here: an event that is refused leaves no trace, not even its name.
+            attempt.write(cap_new_names(admitted, key_id=key.pk, today=today))
+            every += admitted
+    return _Stored(mapped, batch.malformed, every, storing.receipt, registry, looks)
 
 
 def row_maker(key: Key, do_not_track: bool, now: datetime, registry: Registry) -> RowMaker:

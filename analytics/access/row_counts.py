@@ -4,7 +4,7 @@ from datetime import date
 from typing import NamedTuple
 
 from analytics.erasure.aliases import ITS_SESSIONS
-from analytics.storage.store import TABLES
+from analytics.storage.event_tables import TABLES
 from consent.pseudonyms import ANONYMOUS
 from postgres.timeouts import TookTooLong, patient_cursor
 

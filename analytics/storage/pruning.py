@@ -27,7 +27,7 @@ from analytics.models import (
 )
 from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
 from analytics.rollups.building import sealing
-from analytics.storage.store import TABLES
+from analytics.storage.event_tables import TABLES
 from consent.policies.event_lifetime import months_kept
 from postgres.errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, sqlstate
 

@@ -1,16 +1,24 @@
-"""Where admitted events become rows: one transaction, exactly once, behind the withdrawal barrier.
+"""Storing events: in one transaction, exactly once, behind the withdrawal barrier.
 
-The order is what matters (docs/architecture.md, "The barrier"): take the subjects' locks; then, in
-a later statement, read consent; then insert; then commit. A row's id is computed from the event,
-so whatever is sent again meets its own primary key and changes nothing.
+    storing = Storing(rows, base_events, registry=digest)
+    for attempt in storing.attempts():
+        with attempt:
+            admitted = attempt.admit()
+            attempt.write(admitted)
+
+The order is what matters (docs/architecture.md, "The barrier"): `admit` takes the subjects' locks and then,
+in a later statement, reads consent; `write` inserts and commits. What the caller does between the two is done
+to admitted events only, while their locks are held. There is one attempt when all goes well.
+
+A row's id is computed from the event, so an event that is sent again meets its own primary key and changes
+nothing.
 """
 
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from operator import itemgetter
+from types import TracebackType
 from typing import Any, NamedTuple
 
 import psycopg
@@ -19,44 +27,19 @@ from django.db import connections
 from django.utils import timezone
 
 from analytics import partitions
-from analytics.rollups.building import marks
+from analytics.storage.admission import admit_base_events, admit_rows
+from analytics.storage.installations import write_base_events
+from analytics.storage.rows import BaseEvent, Row
+from analytics.storage.writing import copy_rows, insert_rows
 from consent.gate import barrier, gate
 from consent.policies.event_lifetime import months_kept
 from postgres import pipeline
-from postgres.binary import encode_array, encode_rows
-from postgres.errors import sqlstate
-from postgres.pipeline import Silent, Statement
+from postgres.errors import CHECK_VIOLATION, UNIQUE_VIOLATION, sqlstate
+from postgres.pipeline import Silent
 
 ATTEMPTS = 3
-COPY_FROM = 64  # rows; fewer are inserted: COPY needs more round trips, but half the work a row
-UNIQUE_VIOLATION = "23505"
-
-
-class Row(NamedTuple):
-    """One event on its way into a table; `metadata` and `names` are already scrubbed."""
-
-    table: str  # 'activity', 'endpoint' or 'feature'
-    id: bytes  # the 16 of a UUID
-    timestamp: int  # microseconds since 1970 UTC
-    user: str  # the user's pseudonym, '' when the event names none: what consent is asked for
-    user_id: str  # what is stored: the pseudonym, or 'anon:…'
-    organization_id: str  # pseudonym or ''
-    deployment_type: str
-    is_internal: bool
-    metadata: dict[str, Any]
-    names: tuple[Any, ...]  # the table's own columns, in the order of TABLES
-    do_not_track: bool
-
-
-class BaseEvent(NamedTuple):
-    """One `base_telemetry.*` event. `facts` are columns of `Installation`, already checked."""
-
-    id: bytes  # the 16 of a UUID
-    name: str  # 'first_seen' or 'heartbeat'
-    timestamp: datetime
-    installation: str  # pseudonym
-    facts: dict[str, str]
-    do_not_track: bool
+COPY_FROM = 64  # rows; fewer are inserted
+UNSTORABLE = {"22", "23", "54"}  # SQLSTATE classes: a value that this or any database cannot hold
 
 
 class Receipt(NamedTuple):
@@ -71,314 +54,160 @@ class StoreUnavailable(Exception):
     """A database is away or overloaded, or a commit's outcome is unknown: send the same again."""
 
 
-class Table(NamedTuple):
-    """An event table as the store writes it: its own columns, in the order of `Row.names`."""
+@dataclass
+class _Part:
+    """Events that are stored together. `copies`: with COPY, which fails when a row is stored already."""
 
-    name: str
-    columns: tuple[tuple[str, str], ...]  # name, PostgreSQL type
+    rows: Sequence[Row]
+    base_events: Sequence[BaseEvent]
+    copies: bool
+    attempts: int = 0
 
+    @classmethod
+    def of(cls, rows: Sequence[Row], base_events: Sequence[BaseEvent]) -> "_Part":
+        return cls(rows, base_events, copies=len(rows) >= COPY_FROM)
 
-# In this order in every transaction, so that two never wait for each other in a circle.
-TABLES = {
-    "activity": Table("analytics_user_activity", (("event_type", "text"), ("session_id", "text"))),
-    "endpoint": Table(
-        "analytics_endpoint_usage",
-        (
-            ("endpoint", "text"),
-            ("method", "text"),
-            ("status_code", "int4"),
-            ("duration_ms", "float8"),
-        ),
-    ),
-    "feature": Table("analytics_feature_usage", (("feature_name", "text"), ("action", "text"))),
-}
-COMMON_COLUMNS = (
-    ("id", "uuid"),
-    ("timestamp", "timestamptz"),
-    ("user_id", "text"),
-    ("organization_id", "text"),
-    ("deployment_type", "text"),
-    ("is_internal", "bool"),
-    ("event_metadata", "jsonb"),
-)
+    def divided(self) -> "list[_Part]":
+        """Two smaller parts; none when this is a single event."""
+        rows, base_events = self.rows, self.base_events
+        if rows and base_events:
+            return [_Part.of(rows, []), _Part.of([], base_events)]
+        if len(rows) + len(base_events) < 2:
+            return []
+        half, base_half = len(rows) // 2, len(base_events) // 2
+        return [
+            _Part.of(rows[:half], base_events[:base_half]),
+            _Part.of(rows[half:], base_events[base_half:]),
+        ]
 
 
-def _insert_statement(table: Table) -> Statement:
-    columns = COMMON_COLUMNS + table.columns
-    names = ", ".join(f'"{name}"' for name, _ in columns)
-    arrays = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(columns, 1))
-    # Counted in SQL: the command's own row count is wrong on a distributed table.
-    sql = (
-        f"WITH inserted AS (INSERT INTO {table.name} ({names}) SELECT {names} "
-        f"FROM unnest({arrays}) AS row ({names}) ON CONFLICT DO NOTHING RETURNING 1) "
-        "SELECT count(*) FROM inserted"
-    )
-    return Statement(sql, *(f"{kind}[]" for _, kind in columns))
+class Storing:
+    """The events of one request on their way into the tables.
 
-
-def _copy_statement(table: Table) -> str:
-    names = ", ".join(f'"{name}"' for name, _ in COMMON_COLUMNS + table.columns)
-    return f"COPY {table.name} ({names}) FROM STDIN WITH (FORMAT binary)"
-
-
-INSERT = {key: _insert_statement(table) for key, table in TABLES.items()}
-COPY = {key: _copy_statement(table) for key, table in TABLES.items()}
-
-FACTS = (
-    "app_version",
-    "platform",
-    "os_version",
-    "architecture",
-    "locale",
-    "timezone",
-    "release_channel",
-    "deployment_type",
-)
-# The newest event's facts win; first and last seen only ever widen, so order and repetition do not matter.
-UPSERT_INSTALLATION = f"""
-WITH installation AS (
-    INSERT INTO analytics_installation AS known
-           (pseudonym, {", ".join(FACTS)}, first_seen_at, last_seen_at)
-    VALUES (%(pseudonym)s, {", ".join(f"%({fact})s" for fact in FACTS)}, %(at)s, %(at)s)
-    ON CONFLICT (pseudonym) DO UPDATE SET
-           {
-    ", ".join(
-        f"{fact} = CASE WHEN excluded.last_seen_at >= known.last_seen_at "
-        f"THEN excluded.{fact} ELSE known.{fact} END"
-        for fact in FACTS
-    )
-},
-           first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
-           last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
-    RETURNING id
-), inserted AS (
-    INSERT INTO analytics_installationevent (id, installation_id, name, "timestamp", received_at)
-    SELECT %(id)s, installation.id, %(name)s, %(at)s, now() FROM installation
-    ON CONFLICT DO NOTHING RETURNING 1
-)
-SELECT count(*) FROM inserted
-"""
-
-
-def store(
-    rows: Sequence[Row],
-    base_events: Sequence[BaseEvent] = (),
-    *,
-    finish: Callable[[list[Row]], list[Row]] | None = None,
-    registry: str = "",
-) -> Receipt:
-    """Commit what consent admits, and say what became of everything.
-
-    `finish` is given the admitted rows, before they are written, and returns them finished (ingest
-    caps new names there: nothing of a refused event may leave a trace). Returning means committed.
-    `registry` is the digest of the registry by which the rows were filtered.
-    Raises `StoreUnavailable`; nothing is then known to be stored, and sending again is safe. Raises
-    `gate.OtherRegistry` when another one is active by now; then nothing is stored.
+    `registry` is the digest of the registry by which the rows were filtered, '' for none.
     """
-    if not rows and not base_events:
-        return Receipt(0, 0, {})
-    copies = len(rows) >= COPY_FROM
-    for attempt in range(ATTEMPTS):
-        try:
-            return _store_once(rows, base_events, finish, registry, copies=copies)
-        except (psycopg.Error, DjangoDatabaseError) as error:
-            pipeline.close_broken(error, "analytics", "default")
-            state = sqlstate(error)
-            if isinstance(error, Silent):
-                raise StoreUnavailable("a database has not answered in time") from error
-            if state == UNIQUE_VIOLATION and copies:
-                copies = False  # some were stored before: INSERT leaves those out
-            elif state == "23514":  # no partition for a row: a month was never made, or was lost
-                partitions.ensure_for(timezone.now(), months_kept())
-            elif state[:2] in {"22", "23", "54"}:  # a value that this or any database cannot hold
-                return _store_in_halves(rows, base_events, finish, registry, error)
-            elif attempt + 1 == ATTEMPTS:
-                raise StoreUnavailable(f"a database does not answer ({state or 'no connection'})") from error
-    raise StoreUnavailable("a partition is missing and could not be made")
+
+    def __init__(
+        self, rows: Sequence[Row], base_events: Sequence[BaseEvent] = (), *, registry: str = ""
+    ) -> None:
+        self._registry = registry
+        self._left = [_Part.of(rows, base_events)] if rows or base_events else []
+        self._inserted = self._duplicates = 0
+        self._refused: Counter[str] = Counter()
+
+    @property
+    def receipt(self) -> Receipt:
+        """What became of the events so far."""
+        return Receipt(self._inserted, self._duplicates, dict(self._refused))
+
+    def attempts(self) -> Iterator["Attempt"]:
+        """Transactions, one after another, until every event is stored or refused.
+
+        Raises `StoreUnavailable`; some parts may then be stored, and sending everything again is safe.
+        """
+        while self._left:
+            yield Attempt(self, self._left.pop(), self._registry)
+
+    def note_written(self, inserted: int, duplicates: int, refused: Counter[str]) -> None:
+        """A part is committed."""
+        self._inserted += inserted
+        self._duplicates += duplicates
+        self._refused += refused
+
+    def note_failed(self, part: _Part, error: psycopg.Error | DjangoDatabaseError) -> None:
+        """Nothing of a part is known to be stored: it is tried again, in two where a value is at fault."""
+        pipeline.close_broken(error, "analytics", "default")
+        if isinstance(error, Silent):
+            raise StoreUnavailable("a database has not answered in time") from error
+        state = sqlstate(error)
+        part.attempts += 1
+        if state == UNIQUE_VIOLATION and part.copies:
+            part.copies = False  # some were stored before: INSERT leaves those out
+        elif state == CHECK_VIOLATION:  # no partition for a row: a month was never made, or was lost
+            if part.attempts == ATTEMPTS:
+                raise StoreUnavailable("a partition is missing and could not be made") from error
+            partitions.ensure_for(timezone.now(), months_kept())
+        elif state[:2] in UNSTORABLE:
+            self._divide(part)
+            return
+        if part.attempts == ATTEMPTS:
+            raise StoreUnavailable(f"a database does not answer ({state or 'no connection'})") from error
+        self._left.append(part)
+
+    def _divide(self, part: _Part) -> None:
+        """An event that PostgreSQL will not hold is refused by itself; the others are stored without it."""
+        parts = part.divided()
+        if not parts:
+            self._refused["unstorable"] += 1
+        self._left += reversed(parts)
 
 
-def _store_in_halves(
-    rows: Sequence[Row],
-    base_events: Sequence[BaseEvent],
-    finish: Callable[[list[Row]], list[Row]] | None,
-    registry: str,
-    error: Exception,
-) -> Receipt:
-    """A row that PostgreSQL will not have is refused by itself; the others are stored without it."""
-    if len(rows) + len(base_events) == 1:
-        return Receipt(0, 0, {"unstorable": 1})
-    half, base_half = (len(rows) + 1) // 2, len(base_events) // 2
-    first = store(rows[:half], base_events[:base_half], finish=finish, registry=registry)
-    second = store(rows[half:], base_events[base_half:], finish=finish, registry=registry)
-    return Receipt(
-        first.inserted + second.inserted,
-        first.duplicates + second.duplicates,
-        dict(Counter(first.refused) + Counter(second.refused)),
-    )
+class Attempt:
+    """One transaction: `admit`, then `write`, within a `with` block.
+
+    A fault that may pass ends the block without an exception, and another attempt follows.
+    """
+
+    def __init__(self, storing: Storing, part: _Part, registry: str) -> None:
+        self._storing, self._part, self._registry = storing, part, registry
+        self._refused: Counter[str] = Counter()
+        self._base_events: list[BaseEvent] = []
+        self._connection: psycopg.Connection[Any] | None = None
+        self._bounds: pipeline.Bounds
+        self._is_written = False
+
+    def __enter__(self) -> "Attempt":
+        return self
+
+    def admit(self) -> list[Row]:
+        """Begin, lock the subjects, read consent: the rows that may be stored, until `write`.
+
+        Raises `gate.OtherRegistry` when another registry is active by now; then nothing is stored.
+        """
+        now, rows = timezone.now(), self._part.rows
+        users = {
+            row.user_id for row in rows
+        }  # `anon:` forms too: a user's erasure takes their sessions along
+        organizations = {row.organization_id for row in rows if row.organization_id}
+        self._connection, self._bounds = _begin(chain(users, organizations))
+        permissions = gate.permissions(users, organizations, now)
+        permissions.require_registry(self._registry)
+        admitted = admit_rows(rows, permissions, self._refused)
+        self._base_events = admit_base_events(self._part.base_events, self._refused)
+        return admitted
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write the admitted rows and base events and commit."""
+        assert self._connection is not None, "nothing is written before it is admitted"
+        inserted = write_base_events(self._connection, self._base_events)
+        write_rows = copy_rows if self._part.copies else insert_rows
+        inserted += write_rows(self._connection, rows, self._bounds.commit)
+        self._is_written = True
+        duplicates = len(rows) + len(self._base_events) - inserted
+        self._storing.note_written(inserted, duplicates, self._refused)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if self._is_written:
+            return False
+        if self._connection is not None:
+            pipeline.roll_back(self._connection, self._bounds)
+        if isinstance(error, psycopg.Error | DjangoDatabaseError):
+            self._storing.note_failed(self._part, error)
+            return True
+        return False
 
 
-def _store_once(
-    rows: Sequence[Row],
-    base_events: Sequence[BaseEvent],
-    finish: Callable[[list[Row]], list[Row]] | None,
-    registry: str,
-    *,
-    copies: bool,
-) -> Receipt:
-    """One attempt. `copies`: write with COPY, which knows no duplicates and fails when it meets one."""
-    now = timezone.now()
-    refused: Counter[str] = Counter()
-    users = {row.user_id for row in rows}  # `anon:` forms too: a user's erasure takes their sessions along
-    organizations = {row.organization_id for row in rows if row.organization_id}
+def _begin(subjects: Iterator[str]) -> tuple[psycopg.Connection[Any], pipeline.Bounds]:
+    """Begin, and take the subjects' locks. Only once they are held may consent be read."""
     wrapper = connections["analytics"]
     wrapper.ensure_connection()
-    raw: psycopg.Connection[Any] = wrapper.connection
-    within = pipeline.bounds(raw)
+    connection: psycopg.Connection[Any] = wrapper.connection
+    bounds = pipeline.bounds(connection)
     try:
-        _locked(raw, within, chain(users, organizations))
-        permissions = gate.permissions(users, organizations, now)
-        permissions.require_registry(registry)
-        admitted = _admitted(rows, permissions, refused)
-        if finish is not None and admitted:
-            admitted = finish(admitted)
-        admitted_base = _admitted_base(base_events, refused)
-        inserted = _upsert(raw, admitted_base)
-        write = _copy if copies else _insert
-        inserted += write(raw, admitted, within.commit)
+        pipeline.ask(connection, (bounds.begin, ()), barrier.lock_shared(subjects))
     except BaseException:
-        pipeline.roll_back(raw, within)
+        pipeline.roll_back(connection, bounds)
         raise
-    return Receipt(inserted, len(admitted) + len(admitted_base) - inserted, dict(refused))
-
-
-def _locked(raw: psycopg.Connection[Any], within: pipeline.Bounds, subjects: Iterable[str]) -> None:
-    """Begin, and take the subjects' locks. Only once they are held may consent be read."""
-    pipeline.ask(raw, (within.begin, ()), barrier.lock_shared(subjects))
-
-
-def _admitted(rows: Sequence[Row], permissions: gate.Permissions, refused: Counter[str]) -> list[Row]:
-    """The rows that may be stored; what may not be is counted in `refused`."""
-    internal = permissions.internal()
-    spans: dict[tuple[str, str], Sequence[gate.Span]] = {}
-    admitted = []
-    for row in rows:
-        if row.do_not_track:
-            refused["do_not_track"] += 1
-            continue
-        who, at = (row.organization_id, row.user_id), row.timestamp
-        allowed = spans.get(who)
-        if allowed is None:
-            allowed = spans[who] = permissions.spans(*who)
-        for since, until in allowed:
-            if since <= at < until:
-                break
-        else:
-            refused["no_consent"] += 1
-            continue
-        if internal and not row.is_internal and row.organization_id in internal:
-            row = row._replace(is_internal=True)
-        admitted.append(row)
-    return admitted
-
-
-def foretell(made: Row | BaseEvent) -> tuple[Row | BaseEvent, str]:
-    """What `store` would do with an event now: the event as it would be written, and why it is refused or ''.
-
-    By the same rules as `store` and from the same reading of consent, but without locks: nothing is written.
-    """
-    refused: Counter[str] = Counter()
-    kept: Sequence[Row | BaseEvent]
-    if isinstance(made, Row):
-        permissions = gate.permissions({made.user_id}, {made.organization_id} - {""}, timezone.now())
-        kept = _admitted([made], permissions, refused)
-    else:
-        kept = _admitted_base([made], refused)
-    return (kept[0] if kept else made), "".join(refused)
-
-
-def _admitted_base(base_events: Sequence[BaseEvent], refused: Counter[str]) -> list[BaseEvent]:
-    if not base_events:
-        return []
-    if not gate.base_allowed():
-        refused["base_telemetry_off"] += len(base_events)
-        return []
-    tracked = [event for event in base_events if not event.do_not_track]
-    if len(tracked) < len(base_events):
-        refused["do_not_track"] += len(base_events) - len(tracked)
-    return sorted(tracked, key=lambda event: (event.installation, event.timestamp, event.id))
-
-
-def _by_table(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """The rows of each table that has some, the tables always in one order, and so are their rows.
-
-    Else overlapping requests, which lock equal keys, would wait for each other (194 deadlocks in 200).
-    """
-    by_table: dict[str, list[Row]] = {key: [] for key in TABLES}
-    for row in rows:
-        by_table[row.table].append(row)
-    for key, some in by_table.items():
-        if some:
-            some.sort(key=_primary_key)
-            yield key, some
-
-
-def _quarters(by_table: Iterable[tuple[str, list[Row]]]) -> set[int]:
-    """What is to be marked: the roll-ups of these times are out of date with the commit."""
-    return {quarter for _, rows in by_table for quarter in marks.quarters_of([row.timestamp for row in rows])}
-
-
-_primary_key = itemgetter(*map(Row._fields.index, ("timestamp", "user_id", "id")))
-
-
-def _copy(raw: psycopg.Connection[Any], rows: Iterable[Row], commit: Statement) -> int:
-    """Write the rows and commit; returns how many. That some are stored already is an error (23505)."""
-    by_table = list(_by_table(rows))
-    copies = [(COPY[key], encode_rows(_columns(key, some))) for key, some in by_table]
-    marking = marks.marking_text(_quarters(by_table)) if by_table else ""
-    pipeline.copy_in(raw, copies, commit, first=marking)
-    return sum(len(some) for _, some in by_table)
-
-
-def _insert(raw: psycopg.Connection[Any], rows: Iterable[Row], commit: Statement) -> int:
-    """Write those of the rows that are not stored yet, and commit; returns how many."""
-    by_table = list(_by_table(rows))
-    inserts = [
-        (INSERT[key], [encode_array(kind, values) for kind, values in _columns(key, some)])
-        for key, some in by_table
-    ]
-    if not inserts:
-        pipeline.ask(raw, (commit, ()))
-        return 0
-    *counts, _, _ = pipeline.ask(raw, *inserts, marks.marking(_quarters(by_table)), (commit, ()))
-    return sum(int.from_bytes(result.get_value(0, 0) or b"") for result in counts)
-
-
-def _upsert(raw: psycopg.Connection[Any], base_events: Iterable[BaseEvent]) -> int:
-    """Write the base events that are not stored yet; returns how many."""
-    cursor = psycopg.Cursor(raw)
-    return sum(
-        cursor.execute(UPSERT_INSTALLATION, _installation_parameters(event)).fetchall()[0][0]
-        for event in base_events
-    )
-
-
-def _columns(key: str, rows: list[Row]) -> list[tuple[str, Sequence[Any]]]:
-    """The columns of these rows, with their types, as COMMON_COLUMNS and the table have them."""
-    _, ids, times, _, users, organizations, deployments, internal, metadata, names, _ = zip(
-        *rows, strict=True
-    )
-    values = (ids, times, users, organizations, deployments, internal, metadata, *zip(*names, strict=True))
-    kinds = (kind for _, kind in COMMON_COLUMNS + TABLES[key].columns)
-    return list(zip(kinds, values, strict=True))
-
-
-def _installation_parameters(event: BaseEvent) -> dict[str, Any]:
-    facts = {fact: event.facts.get(fact, "") for fact in FACTS}
-    facts["deployment_type"] = facts["deployment_type"] or "unknown"
-    return {
-        "pseudonym": event.installation,
-        "id": uuid.UUID(bytes=event.id),
-        "name": event.name,
-        "at": event.timestamp,
-        **facts,
-    }
+    return connection, bounds

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analytics import partitions
 from analytics.rollups.building import build, marks
-from analytics.storage.store import COPY
+from analytics.storage.writing import COPY
 from benchmarks.reports import rows
 from benchmarks.reports.crowd import DEPLOYMENTS, Crowd, Integers, Size, crowd, present
 from consent.models import Organization, State, TelemetryUser

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from analytics.storage.store import COMMON_COLUMNS, TABLES
+from analytics.storage.event_tables import COMMON_COLUMNS, TABLES
 from consent.decisions.tombstones import ERASE
 from consent.gate.gate import switches
 from consent.gate.rules import Profile, Tier

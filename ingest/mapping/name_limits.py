@@ -12,7 +12,7 @@ from datetime import date
 from django.conf import settings
 from django.db import connections, transaction
 
-from analytics.storage.store import Row
+from analytics.storage.rows import Row
 from consent.registry.registry import Registry
 from ingest.mapping.path_templates import MAX_PATH, UNMATCHED, has_variable, raw_template
 from ingest.models import SeenName

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from analytics.storage.store import BaseEvent, Row
+from analytics.storage.rows import BaseEvent, Row
 from consent.gate.rules import Tier
 from consent.pseudonyms import anonymous_user
 from consent.registry.registry import Registry

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from analytics.storage.store import Row
+from analytics.storage.rows import Row
 from consent.registry.personal_data import finding, is_denied_name, is_persons_name
 from consent.registry.registry import Registry
 from ingest.mapping import routing, scrubbing

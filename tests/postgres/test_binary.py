@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 from analytics.storage import store as module
-from analytics.storage.store import COPY_FROM, Receipt, store
+from analytics.storage.rows import Row
+from analytics.storage.store import COPY_FROM, Receipt
 from postgres.instants import instant
 from tests.analytics.storage.test_store import consent, row
+from tests.support.storing import store
 
 __all__ = ["consent"]
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
@@ -20,7 +22,7 @@ METADATA = [{}, {"plan": "pro"}, {"seats": 3, "beta": True, "ratio": 0.25}, {"ro
 TEXTS = ["timer", 'a "quoted" \\ name\t', "zażółć gęślą 𝄞", "{other}", "\\N", "'; DROP TABLE"]
 
 
-def some_rows(choose: random.Random, number: int) -> list[module.Row]:
+def some_rows(choose: random.Random, number: int) -> list[Row]:
     start = timezone.now() - timedelta(days=100)
     names = {
         "activity": lambda: (choose.choice(TEXTS), choose.choice(["", "c" * 32])),

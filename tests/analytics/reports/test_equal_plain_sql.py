@@ -37,7 +37,7 @@ from analytics.rollups.building import build
 from analytics.rollups.reading import cache
 from analytics.rollups.reading import reader as rollups
 from analytics.storage import pruning
-from analytics.storage.store import Row, store
+from analytics.storage.rows import Row
 from consent.decisions.recording import record_decision
 from consent.models import (
     ConsentPeriod,
@@ -53,6 +53,7 @@ from consent.pseudonyms import ANONYMOUS
 from tests.support import plain_sql
 from tests.support.comparing import differences
 from tests.support.events import months_standing
+from tests.support.storing import store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

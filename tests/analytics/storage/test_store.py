@@ -21,11 +21,13 @@ from analytics.models import (
     Mark,
     UserActivity,
 )
-from analytics.storage.store import BaseEvent, Receipt, Row, StoreUnavailable, store
+from analytics.storage.rows import BaseEvent, Row
+from analytics.storage.store import Receipt, StoreUnavailable, Storing
 from consent.decisions.recording import record_decision, register_organization
 from consent.gate import gate
 from consent.models import ConsentPeriod, Method, State, SubjectKind
 from postgres.instants import microseconds
+from tests.support.storing import store
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
 
@@ -118,15 +120,12 @@ def test_a_row_that_cannot_be_held_does_not_take_the_others_down(consent):
     assert store(rows) == Receipt(18, 0, {"unstorable": 2})
 
 
-def test_finish_sees_only_what_consent_admits(consent):
-    seen = []
-
-    def finish(rows):
-        seen.extend(rows)
-        return [some._replace(names=("{other}", "started")) for some in rows]
-
-    store([row(), row(user="d" * 32)], finish=finish)
-    assert [some.user for some in seen] == [USER]
+def test_what_happens_between_admitting_and_writing_happens_to_admitted_rows_only(consent):
+    for attempt in Storing([row(), row(user="d" * 32)]).attempts():
+        with attempt:
+            admitted = attempt.admit()
+            attempt.write([some._replace(names=("{other}", "started")) for some in admitted])
+    assert [some.user for some in admitted] == [USER]
     assert FeatureUsage.objects.get().feature_name == "{other}"
 
 

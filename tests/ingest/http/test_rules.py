@@ -178,7 +178,7 @@ def test_storage_away_means_send_it_again(client: Client, key: str, monkeypatch:
     def away(*_: Any, **__: Any) -> None:
         raise StoreUnavailable("gone")
 
-    monkeypatch.setattr("ingest.receive.store", away)
+    monkeypatch.setattr("ingest.receive.Storing", away)
     answer = post(client, "/v1/traces", traces(feature()), key)
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
 
@@ -202,7 +202,7 @@ def test_our_own_mistake_is_logged_without_a_word_of_the_payload(
     def broken(*_: Any, **__: Any) -> None:
         raise ValueError(payload)
 
-    monkeypatch.setattr("ingest.receive.store", broken)
+    monkeypatch.setattr("ingest.receive.Storing", broken)
     answer = post(client, "/v1/traces", traces(feature()), key)
     assert (answer.status_code, answer.json()["code"]) == (500, 13)
     assert "ingest failed: ValueError" in caplog.text

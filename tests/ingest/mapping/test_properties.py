@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from analytics.storage.store import BaseEvent, Row
+from analytics.storage.rows import BaseEvent, Row
 from consent.registry.registry import OURS, load
 from ingest.mapping.name_limits import RouteBook
 from ingest.mapping.routing import NAMES_READ

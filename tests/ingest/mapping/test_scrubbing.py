@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from analytics.storage.store import BaseEvent, Row
+from analytics.storage.rows import BaseEvent, Row
 from consent.registry.registry import current_registry
 from ingest.mapping.name_limits import RouteBook
 from ingest.mapping.rows import RowMaker

@@ -1,0 +1,62 @@
+"""Which events may be stored: consent, do-not-track and the base telemetry switch, event by event."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from analytics.storage.rows import BaseEvent, Row
+from consent.gate import gate
+
+
+def admit_rows(rows: Sequence[Row], permissions: gate.Permissions, refused: Counter[str]) -> list[Row]:
+    """The rows that may be stored; the others are counted in `refused`."""
+    internal = permissions.internal()
+    spans: dict[tuple[str, str], Sequence[gate.Span]] = {}
+    admitted = []
+    for row in rows:
+        if row.do_not_track:
+            refused["do_not_track"] += 1
+            continue
+        who, at = (row.organization_id, row.user_id), row.timestamp
+        allowed = spans.get(who)
+        if allowed is None:
+            allowed = spans[who] = permissions.spans(*who)
+        for since, until in allowed:
+            if since <= at < until:
+                break
+        else:
+            refused["no_consent"] += 1
+            continue
+        if internal and not row.is_internal and row.organization_id in internal:
+            row = row._replace(is_internal=True)
+        admitted.append(row)
+    return admitted
+
+
+def admit_base_events(base_events: Sequence[BaseEvent], refused: Counter[str]) -> list[BaseEvent]:
+    """The base events that may be stored, in one order for every request; the others are counted."""
+    if not base_events:
+        return []
+    if not gate.base_allowed():
+        refused["base_telemetry_off"] += len(base_events)
+        return []
+    admitted = [event for event in base_events if not event.do_not_track]
+    if len(admitted) < len(base_events):
+        refused["do_not_track"] += len(base_events) - len(admitted)
+    return sorted(admitted, key=lambda event: (event.installation, event.timestamp, event.id))
+
+
+def foretell(event: Row | BaseEvent) -> tuple[Row | BaseEvent, str]:
+    """For a dry run: the event as it would be stored now, and why it would be refused, or ''.
+
+    Follows the rules and reads the consent that `store.py` does, but takes no locks and writes nothing.
+    """
+    refused: Counter[str] = Counter()
+    admitted: Sequence[Row | BaseEvent]
+    if isinstance(event, Row):
+        permissions = gate.permissions({event.user_id}, {event.organization_id} - {""}, timezone.now())
+        admitted = admit_rows([event], permissions, refused)
+    else:
+        admitted = admit_base_events([event], refused)
+    return (admitted[0] if admitted else event), "".join(refused)

@@ -1,0 +1,15 @@
+"""Storing events as ingest does, without ingest: what is admitted is written as it is."""
+
+from collections.abc import Sequence
+
+from analytics.storage.rows import BaseEvent, Row
+from analytics.storage.store import Receipt, Storing
+
+
+def store(rows: Sequence[Row], base_events: Sequence[BaseEvent] = (), *, registry: str = "") -> Receipt:
+    """Store what consent admits."""
+    storing = Storing(rows, base_events, registry=registry)
+    for attempt in storing.attempts():
+        with attempt:
+            attempt.write(attempt.admit())
+    return storing.receipt
