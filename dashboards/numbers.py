@@ -1,13 +1,13 @@
 """How numbers are written on a page: 1,234 · 1.69 M · 44.2% · 418 ms · 1.18 s · 2.3 pt.
 
-A number that suppression kept back is a `Mark` and is written as such; nothing here looks behind it.
+A number that suppression kept back is a `Withheld` and is written as such; nothing here looks behind it.
 """
 
 from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from analytics.reports.cells import Compared, Mark, Measure
+from analytics.reports.cells import Compared, Measure, Withheld
 
 CLEAR_CHANGE = 0.03  # of the earlier value; smaller changes stay grey
 NO_DATA = SafeString('<span class="muted">–<span class="vh">no data</span></span>')
@@ -15,13 +15,13 @@ NO_DATA = SafeString('<span class="muted">–<span class="vh">no data</span></sp
 
 def shown(value: Measure) -> float | None:
     """The number for a drawing; None when it is kept back."""
-    return None if isinstance(value, Mark) else value
+    return None if isinstance(value, Withheld) else value
 
 
-def _instead(value: Mark | None) -> SafeString:
+def _instead(value: Withheld | None) -> SafeString:
     if value is None:
         return NO_DATA
-    if value is Mark.FEW:
+    if value is Withheld.FEW:
         return format_html(
             '<span class="lt" tabindex="0" title="Fewer than {}: the exact count is hidden">{}</span>',
             settings.SUPPRESS_BELOW,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from analytics.partitions import EVENT_TABLES
 from analytics.reports.cells import Count
-from analytics.reports.suppression.rules import marked, parts_of, shown
+from analytics.reports.suppression.rules import parts_of, ruled, shown
 from consent.models import State, TelemetryUser
 from consent.pseudonyms import ANONYMOUS
 from postgres.timeouts import TookTooLong, patient_cursor
@@ -48,8 +48,10 @@ def members_of(organization: str, *, now: datetime | None = None) -> Members | N
     numbers = {State(state): number for state, number in states.items()}
     numbers[State.UNSET] = len(users) - states.total() + states[State.UNSET]
     parts = [numbers.get(state, 0) for state in State]
-    marks = parts_of(len(users), parts)
+    verdicts = parts_of(len(users), parts)
     return Members(
         total=shown(len(users)),
-        by_state={state: marked(part, mark) for state, part, mark in zip(State, parts, marks, strict=True)},
+        by_state={
+            state: ruled(part, verdict) for state, part, verdict in zip(State, parts, verdicts, strict=True)
+        },
     )

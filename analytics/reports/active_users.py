@@ -1,19 +1,25 @@
 """Active users: distinct people on a day, in the 7 and in the 28 days that end on it. Never sums of days."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from analytics.report_days import days_between
-from analytics.reports.cells import Compared, Count, Mark, exact
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.active_user_counts import (
+    LONGEST,
+    WINDOWS,
+    Counts,
+    Seen,
+    count_days,
+    count_spans,
+    earliest_day,
+    enter_sealed,
+)
+from analytics.reports.cells import Compared, Count, Withheld, exact
+from analytics.reports.filters import ReportFilters
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import SealedDay, Segment
-
-WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days
-LONGEST = max(WINDOWS.values())
 
 
 class ActiveDay(NamedTuple):
@@ -76,20 +82,6 @@ def _narrowed(days: list[ActiveDay], filters: ReportFilters) -> list[ActiveDay]:
     return [day.only(filters.deployment) for day in days] if filters.deployment else days
 
 
-class Presence(Protocol):
-    """Who was there on which days: what is counted of it."""
-
-    def windows(self, widths: Sequence[int], first: date, last: date) -> Mapping[int, Iterable[int]]:
-        """By width: distinct people in so many days that end on each day from `first` to `last`."""
-
-    def distinct(self, first: date, last: date) -> int:
-        """Distinct people on any of the days."""
-
-
-Seen = Mapping[str, Presence]  # by deployment type, '' for all
-Counts = dict[tuple[str, date], dict[str, Count]]  # (deployment, day) -> metric -> people
-
-
 def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
     """The report, exact."""
     with rollups.reading() as reader:
@@ -105,8 +97,8 @@ def active_users_of(
     """The report that says who was seen from `earliest_day` on, and what was kept of sealed days."""
     before = filters.previous_complete
     last = filters.complete.last if filters.complete.length else None
-    counts, in_span = _counts(filters, seen), _in_spans(filters, seen)
-    _enter_sealed(filters, counts, sealed)
+    counts, in_span = count_days(filters, seen), count_spans(filters, seen)
+    enter_sealed(filters, counts, sealed)
     series = {metric: _days(filters, counts, metric) for metric in WINDOWS}
     previous: dict[str, list[ActiveDay]] = {metric: [] for metric in WINDOWS}
     if filters.compare:
@@ -137,56 +129,9 @@ def active_users_of(
             in_span["complete"] if last and filters.sealed_until is None else None,
             in_span["before"] if filters.compare and last else None,
         ),
-        users_so_far=in_span["range"] if filters.sealed_until is None else Mark.GONE,
+        users_so_far=in_span["range"] if filters.sealed_until is None else Withheld.GONE,
         stickiness_days=(window, window_before),
     )
-
-
-def active_user_counts(filters: ReportFilters, spans: Sequence[ReportFilters]) -> list[int]:
-    """Distinct people active on any day of each span, within the filters' segment."""
-    first, last = min(span.first for span in spans), max(span.last for span in spans)
-    with rollups.reading() as reader:
-        seen = reader.presence(Segment.of(filters), first, last, activity=filters.activity)
-        return [seen.distinct(span.first, span.last) for span in spans]
-
-
-def earliest_day(filters: ReportFilters) -> date:
-    """From there on the first day's 28 days, and the previous period's, are whole."""
-    first = min(filters.first, filters.previous_complete.first) if filters.compare else filters.first
-    return first - timedelta(days=LONGEST + 7)
-
-
-def _counts(filters: ReportFilters, seen: Seen) -> Counts:
-    """People per deployment type ('' for all) and day for each metric."""
-    first = earliest_day(filters)
-    days = days_between(first, filters.last)
-    counts: Counts = defaultdict(lambda: dict.fromkeys(WINDOWS, 0))
-    for name in ("", *DEPLOYMENTS):
-        windows = seen[name].windows(list(WINDOWS.values()), first, filters.last)
-        for metric, width in WINDOWS.items():
-            for day, number in zip(days, windows[width], strict=True):
-                counts[name, day][metric] = int(number)
-    return counts
-
-
-def _enter_sealed(filters: ReportFilters, counts: Counts, sealed: Sequence[SealedDay]) -> None:
-    """What was kept of a day stands for what can't be counted any more: of all, but of no organization."""
-    is_kept = not filters.organization and not filters.include_internal
-    for day in sealed:
-        for (name, activity, metric), count in day.active.items():
-            if activity == filters.activity:
-                kept = Mark.HIDDEN if count is None else count
-                counts[name, day.day][metric] = kept if is_kept else Mark.GONE
-
-
-def _in_spans(filters: ReportFilters, seen: Seen) -> dict[str, int]:
-    """Distinct people in the range, in its complete days, and before."""
-    own = seen[filters.deployment]
-    spans = {"range": filters, "complete": filters.complete, "before": filters.previous_complete}
-    return {
-        name: own.distinct(span.first, span.last) if name != "before" or filters.compare else 0
-        for name, span in spans.items()
-    }
 
 
 def _days(filters: ReportFilters, counts: Counts, metric: str) -> list[ActiveDay]:

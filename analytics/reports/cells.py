@@ -11,7 +11,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 
-class Mark(enum.Enum):
+class Withheld(enum.Enum):
     """Stands where a number is kept back, or was not kept. Prints as what people read in its place."""
 
     FEW = "few"  # a group of fewer people than `SUPPRESS_BELOW`, but not of none
@@ -19,7 +19,7 @@ class Mark(enum.Enum):
     GONE = "not kept"  # of sealed days, and was not kept when their events were dropped
 
     def __str__(self) -> str:
-        return f"<{settings.SUPPRESS_BELOW}" if self is Mark.FEW else self.value
+        return f"<{settings.SUPPRESS_BELOW}" if self is Withheld.FEW else self.value
 
 
 class Deserted(int):
@@ -27,8 +27,8 @@ class Deserted(int):
 
 
 DESERTED = Deserted(0)
-Count = int | Mark
-Measure = float | Mark | None  # None: there is nothing to measure
+Count = int | Withheld
+Measure = float | Withheld | None  # None: there is nothing to measure
 
 
 class Compared(NamedTuple):
@@ -40,7 +40,7 @@ class Compared(NamedTuple):
     @property
     def change(self) -> float | None:
         """Relative change, 0.1 for ten per cent more; None where it can't be told."""
-        if isinstance(self.value, Mark) or isinstance(self.before, Mark):
+        if isinstance(self.value, Withheld) or isinstance(self.before, Withheld):
             return None
         if self.value is None or not self.before:
             return None
@@ -49,7 +49,7 @@ class Compared(NamedTuple):
 
 def exact(cell: Count) -> int:
     """The number in a cell that is known not to be hidden yet."""
-    if isinstance(cell, Mark):
+    if isinstance(cell, Withheld):
         raise TypeError("this report has been through suppression already")
     return cell
 

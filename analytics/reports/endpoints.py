@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 from analytics.report_days import days_between
 from analytics.reports.cells import Count, Measure, exact, ratio
-from analytics.reports.filters import ReportFilters
-from analytics.reports.requests import (
+from analytics.reports.endpoint_counts import (
     TOGETHER,
-    Detail,
-    Measured,
-    Measures,
+    EndpointCounts,
+    EndpointDetail,
     Name,
-    read_detail,
+    RequestMeasures,
+    read_endpoint_detail,
     read_endpoints,
 )
+from analytics.reports.filters import ReportFilters
 from analytics.rollups.reading import reader as rollups
 
 
@@ -116,10 +116,14 @@ def endpoint_report(filters: ReportFilters, endpoint: str, method: str) -> Endpo
     name = endpoint, method
     with rollups.reading() as reader:
         found = read_endpoints(reader, filters, name)
-        return endpoint_of(filters, name, found, read_detail(reader, filters, name)) if found.days else None
+        return (
+            endpoint_of(filters, name, found, read_endpoint_detail(reader, filters, name))
+            if found.days
+            else None
+        )
 
 
-def endpoints_of(filters: ReportFilters, found: Measured) -> EndpointsReport:
+def endpoints_of(filters: ReportFilters, found: EndpointCounts) -> EndpointsReport:
     """The report that says what was counted."""
     rows = []
     for name, span in found.spans:
@@ -130,7 +134,9 @@ def endpoints_of(filters: ReportFilters, found: Measured) -> EndpointsReport:
     return EndpointsReport(filters=filters, rows=rows, **_common(filters, found, TOGETHER))
 
 
-def endpoint_of(filters: ReportFilters, name: Name, found: Measured, detail: Detail) -> EndpointReport:
+def endpoint_of(
+    filters: ReportFilters, name: Name, found: EndpointCounts, detail: EndpointDetail
+) -> EndpointReport:
     """The report that says what was counted."""
     endpoint, method = name
     return EndpointReport(
@@ -143,12 +149,12 @@ def endpoint_of(filters: ReportFilters, name: Name, found: Measured, detail: Det
     )
 
 
-def _common(filters: ReportFilters, found: Measured, name: Name) -> dict[str, Any]:
+def _common(filters: ReportFilters, found: EndpointCounts, name: Name) -> dict[str, Any]:
     """What both reports say: totals and days."""
 
     def days_of(span: ReportFilters) -> list[EndpointDay]:
         return [
-            _day(day, found.days.get(day, Measures()), day < filters.today)
+            _day(day, found.days.get(day, RequestMeasures()), day < filters.today)
             for day in days_between(span.first, span.last)
         ]
 
@@ -161,7 +167,7 @@ def _common(filters: ReportFilters, found: Measured, name: Name) -> dict[str, An
     }
 
 
-def _with_previous(filters: ReportFilters, found: Measured, name: Name) -> EndpointRow:
+def _with_previous(filters: ReportFilters, found: EndpointCounts, name: Name) -> EndpointRow:
     row = _row(name, found, "range")
     if not filters.compare:
         return row
@@ -172,11 +178,11 @@ def _with_previous(filters: ReportFilters, found: Measured, name: Name) -> Endpo
     return row._replace(previous_p95_ms=before, change=change, compared_users=users)
 
 
-def _row(name: Name, found: Measured, span: str) -> EndpointRow:
-    of = found.spans.get((name, span), Measures())
+def _row(name: Name, found: EndpointCounts, span: str) -> EndpointRow:
+    of = found.spans.get((name, span), RequestMeasures())
     rate = ratio(of.errors, of.requests)
     return EndpointRow(*name, of.requests, of.errors, rate, of.mean, *of.percentiles, of.users)
 
 
-def _day(day: date, of: Measures, complete: bool) -> EndpointDay:
+def _day(day: date, of: RequestMeasures, complete: bool) -> EndpointDay:
     return EndpointDay(day, of.requests, of.errors, *of.percentiles, of.users, complete)

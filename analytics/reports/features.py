@@ -5,10 +5,16 @@ from datetime import date
 from typing import NamedTuple
 
 from analytics.report_days import days_between
-from analytics.reports.active_users import active_user_counts
+from analytics.reports.active_user_counts import count_active_users
 from analytics.reports.cells import Compared, Count, Measure, exact, ratio
+from analytics.reports.feature_counts import (
+    FeatureCounts,
+    FeatureDetail,
+    FeatureUsers,
+    read_feature_detail,
+    read_features,
+)
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
-from analytics.reports.uses import Detail, Used, Uses, read_detail, read_uses
 from analytics.rollups.reading import reader as rollups
 
 
@@ -32,7 +38,7 @@ class FeatureRow(NamedTuple):
 
     @property
     def uses_per_user(self) -> Measure:
-        """Uses / users; hidden where either is, None where nobody identified used it."""
+        """FeatureCounts / users; hidden where either is, None where nobody identified used it."""
         if not isinstance(self.uses, int):
             return self.uses
         if not isinstance(self.users, int):
@@ -101,28 +107,28 @@ def features_report(filters: ReportFilters, *, active: Active | None = None) -> 
     """Every feature that was used in the range, exact. `active` spares counting who has been counted."""
     filters = filters.kept
     with rollups.reading() as reader:
-        return features_of(filters, read_uses(reader, filters), active or read_active(filters))
+        return features_of(filters, read_features(reader, filters), active or read_active(filters))
 
 
 def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None:
     """One feature, exact; None when the range and the period before it know no use of it."""
     filters = filters.kept
     with rollups.reading() as reader:
-        uses = read_uses(reader, filters, feature)
+        uses = read_features(reader, filters, feature)
         if feature not in uses.uses_on:
             return None
-        detail, active = read_detail(reader, filters, feature), read_active(filters)
+        detail, active = read_feature_detail(reader, filters, feature), read_active(filters)
     return feature_of(filters, feature, uses, detail, active)
 
 
-def features_of(filters: ReportFilters, found: Uses, active: Active) -> FeaturesReport:
+def features_of(filters: ReportFilters, found: FeatureCounts, active: Active) -> FeaturesReport:
     """The report that says what was counted."""
     days = days_between(filters.first, filters.last)
     rows = []
     for feature, uses_on in found.uses_on.items():
         if feature not in found.actions:
             continue  # used in the previous period only
-        used, users_on = found.people.get(feature, Used()), found.users_on.get(feature, {})
+        used, users_on = found.people.get(feature, FeatureUsers()), found.users_on.get(feature, {})
         rows.append(
             FeatureRow(
                 feature=feature,
@@ -143,10 +149,10 @@ def features_of(filters: ReportFilters, found: Uses, active: Active) -> Features
 
 
 def feature_of(
-    filters: ReportFilters, feature: str, found: Uses, detail: Detail, active: Active
+    filters: ReportFilters, feature: str, found: FeatureCounts, detail: FeatureDetail, active: Active
 ) -> FeatureReport:
     """The report that says what was counted."""
-    used = found.people.get(feature, Used())
+    used = found.people.get(feature, FeatureUsers())
     uses_on, users_on = found.uses_on[feature], found.users_on.get(feature, {})
     compare = filters.compare
 
@@ -180,7 +186,7 @@ def feature_of(
     )
 
 
-def _change(used: Used) -> float | None:
+def _change(used: FeatureUsers) -> float | None:
     return used.complete / used.before - 1 if used.before else None
 
 
@@ -191,5 +197,5 @@ def read_active(filters: ReportFilters) -> Active:
         spans["before"] = filters.previous_complete
     if filters.complete.length:
         spans["complete"] = filters.complete
-    counts = dict(zip(spans, active_user_counts(filters, list(spans.values())), strict=True))
+    counts = dict(zip(spans, count_active_users(filters, list(spans.values())), strict=True))
     return Active(counts["range"], counts.get("before", 0), counts.get("complete", 0))

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from analytics.report_days import days_between, week_of
 from analytics.reports.cells import Compared, Count, Measure, exact, ratio
-from analytics.reports.cohorts import (
+from analytics.reports.filters import ReportFilters
+from analytics.reports.retention_counts import (
     CURVE_DAYS,
     TRIANGLE_WEEKS,
     Cohorts,
@@ -17,7 +18,6 @@ from analytics.reports.cohorts import (
     cohort_weeks,
     read_cohorts,
 )
-from analytics.reports.filters import ReportFilters
 from analytics.rollups.reading import reader as rollups
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from analytics.reports.cells import Mark
+from analytics.reports.cells import Withheld
 from analytics.reports.endpoints import EndpointRow
 from analytics.reports.features import FeatureRow
 
@@ -57,4 +57,4 @@ def _sorted(
 
 
 def _number(value: object) -> float:
-    return 0.0 if value is None or isinstance(value, Mark) else float(str(value))
+    return 0.0 if value is None or isinstance(value, Withheld) else float(str(value))

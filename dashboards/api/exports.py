@@ -16,14 +16,14 @@ from django.conf import settings
 from analytics.report_days import report_zone_name
 from analytics.reports import suppression
 from analytics.reports.active_users import active_users_report
-from analytics.reports.cells import Count, Mark
-from analytics.reports.cohorts import TRIANGLE_WEEKS
+from analytics.reports.cells import Count, Withheld
 from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.endpoints import endpoints_report
 from analytics.reports.features import features_report
 from analytics.reports.filters import ReportFilters
 from analytics.reports.installations import KindRow, installations_report
 from analytics.reports.retention import CohortRow, retention_report
+from analytics.reports.retention_counts import TRIANGLE_WEEKS
 from analytics.reports.sessions import sessions_report
 
 # A spreadsheet takes a cell that begins like this for a formula (OWASP, "CSV Injection").
@@ -348,7 +348,7 @@ def file_name(export: Export, filters: ReportFilters) -> str:
 
 def columns_schema(columns: Iterable[Column]) -> dict[str, Any]:
     """The columns as an OpenAPI object."""
-    hidden = {"type": "string", "enum": list(map(str, Mark))}
+    hidden = {"type": "string", "enum": list(map(str, Withheld))}
     kinds: dict[str, dict[str, Any]] = {
         "text": {"type": "string"},
         "date": {"type": "string", "format": "date"},

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go  # type: ignore[import-untyped]
 
-from analytics.reports.cells import Mark, Measure
+from analytics.reports.cells import Measure, Withheld
 from dashboards.numbers import shown
 
 Figure = dict[str, Any]
@@ -104,7 +104,7 @@ def day_words(
 def in_words(value: Measure, write: Callable[[float], str] = "{:,}".format) -> str:
     if value is None:
         return "no data"
-    return str(value) if isinstance(value, Mark) else write(value)
+    return str(value) if isinstance(value, Withheld) else write(value)
 
 
 def areas(days: Sequence[date], values: Sequence[Number], colour: str, **more: Any) -> list[Trace]:

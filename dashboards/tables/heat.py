@@ -6,7 +6,7 @@ They are tables and not plots, so that they print, can be read aloud and need no
 from datetime import date
 from typing import NamedTuple
 
-from analytics.reports.cells import Count, Mark
+from analytics.reports.cells import Count, Withheld
 from analytics.reports.endpoints import LATENCY_EDGES_MS, EndpointReport
 from analytics.reports.retention import CohortCell, CohortRow, RetentionReport
 from dashboards.numbers import count, percent, round_milliseconds, shown
@@ -53,7 +53,7 @@ def _latency_cell(requests: Count | None, day: date, total: float, top: float) -
     if requests is None:
         return HeatCell("none", "", "")
     when = f"{day.day} {day:%b}"
-    if isinstance(requests, Mark):
+    if isinstance(requests, Withheld):
         return HeatCell("supp", "", f"{when}: {requests}")
     share = requests / total if total else 0.0
     return HeatCell(
@@ -101,8 +101,8 @@ def cohort_table(report: RetentionReport) -> CohortTable:
 
 def _cohort_cell(row: CohortRow, cell: CohortCell, low: float, high: float) -> HeatCell:
     week = f"Week of {row.week_start.day} {row.week_start:%b}, week {cell.week}"
-    if isinstance(cell.share, Mark) or isinstance(cell.users, Mark):
-        mark = cell.users if isinstance(cell.users, Mark) else cell.share
+    if isinstance(cell.share, Withheld) or isinstance(cell.users, Withheld):
+        mark = cell.users if isinstance(cell.users, Withheld) else cell.share
         return HeatCell("supp", str(mark), f"{week}: {mark}")
     if cell.share is None:
         return HeatCell("none", "", "")

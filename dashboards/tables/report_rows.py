@@ -1,6 +1,6 @@
 """Reports turned into table rows: beside the earlier period, with lengths of bars and depths of cells.
 
-Reports have been through suppression before they come here. A hidden count (`Mark`) gets no bar and
+Reports have been through suppression before they come here. A hidden count (`Withheld`) gets no bar and
 no depth, so that neither gives it away.
 """
 

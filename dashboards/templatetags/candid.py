@@ -10,7 +10,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 
-from analytics.reports.cells import Compared, Mark, Measure
+from analytics.reports.cells import Compared, Measure, Withheld
 from dashboards import numbers
 from dashboards.charts import svg
 from dashboards.views.overview_rows import CoveragePart
@@ -50,7 +50,7 @@ def change_of(relative: Measure, good: str = "") -> str:
 
 @register.filter
 def is_hidden(value: Measure) -> bool:
-    return isinstance(value, Mark)
+    return isinstance(value, Withheld)
 
 
 @register.filter
@@ -85,9 +85,9 @@ def percent_bare(value: Measure) -> str:
 @register.simple_tag
 def row_sparkline(values: Sequence[Measure]) -> SafeString:
     """The small line in a table row; where most days are hidden, the word instead of scraps of a line."""
-    marks = [value for value in values if isinstance(value, Mark)]
+    marks = [value for value in values if isinstance(value, Withheld)]
     if 2 * len(marks) > len(values):
-        word = Mark.GONE if marks.count(Mark.GONE) * 2 > len(marks) else Mark.HIDDEN
+        word = Withheld.GONE if marks.count(Withheld.GONE) * 2 > len(marks) else Withheld.HIDDEN
         return format_html('<span class="muted">{}</span>', str(word))
     return svg.sparkline([numbers.shown(value) for value in values], width=96, height=22, kind="row")
 

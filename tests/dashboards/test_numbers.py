@@ -2,7 +2,7 @@
 
 import pytest
 
-from analytics.reports.cells import Compared, Mark
+from analytics.reports.cells import Compared, Withheld
 from dashboards import numbers
 
 
@@ -30,8 +30,8 @@ def test_numbers_are_written_short(written: str, expected: str) -> None:
 
 @pytest.mark.parametrize("write", [numbers.count, numbers.compact, numbers.percent, numbers.milliseconds])
 def test_a_group_too_small_is_written_as_such(write: object) -> None:
-    assert "&lt;5" in write(Mark.FEW)  # type: ignore[operator]
-    assert "hidden" in write(Mark.HIDDEN)  # type: ignore[operator]
+    assert "&lt;5" in write(Withheld.FEW)  # type: ignore[operator]
+    assert "hidden" in write(Withheld.HIDDEN)  # type: ignore[operator]
     assert "no data" in write(None)  # type: ignore[operator]
 
 
@@ -47,7 +47,7 @@ def test_shares_change_in_points() -> None:
 
 
 @pytest.mark.parametrize(
-    "compared", [Compared(Mark.FEW, 10), Compared(10, Mark.FEW), Compared(10, None), Compared(10, 0)]
+    "compared", [Compared(Withheld.FEW, 10), Compared(10, Withheld.FEW), Compared(10, None), Compared(10, 0)]
 )
 def test_what_cannot_be_compared_has_no_arrow(compared: Compared) -> None:
     assert numbers.change(compared) == ""

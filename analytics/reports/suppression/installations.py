@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analytics.reports.cells import Compared, Count, Mark, exact, ratio
+from analytics.reports.cells import Compared, Count, Withheld, exact, ratio
 from analytics.reports.installations import InstallationDay, InstallationsReport, KindRow
 from analytics.reports.suppression.rules import (
     compared,
     few,
     hidden_measure,
-    marked,
     part,
     parts_of,
+    ruled,
     shown,
 )
 from analytics.small_groups import enough
@@ -25,8 +25,8 @@ def suppress_installations(report: InstallationsReport) -> InstallationsReport:
     assert isinstance(active, int)
     assert isinstance(quiet, int)
     ledger = [
-        marked(number, mark)
-        for number, mark in zip(
+        ruled(number, verdict)
+        for number, verdict in zip(
             (active, quiet), parts_of(report.total, [active, quiet, report.long_quiet]), strict=False
         )
     ]
@@ -60,14 +60,14 @@ def _on_newest(
     now = newest.installations if newest else 0
     then = newest.previous if newest and newest.previous is not None else 0
     return Compared(
-        hidden_measure(report.on_newest.value, isinstance(part(now, active), Mark)),
-        hidden_measure(report.on_newest.before, isinstance(part(then, before or 0), Mark)),
+        hidden_measure(report.on_newest.value, isinstance(part(now, active), Withheld)),
+        hidden_measure(report.on_newest.before, isinstance(part(then, before or 0), Withheld)),
     )
 
 
 def _day(day: InstallationDay) -> InstallationDay:
-    marks = parts_of(day.total, day.versions)
-    versions = tuple(marked(number, mark) for number, mark in zip(day.versions, marks, strict=True))
+    verdicts = parts_of(day.total, day.versions)
+    versions = tuple(ruled(number, verdict) for number, verdict in zip(day.versions, verdicts, strict=True))
     return day._replace(total=shown(day.total), versions=versions)
 
 
@@ -76,7 +76,9 @@ def _folded(rows: Sequence[KindRow], before: int | None) -> list[KindRow]:
     numbers = [exact(row.installations) for row in rows]
     total = sum(numbers)
     if few(total):
-        return [row._replace(installations=Mark.FEW, share=Mark.HIDDEN, previous=None) for row in rows]
+        return [
+            row._replace(installations=Withheld.FEW, share=Withheld.HIDDEN, previous=None) for row in rows
+        ]
     folded = {index for index, number in enumerate(numbers) if few(number)}
     for index in sorted(range(len(rows)), key=numbers.__getitem__):
         if not folded or (len(folded) > 1 and enough(sum(numbers[one] for one in folded))):
@@ -102,28 +104,28 @@ def _previous_hidden(rows: Sequence[KindRow], before: int | None) -> list[KindRo
     if before is None:
         return list(rows)
     numbers = [exact(row.previous or 0) for row in rows]
-    marks = parts_of(before, [*numbers, max(before - sum(numbers), 0)])
+    verdicts = parts_of(before, [*numbers, max(before - sum(numbers), 0)])
     if few(before):
-        return [row._replace(previous=Mark.HIDDEN) for row in rows]
+        return [row._replace(previous=Withheld.HIDDEN) for row in rows]
     return [
-        row._replace(previous=marked(number, mark))
-        for row, number, mark in zip(rows, numbers, marks, strict=False)
+        row._replace(previous=ruled(number, verdict))
+        for row, number, verdict in zip(rows, numbers, verdicts, strict=False)
     ]
 
 
 def _nothing(report: InstallationsReport) -> InstallationsReport:
     """Fewer installations than may be told apart: nothing but that there are few."""
-    hidden = Compared(Mark.HIDDEN, None)
+    hidden = Compared(Withheld.HIDDEN, None)
     return replace(
         report,
-        active=Compared(Mark.FEW, None),
+        active=Compared(Withheld.FEW, None),
         new=hidden,
         gone_quiet=hidden,
-        total=Mark.FEW,
+        total=Withheld.FEW,
         on_newest=hidden,
         newest_version="",
         days=[
-            InstallationDay(day.day, Mark.HIDDEN, (Mark.HIDDEN,) * len(day.versions), day.complete)
+            InstallationDay(day.day, Withheld.HIDDEN, (Withheld.HIDDEN,) * len(day.versions), day.complete)
             for day in report.days
         ],
         shown_versions=list(report.shown_versions),

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 from analytics.reports.cells import exact
 from analytics.reports.overview import Coverage, OverviewReport
-from analytics.reports.suppression.people import (
-    suppress_active_users,
-    suppress_retention,
-)
-from analytics.reports.suppression.rules import marked, parts_of
-from analytics.reports.suppression.usage import suppress_endpoints, suppress_features
+from analytics.reports.suppression.active_users import suppress_active_users
+from analytics.reports.suppression.endpoints import suppress_endpoints
+from analytics.reports.suppression.features import suppress_features
+from analytics.reports.suppression.retention import suppress_retention
+from analytics.reports.suppression.rules import parts_of, ruled
 
 
 def suppress_overview(report: OverviewReport) -> OverviewReport:
@@ -27,6 +26,6 @@ def suppress_overview(report: OverviewReport) -> OverviewReport:
 def _coverage(users: Coverage) -> Coverage:
     parts = [exact(users.granted), exact(users.denied), exact(users.unset)]
     granted, denied, unset = (
-        marked(number, mark) for number, mark in zip(parts, parts_of(sum(parts), parts), strict=True)
+        ruled(number, verdict) for number, verdict in zip(parts, parts_of(sum(parts), parts), strict=True)
     )
     return Coverage(granted=granted, denied=denied, unset=unset)

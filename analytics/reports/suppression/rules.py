@@ -1,16 +1,16 @@
 """The rules of suppression, on bare numbers.
 
 A group of 1 to `SUPPRESS_BELOW` - 1 people is *few*, and so is one that everybody left by withdrawing. Few
-are marked FEW and print as "<5"; what belongs to them, or would give them away by subtraction, is marked
+are ruled FEW and print as "<5"; what belongs to them, or would give them away by subtraction, is ruled
 HIDDEN. A group of none is shown.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
-from analytics.reports.cells import Compared, Count, Deserted, Mark, Measure, exact
+from analytics.reports.cells import Compared, Count, Deserted, Measure, Withheld, exact
 from analytics.small_groups import enough, too_few
 
-Marks = list[Mark | None]  # None: the number may be shown
+Verdicts = list[Withheld | None]  # None: the number may be shown
 
 
 def few(people: Count | float | None) -> bool:
@@ -22,68 +22,70 @@ def few(people: Count | float | None) -> bool:
 
 def shown(people: Count) -> Count:
     """The count, or FEW."""
-    return Mark.FEW if few(people) else people
+    return Withheld.FEW if few(people) else people
 
 
-def marked(value: Count, mark: Mark | None) -> Count:
-    return value if mark is None else mark
+def ruled(value: Count, verdict: Withheld | None) -> Count:
+    return value if verdict is None else verdict
 
 
 def hidden_measure(value: Measure, hide: bool) -> Measure:
-    return Mark.HIDDEN if hide else value
+    return Withheld.HIDDEN if hide else value
 
 
-def parts_of(total: Count, parts: Sequence[Count]) -> Marks:
-    """Marks for counts of people that add up to a total (or overlap a little), when the total is shown.
+def parts_of(total: Count, parts: Sequence[Count]) -> Verdicts:
+    """Verdicts for counts of people that add up to a total (or overlap a little), when the total is shown.
 
     Few parts are hidden, and with them the smallest others, until two are hidden and what is left of
     the total after subtracting the shown ones is the size of a group that might be shown.
     """
     numbers = [exact(part) for part in parts]
-    marks: Marks = [Mark.FEW if few(number) else None for number in numbers]
-    if few(total) or not any(marks):
-        return marks
+    verdicts: Verdicts = [Withheld.FEW if few(number) else None for number in numbers]
+    if few(total) or not any(verdicts):
+        return verdicts
 
     def safe() -> bool:
-        rest = exact(total) - sum(number for number, mark in zip(numbers, marks, strict=True) if not mark)
-        return enough(rest) and sum(mark is not None for mark in marks) > 1
+        rest = exact(total) - sum(
+            number for number, verdict in zip(numbers, verdicts, strict=True) if not verdict
+        )
+        return enough(rest) and sum(verdict is not None for verdict in verdicts) > 1
 
-    return _hide_smallest(numbers, marks, safe)
+    return _hide_smallest(numbers, verdicts, safe)
 
 
-def rows_of(total_people: Count, people: Sequence[Count]) -> Marks:
-    """Marks for rows whose *uses* or *requests* add up to a shown total, given the people of each row.
+def rows_of(total_people: Count, people: Sequence[Count]) -> Verdicts:
+    """Verdicts for rows whose *uses* or *requests* add up to a shown total, given the people of each row.
 
     People overlap between rows, so the rows hidden are made to hold one group that might be shown:
     subtraction then finds the uses of that many people or more. Rows of nobody hide nobody.
     """
     numbers = [exact(one) for one in people]
-    marks: Marks = [Mark.FEW if few(number) else None for number in numbers]
-    if few(total_people) or not any(marks):
-        return marks
+    verdicts: Verdicts = [Withheld.FEW if few(number) else None for number in numbers]
+    if few(total_people) or not any(verdicts):
+        return verdicts
 
     def safe() -> bool:
-        return any(mark and enough(number) for number, mark in zip(numbers, marks, strict=True))
+        return any(verdict and enough(number) for number, verdict in zip(numbers, verdicts, strict=True))
 
-    return _hide_smallest(numbers, marks, safe)
+    return _hide_smallest(numbers, verdicts, safe)
 
 
-def _hide_smallest(numbers: Sequence[int], marks: Marks, safe: Callable[[], bool]) -> Marks:
+def _hide_smallest(numbers: Sequence[int], verdicts: Verdicts, safe: Callable[[], bool]) -> Verdicts:
     for index in sorted(range(len(numbers)), key=numbers.__getitem__):
         if safe():
             break
-        if numbers[index] and marks[index] is None:
-            marks[index] = Mark.HIDDEN
-    return marks
+        if numbers[index] and verdicts[index] is None:
+            verdicts[index] = Withheld.HIDDEN
+    return verdicts
 
 
 def part(number: Count, whole: Count) -> Count:
     """A part of a shown group, of which the rest must not be few either."""
     if few(number):
-        return Mark.FEW
-    if isinstance(number, Mark) or isinstance(whole, Mark):
-        return Mark.HIDDEN
-    return Mark.HIDDEN if few(whole - number) else number
+        return Withheld.FEW
+    if isinstance(number, Withheld) or isinstance(whole, Withheld):
+        return Withheld.HIDDEN
+    return Withheld.HIDDEN if few(whole - number) else number
 
 
 def apart(number: int, others: Iterable[int]) -> bool:
@@ -94,16 +96,16 @@ def apart(number: int, others: Iterable[int]) -> bool:
 def compared(value: Compared) -> Compared:
     """Two counts of people, each on its own."""
     now, before = value
-    return Compared(Mark.FEW if _few(now) else now, Mark.FEW if _few(before) else before)
+    return Compared(Withheld.FEW if _few(now) else now, Withheld.FEW if _few(before) else before)
 
 
 def measured(value: Compared, people: Compared) -> Compared:
     """Two measures, each hidden when the people that it is of are few or hidden."""
     return Compared(
-        hidden_measure(value.value, _few(people.value) or isinstance(people.value, Mark)),
-        hidden_measure(value.before, _few(people.before) or isinstance(people.before, Mark)),
+        hidden_measure(value.value, _few(people.value) or isinstance(people.value, Withheld)),
+        hidden_measure(value.before, _few(people.before) or isinstance(people.before, Withheld)),
     )
 
 
 def _few(value: Measure) -> bool:
-    return not isinstance(value, Mark) and few(value)
+    return not isinstance(value, Withheld) and few(value)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analytics.reports.cells import Compared, Mark
+from analytics.reports.cells import Compared, Withheld
 from analytics.reports.installations import installations_report, version_key
 from analytics.reports.sessions import sessions_report
 from analytics.reports.suppression import suppress_installations, suppress_sessions
@@ -68,8 +68,8 @@ def test_small_kinds_are_folded_until_none_is_small():
 def test_few_installations_show_nothing_but_that():
     installation(1, [ago(1)])
     report = suppress_installations(installations_report(filters()))
-    assert (report.active.value, report.total, report.versions) == (Mark.FEW, Mark.FEW, [])
-    assert {day.total for day in report.days} == {Mark.HIDDEN}
+    assert (report.active.value, report.total, report.versions) == (Withheld.FEW, Withheld.FEW, [])
+    assert {day.total for day in report.days} == {Withheld.HIDDEN}
 
 
 def test_a_session_lasts_from_its_first_to_its_last_event():
@@ -83,7 +83,7 @@ def test_a_session_lasts_from_its_first_to_its_last_event():
     assert (report.sessions.value, report.users.value) == (3, 2)
     assert report.median_seconds.value == 600
     assert report.sign_ins_per_user.value == 1.5
-    assert suppress_sessions(report).median_seconds.value is Mark.HIDDEN
+    assert suppress_sessions(report).median_seconds.value is Withheld.HIDDEN
 
 
 def test_top_pages_are_templates():
@@ -93,5 +93,5 @@ def test_top_pages_are_templates():
     report = suppress_sessions(sessions_report(filters()))
     assert [tuple(page) for page in report.pages] == [
         ("/projects/{id}", 6, 6),
-        ("/rare", Mark.FEW, Mark.HIDDEN),
+        ("/rare", Withheld.FEW, Withheld.HIDDEN),
     ]

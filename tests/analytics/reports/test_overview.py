@@ -3,7 +3,7 @@
 import pytest
 
 from analytics.reports.active_users import active_users_report
-from analytics.reports.cells import Mark
+from analytics.reports.cells import Withheld
 from analytics.reports.features import features_report
 from analytics.reports.overview import overview_report
 from analytics.reports.suppression import suppress_overview
@@ -33,7 +33,7 @@ def test_coverage_counts_decisions():
     assert (overview.users.granted, overview.users.denied, overview.users.unset) == (6, 2, 7)
     assert overview.organizations_by_deployment["cloud"].known == 15
     after = suppress_overview(overview)
-    assert (after.users.granted, after.users.denied, after.users.unset) == (Mark.HIDDEN, Mark.FEW, 7)
+    assert (after.users.granted, after.users.denied, after.users.unset) == (Withheld.HIDDEN, Withheld.FEW, 7)
     assert after.users.known is None
     assert after.organizations.denied == 2, "organizations are not people"
 

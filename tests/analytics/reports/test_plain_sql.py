@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.reports.requests import PERCENTILES
+from analytics.reports.endpoint_counts import PERCENTILES
 from tests.support.plain_sql.columns import counted, small_numbers
 from tests.support.plain_sql.presence import Presence
 from tests.support.plain_sql.requests import Requests

@@ -9,7 +9,7 @@ from django.db import transaction
 from analytics import partitions
 from analytics.models import FeatureUsage
 from analytics.reports.active_users import active_users_report
-from analytics.reports.cells import Mark
+from analytics.reports.cells import Withheld
 from analytics.reports.endpoints import endpoint_report, endpoints_report
 from analytics.reports.features import feature_report, features_report
 from analytics.reports.filters import FilterError
@@ -63,14 +63,14 @@ def asked(**query):
 def test_active_users_of_a_sealed_day_are_those_that_were_kept():
     report = suppress_active_users(active_users_report(asked(from_="2025-09-01", to="2025-10-05")))
     totals = {day.day: day.total for day in report.days}
-    assert (totals[BUSY], totals[QUIET], totals[OPEN]) == (6, Mark.HIDDEN, 7)
+    assert (totals[BUSY], totals[QUIET], totals[OPEN]) == (6, Withheld.HIDDEN, 7)
     assert report.period_users.value is None, "who came on both sides is not known any more"
 
 
 def test_of_an_organization_nothing_was_kept():
     report = active_users_report(asked(from_="2025-09-01", to="2025-10-05", org=person(999)))
     totals = {day.day: day.total for day in report.days}
-    assert (totals[BUSY], totals[OPEN]) == (Mark.GONE, 7)
+    assert (totals[BUSY], totals[OPEN]) == (Withheld.GONE, 7)
 
 
 def test_windows_that_reach_into_sealed_days_were_kept_too():
@@ -83,12 +83,12 @@ def test_durations_of_sealed_days_are_read_like_others_but_for_their_people():
     assert "days up to 30 Sep 2025 are sealed" in question.scope_text
     report = suppress_endpoints(endpoints_report(question))
     rows = {row.endpoint: (row.requests, row.users) for row in report.rows}
-    assert rows == {"/a": (12, Mark.GONE), "/of-nobody": (1, Mark.GONE)}
+    assert rows == {"/a": (12, Withheld.GONE), "/of-nobody": (1, Withheld.GONE)}
     days = {day.day: (day.requests, day.users) for day in report.days}
-    assert (days[BUSY], days[QUIET], days[OPEN]) == ((6, Mark.GONE), (1, Mark.GONE), (6, 6))
-    assert (report.total.requests, report.total.users) == (13, Mark.GONE)
+    assert (days[BUSY], days[QUIET], days[OPEN]) == ((6, Withheld.GONE), (1, Withheld.GONE), (6, 6))
+    assert (report.total.requests, report.total.users) == (13, Withheld.GONE)
     one = suppress_endpoint(endpoint_report(asked(from_="2025-09-01", to="2025-09-30"), "/a", "GET"))
-    assert (one.total.requests, one.total.mean_ms, one.total.users) == (6, 350.0, Mark.GONE)
+    assert (one.total.requests, one.total.mean_ms, one.total.users) == (6, 350.0, Withheld.GONE)
     assert one.total.p95_ms == pytest.approx(575, rel=0.01)
     assert sum(cell.requests for cell in one.latency) == 6
 
@@ -98,19 +98,19 @@ def test_uses_of_sealed_days_are_kept_and_their_people_by_day_alone():
     (row,) = report.rows
     assert (row.uses, row.users, row.share, report.active_users) == (
         13,
-        Mark.GONE,
-        Mark.GONE,
-        Mark.GONE,
+        Withheld.GONE,
+        Withheld.GONE,
+        Withheld.GONE,
     )
     trend = dict(zip(report.days, row.trend, strict=True))
-    assert (trend[BUSY], trend[QUIET], trend[OPEN]) == (6, Mark.HIDDEN, 7)
+    assert (trend[BUSY], trend[QUIET], trend[OPEN]) == (6, Withheld.HIDDEN, 7)
     one = suppress_feature(feature_report(asked(from_="2025-09-01", to="2025-09-30"), "timer"))
     days = {day.day: (day.users, day.uses) for day in one.days}
-    assert (days[BUSY], days[QUIET]) == ((6, 6), (Mark.HIDDEN, 0))
-    assert [(row.action, row.users, row.uses) for row in one.actions] == [("started", Mark.GONE, 6)]
-    assert (one.users.value, one.uses.value, one.users_so_far) == (Mark.GONE, 6, Mark.GONE)
+    assert (days[BUSY], days[QUIET]) == ((6, 6), (Withheld.HIDDEN, 0))
+    assert [(row.action, row.users, row.uses) for row in one.actions] == [("started", Withheld.GONE, 6)]
+    assert (one.users.value, one.uses.value, one.users_so_far) == (Withheld.GONE, 6, Withheld.GONE)
     cloud = suppress_features(features_report(asked(from_="2025-09-01", to="2025-09-30", deployment="cloud")))
-    assert set(cloud.rows[0].trend) == {Mark.GONE}, "people of sealed days are of all deployment types"
+    assert set(cloud.rows[0].trend) == {Withheld.GONE}, "people of sealed days are of all deployment types"
 
 
 def test_a_small_group_of_open_days_hides_what_it_is_added_to():
@@ -121,7 +121,7 @@ def test_a_small_group_of_open_days_hides_what_it_is_added_to():
     FeatureUsage.objects.filter(timestamp__date=OPEN).exclude(user_id=person(1)).delete()
     roll_up()
     (row,) = suppress_features(features_report(asked(from_="2025-09-01", to="2025-10-05"))).rows
-    assert row.uses is Mark.HIDDEN
+    assert row.uses is Withheld.HIDDEN
 
 
 def test_what_was_not_kept_of_a_filter_is_left_out():

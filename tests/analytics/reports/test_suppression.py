@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
-from analytics.reports.cells import Compared, Mark
+from analytics.reports.cells import Compared, Withheld
 from analytics.reports.endpoints import EndpointDay, EndpointRow, EndpointsReport
 from analytics.reports.features import (
     ActionRow,
@@ -54,7 +54,7 @@ def shown(cells):
 def test_parts_of_a_shown_total_leave_no_small_rest(parts):
     total = sum(parts)
     marks = parts_of(total, parts)
-    assert all(mark is Mark.FEW for part, mark in zip(parts, marks, strict=True) if is_few(part))
+    assert all(mark is Withheld.FEW for part, mark in zip(parts, marks, strict=True) if is_few(part))
     hidden = [part for part, mark in zip(parts, marks, strict=True) if mark]
     if is_few(total) or not hidden:
         return
@@ -92,7 +92,7 @@ def test_the_threshold_is_a_setting(settings):
     settings.SUPPRESS_BELOW = 3
     assert few(2)
     assert not few(3)
-    assert str(Mark.FEW) == "<3"
+    assert str(Withheld.FEW) == "<3"
 
 
 # --- active users -------------------------------------------------------------------------------
@@ -146,11 +146,11 @@ def test_no_day_of_active_users_shows_or_gives_away_few(days, deployment):
             )
     for headline in (part.yesterday, part.wau, part.mau, part.period_users):
         assert not any(is_few(number) for number in shown(headline))
-    if any(isinstance(day.total, Mark) for day in part.days if day.complete):
-        assert part.average.value is Mark.HIDDEN
+    if any(isinstance(day.total, Withheld) for day in part.days if day.complete):
+        assert part.average.value is Withheld.HIDDEN
 
 
-@pytest.mark.parametrize(("complete", "shown_as"), [(20, 22), (17, 17), (22, 22), (3, Mark.FEW)])
+@pytest.mark.parametrize(("complete", "shown_as"), [(20, 22), (17, 17), (22, 22), (3, Withheld.FEW)])
 def test_the_period_does_not_tell_how_few_are_new_today(complete, shown_as):
     day = ActiveDay(ago(1), 9, 9, 0, 0, complete=True)
     report = active_report([day, day._replace(day=ago(0), complete=False)])
@@ -162,7 +162,7 @@ def test_the_period_does_not_tell_how_few_are_new_today(complete, shown_as):
 def test_stickiness_goes_when_one_of_its_days_is_few(days):
     report = suppress_active_users(active_report(days))
     if any(is_few(day.total) for day in days[:-1]):
-        assert report.stickiness == Compared(Mark.HIDDEN, Mark.HIDDEN)
+        assert report.stickiness == Compared(Withheld.HIDDEN, Withheld.HIDDEN)
 
 
 # --- features -----------------------------------------------------------------------------------
@@ -183,15 +183,15 @@ def test_a_feature_of_few_shows_nothing_but_its_name(users, repeat, before, comp
     (after,) = suppress_features(report).rows
     assert after.complete_users == 0
     if is_few(users):
-        assert after.users is Mark.FEW
+        assert after.users is Withheld.FEW
         assert not shown([after.uses, after.repeat_users, after.actions, after.previous_users, *after.trend])
-        assert all(isinstance(cell, Mark) for cell in (after.share, after.change, after.uses_per_user))
+        assert all(isinstance(cell, Withheld) for cell in (after.share, after.change, after.uses_per_user))
         return
     assert after.users == users
     if isinstance(after.repeat_users, int):
         assert not is_few(after.repeat_users)
         assert not is_few(users - after.repeat_users)
-    assert after.trend[1] is Mark.FEW
+    assert after.trend[1] is Withheld.FEW
     if isinstance(after.change, float):
         told = round((after.change + 1) * before)  # who knows the change and the previous number
         assert not is_few(users - told)
@@ -239,7 +239,9 @@ def test_the_days_and_actions_of_a_feature_add_up_to_nothing_hidden(by_day, by_a
     if isinstance(after.users.value, int) and isinstance(after.users_so_far, int):
         assert not is_few(after.users_so_far - after.users.value)
     for total, some in ((after.uses_so_far, after.days), (after.uses.value, after.days[:-1])):
-        hidden = [exact.users for exact, day in zip(days, some, strict=False) if isinstance(day.uses, Mark)]
+        hidden = [
+            exact.users for exact, day in zip(days, some, strict=False) if isinstance(day.uses, Withheld)
+        ]
         visible = [day for day in some if isinstance(day.uses, int) and day.users]
         if (
             isinstance(total, int)
@@ -287,10 +289,10 @@ def test_no_endpoint_of_few_is_shown_or_found(by_row, by_day):
     for row in rows:
         now = by_name[row.endpoint]
         if is_few(row.users):
-            assert now.users is Mark.FEW
-        if isinstance(now.users, Mark):
+            assert now.users is Withheld.FEW
+        if isinstance(now.users, Withheld):
             hidden.append(row.users)
-            assert all(isinstance(cell, Mark) for cell in (*now[2:9], *now[10:12], *now.trend))
+            assert all(isinstance(cell, Withheld) for cell in (*now[2:9], *now[10:12], *now.trend))
         assert (now.trend_users, now.compared_users) == ((), (0, 0))
     visible = [row for row in after.rows if row.users and isinstance(row.users, int)]
     if hidden and visible and isinstance(after.total.requests, int):
@@ -351,18 +353,20 @@ def test_no_part_of_retention_shows_or_gives_away_few(report):
         assert not is_few(ledger.new_users - ledger.mature)
     if isinstance(ledger.mature, int) and isinstance(ledger.retained, int):
         assert not is_few(ledger.mature - ledger.retained)
-    if isinstance(ledger.retained, Mark):
+    if isinstance(ledger.retained, Withheld):
         assert not isinstance(ledger.rate, float)
     chain = shown([ledger.new_users, ledger.mature, *(day.eligible for day in after.curve)])
     assert not any(is_few(abs(a - b)) for a in chain for b in chain)
     laters = shown([day.on_or_after for day in after.curve])
     assert not any(is_few(abs(a - b)) for a in laters for b in laters)
     for row in after.cohorts:
-        if isinstance(row.users, Mark):
+        if isinstance(row.users, Withheld):
             assert not shown([row.mature, row.retained, *(cell.users for cell in row.cells)])
             continue
         for cell in row.cells:
-            assert isinstance(cell.users, Mark) or not (is_few(cell.users) or is_few(row.users - cell.users))
+            assert isinstance(cell.users, Withheld) or not (
+                is_few(cell.users) or is_few(row.users - cell.users)
+            )
 
 
 @given(retention())
@@ -372,7 +376,7 @@ def test_weekly_cohorts_do_not_add_up_to_a_hidden_one(report):
     for column, of_headline in pairs:
         total = getattr(after.headline, of_headline)
         cells = [getattr(row, column) for row in after.cohorts]
-        if isinstance(total, int) and any(isinstance(cell, Mark) for cell in cells):
+        if isinstance(total, int) and any(isinstance(cell, Withheld) for cell in cells):
             assert not is_few(total - sum(shown(cells)))
 
 
@@ -386,7 +390,7 @@ def test_a_cohort_that_came_back_to_the_last_one_is_not_shown_as_such():
         cohorts=[],
         averages=[],
     )
-    assert suppress_retention(report).headline == (13, 0, 13, Mark.HIDDEN, Mark.HIDDEN)
+    assert suppress_retention(report).headline == (13, 0, 13, Withheld.HIDDEN, Withheld.HIDDEN)
 
 
 @pytest.mark.parametrize("number", [0, 5, 80])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analytics.reports.cells import Mark
+from analytics.reports.cells import Withheld
 from analytics.reports.endpoints import endpoint_report, endpoints_report
 from analytics.reports.features import feature_report, features_report
 from analytics.reports.suppression import (
@@ -44,7 +44,7 @@ def _three_of_many_withdraw(db):
 
 def test_a_feature_that_everybody_left_shows_no_uses():
     rows = {row.feature: row for row in suppress_features(features_report(filters())).rows}
-    assert (rows["rare"].users, rows["rare"].uses) == (Mark.FEW, Mark.HIDDEN)
+    assert (rows["rare"].users, rows["rare"].uses) == (Withheld.FEW, Withheld.HIDDEN)
     assert (rows["timer"].users, rows["timer"].uses) == (10, 17)
     assert (rows["unnamed"].users, rows["unnamed"].uses) == (0, 1), "of nobody, ever"
 
@@ -52,24 +52,24 @@ def test_a_feature_that_everybody_left_shows_no_uses():
 def test_nor_does_a_day_or_an_action():
     report = suppress_feature(feature_report(filters(), "timer"))
     days = {day.day: (day.users, day.uses) for day in report.days}
-    assert days[ago(4)] == (Mark.FEW, Mark.HIDDEN)
-    assert days[ago(2)] == (Mark.HIDDEN, Mark.HIDDEN), "else it would be found by subtraction"
+    assert days[ago(4)] == (Withheld.FEW, Withheld.HIDDEN)
+    assert days[ago(2)] == (Withheld.HIDDEN, Withheld.HIDDEN), "else it would be found by subtraction"
     actions = {row.action: (row.users, row.uses) for row in report.actions}
-    assert actions["removed"] == (Mark.FEW, Mark.HIDDEN)
+    assert actions["removed"] == (Withheld.FEW, Withheld.HIDDEN)
 
 
 def test_nor_does_an_endpoint():
     report = suppress_endpoints(endpoints_report(filters()))
     rows = {row.endpoint: (row.users, row.requests) for row in report.rows}
-    assert rows == {"/rare": (Mark.FEW, Mark.HIDDEN), "/a": (Mark.HIDDEN, Mark.HIDDEN)}
-    assert {day.day: day.requests for day in report.days}[ago(4)] is Mark.HIDDEN
+    assert rows == {"/rare": (Withheld.FEW, Withheld.HIDDEN), "/a": (Withheld.HIDDEN, Withheld.HIDDEN)}
+    assert {day.day: day.requests for day in report.days}[ago(4)] is Withheld.HIDDEN
     one = suppress_endpoint(endpoint_report(filters(), "/rare", "GET"))
-    assert (one.total.users, one.total.requests, one.latency) == (Mark.FEW, Mark.HIDDEN, [])
+    assert (one.total.users, one.total.requests, one.latency) == (Withheld.FEW, Withheld.HIDDEN, [])
 
 
 def test_where_all_have_left_a_total_is_hidden_too():
     report = suppress_endpoints(endpoints_report(filters(from_=ago(4).isoformat(), to=ago(4).isoformat())))
-    assert (report.total.users, report.total.requests) == (Mark.FEW, Mark.HIDDEN)
+    assert (report.total.users, report.total.requests) == (Withheld.FEW, Withheld.HIDDEN)
 
 
 def test_sealing_keeps_nothing_of_them():

@@ -8,7 +8,7 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 import pytest
 
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
-from analytics.reports.cells import Compared, Count, Mark
+from analytics.reports.cells import Compared, Count, Withheld
 from analytics.reports.endpoints import EndpointDay
 from analytics.reports.filters import ReportFilters
 from dashboards import charts
@@ -73,7 +73,7 @@ def test_a_range_that_is_over_has_nothing_dashed() -> None:
 
 
 def test_a_hidden_layer_draws_nothing() -> None:
-    plot = charts.active_users_plot(active_report(filters(range="7d"), cloud=Mark.FEW))
+    plot = charts.active_users_plot(active_report(filters(range="7d"), cloud=Withheld.FEW))
 
     assert set(trace(plot, "Cloud")["customdata"]) == {"<5", "<5 so far"}
     assert 10 not in [value for one in drawn(plot) for value in one["y"]]
@@ -107,7 +107,7 @@ def test_figures_are_plain_lists_that_plotly_knows(range_name: str) -> None:
 def test_a_day_without_requests_leaves_a_gap_in_the_latency() -> None:
     asked = filters(range="7d")
     days = [EndpointDay(day, 5, 0, 10.0, 20.0, 30.0, 5, day < TODAY) for day in days_of(asked)]
-    days[3] = days[3]._replace(p50_ms=None, p95_ms=Mark.FEW, p99_ms=None)
+    days[3] = days[3]._replace(p50_ms=None, p95_ms=Withheld.FEW, p99_ms=None)
 
     plot = charts.latency_plot(asked, days, [], "all endpoints")
 
@@ -130,7 +130,7 @@ def test_an_endpoint_that_answers_at_once_fits_a_logarithmic_axis() -> None:
 def test_a_day_whose_split_is_hidden_shows_its_total_and_no_fall() -> None:
     report = active_report(filters(range="7d"))
     hidden = [
-        day._replace(cloud=Mark.HIDDEN, unknown=Mark.FEW) if i == 3 else day
+        day._replace(cloud=Withheld.HIDDEN, unknown=Withheld.FEW) if i == 3 else day
         for i, day in enumerate(report.days)
     ]
     report.series["dau"][:] = hidden

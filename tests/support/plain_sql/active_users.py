@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from analytics.reports.active_users import ActiveUsersReport, active_users_of, earliest_day
+from analytics.reports.active_user_counts import earliest_day
+from analytics.reports.active_users import ActiveUsersReport, active_users_of
 from analytics.reports.features import Active
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from tests.support.plain_sql.presence import Presence, presence

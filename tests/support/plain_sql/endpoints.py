@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from analytics.reports.endpoint_counts import TOGETHER, EndpointCounts, EndpointDetail, RequestMeasures
 from analytics.reports.endpoints import (
     LATENCY_EDGES_MS,
     EndpointReport,
@@ -12,7 +13,6 @@ from analytics.reports.endpoints import (
     endpoints_of,
 )
 from analytics.reports.filters import ReportFilters
-from analytics.reports.requests import TOGETHER, Detail, Measured, Measures
 from tests.support.plain_sql.columns import PERSON, WITHDRAWN, with_withdrawn
 from tests.support.plain_sql.requests import Requests
 from tests.support.plain_sql.source import DAY, Segment, plain_cursor, segment
@@ -58,7 +58,7 @@ def endpoint_report(filters: ReportFilters, endpoint: str, method: str) -> Endpo
         statuses = dict(cursor.fetchall())
         cursor.execute(LATENCY.format(where=inside.where), inside.parameters)
         latency = {(day, bucket): count for day, bucket, count in cursor.fetchall()}
-    return endpoint_of(filters, name, found, Detail(statuses, latency))
+    return endpoint_of(filters, name, found, EndpointDetail(statuses, latency))
 
 
 def _rows(filters: ReportFilters) -> Segment:
@@ -66,13 +66,13 @@ def _rows(filters: ReportFilters) -> Segment:
     return segment(filters, first, filters.last).with_(first=filters.first)
 
 
-def _measured(filters: ReportFilters, rows: Segment, *, together: bool) -> Measured:
+def _measured(filters: ReportFilters, rows: Segment, *, together: bool) -> EndpointCounts:
     origin = filters.previous.first if filters.compare else filters.first
     rows = with_withdrawn(rows.with_(first_day=origin))
     with plain_cursor() as cursor:
         cursor.execute(REQUESTS.format(where=rows.where), rows.parameters)
         requests = Requests.of(cursor.fetchall())
-    found = Measured()
+    found = EndpointCounts()
     days = requests.day
     first, last = ((day - origin).days for day in (filters.first, filters.complete.last))
     spans = {
@@ -92,7 +92,8 @@ def _measured(filters: ReportFilters, rows: Segment, *, together: bool) -> Measu
         by_both = requests.measured(requests.number * length + days, days >= first)
         for number, name in enumerate(requests.names):
             own = [
-                by_both.get(number * length + day, Measures()) for day in range(first, first + filters.length)
+                by_both.get(number * length + day, RequestMeasures())
+                for day in range(first, first + filters.length)
             ]
             found.trends[name] = tuple(one.percentiles[1] for one in own), tuple(one.users for one in own)
     return found

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from analytics.reports.feature_counts import FeatureCounts, FeatureDetail, FeatureUsers
 from analytics.reports.features import FeatureReport, FeaturesReport, feature_of, features_of
 from analytics.reports.filters import ReportFilters
-from analytics.reports.uses import Detail, Used, Uses
 from tests.support.plain_sql.active_users import read_active
 from tests.support.plain_sql.columns import (
     PERSON,
@@ -60,7 +60,7 @@ def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None
     return feature_of(filters, feature, uses, _detail(filters, feature), read_active(filters))
 
 
-def _detail(filters: ReportFilters, feature: str) -> Detail:
+def _detail(filters: ReportFilters, feature: str) -> FeatureDetail:
     rows = segment(filters, filters.first, filters.last).with_("feature_name = %(feature)s", feature=feature)
     counted = people(rows)
     with plain_cursor() as cursor:
@@ -69,10 +69,10 @@ def _detail(filters: ReportFilters, feature: str) -> Detail:
         cursor.execute(
             USERS_BY_DEPLOYMENT.format(deployment=DEPLOYMENT, where=counted.where), counted.parameters
         )
-        return Detail(actions, dict(cursor.fetchall()))
+        return FeatureDetail(actions, dict(cursor.fetchall()))
 
 
-def _uses(filters: ReportFilters, feature: str | None = None) -> Uses:
+def _uses(filters: ReportFilters, feature: str | None = None) -> FeatureCounts:
     origin = filters.previous.first if filters.compare else filters.first
     rows = with_withdrawn(segment(filters, origin, filters.last).with_(first_day=origin))
     if feature is not None:
@@ -85,7 +85,7 @@ def _uses(filters: ReportFilters, feature: str | None = None) -> Uses:
     day = joined([row[1] for row in sent], ">i2", np.int64)
     user = small_numbers(joined([row[2] for row in sent], ">i8", np.int64))
     kinds = _kinds_of_action(filters, feature)
-    found = Uses(users_on=defaultdict(dict), uses_on=defaultdict(dict), actions=kinds)
+    found = FeatureCounts(users_on=defaultdict(dict), uses_on=defaultdict(dict), actions=kinds)
     for (name, offset), uses in counted(number, day):
         found.uses_on[names[name]][origin + timedelta(days=offset)] = uses
     named = user > 0
@@ -99,7 +99,7 @@ def _uses(filters: ReportFilters, feature: str | None = None) -> Uses:
 
 def _people(
     filters: ReportFilters, origin: date, number: Numbers, day: Numbers, user: Numbers
-) -> dict[int, Used]:
+) -> dict[int, FeatureUsers]:
     """By feature: how many people, and how many of them on two or more days, in each span."""
     first, last = ((day - origin).days for day in (filters.first, filters.complete.last))
     last_before = (filters.previous_complete.last - origin).days
@@ -109,7 +109,7 @@ def _people(
         for twice in (False, True):
             for (name,), users in counted(names[days > twice]):
                 used[name][2 * place + twice] = users
-    return {name: Used(*numbers) for name, numbers in used.items()}
+    return {name: FeatureUsers(*numbers) for name, numbers in used.items()}
 
 
 def _kinds_of_action(filters: ReportFilters, feature: str | None) -> dict[str, int]:

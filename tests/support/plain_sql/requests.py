@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.reports.requests import PERCENTILES, Measures, Name
+from analytics.reports.endpoint_counts import PERCENTILES, Name, RequestMeasures
 from tests.support.plain_sql.columns import Flags, Numbers, joined, numbered, small_numbers
 
 
@@ -35,7 +35,7 @@ class Requests:
             person=small_numbers(joined([row[5] for row in rows], ">i8", np.int64)),
         )
 
-    def measured(self, key: Numbers, chosen: Flags) -> dict[int, Measures]:
+    def measured(self, key: Numbers, chosen: Flags) -> dict[int, RequestMeasures]:
         """The measures of each group of chosen requests with the same key."""
         order = self._by_duration[chosen[self._by_duration]]
         order = order[np.argsort(key[order], kind="stable")]
@@ -50,7 +50,7 @@ class Requests:
         users = _users(key[order], self.person[order], groups)
         percentiles = [_percentile(durations, starts, known, share) for share in PERCENTILES]
         return {
-            int(group): Measures(
+            int(group): RequestMeasures(
                 int(sizes[i]),
                 int(errors[i]),
                 float(sums[i] / known[i]) if known[i] else None,

@@ -8,7 +8,9 @@ import numpy as np
 from django.utils import timezone
 
 from analytics.report_days import report_today
-from analytics.reports.cohorts import (
+from analytics.reports.filters import ReportFilters
+from analytics.reports.retention import RetentionReport, retention_of
+from analytics.reports.retention_counts import (
     CURVE_DAYS,
     TRIANGLE_WEEKS,
     WINDOW_DAYS,
@@ -17,8 +19,6 @@ from analytics.reports.cohorts import (
     Visits,
     earliest_first_day,
 )
-from analytics.reports.filters import ReportFilters
-from analytics.reports.retention import RetentionReport, retention_of
 from tests.support.plain_sql.columns import Numbers, counted
 from tests.support.plain_sql.presence import Days, Presence, presence
 from tests.support.plain_sql.source import EVENT_TABLES, in_segment, people, plain_cursor, segment

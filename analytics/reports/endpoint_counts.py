@@ -23,7 +23,7 @@ PERCENTILES = (0.5, 0.95, 0.99)
 P95 = (0.95,)
 
 
-class Measures(NamedTuple):
+class RequestMeasures(NamedTuple):
     """Of one group of requests. Durations in milliseconds, None where none was sent."""
 
     requests: int = 0
@@ -34,25 +34,25 @@ class Measures(NamedTuple):
 
 
 @dataclass
-class Measured:
+class EndpointCounts:
     """By name and span (range, complete, before), and by day: of all names together, or of the one asked for.
 
     Trends are p95 and people on each day of the range. What is not there had no requests.
     """
 
-    spans: dict[tuple[Name, str], Measures] = field(default_factory=dict)
-    days: dict[date, Measures] = field(default_factory=dict)
+    spans: dict[tuple[Name, str], RequestMeasures] = field(default_factory=dict)
+    days: dict[date, RequestMeasures] = field(default_factory=dict)
     trends: dict[Name, Trend] = field(default_factory=dict)
 
 
-class Detail(NamedTuple):
+class EndpointDetail(NamedTuple):
     """Requests of one name in the range: by class of status, and by day and bucket of duration."""
 
     statuses: dict[str, int]
     latency: dict[tuple[date, int], int]
 
 
-def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = None) -> Measured:
+def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = None) -> EndpointCounts:
     """Of every endpoint and method and of all together, or of one: the range and the period before."""
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     requests = reader.requests(Segment.of(filters), first, filters.last, name=name)
@@ -62,30 +62,30 @@ def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = N
         spans["complete"] = filters.complete
         if filters.compare:
             spans["before"] = filters.previous_complete
-    found = Measured(spans=_measured(requests, people, spans, together=name is None))
+    found = EndpointCounts(spans=_measured(requests, people, spans, together=name is None))
     found.days = _days(requests, people, together=name is None)
     if name is None:
         found.trends = _trends(requests, people, filters)
     return found
 
 
-def read_detail(reader: Reader, filters: ReportFilters, name: Name) -> Detail:
+def read_endpoint_detail(reader: Reader, filters: ReportFilters, name: Name) -> EndpointDetail:
     """Of one endpoint and method."""
     requests = reader.requests(Segment.of(filters), filters.first, filters.last, name=name)
     if not requests.keys:
-        return Detail({}, {})
+        return EndpointDetail({}, {})
     (statuses,) = requests.statuses(filters.first, filters.last)
     (cells,) = requests.heat(filters.first, filters.last)
     latency = {
         (filters.first + timedelta(days=day), bucket): int(cells[day, bucket])
         for day, bucket in np.argwhere(cells).tolist()
     }
-    return Detail(statuses, latency)
+    return EndpointDetail(statuses, latency)
 
 
 def _measured(
     requests: Requests, people: People[Name], spans: dict[str, ReportFilters], *, together: bool
-) -> dict[tuple[Name, str], Measures]:
+) -> dict[tuple[Name, str], RequestMeasures]:
     """Each endpoint and method with requests in a span, and all of them together."""
     if not requests.keys:
         return {}
@@ -113,13 +113,13 @@ def _measured(
     return found
 
 
-def _measures(numbers: Sequence[Any], percentiles: Percentiles, users: int) -> Measures:
+def _measures(numbers: Sequence[Any], percentiles: Percentiles, users: int) -> RequestMeasures:
     """Of requests, errors, known durations and their sum."""
     requests, errors, known, duration_ms = numbers
-    return Measures(requests, errors, ratio(duration_ms, known), percentiles, users)
+    return RequestMeasures(requests, errors, ratio(duration_ms, known), percentiles, users)
 
 
-def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[date, Measures]:
+def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[date, RequestMeasures]:
     """The days that had requests."""
     if not requests.keys:
         return {}

@@ -1,4 +1,4 @@
-"""Uses of features and their people, read from the roll-ups."""
+"""FeatureCounts of features and their people, read from the roll-ups."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.reports.cells import Count, Mark, of_people
+from analytics.reports.cells import Count, Withheld, of_people
 from analytics.reports.filters import DEPLOYMENTS, ReportFilters
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, SealedDay, Segment
 from analytics.rollups.reading.requests import Uses as RolledUses
 
 
-class Used(NamedTuple):
+class FeatureUsers(NamedTuple):
     """People of one feature: in the range, in its complete days, before; `_twice`: on two or more days."""
 
     users: int = 0
@@ -28,46 +28,50 @@ class Used(NamedTuple):
 
 
 @dataclass
-class Uses:
+class FeatureCounts:
     """What was counted of each feature that the range or the period before knows."""
 
-    people: dict[str, Used] = field(default_factory=dict)
+    people: dict[str, FeatureUsers] = field(default_factory=dict)
     users_on: dict[str, dict[date, Count]] = field(default_factory=dict)
     uses_on: dict[str, dict[date, int]] = field(default_factory=dict)
     actions: dict[str, int] = field(default_factory=dict)  # kinds of action, in the range
 
 
-class Detail(NamedTuple):
+class FeatureDetail(NamedTuple):
     """What was counted of one feature in the range. Actions: name, people, uses; most used first."""
 
     actions: list[tuple[str, int, int]]
     users_by_deployment: dict[str, int]
 
 
-def read_uses(reader: Reader, filters: ReportFilters, feature: str | None = None) -> Uses:
+def read_features(reader: Reader, filters: ReportFilters, feature: str | None = None) -> FeatureCounts:
     """Of every feature, or of one: the range and the period before."""
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     people = reader.feature_people(Segment.of(filters), first, filters.last, feature=feature)
     uses = reader.uses(Segment.of(filters), first, filters.last, feature=feature)
     daily = zip(people.keys, of_people(people.daily(), people.daily_deserted()), strict=True)
     users_on = {name: dict(zip(people.days, users, strict=True)) for name, users in daily}
-    found = Uses(_people(people, filters), users_on, _by_feature(uses), _kinds_of_action(uses, filters))
+    found = FeatureCounts(
+        _people(people, filters), users_on, _by_feature(uses), _kinds_of_action(uses, filters)
+    )
     if filters.reaches_sealed:
         _enter_sealed(found, filters, reader.sealed(filters.first, filters.last))
     return found
 
 
-def _enter_sealed(found: Uses, filters: ReportFilters, days: Iterable[SealedDay]) -> None:
+def _enter_sealed(found: FeatureCounts, filters: ReportFilters, days: Iterable[SealedDay]) -> None:
     """What was kept of sealed days' people: of all deployment types together."""
     for day in days:
         if day.is_sealed:
             for feature in found.uses_on:
                 kept = day.features.get(feature, 0)
-                users = Mark.HIDDEN if kept is None else kept
-                found.users_on.setdefault(feature, {})[day.day] = Mark.GONE if filters.deployment else users
+                users = Withheld.HIDDEN if kept is None else kept
+                found.users_on.setdefault(feature, {})[day.day] = (
+                    Withheld.GONE if filters.deployment else users
+                )
 
 
-def read_detail(reader: Reader, filters: ReportFilters, feature: str) -> Detail:
+def read_feature_detail(reader: Reader, filters: ReportFilters, feature: str) -> FeatureDetail:
     """Of one feature in the range."""
     segment, first, last = Segment.of(filters), filters.first, filters.last
     uses = reader.uses(segment, first, last, feature=feature)
@@ -80,21 +84,21 @@ def read_detail(reader: Reader, filters: ReportFilters, feature: str) -> Detail:
     for name in [filters.deployment] if filters.deployment else DEPLOYMENTS:
         of_type = reader.feature_people(replace(segment, deployment=name), first, last, feature=feature)
         by_deployment[name] = int(of_type.distinct(first, last).sum())
-    return Detail(sorted(actions, key=lambda row: (-row[2], row[0])), by_deployment)
+    return FeatureDetail(sorted(actions, key=lambda row: (-row[2], row[0])), by_deployment)
 
 
-def _people(people: People[str], filters: ReportFilters) -> dict[str, Used]:
+def _people(people: People[str], filters: ReportFilters) -> dict[str, FeatureUsers]:
     spans = [filters, filters.complete] + ([filters.previous_complete] if filters.compare else [])
     columns = [
         column
         for span in people.spans(*((span.first, span.last) for span in spans))
         for column in (of_people(span.distinct, span.deserted), span.repeated.tolist())
     ]
-    return {name: Used(*row) for name, *row in zip(people.keys, *columns, strict=True)}
+    return {name: FeatureUsers(*row) for name, *row in zip(people.keys, *columns, strict=True)}
 
 
 def _by_feature(uses: RolledUses) -> dict[str, dict[date, int]]:
-    """Uses of each feature on each day, all its actions together."""
+    """FeatureCounts of each feature on each day, all its actions together."""
     found: dict[str, NDArray[np.int64]] = {}
     for (feature, _), counts in zip(uses.keys, uses.daily, strict=True):
         found[feature] = found[feature] + counts if feature in found else counts

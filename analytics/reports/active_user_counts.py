@@ -1,0 +1,80 @@
+"""Distinct people by deployment type, day and metric: what active users are counted from."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Protocol
+
+from analytics.report_days import days_between
+from analytics.reports.cells import Count, Withheld
+from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.rollups.reading import reader as rollups
+from analytics.rollups.reading.reader import SealedDay, Segment
+
+WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days
+
+
+LONGEST = max(WINDOWS.values())
+
+
+class PeopleByDay(Protocol):
+    """Who was there on which days: what is counted of it."""
+
+    def windows(self, widths: Sequence[int], first: date, last: date) -> Mapping[int, Iterable[int]]:
+        """By width: distinct people in so many days that end on each day from `first` to `last`."""
+
+    def distinct(self, first: date, last: date) -> int:
+        """Distinct people on any of the days."""
+
+
+Seen = Mapping[str, PeopleByDay]  # by deployment type, '' for all
+
+
+Counts = dict[tuple[str, date], dict[str, Count]]  # (deployment, day) -> metric -> people
+
+
+def count_active_users(filters: ReportFilters, spans: Sequence[ReportFilters]) -> list[int]:
+    """Distinct people active on any day of each span, within the filters' segment."""
+    first, last = min(span.first for span in spans), max(span.last for span in spans)
+    with rollups.reading() as reader:
+        seen = reader.presence(Segment.of(filters), first, last, activity=filters.activity)
+        return [seen.distinct(span.first, span.last) for span in spans]
+
+
+def earliest_day(filters: ReportFilters) -> date:
+    """From there on the first day's 28 days, and the previous period's, are whole."""
+    first = min(filters.first, filters.previous_complete.first) if filters.compare else filters.first
+    return first - timedelta(days=LONGEST + 7)
+
+
+def count_days(filters: ReportFilters, seen: Seen) -> Counts:
+    """People per deployment type ('' for all) and day for each metric."""
+    first = earliest_day(filters)
+    days = days_between(first, filters.last)
+    counts: Counts = defaultdict(lambda: dict.fromkeys(WINDOWS, 0))
+    for name in ("", *DEPLOYMENTS):
+        windows = seen[name].windows(list(WINDOWS.values()), first, filters.last)
+        for metric, width in WINDOWS.items():
+            for day, number in zip(days, windows[width], strict=True):
+                counts[name, day][metric] = int(number)
+    return counts
+
+
+def enter_sealed(filters: ReportFilters, counts: Counts, sealed: Sequence[SealedDay]) -> None:
+    """What was kept of a day stands for what can't be counted any more: of all, but of no organization."""
+    is_kept = not filters.organization and not filters.include_internal
+    for day in sealed:
+        for (name, activity, metric), count in day.active.items():
+            if activity == filters.activity:
+                kept = Withheld.HIDDEN if count is None else count
+                counts[name, day.day][metric] = kept if is_kept else Withheld.GONE
+
+
+def count_spans(filters: ReportFilters, seen: Seen) -> dict[str, int]:
+    """Distinct people in the range, in its complete days, and before."""
+    own = seen[filters.deployment]
+    spans = {"range": filters, "complete": filters.complete, "before": filters.previous_complete}
+    return {
+        name: own.distinct(span.first, span.last) if name != "before" or filters.compare else 0
+        for name, span in spans.items()
+    }

@@ -1,0 +1,120 @@
+"""Installations by what they report and when they were heard of: what the report is counted from."""
+
+from collections import defaultdict
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from analytics.report_days import bounds, report_zone_name
+from analytics.reports.filters import ReportFilters
+from analytics.reports.source import DEPLOYMENT, report_cursor
+
+WINDOW_DAYS = 7
+
+
+NOT_REPORTED = "Not reported"
+
+
+# For each installation the days of its heartbeats, with the days until the next one: as in active users.
+SPELLS = f"""
+WITH beat AS (
+    SELECT DISTINCT installation_id, (event."timestamp" AT TIME ZONE %(zone)s)::date AS day
+      FROM analytics_installationevent AS event
+     WHERE event."timestamp" >= %(since)s AND event."timestamp" < %(until)s
+), spell AS (
+    SELECT installation_id, day, lead(day) OVER (PARTITION BY installation_id ORDER BY day) - day AS gap
+      FROM beat
+)
+SELECT app_version, day, least(coalesce(gap, {WINDOW_DAYS}), {WINDOW_DAYS}), count(*)
+  FROM spell JOIN analytics_installation AS known ON known.id = installation_id
+ WHERE {{where}} GROUP BY 1, 2, 3
+"""
+
+
+KINDS = f"""
+SELECT app_version, platform, architecture, release_channel, {DEPLOYMENT}, count(*)
+  FROM analytics_installation AS known
+ WHERE {{where}} AND EXISTS (
+       SELECT FROM analytics_installationevent AS event WHERE event.installation_id = known.id
+          AND event."timestamp" >= %(since)s AND event."timestamp" < %(until)s)
+ GROUP BY 1, 2, 3, 4, 5
+"""
+
+
+# Last heard of: the latest event up to the end of the days that count, not the latest of all.
+LEDGER = """
+SELECT count(*) FILTER (WHERE first_seen_at >= %(first_at)s),
+       count(*) FILTER (WHERE heard >= %(active_since)s),
+       count(*) FILTER (WHERE heard >= %(first_at)s AND heard < %(active_since)s),
+       count(*)
+  FROM analytics_installation AS known
+  LEFT JOIN (SELECT installation_id, max("timestamp") AS heard FROM analytics_installationevent
+              WHERE "timestamp" < %(until)s GROUP BY 1) AS latest ON installation_id = known.id
+ WHERE {where} AND first_seen_at < %(until)s
+"""
+
+
+class InstallationLedger(NamedTuple):
+    new: int
+    active: int
+    gone_quiet: int
+    total: int
+
+
+class InstallationKind(NamedTuple):
+    """One combination of what active installations report, and how many report it."""
+
+    version: str
+    platform: str
+    architecture: str
+    channel: str
+    deployment: str
+    number: int
+
+
+def _where(filters: ReportFilters) -> tuple[str, dict[str, Any]]:
+    if filters.deployment:
+        return f"{DEPLOYMENT} = %(deployment)s", {"deployment": filters.deployment}
+    return "TRUE", {}
+
+
+def read_kinds(filters: ReportFilters, last: date) -> list[InstallationKind]:
+    """What the installations active on `last` report."""
+    where, parameters = _where(filters)
+    since, until = bounds(last - timedelta(days=WINDOW_DAYS - 1), last)
+    with report_cursor() as cursor:
+        cursor.execute(KINDS.format(where=where), parameters | {"since": since, "until": until})
+        return [
+            InstallationKind(
+                version or NOT_REPORTED,
+                platform or NOT_REPORTED,
+                architecture or NOT_REPORTED,
+                channel or NOT_REPORTED,
+                deployment,
+                number,
+            )
+            for version, platform, architecture, channel, deployment, number in cursor.fetchall()
+        ]
+
+
+def read_ledger(filters: ReportFilters, span: ReportFilters) -> InstallationLedger:
+    where, parameters = _where(filters)
+    first_at, until = bounds(span.first, span.last)
+    active_since, _ = bounds(span.last - timedelta(days=WINDOW_DAYS - 1), span.last)
+    parameters |= {"first_at": first_at, "until": until, "active_since": active_since}
+    with report_cursor() as cursor:
+        cursor.execute(LEDGER.format(where=where), parameters)
+        return InstallationLedger(*cursor.fetchone())
+
+
+def read_days(filters: ReportFilters) -> dict[tuple[str, date], int]:
+    """Active installations by version and day."""
+    where, parameters = _where(filters)
+    since, until = bounds(filters.first - timedelta(days=WINDOW_DAYS - 1), filters.last)
+    parameters |= {"since": since, "until": until, "zone": report_zone_name()}
+    counts: dict[tuple[str, date], int] = defaultdict(int)
+    with report_cursor() as cursor:
+        cursor.execute(SPELLS.format(where=where), parameters)
+        for version, day, gap, number in cursor.fetchall():
+            for offset in range(gap):
+                counts[version or NOT_REPORTED, day + timedelta(days=offset)] += number
+    return counts

@@ -1,0 +1,155 @@
+"""Suppression of the feature reports: each feature by its own people."""
+
+from dataclasses import replace
+from typing import Any
+
+from analytics.reports.cells import Compared, Count, Withheld, exact
+from analytics.reports.features import (
+    ActionRow,
+    DeploymentRow,
+    FeatureDay,
+    FeatureReport,
+    FeatureRow,
+    FeaturesReport,
+)
+from analytics.reports.sorting import sorted_features
+from analytics.reports.suppression.days import day_verdicts, previous_day_verdicts
+from analytics.reports.suppression.rules import (
+    compared,
+    few,
+    hidden_measure,
+    measured,
+    part,
+    parts_of,
+    rows_of,
+    ruled,
+    shown,
+)
+
+
+def suppress_features(report: FeaturesReport) -> FeaturesReport:
+    """Each feature by its own people. No total of uses is shown, so nothing can be subtracted."""
+    rows, sort = [_feature_row(row) for row in report.rows], report.filters.sort
+    active = shown(report.active_users)
+    if report.filters.reaches_sealed:
+        rows, active = [_row_without_people(row) for row in rows], Withheld.GONE
+        sort = sort or "-uses"
+    return replace(report, rows=sorted_features(rows, sort), active_users=active)
+
+
+def _feature_row(row: FeatureRow) -> FeatureRow:
+    if few(row.users):
+        return row._replace(
+            users=Withheld.FEW,
+            uses=Withheld.HIDDEN,
+            share=Withheld.HIDDEN,
+            repeat_users=Withheld.HIDDEN,
+            actions=Withheld.HIDDEN,
+            change=Withheld.HIDDEN,
+            previous_users=None if row.previous_users is None else Withheld.HIDDEN,
+            previous_share=Withheld.HIDDEN,
+            trend=[Withheld.HIDDEN] * len(row.trend),
+            complete_users=0,
+        )
+    change = row.change
+    users, before = exact(row.users), row.previous_users
+    if few(users - row.complete_users) and isinstance(before, int) and before:
+        change = users / before - 1  # today stays in: its few people would be the difference
+    return row._replace(
+        repeat_users=part(row.repeat_users, row.users),
+        change=hidden_measure(change, few(before) or few(row.complete_users)),
+        previous_users=before if before is None else shown(before),
+        previous_share=hidden_measure(row.previous_share, few(before)),
+        trend=[shown(number) for number in row.trend],
+        complete_users=0,
+    )
+
+
+def _row_without_people(row: FeatureRow) -> FeatureRow:
+    """Who used it on sealed days is not known any more, and so are distinct people of the range."""
+    return row._replace(users=Withheld.GONE, share=Withheld.GONE, repeat_users=Withheld.GONE)
+
+
+def suppress_feature(report: FeatureReport) -> FeatureReport:
+    """Days and actions add up to the uses, deployment types (nearly) to the users."""
+    report = _suppressed_feature(report)
+    if not report.filters.reaches_sealed:
+        return report
+    gone = Compared(Withheld.GONE)
+    return replace(
+        report,
+        actions=[row._replace(users=Withheld.GONE) for row in report.actions],
+        deployments=[row._replace(users=Withheld.GONE) for row in report.deployments],
+        users_so_far=Withheld.GONE,
+        users=gone,
+        share=gone,
+        repeat_users=gone,
+        active_users=Withheld.GONE,
+    )
+
+
+def _suppressed_feature(report: FeatureReport) -> FeatureReport:
+    today_is_few = any(few(day.users) for day in report.days if not day.complete)
+    complete_people: Count = report.users.value if isinstance(report.users.value, int) else 0
+    if today_is_few or few(exact(report.users_so_far) - exact(complete_people)):
+        so_far = exact(report.users_so_far)
+        active = report.active_users_so_far
+        report = replace(
+            report,
+            users=report.users._replace(value=so_far),
+            uses=report.uses._replace(value=exact(report.uses_so_far)),
+            share=report.share._replace(value=so_far / exact(active) if active else None),
+            repeat_users=report.repeat_users._replace(value=exact(report.repeat_users_so_far)),
+            active_users=active,
+        )
+    whole = few(report.users_so_far)
+    days = day_verdicts(report.days, report.users_so_far, complete_people)
+    actions = rows_of(report.users_so_far, [row.users for row in report.actions])
+    deployments = parts_of(report.users_so_far, [row.users for row in report.deployments])
+    return replace(
+        report,
+        days=[_feature_day(day, verdict, whole) for day, verdict in zip(report.days, days, strict=True)],
+        previous=_previous_feature_days(report),
+        actions=[
+            ActionRow(
+                row.action, ruled(row.users, verdict), Withheld.HIDDEN if verdict or whole else row.uses
+            )
+            for row, verdict in zip(report.actions, actions, strict=True)
+        ],
+        deployments=[
+            DeploymentRow(row.deployment, ruled(row.users, verdict))
+            for row, verdict in zip(report.deployments, deployments, strict=True)
+        ],
+        users_so_far=shown(report.users_so_far),
+        uses_so_far=Withheld.HIDDEN if whole else report.uses_so_far,
+        users=compared(report.users),
+        uses=measured(report.uses, report.users),
+        share=measured(report.share, report.users),
+        repeat_users=_parts(report.repeat_users, report.users),
+        active_users=shown(report.active_users),
+        repeat_users_so_far=0,
+        active_users_so_far=0,
+    )
+
+
+def _parts(number: Compared, whole: Compared) -> Compared:
+    def one(value: object, of: object) -> Any:
+        return part(value, of) if isinstance(value, int) and isinstance(of, int) else value
+
+    return Compared(one(number.value, whole.value), one(number.before, whole.before))
+
+
+def _feature_day(day: FeatureDay, verdict: Withheld | None, whole: bool) -> FeatureDay:
+    if whole:
+        return day._replace(users=Withheld.HIDDEN, uses=Withheld.HIDDEN)
+    return day if verdict is None else day._replace(users=verdict, uses=Withheld.HIDDEN)
+
+
+def _previous_feature_days(report: FeatureReport) -> list[FeatureDay]:
+    before = report.users.before
+    people: Count = before if isinstance(before, int) else 0
+    verdicts = previous_day_verdicts(report.filters, report.previous, people)
+    return [
+        _feature_day(day, verdict, few(people))
+        for day, verdict in zip(report.previous, verdicts, strict=True)
+    ]
