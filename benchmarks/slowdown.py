@@ -40,7 +40,7 @@ from tests.support.machine import Instance
 
 WANTED = 0.9  # of the spans a second without roll-ups
 WORDS = {False: "off", True: "on"}
-LOCK_OF_THE_JOB = "from analytics.jobs import LOCK_SPACE; print(LOCK_SPACE)"
+LOCK_OF_THE_JOB = "from analytics.jobs.runs import LOCK_SPACE; print(LOCK_SPACE)"
 PAUSE = "SELECT pg_advisory_lock(%s, hashtext('roll-ups'))"  # waits until a build under way is over
 RESUME = "SELECT pg_advisory_unlock(%s, hashtext('roll-ups'))"
 BUILDING = """

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError
+from django.utils.module_loading import autodiscover_modules
 
 from consent.decisions.tombstones import ERASE, KEEP
 from consent.gate.rules import Profile
@@ -164,6 +165,25 @@ def proxies() -> Iterator[CheckMessage]:
             )
 
 
+def jobs() -> Iterator[CheckMessage]:
+    """Each job of the timetable has one task, and each task a job."""
+    from analytics.jobs.decorator import jobs_without_task
+    from analytics.jobs.timetable import UnknownJob
+
+    if any(numbers()):
+        return  # reported above; the timetable needs these numbers
+    try:
+        autodiscover_modules("tasks")
+    except UnknownJob as error:
+        yield Error(str(error), hint="Or take @job off the function that names it.", id="candid.E028")
+    for name in jobs_without_task():
+        yield Error(
+            f"The job “{name}” of analytics/jobs/timetable.py has no task.",
+            hint=f"Put @job({name!r}) above a function in the tasks.py of its app.",
+            id="candid.E028",
+        )
+
+
 @register()
 def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     groups: list[Callable[[], Any]] = [
@@ -174,6 +194,7 @@ def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         numbers,
         places_and_times,
         proxies,
+        jobs,
     ]
     return [message for group in groups for message in group()]
 

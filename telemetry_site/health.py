@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 
 from analytics import partitions
 from analytics.jobs import runs, status
-from analytics.jobs.status import Standing
+from analytics.jobs.status import JobStanding
 from analytics.rollups import zone_change
 
 log = logging.getLogger(__name__)
@@ -194,9 +194,9 @@ def _jobs() -> None:
     failed = [
         f"{state.job} (at {state.run.started_at:%Y-%m-%d %H:%M:%S} UTC)"
         for state in states
-        if state.standing == Standing.FAILED and state.run
+        if state.standing == JobStanding.FAILED and state.run
     ]
-    late = [state.job for state in states if state.standing == Standing.LATE]
+    late = [state.job for state in states if state.standing == JobStanding.LATE]
     said = [f"{word}: {', '.join(names)}" for word, names in (("failed", failed), ("late", late)) if names]
     if said:
         raise NotWell(f"{'; '.join(said)}; the dashboards' page Pipeline says why")

@@ -7,12 +7,13 @@ expiring key would do neither.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connections
 from django.db.models import Max
 from django.utils import timezone
 
+from analytics.jobs.timetable import Rest
 from analytics.models import JobRun
 
 LOCK_SPACE = 0x0CA4D1E  # the first of the two integers of these advisory locks; the barrier has its own
@@ -105,16 +106,16 @@ def _forget_old_runs(name: str) -> None:
     JobRun.objects.filter(job=name).exclude(pk__in=latest).delete()
 
 
-def has_rested(name: str, now: datetime, *, times: float, at_most: timedelta) -> bool:
-    """Whether the job's last run ended `times` as long ago as it took, or `at_most`.
+def has_rested(name: str, now: datetime, rest: Rest) -> bool:
+    """Whether the job's rest since its last run is over.
 
-    A run with nothing due is none; what a killed one has begun is gone on with at once.
+    Runs with nothing due do not count, nor do killed ones: what they began is resumed at once.
     """
     ended = JobRun.objects.filter(job=name, outcome__in=ENDED).exclude(summary__in=[NOTHING_DUE, KILLED])
     last = ended.order_by("-started_at").first()
     if last is None or last.ended_at is None:
         return True
-    return now - last.ended_at >= min((last.ended_at - last.started_at) * times, at_most)
+    return now - last.ended_at >= min((last.ended_at - last.started_at) * rest.times, rest.at_most)
 
 
 def note_beat(now: datetime) -> str:

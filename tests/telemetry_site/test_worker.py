@@ -15,11 +15,12 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from analytics.jobs import runs
+from analytics.jobs import decorator, runs
+from analytics.jobs.timetable import Job, timetable
 from analytics.models import DroppedPartition, JobRun, Mark, RolledDay, RollUp
 from analytics.partitions import Month, existing
 from analytics.rollups.building import build
-from telemetry_site.celery import Entry, app, timetable
+from telemetry_site.celery import app
 from tests.support.events import TODAY, ago, crowd, months_standing
 from tests.support.programs import environment, numbered, process, until
 from tests.support.rolling import mark_everything
@@ -146,13 +147,13 @@ def _backends_of_workers() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def task_of(entry: Entry) -> "Task[[], str]":
+def task_of(entry: Job) -> "Task[[], str]":
     app.loader.import_default_modules()
-    return app.tasks[entry.task]
+    return app.tasks[decorator.task_of(entry.name)]
 
 
 @pytest.mark.parametrize("entry", timetable(), ids=lambda entry: entry.name)
-def test_every_job_is_retried_with_growing_pauses_and_has_a_time_limit(entry: Entry) -> None:
+def test_every_job_is_retried_with_growing_pauses_and_has_a_time_limit(entry: Job) -> None:
     task = task_of(entry)
     assert task.autoretry_for == (Exception,)
     assert (task.retry_backoff, task.retry_jitter, task.max_retries) == (10, True, 6)
@@ -161,14 +162,14 @@ def test_every_job_is_retried_with_growing_pauses_and_has_a_time_limit(entry: En
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("entry", timetable()[1:], ids=lambda entry: entry.name)
-def test_every_job_runs_alone_under_its_name_in_the_timetable(entry: Entry) -> None:
+def test_every_job_runs_alone_under_its_name_in_the_timetable(entry: Job) -> None:
     with runs._only_one(entry.name):
         assert task_of(entry)() == "Another run of this job is under way."
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("entry", timetable(), ids=lambda entry: entry.name)
-def test_a_second_run_finds_nothing_to_do(entry: Entry) -> None:
+def test_a_second_run_finds_nothing_to_do(entry: Job) -> None:
     task = task_of(entry)
     task()
     said = {"beat": "Beat and a worker are alive.", "partitions": "Every partition stands."}

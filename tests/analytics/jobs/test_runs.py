@@ -8,15 +8,18 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from analytics.jobs import runs
+from analytics.jobs.timetable import Rest
 from analytics.models import JobRun, SentHeartbeat
 from tests.support.programs import environment, process, until
 
 LONG_JOB = """
 import django, time
 django.setup()
-from analytics.jobs import run_job
+from analytics.jobs.runs import run_job
 run_job("sweep", lambda: time.sleep(60) or "swept")
 """
+
+REST = Rest(9, at_most=timedelta(hours=6))
 
 
 def fails() -> str:
@@ -159,7 +162,7 @@ def test_a_long_run_is_followed_by_a_longer_rest(after: int, rested: bool) -> No
     end = begin + timedelta(minutes=10)
 
     def has_rested(name: str) -> bool:
-        return runs.has_rested(name, end + timedelta(minutes=after), times=9, at_most=timedelta(hours=6))
+        return runs.has_rested(name, end + timedelta(minutes=after), REST)
 
     assert has_rested("sweep")  # it never ran
     JobRun.objects.create(job="sweep", started_at=begin, ended_at=end, outcome="done")
@@ -173,4 +176,4 @@ def test_a_long_run_is_followed_by_a_longer_rest(after: int, rested: bool) -> No
 def test_no_rest_is_longer_than_the_longest() -> None:
     begin = datetime(2026, 3, 1, tzinfo=UTC)
     JobRun.objects.create(job="sweep", started_at=begin, ended_at=begin + timedelta(hours=3), outcome="done")
-    assert runs.has_rested("sweep", begin + timedelta(hours=9), times=9, at_most=timedelta(hours=6))
+    assert runs.has_rested("sweep", begin + timedelta(hours=9), REST)

@@ -7,7 +7,8 @@ import pytest
 from celery import current_app
 from celery.schedules import crontab
 
-from analytics.jobs import runs, status
+from analytics.jobs import decorator, runs, status
+from analytics.jobs.timetable import Job
 from analytics.models import JobRun
 
 pytestmark = pytest.mark.django_db
@@ -18,11 +19,12 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 @pytest.fixture(autouse=True)
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, float]]]:
     """Two jobs, at 40 past four and every 90 minutes; and what is sent to the queue, with its expiry."""
-    table = {
-        "sweep": {"task": "a.sweep", "schedule": crontab(minute=40, hour=4)},
-        "wash": {"task": "a.wash", "schedule": timedelta(minutes=90)},
-    }
-    monkeypatch.setattr(status, "_entries", lambda: table)
+    table = [
+        Job("sweep", crontab(minute=40, hour=4), HOUR, HOUR),
+        Job("wash", timedelta(minutes=90), HOUR, HOUR),
+    ]
+    monkeypatch.setattr(status, "timetable", lambda: table)
+    monkeypatch.setattr(decorator, "_tasks", {"sweep": "a.sweep", "wash": "a.wash"})
     messages: list[tuple[str, float]] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, expires: messages.append((task, expires)))
     return messages
