@@ -121,11 +121,11 @@ def asked(month):
     """A month's days."""
     from analytics.report_days import report_today
     from analytics.reports.filters import ReportFilters
-    from analytics.reports.sealed_days import as_kept
+    from analytics.reports.sealed_days import last_sealed_day
 
     first, last = month.starts_at.date(), (month.ends_at - timedelta(days=1)).date()
     query = {"from": first.isoformat(), "to": last.isoformat(), "compare": "0"}
-    return as_kept(ReportFilters.from_query(query, today=report_today()))
+    return ReportFilters.from_query(query, today=report_today(), last_sealed=last_sealed_day())
 
 
 def rest_autovacuum(months):

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from analytics.report_days import days_between
 from analytics.reports.cells import Count, Withheld
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import SealedDay, Segment
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.reports.cells import Count, Withheld, of_people
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, SealedDay, Segment
 from analytics.rollups.reading.requests import Uses as RolledUses

@@ -14,7 +14,8 @@ from analytics.reports.feature_counts import (
     read_feature_detail,
     read_features,
 )
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS
 from analytics.rollups.reading import reader as rollups
 
 

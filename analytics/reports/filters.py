@@ -1,89 +1,23 @@
-"""What a report is asked for: one set of parameters for pages, API and exports.
+"""What a report is asked for: one set of parameters for pages, API and exports."""
 
-A message of `FilterError` names the parameter and what is allowed, and never repeats what was
-sent: somebody may have typed a raw id.
-"""
-
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Self
 from urllib.parse import urlencode
 
-from analytics.report_days import report_zone_name
-
-PRESETS = {"7d": 7, "30d": 30, "90d": 90, "12m": 364}  # days, today included; 364 is 52 whole weeks
-PRESET_LABELS = {
-    "7d": "Last 7 days",
-    "30d": "Last 30 days",
-    "90d": "Last 90 days",
-    "12m": "Last 12 months",
-    "custom": "Custom",
-}
-DEPLOYMENTS = {"cloud": "Cloud", "self-hosted": "Self-hosted", "unknown": "Not reported"}
-ACTIVITIES = {"any": "Any event", "login": "Sign-ins"}
-DEFINITIONS = {
-    "window": "Active on any of days 1 to 7",
-    "login_window": "Another sign-in within 7 × 24 hours",
-}
-METRICS = {"dau": "Daily", "wau": "7 days", "mau": "28 days"}
-SORTS = frozenset(
-    {"name", "users", "uses", "share", "per", "change", "repeat"}
-    | {"endpoint", "requests", "mean", "p50", "p95", "p99", "errors", "date"}
+from analytics.reports import parameters
+from analytics.reports.parameters import (
+    ACTIVITIES,
+    DEFINITIONS,
+    DEPLOYMENTS,
+    METRICS,
+    NAVIGATION,
+    PRESET_LABELS,
+    FilterError,
+    choice,
+    flag,
 )
-MAX_DAYS = 400
-EARLIEST = date(2000, 1, 1)
-PARAMETERS = (
-    "range",
-    "from",
-    "to",
-    "deployment",
-    "org",
-    "internal",
-    "compare",
-    "activity",
-    "definition",
-    "metric",
-    "sort",
-)
-NAVIGATION = ("range", "from", "to", "deployment", "org", "compare", "internal")
-
-
-class FilterError(Exception):
-    """A parameter that can't be used; the message names it and says what is allowed."""
-
-    def __init__(self, parameter: str, allowed: str) -> None:
-        super().__init__(f"“{parameter}” {allowed}")
-        self.parameter = parameter
-
-
-def _choice(query: Mapping[str, str], name: str, allowed: Mapping[str, str], default: str) -> str:
-    value = query.get(name, "") or default
-    if value not in allowed and value != default:
-        raise FilterError(name, f"must be one of: {', '.join(allowed)}")
-    return value
-
-
-def _flag(query: Mapping[str, str], name: str, default: bool) -> bool:
-    value = query.get(name, "").lower()
-    if not value:
-        return default
-    if value not in {"1", "0", "true", "false"}:
-        raise FilterError(name, "must be 1 or 0")
-    return value in {"1", "true"}
-
-
-def _day(query: Mapping[str, str], name: str) -> date | None:
-    value = query.get(name, "")
-    if not value:
-        return None
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise FilterError(name, "must be a date, written like 2026-01-31")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,41 +36,37 @@ class ReportFilters:
     definition: str = "window"
     metric: str = "dau"
     sort: str = ""
-    sealed_until: date | None = None  # a day of the range; it and those before have only kept counts
+    sealed_until: date | None = None  # a day of the range: of it and those before only some counts are kept
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str], *, today: date) -> Self:
-        """Read the parameters of an address; empty ones count as left out. Raises `FilterError`."""
-        chosen = _choice(query, "range", PRESET_LABELS, "")
-        asked_first, asked_last = _day(query, "from"), _day(query, "to")
-        if not chosen:
-            chosen = "custom" if asked_first or asked_last else "30d"
-        if chosen == "custom":
-            first, last = _custom_days(asked_first, asked_last, today)
-        else:
-            first, last = today - timedelta(days=PRESETS[chosen] - 1), today
-        deployment = query.get("deployment", "").replace("self_hosted", "self-hosted")
-        if deployment and deployment not in DEPLOYMENTS:
-            raise FilterError("deployment", f"must be one of: {', '.join(DEPLOYMENTS)}")
-        organization = query.get("org", "")
-        if organization and not re.fullmatch(r"[0-9a-f]{32}", organization):
-            raise FilterError("org", "must be an organization's pseudonym: 32 hexadecimal digits, lower case")
-        sort = query.get("sort", "")
-        if sort and sort.removeprefix("-") not in SORTS:
-            raise FilterError("sort", f"must be a column, with - before it for descending: {_sorts()}")
-        return cls(
+    def from_query(cls, query: Mapping[str, str], *, today: date, last_sealed: date | None) -> Self:
+        """Read the parameters of an address; empty ones count as left out. Raises `FilterError`.
+
+        `last_sealed` is the last day whose rows were dropped (`sealed_days.last_sealed_day`), if any was.
+        """
+        chosen, first, last = parameters.days_asked(query, today)
+        asked = cls(
             range=chosen,
             first=first,
             last=last,
             today=today,
-            deployment=deployment,
-            organization=organization,
-            include_internal=_flag(query, "internal", False),
-            compare=_flag(query, "compare", True),
-            activity=_choice(query, "activity", ACTIVITIES, "any"),
-            definition=_choice(query, "definition", DEFINITIONS, "window"),
-            metric=_choice(query, "metric", METRICS, "dau"),
-            sort=sort,
+            deployment=parameters.deployment(query),
+            organization=parameters.organization(query),
+            sort=parameters.sort(query),
+            include_internal=flag(query, "internal", False),
+            compare=flag(query, "compare", True),
+            activity=choice(query, "activity", ACTIVITIES, "any"),
+            definition=choice(query, "definition", DEFINITIONS, "window"),
+            metric=choice(query, "metric", METRICS, "dau"),
+        )
+        return asked if last_sealed is None else asked._knowing(last_sealed)
+
+    def _knowing(self, last_sealed: date) -> Self:
+        """The same question, not compared with a period that reaches into sealed days."""
+        return replace(
+            self,
+            sealed_until=last_sealed if last_sealed >= self.first else None,
+            compare=self.compare and self.previous.first > last_sealed,
         )
 
     @property
@@ -146,7 +76,7 @@ class ReportFilters:
 
     @property
     def shift(self) -> timedelta:
-        """How far back the previous period lies: the range rounded up to whole weeks: weekdays match."""
+        """How far back the previous period lies: whole weeks, so that weekdays match."""
         return timedelta(weeks=-(-self.length // 7))
 
     @property
@@ -172,12 +102,16 @@ class ReportFilters:
             return self
         first = self.sealed_until + timedelta(days=1)
         if first > self.last:
-            raise FilterError("to", f"must be {first.isoformat()} or later: of older days too little is kept")
+            raise FilterError(
+                "to", f"must be {first.isoformat()} or later: older days keep too little for this report"
+            )
         return replace(self, range="custom", first=first)
 
     @property
     def kept(self) -> Self:
-        """Without sealed days if nothing that this asks for was kept of them. Raises as `unsealed` does."""
+        """The days of which this question's counts are kept: of one organization, or with internal use,
+        none is kept of sealed days. Raises as `unsealed` does.
+        """
         return self.unsealed if self.organization or self.include_internal else self
 
     def is_sealed(self, day: date) -> bool:
@@ -226,33 +160,11 @@ class ReportFilters:
     def deployment_label(self) -> str:
         return DEPLOYMENTS.get(self.deployment, "All deployments")
 
-    @property
-    def scope(self) -> list[str]:
-        """The filters in words, one phrase each, for the line under the filter bar and for print."""
-        phrases = [f"{self.dates_label}, days of {report_zone_name()}"]
-        if self.includes_today:
-            phrases.append("today is not over and is left out of headlines")
-        if self.sealed_label:
-            phrases.append(self.sealed_label)
-        if self.compare:
-            phrases.append(f"compared with {self.shift_label}, same weekdays")
-        phrases.append(self.deployment_label if self.deployment else "all deployments")
-        if self.organization:
-            phrases.append(f"organization {self.organization[:6]}")
-        if self.activity == "login":
-            phrases.append("sign-ins only")
-        phrases.append("internal use included" if self.include_internal else "internal use left out")
-        return phrases
-
-    @property
-    def scope_text(self) -> str:
-        return " · ".join(self.scope)
-
     # --- in addresses ---------------------------------------------------------------------------
 
     def query(self, *names: str) -> dict[str, str]:
-        """The parameters that say the same, defaults left out; only `names` if given."""
-        said = {
+        """The parameters that ask the same question, without defaults; only `names` if given."""
+        parameters = {
             "range": "" if self.range == "30d" else self.range,
             "from": self.first.isoformat() if self.range == "custom" else "",
             "to": self.last.isoformat() if self.range == "custom" else "",
@@ -265,31 +177,9 @@ class ReportFilters:
             "metric": "" if self.metric == "dau" else self.metric,
             "sort": self.sort,
         }
-        return {name: value for name, value in said.items() if value and (not names or name in names)}
-
-    @property
-    def querystring(self) -> str:
-        """All parameters, for links on the same page and for exports; '' when all are at their default."""
-        return urlencode(self.query())
+        return {name: value for name, value in parameters.items() if value and (not names or name in names)}
 
     @property
     def navigation_querystring(self) -> str:
-        """The parameters that go along from page to page."""
+        """The parameters that links to other pages carry along."""
         return urlencode(self.query(*NAVIGATION))
-
-
-def _custom_days(first: date | None, last: date | None, today: date) -> tuple[date, date]:
-    if first is None:
-        raise FilterError("from", "is missing: a custom range needs it, written like 2026-01-31")
-    last = last or today
-    if last > today:
-        raise FilterError("to", f"must not be after today, {today.isoformat()}")
-    if first > last:
-        raise FilterError("from", "must not be after “to”")
-    if first < EARLIEST or (last - first).days >= MAX_DAYS:
-        raise FilterError("from", f"must be less than {MAX_DAYS} days before “to”")
-    return first, last
-
-
-def _sorts() -> str:
-    return ", ".join(sorted(SORTS))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from analytics.report_days import days_between
 from analytics.reports.cells import Compared, Count, Measure, ratio
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.filters import ReportFilters
 from analytics.reports.installation_counts import (
     InstallationKind,
     InstallationLedger,
@@ -21,6 +21,7 @@ from analytics.reports.installation_counts import (
     read_kinds,
     read_ledger,
 )
+from analytics.reports.parameters import DEPLOYMENTS
 
 MOST_VERSIONS = 6  # in the figure; older ones are folded into one
 OLDER = "Older"

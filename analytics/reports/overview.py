@@ -8,7 +8,8 @@ from analytics.reports.active_users import ActiveUsersReport, active_users_repor
 from analytics.reports.cells import Count, exact
 from analytics.reports.endpoints import EndpointsReport, endpoints_report
 from analytics.reports.features import Active, FeaturesReport, features_report
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS
 from analytics.reports.retention import RetentionReport, retention_report
 from analytics.rollups.reading import reader as rollups
 from consent.models import Organization, State, TelemetryUser

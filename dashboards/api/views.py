@@ -24,7 +24,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from analytics.report_days import report_today
-from analytics.reports.filters import (
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import (
     ACTIVITIES,
     DEFINITIONS,
     DEPLOYMENTS,
@@ -32,9 +33,8 @@ from analytics.reports.filters import (
     PARAMETERS,
     PRESET_LABELS,
     FilterError,
-    ReportFilters,
 )
-from analytics.reports.sealed_days import as_kept
+from analytics.reports.sealed_days import last_sealed_day
 from analytics.rollups.reading.reader import ReportTimedOut
 from consent import keys
 from consent.models import Key, Scope
@@ -141,7 +141,7 @@ class ReportView(APIView):
     def get(self, request: Request) -> HttpResponse | Response:
         query = self._query(request)
         try:
-            filters = as_kept(ReportFilters.from_query(query, today=report_today()))
+            filters = ReportFilters.from_query(query, today=report_today(), last_sealed=last_sealed_day())
             exported = self.export.make(filters, query)
         except FilterError as error:
             raise BadParameter(error.parameter, str(error)) from error

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
 from analytics.reports.cells import Measure
-from analytics.reports.filters import DEPLOYMENTS
+from analytics.reports.parameters import DEPLOYMENTS
 from dashboards.charts import vocabulary
 from dashboards.charts.vocabulary import Number, Plot, Trace, token
 from dashboards.numbers import shown

@@ -17,8 +17,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from analytics.report_days import report_zone_name
-from analytics.reports.filters import DEPLOYMENTS, FilterError, ReportFilters
-from analytics.reports.sealed_days import as_kept
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS, FilterError
+from analytics.reports.sealed_days import last_sealed_day
 from consent.models import Organization
 
 FEW_ORGANIZATIONS = 50
@@ -70,7 +71,7 @@ def filters_of(request: HttpRequest, *, today: date) -> ReportFilters:
     """
     query = request.GET.dict()
     query["org"] = _organization_meant(query.get("org", "").strip())
-    return as_kept(ReportFilters.from_query(query, today=today))
+    return ReportFilters.from_query(query, today=today, last_sealed=last_sealed_day())
 
 
 def _organization_meant(text: str) -> str:

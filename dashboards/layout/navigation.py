@@ -7,7 +7,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from analytics.reports.filters import NAVIGATION, ReportFilters
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import NAVIGATION
 
 
 class NavLink(NamedTuple):

@@ -10,7 +10,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from analytics.report_days import report_today
-from analytics.reports.filters import FilterError, ReportFilters
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import FilterError
 from dashboards.access import View, staff_only
 from dashboards.layout.filter_bar import FilterBar, filter_bar, filters_of
 from dashboards.layout.navigation import navigation
@@ -66,7 +67,7 @@ def report_page(view: ReportView[P]) -> View[P]:
         try:
             return view(request, filters_of(request, today=today), *args, **kwargs)
         except FilterError as error:
-            return _refused(request, error, ReportFilters.from_query({}, today=today))
+            return _refused(request, error, ReportFilters.from_query({}, today=today, last_sealed=None))
 
     return require_safe(staff_only(read))
 

@@ -5,8 +5,9 @@ from django.http import HttpRequest, HttpResponse
 from analytics.reports import suppression
 from analytics.reports.active_users import ActiveUsersReport
 from analytics.reports.definitions import DEFINITIONS
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.filters import ReportFilters
 from analytics.reports.overview import OverviewReport, overview_report
+from analytics.reports.parameters import DEPLOYMENTS
 from dashboards.charts import svg
 from dashboards.layout.filter_bar import filter_bar
 from dashboards.layout.page import page, report_page

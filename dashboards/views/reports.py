@@ -19,8 +19,9 @@ from analytics.reports.cells import Compared
 from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.endpoints import endpoint_report, endpoints_report
 from analytics.reports.features import feature_report, features_report
-from analytics.reports.filters import ACTIVITIES, DEPLOYMENTS, METRICS, ReportFilters
+from analytics.reports.filters import ReportFilters
 from analytics.reports.installations import InstallationsReport, installations_report
+from analytics.reports.parameters import ACTIVITIES, DEPLOYMENTS, METRICS
 from analytics.reports.retention import retention_report
 from analytics.reports.sessions import sessions_report
 from dashboards import charts

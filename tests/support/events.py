@@ -96,9 +96,9 @@ def installation(number=1, days=(TODAY,), *, version="1.0", first_seen=None, **v
     return known
 
 
-def filters(today=TODAY, **query) -> ReportFilters:
+def filters(today=TODAY, last_sealed=None, **query) -> ReportFilters:
     query = {name.rstrip("_"): value for name, value in query.items()}
-    return ReportFilters.from_query(query, today=today)
+    return ReportFilters.from_query(query, today=today, last_sealed=last_sealed)
 
 
 def crowd(seed: int, *, people: int = 30, events: int = 700, days: int = 100):

@@ -12,9 +12,9 @@ from analytics.reports.active_users import active_users_report
 from analytics.reports.cells import Withheld
 from analytics.reports.endpoints import endpoint_report, endpoints_report
 from analytics.reports.features import feature_report, features_report
-from analytics.reports.filters import FilterError
+from analytics.reports.parameters import FilterError
 from analytics.reports.retention import retention_report
-from analytics.reports.sealed_days import as_kept
+from analytics.reports.sealed_days import last_sealed_day
 from analytics.reports.sessions import sessions_report
 from analytics.reports.suppression import (
     suppress_active_users,
@@ -57,7 +57,7 @@ def _september_is_gone(db, settings):
 
 
 def asked(**query):
-    return as_kept(filters(TODAY, **query))
+    return filters(TODAY, last_sealed_day(), **query)
 
 
 def test_active_users_of_a_sealed_day_are_those_that_were_kept():
@@ -80,7 +80,7 @@ def test_windows_that_reach_into_sealed_days_were_kept_too():
 
 def test_durations_of_sealed_days_are_read_like_others_but_for_their_people():
     question = asked(from_="2025-09-01", to="2025-10-05")
-    assert "days up to 30 Sep 2025 are sealed" in question.scope_text
+    assert "days up to 30 Sep 2025 are sealed" in question.sealed_label
     report = suppress_endpoints(endpoints_report(question))
     rows = {row.endpoint: (row.requests, row.users) for row in report.rows}
     assert rows == {"/a": (12, Withheld.GONE), "/of-nobody": (1, Withheld.GONE)}

@@ -18,7 +18,7 @@ TODAY = date(2026, 11, 17)
 
 
 def filters(**query: str) -> ReportFilters:
-    return ReportFilters.from_query(query, today=TODAY)
+    return ReportFilters.from_query(query, today=TODAY, last_sealed=None)
 
 
 def days_of(asked: ReportFilters) -> list[date]:

@@ -7,7 +7,8 @@ from datetime import date
 from analytics.reports.active_user_counts import earliest_day
 from analytics.reports.active_users import ActiveUsersReport, active_users_of
 from analytics.reports.features import Active
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS
 from tests.support.plain_sql.presence import Presence, presence
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.report_days import report_zone_name
-from analytics.reports.filters import DEPLOYMENTS, ReportFilters
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS
 from tests.support.plain_sql.source import DAY, EVENT_TABLES, activity_sources, people, plain_cursor, segment
 
 Bits = NDArray[np.uint8]  # shape (people, bytes): a bit per day
