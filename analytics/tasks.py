@@ -4,7 +4,6 @@ from django.utils import timezone
 
 from analytics.erasure import erasing
 from analytics.heartbeats import sending
-from analytics.heartbeats.delivery import Refused
 from analytics.jobs import status
 from analytics.jobs.decorator import job
 from analytics.rollups.building import build
@@ -38,21 +37,21 @@ def roll_up() -> str:
     return build.roll_up(budget=ROLL_UP_SECONDS).sentence
 
 
-@job("first seen", never_retry=(Refused,))
+@job("first seen", never_retry=(sending.DeliveryRefused,))
 def send_first_seen() -> str:
     return sending.send_first_seen(now=timezone.now())
 
 
-@job("heartbeat", never_retry=(Refused,))
+@job("heartbeat", never_retry=(sending.DeliveryRefused,))
 def send_heartbeat() -> str:
     return sending.send_heartbeat(now=timezone.now())
 
 
-@job("metrics", never_retry=(Refused,))
+@job("metrics", never_retry=(sending.DeliveryRefused,))
 def send_metrics() -> str:
     return sending.send_metrics(now=timezone.now())
 
 
-@job("daily analytics", never_retry=(Refused,))
+@job("daily analytics", never_retry=(sending.DeliveryRefused,))
 def send_daily_analytics() -> str:
     return sending.send_daily_analytics(now=timezone.now())

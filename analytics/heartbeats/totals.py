@@ -1,7 +1,7 @@
-"""The totals that this instance may send about itself: whole numbers of a period, for everyone at once.
+"""Totals of a period, over everyone, that this instance may send about itself.
 
-Small groups are hidden, and whoever has opted out is left out: also of the events from before
-they did, which erasure may not have reached yet.
+Small groups are hidden. Subjects who have opted out are not counted, not even by their earlier events,
+which erasure may not have reached yet.
 """
 
 from datetime import datetime
@@ -37,12 +37,12 @@ NAMES = ("active_users", "organizations", "sign_ins", "feature_uses", "requests"
 
 
 def totals(start: datetime, end: datetime) -> Totals:
-    """The totals of the events dated from `start` (inclusive) to `end`. None: hidden, too few people."""
+    """The totals of events dated from `start` (inclusive) to `end` (exclusive). None: too few people."""
     parameters: dict[str, Any] = {
         "start": start,
         "end": end,
-        "users": _withdrawn(SubjectKind.USER, start),
-        "organizations": _withdrawn(SubjectKind.ORGANIZATION, start),
+        "users": _no_longer_opted_in(SubjectKind.USER, start),
+        "organizations": _no_longer_opted_in(SubjectKind.ORGANIZATION, start),
         "anonymous": ANONYMOUS,
     }
     with connections["analytics"].cursor() as cursor:
@@ -52,14 +52,14 @@ def totals(start: datetime, end: datetime) -> Totals:
 
 
 def suppressed(exact: dict[str, int]) -> Totals:
-    """Without everything if the active people are too few; without the organizations if these are."""
+    """Hide everything when too few people were active, and the organizations when these are too few."""
     if too_few(exact["active_users"]):
         return dict.fromkeys(exact)
     return {**exact, "organizations": None if too_few(exact["organizations"]) else exact["organizations"]}
 
 
-def _withdrawn(kind: SubjectKind, since: datetime) -> list[str]:
-    """Subjects that decided after `since` and are not opted in now: events from before may still stand."""
+def _no_longer_opted_in(kind: SubjectKind, since: datetime) -> list[str]:
+    """Subjects that decided since then and are not opted in now; their earlier events may still be stored."""
     model = Organization if kind == SubjectKind.ORGANIZATION else TelemetryUser
     decided = Decision.objects.filter(subject_kind=kind, recorded_at__gte=since).values("subject")
     not_opted_in = model.objects.filter(pseudonym__in=decided).exclude(state=State.GRANTED)

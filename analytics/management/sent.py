@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.core.management.base import BaseCommand, CommandError
 
-from analytics.heartbeats.delivery import NotDelivered
+from analytics.heartbeats.sending import NotDelivered
 from analytics.jobs.runs import run_job
 
 

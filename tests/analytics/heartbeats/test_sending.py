@@ -1,72 +1,27 @@
 """What this instance sends about itself: once, when it may, and with an account of the answer."""
 
-import http.server
 import json
-import threading
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
-from django.utils import timezone
+from django.utils.timezone import now as this_moment
 from pytest_django import Settings
 
-from analytics.heartbeats import sending
-from analytics.heartbeats.delivery import NotDelivered, Refused
+from analytics.heartbeats import messages, sending
+from analytics.heartbeats.sending import DeliveryRefused, NotDelivered
 from analytics.jobs import runs
 from analytics.models import Installation, JobRun, SentHeartbeat
 from consent.keys import issue_key
 from consent.pseudonyms import pseudonym
+from tests.analytics.heartbeats.conftest import Vendor
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 pytestmark = pytest.mark.django_db
-
-
-class Vendor(http.server.ThreadingHTTPServer):
-    """The other side, with an answer of the test's choice."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.daemon_threads = True
-        self.status, self.text = 200, "{}"
-        self.heard: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-
-    @property
-    def paths(self) -> list[str]:
-        return [path for path, _, _ in self.heard]
-
-
-class Answer(http.server.BaseHTTPRequestHandler):
-    server: Vendor
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.heard.append((self.path, headers, body))
-        self.send_response(self.server.status)
-        self.send_header("Location", "/elsewhere")
-        self.end_headers()
-        self.wfile.write(self.server.text.encode())
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def vendor(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
-    monkeypatch.delenv("DO_NOT_TRACK", raising=False)
-    server = Vendor()
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    settings.HEARTBEAT_ENDPOINT = f"http://127.0.0.1:{server.server_port}"
-    settings.HEARTBEAT_KEY = "cnd_test"
-    settings.TELEMETRY_ENABLED = True
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 def record_of(body: dict[str, Any]) -> dict[str, Any]:
@@ -98,30 +53,6 @@ def test_the_key_goes_in_the_header_and_nowhere_else(vendor: Vendor) -> None:
     assert "cnd_test" not in json.dumps(body)
 
 
-def test_a_base_event_says_only_what_many_installations_share(vendor: Vendor) -> None:
-    send_both(NOON)
-    assert set(attributes_of(vendor.heard[0][2])) == {
-        "event.name",
-        "app.installation.id",
-        "log.record.uid",
-        "app_version",
-        "platform",
-        "os_version",
-        "architecture",
-        "locale",
-        "timezone",
-        "release_channel",
-        "deployment_type",
-    }
-
-
-def test_the_installation_keeps_its_id_and_another_key_is_another_installation(settings: Settings) -> None:
-    first = sending.installation_id()
-    assert first == sending.installation_id()
-    settings.ID_HASH_KEY = "another key, another installation"
-    assert sending.installation_id() != first
-
-
 def test_what_was_sent_and_the_answer_are_on_record(vendor: Vendor) -> None:
     vendor.text = '{"partialSuccess": {}}'
     sending.send_heartbeat(now=NOON)
@@ -151,33 +82,34 @@ def test_no_answer_is_on_record_and_tried_again(vendor: Vendor, settings: Settin
     assert SentHeartbeat.objects.get().status_code == 200
 
 
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_an_answer_that_means_later_is_retried_the_same_day(vendor: Vendor, status: int) -> None:
+    vendor.status = status
+    for _ in range(2):
+        with pytest.raises(NotDelivered) as raised:
+            sending.send_heartbeat(now=NOON)
+        assert not isinstance(raised.value, DeliveryRefused)
+    vendor.status = 299
+    assert sending.send_heartbeat(now=NOON) != ""
+    assert sending.send_heartbeat(now=NOON) == ""
+    assert len(vendor.heard) == 3
+
+
+@pytest.mark.parametrize("status", [300, 400, 404, 500])
+def test_any_other_answer_is_a_refusal(vendor: Vendor, status: int) -> None:
+    vendor.status = status
+    with pytest.raises(DeliveryRefused, match=f"heartbeat of 2026-03-10 was refused: {status}"):
+        sending.send_heartbeat(now=NOON)
+
+
 def test_a_refusal_for_good_is_left_alone_until_tomorrow(vendor: Vendor) -> None:
     vendor.status, vendor.text = 401, "this key is unknown or revoked"
-    with pytest.raises(Refused, match="401 this key is unknown"):
+    with pytest.raises(DeliveryRefused, match="401 this key is unknown"):
         sending.send_first_seen(now=NOON)
     assert sending.send_first_seen(now=NOON + timedelta(hours=1)) == ""
-    with pytest.raises(Refused):
+    with pytest.raises(DeliveryRefused):
         sending.send_first_seen(now=NOON + timedelta(days=1))
     assert len(vendor.heard) == 2
-
-
-def test_a_redirect_is_not_followed(vendor: Vendor) -> None:
-    vendor.status = 302
-    with pytest.raises(Refused, match="302"):
-        sending.send_first_seen(now=NOON)
-    assert vendor.paths == ["/v1/logs"]
-
-
-def test_a_long_answer_is_cut(vendor: Vendor) -> None:
-    vendor.text = "x" * 1_000_000
-    sending.send_first_seen(now=NOON)
-    assert SentHeartbeat.objects.get().answer == "x" * 200
-
-
-def test_only_http_is_spoken(vendor: Vendor, settings: Settings) -> None:
-    settings.HEARTBEAT_ENDPOINT = "file:///etc"
-    with pytest.raises(Refused, match="must begin with http"):
-        sending.send_first_seen(now=NOON)
 
 
 @pytest.mark.parametrize("switch", ["endpoint", "setting", "environment"])
@@ -200,6 +132,29 @@ def test_off_means_that_nothing_is_sent(
     assert (vendor.heard, SentHeartbeat.objects.count()) == ([], 0)
 
 
+@pytest.mark.parametrize(
+    ("value", "sends"), [("", True), ("0", True), ("False", True), ("yes", False), ("2", False)]
+)
+def test_do_not_track_is_off_only_when_it_says_so(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, value: str, sends: bool
+) -> None:
+    monkeypatch.setenv("DO_NOT_TRACK", value)
+    assert (sending.why_nothing_is_sent() == "") is sends
+
+
+def test_days_are_days_of_utc_whatever_the_clock_says(vendor: Vendor) -> None:
+    tomorrow_there = NOON.astimezone(timezone(timedelta(hours=14)))
+    vendor.status = 401
+    for send in (sending.send_first_seen, sending.send_heartbeat):
+        with pytest.raises(DeliveryRefused):
+            send(now=NOON)
+        assert send(now=tomorrow_there) == ""
+    with pytest.raises(DeliveryRefused):
+        sending.send_daily_analytics(now=tomorrow_there)
+    days = dict(SentHeartbeat.objects.values_list("name", "day"))
+    assert days == {"first_seen": NOON.date(), "heartbeat": NOON.date(), "analytics": date(2026, 3, 9)}
+
+
 def test_the_heartbeat_waits_for_its_minute_after_three(vendor: Vendor) -> None:
     due = sending.heartbeat_due_at(NOON.date())
     assert datetime(2026, 3, 10, 3, tzinfo=UTC) <= due < datetime(2026, 3, 10, 4, tzinfo=UTC)
@@ -209,12 +164,13 @@ def test_the_heartbeat_waits_for_its_minute_after_three(vendor: Vendor) -> None:
 
 
 def test_daily_analytics_are_yesterdays_totals_once(vendor: Vendor) -> None:
-    assert sending.send_daily_analytics(now=NOON.replace(hour=1)) == ""
-    for _ in range(2):
-        sending.send_daily_analytics(now=NOON)
+    due = NOON.replace(hour=2)
+    assert sending.send_daily_analytics(now=due - timedelta(microseconds=1)) == ""
+    assert sending.send_daily_analytics(now=due) != ""
+    assert sending.send_daily_analytics(now=NOON) == ""
     ((path, _, body),) = vendor.heard
     assert path == "/telemetry/analytics"
-    assert (body["customer_id"], body["date"]) == (str(sending.installation_id()), "2026-03-09")
+    assert (body["customer_id"], body["date"]) == (str(messages.installation_id()), "2026-03-09")
     assert body["analytics"]["active_users"] == 0
 
 
@@ -231,9 +187,19 @@ def test_metrics_are_of_the_last_full_interval(vendor: Vendor) -> None:
     assert SentHeartbeat.objects.get(name="metrics").body == bodies[1]
 
 
+def test_metrics_that_were_not_delivered_are_sent_again(vendor: Vendor) -> None:
+    vendor.status = 503
+    with pytest.raises(NotDelivered):
+        sending.send_metrics(now=NOON)
+    vendor.status = 200
+    assert sending.send_metrics(now=NOON + timedelta(seconds=10)) != ""
+    assert sending.send_metrics(now=NOON + timedelta(seconds=20)) == ""
+    assert len(vendor.heard) == 2
+
+
 def test_metrics_refused_for_good_are_not_sent_again_that_day(vendor: Vendor) -> None:
     vendor.status = 404
-    with pytest.raises(Refused):
+    with pytest.raises(DeliveryRefused):
         sending.send_metrics(now=NOON)
     assert sending.send_metrics(now=NOON + timedelta(minutes=5)) == ""
     assert len(vendor.heard) == 1
@@ -264,13 +230,13 @@ def test_a_command_fails_when_it_was_not_delivered(vendor: Vendor) -> None:
 
 def test_what_is_sent_again_counts_once_at_the_other_side(client: Client) -> None:
     key, _ = issue_key(name="customers", scopes=["ingest"])
-    now = timezone.now()
+    now = this_moment()
     for name in ("first_seen", "heartbeat", "heartbeat"):
-        body = json.dumps(sending.base_event(name, now))
+        body = json.dumps(messages.base_event(name, now))
         answer = client.post("/v1/logs", body, content_type="application/json", headers={"x-api-key": key})
         assert answer.json() == {}
     installation = Installation.objects.get()
-    assert installation.pseudonym == pseudonym("installation", str(sending.installation_id()))
+    assert installation.pseudonym == pseudonym("installation", str(messages.installation_id()))
     assert installation.events.count() == 2
-    facts = {name: getattr(installation, name) for name in sending.facts()}
-    assert facts == sending.facts()
+    facts = {name: getattr(installation, name) for name in messages.facts()}
+    assert facts == messages.facts()

@@ -43,14 +43,16 @@ def test_totals_count_people_once_and_events_each() -> None:
         add(UserActivity, person)
         add(FeatureUsage, person)
         add(FeatureUsage, person)
-    add(EndpointUsage, people[0], status_code=503)
+        add(UserActivity, person, event_type="logout")
+    for status in (499, 500, 599):
+        add(EndpointUsage, people[0], status_code=status)
     assert totals(START, END) == {
         "active_users": 6,
         "organizations": 0,
         "sign_ins": 6,
         "feature_uses": 12,
-        "requests": 1,
-        "failed_requests": 1,
+        "requests": 3,
+        "failed_requests": 2,
     }
 
 
@@ -74,6 +76,9 @@ def test_few_organizations_are_not_counted(settings: Settings) -> None:
     for _ in range(5):
         add(UserActivity, somebody(), organization="a" * 32)
     assert (totals(START, END)["organizations"], totals(START, END)["sign_ins"]) == (None, 5)
+    for number in range(4):
+        add(FeatureUsage, somebody(), organization=f"b{number}")
+    assert totals(START, END)["organizations"] == 5
 
 
 def test_unnamed_users_are_no_people_and_internal_use_is_no_use() -> None:
@@ -94,3 +99,15 @@ def test_who_opted_out_since_is_left_out(kind: SubjectKind, state: State) -> Non
     assert totals(START, END)["active_users"] == 5
     record_decision(kind=kind, subject=leaver, state=State.GRANTED, actor="test", method=Method.COMMAND)
     assert totals(START, END)["active_users"] == 6
+
+
+def test_a_decision_at_the_first_moment_counts_and_earlier_ones_do_not() -> None:
+    leaver = somebody()
+    decision = record_decision(
+        kind=SubjectKind.USER, subject=leaver, state=State.DENIED, actor="test", method=Method.COMMAND
+    )
+    moment = decision.recorded_at
+    for user in (leaver, *(somebody() for _ in range(5))):
+        add(UserActivity, user, at=moment + timedelta(seconds=1))
+    assert totals(moment, moment + timedelta(days=1))["active_users"] == 5
+    assert totals(moment + timedelta(microseconds=1), moment + timedelta(days=1))["active_users"] == 6

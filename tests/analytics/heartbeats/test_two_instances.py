@@ -59,7 +59,7 @@ def test_a_heartbeat_of_one_instance_arrives_as_an_installation_of_another_once(
 SEND_METRICS = "from analytics.tasks import send_metrics; print(send_metrics())"
 AS_SENT = """
 import json
-from analytics.heartbeats.sending import installation_id
+from analytics.heartbeats.messages import installation_id
 from analytics.models import SentHeartbeat
 print(json.dumps({"id": str(installation_id()), **dict(SentHeartbeat.objects.values_list("name", "body"))}))
 """
