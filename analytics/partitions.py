@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from django.db import connections, transaction
 
+from postgres import locks
+
 EVENT_TABLES = ("analytics_endpoint_usage", "analytics_feature_usage", "analytics_user_activity")
 MONTHS_AHEAD = 3
 
@@ -104,7 +106,7 @@ def ensure(first: Month, last: Month, alias: str = "analytics") -> list[str]:
 def _make_month(month: Month, alias: str) -> list[str]:
     made = []
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('candid partitions'))")
+        cursor.execute(locks.TAKE, locks.PARTITIONS)
         standing = {partition.name for partition in existing(alias)}
         for table in EVENT_TABLES:
             name = partition_name(table, month)

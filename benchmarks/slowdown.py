@@ -36,11 +36,11 @@ from benchmarks.ingest import (
     send,
     stored,
 )
+from postgres import locks
 from tests.support.machine import Instance
 
 WANTED = 0.9  # of the spans a second without roll-ups
 WORDS = {False: "off", True: "on"}
-LOCK_OF_THE_JOB = "from analytics.jobs.runs import LOCK_SPACE; print(LOCK_SPACE)"
 PAUSE = "SELECT pg_advisory_lock(%s, hashtext('roll-ups'))"  # waits until a build under way is over
 RESUME = "SELECT pg_advisory_unlock(%s, hashtext('roll-ups'))"
 BUILDING = """
@@ -87,7 +87,7 @@ def main():
 def measure(instance, options, console):
     """The runs without roll-ups (False) and beside them (True)."""
     parameters = json.loads(instance.manage("shell", "-v", "0", "-c", GRANT).splitlines()[-1])
-    lock = [int(instance.manage("shell", "-v", "0", "-c", LOCK_OF_THE_JOB))]
+    lock = [locks.JOB]
     key = instance.manage("issue_key", "benchmark")
     bodies = ENCODINGS[options.encoding](options.spans)
     results = {False: [], True: []}

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from analytics.jobs.timetable import Rest
 from analytics.models import JobRun
+from postgres import locks
 
-LOCK_SPACE = 0x0CA4D1E  # the first of the two integers of these advisory locks; the barrier has its own
 RUNS_KEPT = 200  # per job
 NOTHING_DUE = "Nothing was due."
 BEAT = "beat"
@@ -66,7 +66,7 @@ def _only_one(name: str) -> Iterator[bool]:
         cursor = connection.cursor()
         # The transaction idles for as long as the job runs. It has no snapshot, so it holds no VACUUM back.
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [LOCK_SPACE, name])
+        cursor.execute(locks.TRY_BY_NAME, [locks.JOB, name])
         row = cursor.fetchone()
         yield bool(row and row[0])
     finally:
@@ -86,7 +86,7 @@ UPDATE analytics_jobrun SET outcome = 'failed', ended_at = %(now)s, summary = %(
 def close_abandoned(now: datetime) -> None:
     """Note the runs whose process was killed. One statement: what ends by itself meanwhile is left alone."""
     with connections["analytics"].cursor() as cursor:
-        cursor.execute(CLOSE, {"now": now, "killed": KILLED, "space": LOCK_SPACE})
+        cursor.execute(CLOSE, {"now": now, "killed": KILLED, "space": locks.JOB})
 
 
 def _close_earlier(name: str, now: datetime) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from django.db import Error, connections
 
 from consent.pseudonyms import ANONYMOUS
+from postgres import locks
 from postgres.pipeline import Question, Statement, int_array, integer
 
 BUCKETS = 64
-LOCK_SPACE = 0x0CA4D1D  # the first of the two integers of our advisory locks
+LOCK_SPACE = locks.INGEST_BARRIER
 WAIT = "5s"
 
 # Ascending, in one statement: two requests never wait for each other in a circle.

@@ -31,11 +31,11 @@ from consent.models import (
 from consent.registry import registry
 from consent.registry.differences import Change, Collected, changes
 from consent.registry.registry import Registry
+from postgres import locks
 
 FIRST_VERSION = "1"
 FIRST_TEXT = Path(__file__).parent / "policy.txt"
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,39}")
-LOCK = (barrier.LOCK_SPACE, 1000)  # on the operational database: grants share it, publishing has it alone
 
 BATCH = 500  # subjects that are locked at a time: a withdrawal among them waits as long
 
@@ -111,7 +111,7 @@ def hold_still() -> None:
     A denial need not: it reaches back beyond any change.
     """
     with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", LOCK)
+        cursor.execute(locks.TAKE_SHARED, locks.PUBLISHING)
 
 
 def were_undecided_kept() -> bool:
@@ -197,7 +197,7 @@ def publish_first(collected: Registry, actor: str) -> PolicyVersion:
 def take_turns() -> None:
     """One publication or activation at a time, and no grant meanwhile; until the transaction ends."""
     with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
+        cursor.execute(locks.TAKE, locks.PUBLISHING)
 
 
 def _check(before: PolicyVersion | None, found: list[Change], text: str, editorial: bool) -> None:

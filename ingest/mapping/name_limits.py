@@ -16,6 +16,7 @@ from analytics.storage.rows import Row
 from consent.registry.registry import Registry
 from ingest.mapping.path_templates import MAX_PATH, UNMATCHED, has_variable, raw_template
 from ingest.models import SeenName
+from postgres import locks
 
 OTHER = "{other}"
 ROUTES_ARE_FRESH = 10.0  # seconds; how late a process learns of a route that another has seen
@@ -30,7 +31,6 @@ SELECT %(key)s, %(kind)s, sent.name, %(today)s FROM unnest(%(names)s::text[]) AS
  LIMIT greatest(0, %(cap)s - (SELECT count(*) FROM ingest_seenname
                                WHERE key_id = %(key)s AND kind = %(kind)s AND first_seen_on = %(today)s))
 """
-LOCK_SPACE = 0x0CA4D1E  # the first of two integers of an advisory lock; the second is the key's id
 
 
 class RouteBook:
@@ -127,7 +127,7 @@ def _remember(names: list[str], kind: str, key_id: int, today: date) -> set[str]
     """Those of `names` that are known now."""
     with transaction.atomic(using="default"), connections["default"].cursor() as cursor:
         # Two processes must not both use the day's last place.
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, key_id % 2**31])
+        cursor.execute(locks.TAKE, [locks.NEW_NAMES, key_id % 2**31])
         cursor.execute(
             REMEMBER,
             {"key": key_id, "kind": kind, "names": names, "today": today, "cap": settings.NEW_NAMES_PER_DAY},

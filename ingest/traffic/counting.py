@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from consent import keys
 from ingest.traffic import prometheus
+from postgres import locks
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,6 @@ DELETE FROM ingest_rejectedrequest
                              WHERE place > %s)
                  FOR UPDATE SKIP LOCKED)
 """
-NAMES_LOCK = 0x0CA4D1F  # an advisory lock: two processes must not both use the day's last place
 ADD_NAMES = """
 INSERT INTO ingest_undeclaredname AS known (day, key_id, name, count)
 SELECT %(day)s, key_id, name, count
@@ -211,7 +211,7 @@ def _write_names(names: Counter[Name]) -> None:
         "cap": NAMES_PER_DAY,
     }
     with connections["default"].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [NAMES_LOCK])
+        cursor.execute(locks.TAKE, locks.UNDECLARED_NAMES)
         cursor.execute(ADD_NAMES, parameters)
 
 

@@ -21,9 +21,10 @@ from analytics.partitions import EVENT_TABLES
 from analytics.report_days import bounds, days_between, report_zone_name
 from analytics.rollups.building.content import CELLS, contents, logins
 from analytics.rollups.building.marks import marked_days, quarters_of_day
-from analytics.rollups.building.members import LOCK_SPACE, VERSIONS, Known, known_members, note_logins
+from analytics.rollups.building.members import VERSIONS, Known, known_members, note_logins
 from analytics.rollups.building.scan import DayNames, Names, scan
 from analytics.rollups.histogram import Numbers
+from postgres import locks
 from postgres.errors import DEADLOCK_DETECTED, SERIALIZATION_FAILURE, sqlstate
 
 ATTEMPTS = 3
@@ -32,8 +33,6 @@ AGAIN = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}
 WINDOW = timedelta(hours=1)
 AT_ONCE = 100_000  # rows of a table; days of fewer are read whole
 
-# Erasure takes it exclusively: no build that has read a subject's rows ends after they are said to be gone.
-BUILDING = "SELECT pg_advisory_xact_lock_shared(%s, 0)"
 ENTER_DAY = """
 INSERT INTO analytics_rolledday (day, state, zone, version, events) VALUES (%s, 'open', '', 0, 0)
     ON CONFLICT DO NOTHING
@@ -127,7 +126,8 @@ def build_day(day: date) -> int | None:
 def _build(cursor: CursorWrapper, day: date) -> int | None:
     cursor.execute("SET LOCAL jit = off")
     cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # the other processors are ingest's
-    cursor.execute(BUILDING, [LOCK_SPACE])
+    # Erasure waits for it: no build that has read a subject's rows ends after they are said to be gone.
+    cursor.execute(locks.TAKE_SHARED, locks.ROLL_UP_BUILD)
     cursor.execute(ENTER_DAY, [day])
     cursor.execute(LOCK_DAY, [day])
     is_sealed = cursor.fetchone() == (RolledDay.State.SEALED,)

@@ -18,13 +18,13 @@ from analytics.models import RolledDay, RollUp
 from analytics.report_days import bounds
 from analytics.rollups.building.content import KEY_SHIFT, KINDS_OF_PEOPLE
 from analytics.rollups.building.marks import mark
-from analytics.rollups.building.members import LOCK, LOCK_SPACE, VERSIONS
+from analytics.rollups.building.members import VERSIONS
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.packing import pack, unpack
 from consent.models import ErasureRequest, SubjectKind
+from postgres import locks
 
 NAMES = {("analytics_member", "user_id"), ("analytics_group", "organization_id")}
-NO_BUILD = "SELECT pg_advisory_xact_lock(%s, 0)"
 OF_USER = "SELECT id FROM analytics_member WHERE user_id = %s"
 OF_ORGANIZATIONS = """
 SELECT id FROM analytics_member
@@ -73,8 +73,8 @@ def forget_organizations(cursor: CursorWrapper, organizations: list[str]) -> Map
 
 
 def _forget(cursor: CursorWrapper, which: str, names: str | list[str]) -> dict[str, int]:
-    cursor.execute(NO_BUILD, [LOCK_SPACE])
-    cursor.execute(LOCK, [LOCK_SPACE])
+    cursor.execute(locks.TAKE, locks.ROLL_UP_BUILD)
+    cursor.execute(locks.TAKE, locks.ROLL_UP_MEMBERS)
     cursor.execute(which, [names])
     gone = np.array([number for (number,) in cursor.fetchall()], dtype=np.int64)
     if not len(gone):

@@ -13,9 +13,8 @@ from django.db.backends.utils import CursorWrapper
 from analytics.rollups.building.scan import Combination, Window, combinations
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.numbers import distinct
+from postgres import locks
 
-LOCK_SPACE = 0x0CA4D1F  # the first of the two integers of our advisory locks
-LOCK = "SELECT pg_advisory_xact_lock(%s, 1)"
 VERSIONS = 1 << 62  # a day's is drawn at random: no restored backup can bring one back
 
 KNOWN = """
@@ -110,7 +109,7 @@ def known_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Known:
         if len(own):
             found |= {one.hash: one for one in combinations(cursor, window, own)}
             new = np.setdiff1d(new, np.fromiter(found, dtype=np.int64), assume_unique=True)
-    cursor.execute(LOCK, [LOCK_SPACE])
+    cursor.execute(locks.TAKE, locks.ROLL_UP_MEMBERS)
     if found:
         ordered = sorted(found.values(), key=lambda one: (one.user, one[1:]))
         first = first_us[np.searchsorted(hashes, [one.hash for one in ordered])]

@@ -21,14 +21,15 @@ from analytics.partitions import Month
 from analytics.report_days import days_between, report_zone, report_zone_name
 from analytics.rollups.building import build
 from analytics.rollups.building.content import CELLS, KINDS_OF_EVENTS
-from analytics.rollups.building.erasing import FORGET_MEMBERS, NO_BUILD
+from analytics.rollups.building.erasing import FORGET_MEMBERS
 from analytics.rollups.building.marks import marked_days, quarters_of_day
-from analytics.rollups.building.members import LOCK, LOCK_SPACE, VERSIONS
+from analytics.rollups.building.members import VERSIONS
 from analytics.rollups.histogram import Numbers
 from analytics.rollups.packing import pack, unpack
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, Segment, reading
 from analytics.small_groups import too_few
+from postgres import locks
 
 WINDOWS = {"dau": 1, "wau": 7, "mau": 28}
 LONGEST = max(WINDOWS.values())
@@ -54,7 +55,7 @@ def seal(days: Iterable[date]) -> int:
     For the transaction on `analytics` that drops their rows, and before these are dropped.
     """
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
-        cursor.execute(NO_BUILD, [LOCK_SPACE])
+        cursor.execute(locks.TAKE, locks.ROLL_UP_BUILD)
         sealed = set(RolledDay.objects.filter(state=RolledDay.State.SEALED).values_list("day", flat=True))
         due = sorted(set(days) - sealed)
         if not due:
@@ -168,7 +169,7 @@ def _forget_who_is_gone(cursor: CursorWrapper) -> None:
         return
     for day in waiting:
         build.build_day(day)
-    cursor.execute(LOCK, [LOCK_SPACE])
+    cursor.execute(locks.TAKE, locks.ROLL_UP_MEMBERS)
     seen = BitMap()
     cursor.execute(SEEN_LATELY)
     for (content,) in cursor.fetchall():

@@ -13,8 +13,8 @@ from analytics.models import Mark, RolledDay, RollUp
 from analytics.partitions import Month
 from analytics.rollups.building import build
 from analytics.rollups.building import erasing as rollups
-from analytics.rollups.building.members import LOCK_SPACE
 from consent.models import ErasureRequest, SubjectKind
+from postgres import locks
 from tests.support.events import TODAY, ago, crowd, feature, months_standing
 from tests.support.programs import environment, process, until
 from tests.support.rolling import mark_everything, roll_up
@@ -66,7 +66,7 @@ def test_erasure_waits_for_a_build_that_may_have_read_the_subject() -> None:
     database = connections["analytics"]
     building = database.get_new_connection(database.get_connection_params())
     try:
-        building.execute("SELECT pg_advisory_xact_lock_shared(%s, 0)", [LOCK_SPACE])
+        building.execute(locks.TAKE_SHARED, locks.ROLL_UP_BUILD)
         with ThreadPoolExecutor() as pool:
             erasing = pool.submit(in_a_thread, lambda: rollups.erase(request))
             until(is_anybody_waiting, what="the erasure waits")
@@ -88,6 +88,6 @@ def is_anybody_waiting() -> bool:
     with connections["analytics"].cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND NOT granted",
-            [LOCK_SPACE],
+            [locks.ROLL_UP_BUILD[0]],
         )
         return cursor.fetchone() != (0,)

@@ -1,0 +1,22 @@
+"""Every advisory lock of the project: its number, what it guards, and on which database it is taken.
+
+An advisory lock is two integers that PostgreSQL knows nothing else about. The first is named here; the second
+says which one of its kind, and is 0 where there is only one. All locks end with their transaction, so that
+they survive PgBouncer in transaction mode. No number may stand here twice (`tests/postgres/test_locks.py`).
+"""
+
+TAKE = "SELECT pg_advisory_xact_lock(%s, %s)"
+TAKE_SHARED = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
+TRY_BY_NAME = "SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))"  # the second number is that of a text
+
+# On the analytics database.
+INGEST_BARRIER = 0x0CA4D101  # second: the subject's bucket. Ingest shares it, a withdrawal waits for it
+JOB = 0x0CA4D102  # second: the job's name. Held while a job runs
+PARTITIONS = (0x0CA4D103, 0)  # held while partitions are made
+ROLL_UP_BUILD = (0x0CA4D104, 0)  # builds share it; erasing and sealing wait until no build is under way
+ROLL_UP_MEMBERS = (0x0CA4D105, 0)  # held while members get their numbers, or lose their names
+
+# On the operational database.
+PUBLISHING = (0x0CA4D106, 0)  # grants share it; publishing a policy has it alone
+NEW_NAMES = 0x0CA4D107  # second: the key's id. Two processes must not both use the day's last new name
+UNDECLARED_NAMES = (0x0CA4D108, 0)  # nor the day's last place for an undeclared name
