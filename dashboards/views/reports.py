@@ -13,16 +13,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from analytics.report_days import report_zone_name
-from analytics.reports import suppression
-from analytics.reports.active_users import active_users_report
+from analytics.reports import catalogue, suppression
 from analytics.reports.cells import Compared
 from analytics.reports.definitions import DEFINITIONS
-from analytics.reports.endpoints import endpoint_report, endpoints_report
-from analytics.reports.features import feature_report, features_report
+from analytics.reports.endpoints import endpoint_report
+from analytics.reports.features import feature_report
 from analytics.reports.filters import ReportFilters
-from analytics.reports.installations import InstallationsReport, installations_report
+from analytics.reports.installations import InstallationsReport
 from analytics.reports.parameters import ACTIVITIES, DEPLOYMENTS, METRICS
-from analytics.reports.retention import retention_report
 from analytics.reports.sessions import sessions_report
 from dashboards import charts
 from dashboards.layout.filter_bar import filter_bar
@@ -61,7 +59,7 @@ class ShowAll(NamedTuple):
 
 @report_page
 def active_users(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
-    report = suppression.suppress_active_users(active_users_report(filters))
+    report = catalogue.ACTIVE_USERS.shown(filters)
     sessions = sessions_report(filters)
     rows, show_all = _shortened(request, report_rows.active_day_rows(report))
     return page(
@@ -93,7 +91,7 @@ def active_users(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
 
 @report_page
 def features(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
-    report = suppression.suppress_features(features_report(filters))
+    report = catalogue.FEATURES.shown(filters)
     return page(
         request,
         "dashboards/features.html",
@@ -146,7 +144,7 @@ def feature(request: HttpRequest, filters: ReportFilters, name: str) -> HttpResp
 
 @report_page
 def endpoints(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
-    report = suppression.suppress_endpoints(endpoints_report(filters))
+    report = catalogue.ENDPOINTS.shown(filters)
     axis_ms = report_rows.latency_axis_ms(report.rows)
     return page(
         request,
@@ -198,7 +196,7 @@ def endpoint(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
 
 @report_page
 def retention(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
-    report = suppression.suppress_retention(retention_report(filters))
+    report = catalogue.RETENTION.shown(filters)
     return page(
         request,
         "dashboards/retention.html",
@@ -218,7 +216,7 @@ def retention(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
 
 @report_page
 def installations(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
-    report = suppression.suppress_installations(installations_report(filters))
+    report = catalogue.INSTALLATIONS.shown(filters)
     rows, show_all = _shortened(request, report.days[::-1])
     return page(
         request,

@@ -157,8 +157,8 @@ def test_an_accept_header_does_not_matter(ask, key):
 def test_a_report_that_takes_too_long_is_503(ask, monkeypatch):
     """However slow the machine: no other statement takes a second, and this one is never done within it."""
     slow = rollups.VERSIONS.replace("WHERE", ", pg_sleep(600) WHERE", 1)
-    monkeypatch.setattr("analytics.rollups.read.VERSIONS", slow)
-    monkeypatch.setattr("analytics.rollups.read.TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr("analytics.rollups.reading.reader.VERSIONS", slow)
+    monkeypatch.setattr("analytics.rollups.reading.reader.TIMEOUT_SECONDS", 1)
     activity(1, YESTERDAY)
     response = ask("daily-active-users")
     assert response.status_code == 503

@@ -1,0 +1,81 @@
+"""The table of reports: every report with its name, its definitions, how it is counted and suppressed.
+
+A new report begins here. `manage.py check` then names what it still lacks: a page and its link in the
+navigation, an export, a definition (`dashboards.checks`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from analytics.reports import suppression
+from analytics.reports.active_users import active_users_report
+from analytics.reports.endpoints import endpoints_report
+from analytics.reports.features import features_report
+from analytics.reports.filters import ReportFilters
+from analytics.reports.installations import installations_report
+from analytics.reports.retention import retention_report
+
+AReport = TypeVar("AReport")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Generic[AReport]):
+    """`count` gives the exact report, which nobody is shown: pages, API and exports call `shown`."""
+
+    name: str  # in addresses of the API and in names of files
+    page: str  # its section of the navigation, and the name of its page's address
+    title: str
+    definitions: tuple[str, ...]  # names in `definitions.DEFINITIONS`
+    count: Callable[[ReportFilters], AReport]
+    suppress: Callable[[AReport], AReport]
+    by_organization: bool = True  # False: counts no events of a single organization
+
+    def shown(self, filters: ReportFilters) -> AReport:
+        """The report without what would tell of small groups. Raises `FilterError`, `ReportTimedOut`."""
+        return self.suppress(self.count(filters))
+
+
+ACTIVE_USERS = Report(
+    name="daily-active-users",
+    page="active-users",
+    title="Active users: daily, in 7 days, in 28 days",
+    definitions=("active_user", "dau", "wau", "mau", "stickiness", "sessions"),
+    count=active_users_report,
+    suppress=suppression.suppress_active_users,
+)
+FEATURES = Report(
+    name="feature-adoption",
+    page="features",
+    title="Feature adoption",
+    definitions=("feature_adoption", "active_user"),
+    count=features_report,
+    suppress=suppression.suppress_features,
+)
+ENDPOINTS = Report(
+    name="endpoint-performance",
+    page="endpoints",
+    title="Endpoint performance",
+    definitions=("endpoint_performance",),
+    count=endpoints_report,
+    suppress=suppression.suppress_endpoints,
+)
+RETENTION = Report(
+    name="retention",
+    page="retention",
+    title="Retention: the range, and weekly cohorts",
+    definitions=("retention", "retention_login_window", "retention_curve", "cohorts"),
+    count=retention_report,
+    suppress=suppression.suppress_retention,
+)
+INSTALLATIONS = Report(
+    name="installations",
+    page="installations",
+    title="Installations by what they report",
+    definitions=("installations",),
+    count=installations_report,
+    suppress=suppression.suppress_installations,
+    by_organization=False,
+)
+
+REPORTS = (ACTIVE_USERS, FEATURES, ENDPOINTS, RETENTION, INSTALLATIONS)

@@ -1,0 +1,41 @@
+"""Reports as CSV files (RFC 4180), safe to open in a spreadsheet."""
+
+import csv
+import io
+from datetime import date
+from enum import Enum
+from typing import Any
+
+from analytics.reports.filters import ReportFilters
+from dashboards.api.documents import asked
+from dashboards.api.exports.export import ReportExport, ReportTable
+
+# A spreadsheet runs a cell that begins like this as a formula (OWASP, "CSV Injection").
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def as_csv(export: ReportExport, filters: ReportFilters, table: ReportTable) -> str:
+    """The rows; each repeats the question that it answers in its last columns."""
+    question = asked(filters)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([*(column.name for column in export.columns), *(f"asked_{name}" for name in question)])
+    for row in table.rows:
+        writer.writerow([_cell(value) for value in [*row, *question.values()]])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return str(value)
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
+        return "'" + value
+    return value
+
+
+def file_name(export: ReportExport, filters: ReportFilters) -> str:
+    return f"candid-{export.name}-{filters.first.isoformat()}-{filters.last.isoformat()}.csv"

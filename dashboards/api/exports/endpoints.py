@@ -1,0 +1,46 @@
+"""Endpoint performance as a table: one row an endpoint and method."""
+
+from collections.abc import Mapping
+
+from analytics.reports.catalogue import ENDPOINTS
+from analytics.reports.filters import ReportFilters
+from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable
+
+
+def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
+    report = ENDPOINTS.shown(filters)
+    endpoint, method = query.get("endpoint", ""), query.get("method", "")
+    rows = [
+        list(row[:12])
+        for row in report.rows
+        if (not endpoint or row.endpoint == endpoint) and (not method or row.method == method)
+    ]
+    details = {
+        "headline": report.headline,
+        "previous": report.previous,
+        "total": report.total,
+        "days": report.days,
+        "previous_days": report.previous_days,
+    }
+    return ReportTable(rows, details)
+
+
+EXPORT = ReportExport(
+    report=ENDPOINTS,
+    columns=(
+        Column("endpoint", "text", "route template"),
+        Column("method", "text", "HTTP method"),
+        Column("requests", "count", "requests answered"),
+        Column("errors", "count", "of them with a status of 500 or above"),
+        Column("error_rate", "measure", "errors divided by requests"),
+        Column("mean_ms", "measure", "mean duration in milliseconds"),
+        Column("p50_ms", "measure", "median duration in milliseconds"),
+        Column("p95_ms", "measure", "95th percentile in milliseconds, within 1 %"),
+        Column("p99_ms", "measure", "99th percentile in milliseconds, within 1 %"),
+        Column("users", "count", "distinct identified people"),
+        Column("previous_p95_ms", "measure", PREVIOUS),
+        Column("p95_change", "measure", "relative change of p95 against the previous period"),
+    ),
+    table=_table,
+    extra=("endpoint", "method"),
+)

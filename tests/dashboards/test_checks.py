@@ -1,0 +1,25 @@
+"""A report that is only in the catalogue: the start names every other place that must know it."""
+
+from dataclasses import replace
+
+import pytest
+
+from analytics.reports import catalogue
+from dashboards import checks
+
+
+def test_the_reports_we_have_are_complete() -> None:
+    assert checks.reports_are_complete() == []
+
+
+def test_what_a_new_report_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = replace(catalogue.FEATURES, name="surveys", page="surveys", definitions=("dau", "survey"))
+    monkeypatch.setattr(checks, "REPORTS", (*catalogue.REPORTS, new))
+    errors = checks.reports_are_complete()
+    assert [error.id for error in errors] == ["candid.E030"] * 4
+    assert [error.msg.removeprefix("The report “surveys” ") for error in errors] == [
+        "has no export.",
+        "has no page.",
+        "is not in the navigation.",
+        "has no definition of “survey”.",
+    ]
