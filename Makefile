@@ -27,6 +27,8 @@ test: $(INSTALLED)  ## the whole suite; ARGS="tests/consent -k barrier" chooses
 lint: $(INSTALLED)
 	@$(PY) -m ruff check $(CODE)
 	@$(PY) -m ruff format --check $(CODE)
+	@.venv/bin/djangofmt --quiet --check templates
+	@! LC_ALL=C.UTF-8 grep -rnE --include='*.html' '.{121}' templates || { echo "Template lines end at 120 characters."; exit 1; }
 	@$(PY) -m mypy
 	@$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	@$(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run

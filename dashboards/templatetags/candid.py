@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -108,6 +110,15 @@ def breakable(path: str) -> SafeString:
     """A route that may break after slashes and hyphens."""
     safe = escape(path).replace("/", "/<wbr>").replace("-", "-<wbr>")
     return mark_safe(safe)  # noqa: S308 - escaped above
+
+
+@register.simple_tag(takes_context=True)
+def report_address(context: dict[str, Any], page: str, *parts: str, **query: str) -> str:
+    """The address of another report page, which keeps this page's range and filters."""
+    own = urlencode(query, safe="", quote_via=quote)
+    kept = context["filters"].navigation_querystring
+    both = "&".join(filter(None, (own, kept)))
+    return reverse(f"dashboards:{page}", args=parts) + (f"?{both}" if both else "")
 
 
 @register.inclusion_tag("dashboards/includes/sort_head.html", takes_context=True)

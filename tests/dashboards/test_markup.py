@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.dashboards.conftest import days_ago, feature_used, people, requested, signed_in
+from tests.support.pages import one_line
 
 PAGES = [
     "/dashboards/",
@@ -82,13 +83,13 @@ def test_figures_travel_as_plain_lists(busy: Client) -> None:
 def test_the_theme_comes_from_the_cookie(busy: Client) -> None:
     busy.cookies["candid_theme"] = "dark"
 
-    assert '<html lang="en" data-theme="dark">' in busy.get("/dashboards/pipeline/").content.decode()
+    assert '<html lang="en" data-theme="dark">' in one_line(busy.get("/dashboards/pipeline/"))
 
 
 def test_a_theme_that_is_none_is_left_out(busy: Client) -> None:
     busy.cookies["candid_theme"] = '"><script>'
 
-    assert '<html lang="en">' in busy.get("/dashboards/pipeline/").content.decode()
+    assert '<html lang="en">' in one_line(busy.get("/dashboards/pipeline/"))
 
 
 @pytest.mark.django_db

@@ -20,6 +20,7 @@ from consent.gate.barrier import LOCK_SPACE, bucket
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import pseudonym
 from tests.support.events import activity, feature, person
+from tests.support.pages import one_line
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
 
@@ -62,7 +63,7 @@ def test_it_shows_the_state_and_what_is_held_of_this_person_only() -> None:
     activity(person(1), days_ago(9))
     decide(State.GRANTED)
 
-    page = Client().get(link()).content.decode()
+    page = one_line(Client().get(link()))
 
     assert "<b>Opted in</b>" in page
     row = re.search(r"Use of features</th><td[^>]*>(\d+)</td><td[^>]*>([^<]+)</td><td[^>]*>([^<]+)<", page)
@@ -83,7 +84,7 @@ def test_somebody_unknown_gets_a_page_like_any_other_and_leaves_no_trace() -> No
 
 def test_the_page_holds_neither_an_id_nor_a_pseudonym() -> None:
     decide(State.GRANTED)
-    page = Client().get(link()).content.decode()
+    page = one_line(Client().get(link()))
 
     assert JANE not in page
     assert "jane" not in page
@@ -91,7 +92,7 @@ def test_the_page_holds_neither_an_id_nor_a_pseudonym() -> None:
 
 def test_the_actor_of_a_decision_is_not_told() -> None:
     decide(State.DENIED)
-    page = Client().get(link()).content.decode()
+    page = one_line(Client().get(link()))
 
     assert "in the product" in page
     assert ">app<" not in page
@@ -118,7 +119,7 @@ def test_opting_out_needs_no_account_and_is_on_record() -> None:
     answer = choose(link(), choice="out")
 
     assert answer.status_code == 303
-    assert "<b>Opted out</b>" in Client().get(answer["Location"]).content.decode()
+    assert "<b>Opted out</b>" in one_line(Client().get(answer["Location"]))
     latest = Decision.objects.order_by("-pk")[0]
     assert (state(), latest.state, latest.method, latest.actor) == ("denied", "denied", "link", "own page")
 
@@ -135,11 +136,11 @@ def test_who_has_opted_out_is_told_what_becomes_of_events_from_before(
     feature(JANE, days_ago(1))
     choose(link(), choice="out")
 
-    page = Client().get(link()).content.decode()
+    page = one_line(Client().get(link()))
 
     assert f"No event of yours is stored any more. {fate}" in page
     work_off()
-    assert ("What was kept before" in Client().get(link()).content.decode()) == (setting == "keep")
+    assert ("What was kept before" in one_line(Client().get(link()))) == (setting == "keep")
 
 
 def test_opting_in_needs_the_box_to_be_ticked() -> None:
@@ -303,7 +304,7 @@ def test_every_answer_keeps_the_address_to_itself(
 
 
 def test_the_page_leads_nowhere_else() -> None:
-    page = Client().get(link()).content.decode()
+    page = one_line(Client().get(link()))
 
     assert not re.search(r'(href|src|action)="(https?:)?//', page)
     assert not re.search(r"<style|style=|<script>", page)

@@ -14,6 +14,7 @@ from consent.gate import barrier
 from consent.keys import KeyRefused, authenticate, issue_key
 from consent.models import Decision, ErasureRequest, Key, Organization, State, TelemetryUser
 from consent.pseudonyms import pseudonym
+from tests.support.pages import one_line
 
 RAW = "customer-4711"
 Capture = Callable[..., Any]
@@ -158,7 +159,7 @@ def test_the_search_box_takes_labels_and_pseudonyms(admin_client: Client) -> Non
 
 
 def test_the_list_offers_both_ways_of_finding(admin_client: Client) -> None:
-    page = admin_client.get(reverse("admin:consent_telemetryuser_changelist")).text
+    page = one_line(admin_client.get(reverse("admin:consent_telemetryuser_changelist")))
     assert re.search(r'<form method="post" action="[^"]*/telemetryuser/find/"', page)
     assert "takes pseudonyms only" in page
 

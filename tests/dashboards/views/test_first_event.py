@@ -23,6 +23,7 @@ from dashboards.views.first_event import EXAMPLE_ORGANIZATION, EXAMPLE_USER, com
 from ingest.models import TrafficCount
 from ingest.traffic import counting
 from tests.dashboards.conftest import days_ago, feature_used
+from tests.support.pages import one_line
 
 
 def program(live_server: LiveServer, kind: str) -> str:
@@ -68,7 +69,7 @@ def test_without_consent_the_panel_says_why_nothing_was_kept(live_server: LiveSe
     client = Client()
     client.force_login(User.objects.create_user("mira", is_staff=True))
 
-    panel = client.get("/dashboards/first-event/arrivals/").content.decode()
+    panel = one_line(client.get("/dashboards/first-event/arrivals/"))
 
     assert not FeatureUsage.objects.exists()
     assert "Events arrive, none is stored yet" in panel
@@ -99,7 +100,7 @@ def test_a_key_that_is_unknown_is_explained(staff: Client) -> None:
         minute=timezone.now(), signal="traces", outcome="rejected", reason="no_key", count=1
     )
 
-    panel = staff.get("/dashboards/first-event/arrivals/").content.decode()
+    panel = one_line(staff.get("/dashboards/first-event/arrivals/"))
 
     assert "A request came without a key that is known here" in panel
     assert "Authorization: Bearer YOUR_KEY" in panel
@@ -120,7 +121,7 @@ def test_commands_name_the_data_dir_of_this_instance(settings: object, tmp_path:
 
 
 def test_the_overview_of_an_empty_server_says_how_to_begin(staff: Client) -> None:
-    page = staff.get("/dashboards/").content.decode()
+    page = one_line(staff.get("/dashboards/"))
 
     assert "Send your first event" in page
     assert "http://testserver/v1/traces" in page

@@ -24,6 +24,7 @@ from ingest.traffic import counting
 from tests.support.declaring import MORE, collect
 from tests.support.events import feature
 from tests.support.otlp import a_key, grant, post, span, traces
+from tests.support.pages import one_line
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +36,7 @@ def _fresh() -> None:
 
 
 def page(**headers: str) -> str:
-    return Client().get("/privacy/", headers=headers).content.decode()
+    return one_line(Client().get("/privacy/", headers=headers))
 
 
 def document() -> dict[str, Any]:

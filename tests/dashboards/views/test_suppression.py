@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from tests.dashboards.conftest import NOBODY, days_ago, feature_used, people, requested, signed_in
+from tests.support.pages import one_line
 
 FIGURE = re.compile(r'<script id="figure-[\w-]+" type="application/json">(.*?)</script>', re.DOTALL)
 
@@ -14,7 +15,7 @@ FIGURE = re.compile(r'<script id="figure-[\w-]+" type="application/json">(.*?)</
 def page_of(client: Client, address: str) -> str:
     response = client.get(address)
     assert response.status_code == 200
-    return response.content.decode()
+    return one_line(response)
 
 
 def figure_of(page: str) -> dict[str, object]:

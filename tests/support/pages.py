@@ -1,0 +1,11 @@
+"""What a page says, however its template was broken into lines."""
+
+import re
+
+from django.http import HttpResponse
+
+
+def one_line(page: HttpResponse | str) -> str:
+    """The markup with each run of white space as one space, and none beside a tag's inner border."""
+    markup = page if isinstance(page, str) else page.content.decode()
+    return re.sub(r"> | <(?=/)| (?=>)", lambda match: match[0].strip(), " ".join(markup.split()))
