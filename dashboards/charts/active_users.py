@@ -7,8 +7,8 @@ from typing import NamedTuple
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
 from analytics.reports.cells import Measure
 from analytics.reports.parameters import DEPLOYMENTS
-from dashboards.charts import vocabulary
-from dashboards.charts.vocabulary import Number, Plot, Trace, token
+from dashboards.charts import axes, drawing, wording
+from dashboards.charts.plot import Number, Plot, Trace, figure, token
 from dashboards.numbers import shown
 
 # what a layer is called, where its numbers are, its colour, the colour of its label
@@ -41,36 +41,35 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
     top: list[Number] = [0 if whole else None for whole in is_whole]
     drawn: list[Trace] = []
     spoken: list[Trace] = []
-    shapes = vocabulary.veil(days, filters.today)
+    shapes = drawing.veil(days, filters.today)
     labels: list[tuple[str, float, str]] = []
     for layer in layers:
-        bottom, top = top, vocabulary.added(top, [shown(value) for value in layer.values])
+        bottom, top = top, drawing.added(top, [shown(value) for value in layer.values])
         drawn += _layer_areas(days, bottom, top, f"{layer.colour}-fill")
-        drawn.append(vocabulary.finished_line(days, top, layer.colour, 1.5, filters.today))
-        shapes += vocabulary.unfinished_line(days, top, layer.colour, 1.5, filters.today)
-        words = vocabulary.day_words(layer.values, days, filters.today)
-        spoken.append(vocabulary.by_mouse(layer.name, vocabulary.iso(days), words, f"{layer.colour}-fill"))
-        edges = [vocabulary.last_complete(days, edge, filters.today) for edge in (bottom, top)]
+        drawn.append(drawing.finished_line(days, top, layer.colour, 1.5, filters.today))
+        shapes += drawing.unfinished_line(days, top, layer.colour, 1.5, filters.today)
+        words = wording.day_words(layer.values, days, filters.today)
+        spoken.append(drawing.hover_text(layer.name, axes.iso(days), words, f"{layer.colour}-fill"))
+        edges = [wording.last_complete(days, edge, filters.today) for edge in (bottom, top)]
         labels.append((layer.name, sum(edges) / 2, layer.ink))
     if not any(is_whole):
-        labels = [("All", vocabulary.last_complete(days, total, filters.today) / 2, "ink")]
+        labels = [("All", wording.last_complete(days, total, filters.today) / 2, "ink")]
     drawn += _total_alone(days, total, is_whole)
     before = [day.total for day in report.previous]
-    drawn += vocabulary.earlier_lines(f"All, {filters.shift_label}", days, before, filters.shift)
+    drawn += drawing.earlier_lines(f"All, {filters.shift_label}", days, before, filters.shift)
     if len(layers) > 1:
-        words = vocabulary.day_words([day.total for day in report.days], days, filters.today)
-        spoken.append(vocabulary.by_mouse("All", vocabulary.iso(days), words, "surface"))
-    span = vocabulary.top_of(top, total, [shown(value) for value in before])
+        words = wording.day_words([day.total for day in report.days], days, filters.today)
+        spoken.append(drawing.hover_text("All", axes.iso(days), words, "surface"))
+    span = axes.top_of(top, total, [shown(value) for value in before])
     layout = {
         "shapes": shapes,
-        "annotations": vocabulary.stacked_labels(labels, span=span)
-        + vocabulary.today_note(days, filters.today),
+        "annotations": wording.stacked_labels(labels, span=span) + wording.today_note(days, filters.today),
         "yaxis": {"range": [0, span]},
-        "xaxis": vocabulary.day_axis(days),
+        "xaxis": axes.day_axis(days),
         "meta": {"narrowMargin": {"r": 14}},
     }
     key = [] if all(is_whole) else ["split hidden, a group is too small"]
-    return Plot("active-users", vocabulary.figure(drawn + spoken, layout), _active_finding(report), key)
+    return Plot("active-users", figure(drawn + spoken, layout), _active_finding(report), key)
 
 
 def _layer_areas(
@@ -78,8 +77,8 @@ def _layer_areas(
 ) -> list[Trace]:
     """The areas between two edges of the stack, one for each run of whole days."""
     traces: list[Trace] = []
-    lower = vocabulary.areas(days, bottom, colour, fill="none")
-    for below, above in zip(lower, vocabulary.areas(days, top, colour, fill="tonexty"), strict=True):
+    lower = drawing.areas(days, bottom, colour, fill="none")
+    for below, above in zip(lower, drawing.areas(days, top, colour, fill="tonexty"), strict=True):
         traces += [below, above]
     return traces
 
@@ -88,9 +87,9 @@ def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequen
     """Grey areas, each from the last whole day before to the first after."""
     traces: list[Trace] = []
     line = {"width": 1.5, "color": token("series-other")}
-    for run in vocabulary.runs([not whole for whole in is_whole]):
+    for run in drawing.runs([not whole for whole in is_whole]):
         reach = slice(max(0, run.start - 1), run.stop + 1)
-        traces += vocabulary.areas(days[reach], total[reach], "series-other-soft", line=line)
+        traces += drawing.areas(days[reach], total[reach], "series-other-soft", line=line)
     return traces
 
 
@@ -113,6 +112,6 @@ def _active_finding(report: ActiveUsersReport) -> str:
         return "Stacked area plot of active users today, so far. The table below has every value."
     last: ActiveDay = complete[-1]
     return (
-        f"Stacked area plot. {last.day:%A} {vocabulary.day_name(last.day)}: {last.total} users, of them "
+        f"Stacked area plot. {last.day:%A} {wording.day_name(last.day)}: {last.total} users, of them "
         f"{last.cloud} cloud and {last.self_hosted} self-hosted. The table below has every value."
     )

@@ -5,8 +5,8 @@ from datetime import date
 from operator import attrgetter
 
 from analytics.reports.features import FeatureReport, FeatureRow, FeaturesReport
-from dashboards.charts import vocabulary
-from dashboards.charts.vocabulary import Number, Plot, Trace, token
+from dashboards.charts import axes, drawing, wording
+from dashboards.charts.plot import Number, Plot, Trace, figure, token
 from dashboards.numbers import shown
 
 LINE_COLOURS = [f"series-{i}" for i in range(1, 6)]
@@ -20,27 +20,27 @@ def features_plot(report: FeaturesReport) -> Plot:
     rows = sorted(known, key=lambda row: -(shown(measure(row)) or 0))[: len(LINE_COLOURS)]
     traces: list[Trace] = []
     lines: list[Trace] = []
-    shapes = vocabulary.veil(days, filters.today)
+    shapes = drawing.veil(days, filters.today)
     for colour, row in zip(LINE_COLOURS, rows, strict=False):
         users = [shown(value) for value in row.trend]
-        words = vocabulary.day_words(row.trend, days, filters.today)
-        traces.append(vocabulary.by_mouse(row.feature, vocabulary.iso(days), words, colour))
-        lines.append(vocabulary.finished_line(days, users, colour, 1.75, filters.today))
-        shapes += vocabulary.unfinished_line(days, users, colour, 1.75, filters.today)
+        words = wording.day_words(row.trend, days, filters.today)
+        traces.append(drawing.hover_text(row.feature, axes.iso(days), words, colour))
+        lines.append(drawing.finished_line(days, users, colour, 1.75, filters.today))
+        shapes += drawing.unfinished_line(days, users, colour, 1.75, filters.today)
     layout = {
         "shapes": shapes,
-        "annotations": vocabulary.today_note(days, filters.today),
+        "annotations": wording.today_note(days, filters.today),
         "margin": {"r": 24, "l": 48, "t": 10, "b": 32},
         "yaxis": {"range": [0, _highest_trend(rows)]},
-        "xaxis": vocabulary.day_axis(days),
+        "xaxis": axes.day_axis(days),
     }
     names = [row.feature for row in rows]
     finding = f"Line plot of people per day for {', '.join(names)}. The table below has the period."
-    return Plot("features", vocabulary.figure(traces + lines, layout), finding, names)
+    return Plot("features", figure(traces + lines, layout), finding, names)
 
 
 def _highest_trend(rows: Sequence[FeatureRow]) -> float:
-    return vocabulary.top_of(*([shown(value) for value in row.trend] for row in rows))
+    return axes.top_of(*([shown(value) for value in row.trend] for row in rows))
 
 
 def feature_plot(report: FeatureReport) -> Plot:
@@ -48,24 +48,24 @@ def feature_plot(report: FeatureReport) -> Plot:
     filters, days = report.filters, [day.day for day in report.days]
     users = [shown(day.users) for day in report.days]
     before = [day.users for day in report.previous]
-    words = vocabulary.day_words([day.users for day in report.days], days, filters.today)
+    words = wording.day_words([day.users for day in report.days], days, filters.today)
     traces = [
-        *vocabulary.areas(days, users, "band-2"),
-        vocabulary.finished_line(days, users, "series-1", 2, filters.today),
-        *vocabulary.earlier_lines(filters.shift_label.capitalize(), days, before, filters.shift),
-        vocabulary.by_mouse("Users", vocabulary.iso(days), words, "series-1"),
+        *drawing.areas(days, users, "band-2"),
+        drawing.finished_line(days, users, "series-1", 2, filters.today),
+        *drawing.earlier_lines(filters.shift_label.capitalize(), days, before, filters.shift),
+        drawing.hover_text("Users", axes.iso(days), words, "series-1"),
     ]
     if days and filters.includes_today:
         traces.append(_open_end(days[-1:], users[-1:]))
     layout = {
-        "shapes": vocabulary.unfinished_line(days, users, "series-1", 2, filters.today),
-        "annotations": vocabulary.today_note(days, filters.today),
+        "shapes": drawing.unfinished_line(days, users, "series-1", 2, filters.today),
+        "annotations": wording.today_note(days, filters.today),
         "margin": {"r": 24, "l": 44, "t": 10, "b": 32},
-        "yaxis": {"range": [0, vocabulary.top_of(users, [shown(value) for value in before])]},
-        "xaxis": vocabulary.day_axis(days),
+        "yaxis": {"range": [0, axes.top_of(users, [shown(value) for value in before])]},
+        "xaxis": axes.day_axis(days),
     }
     finding = f"Line plot of the people who used {report.feature} each day. The table below has every value."
-    return Plot("feature", vocabulary.figure(traces, layout), finding)
+    return Plot("feature", figure(traces, layout), finding)
 
 
 def _open_end(days: Sequence[date], values: Sequence[Number]) -> Trace:
@@ -73,7 +73,7 @@ def _open_end(days: Sequence[date], values: Sequence[Number]) -> Trace:
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": vocabulary.iso(days),
+        "x": axes.iso(days),
         "y": list(values),
         "marker": {
             "size": 8,

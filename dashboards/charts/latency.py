@@ -8,8 +8,8 @@ from typing import Any
 from analytics.reports.cells import Measure
 from analytics.reports.endpoints import EndpointDay
 from analytics.reports.filters import ReportFilters
-from dashboards.charts import vocabulary
-from dashboards.charts.vocabulary import Number, Plot, Trace
+from dashboards.charts import axes, drawing, wording
+from dashboards.charts.plot import Number, Plot, Trace, figure
 from dashboards.numbers import milliseconds, round_milliseconds, shown
 
 LATENCY_TICKS = [base * 10**power for power in range(-1, 6) for base in (1, 2, 5)]  # ms
@@ -30,31 +30,31 @@ def latency_plot(
     floor = 10 ** axis["range"][0]
     lines: list[Trace] = []
     spoken: list[Trace] = []
-    shapes = vocabulary.veil(dates, filters.today)
-    annotations = vocabulary.today_note(dates, filters.today)
+    shapes = drawing.veil(dates, filters.today)
+    annotations = wording.today_note(dates, filters.today)
     for name, values, width in measured:
         heights = [_height(value) for value in values]
-        lines.append(vocabulary.finished_line(dates, heights, "series-1", width, filters.today))
-        shapes += vocabulary.unfinished_line(dates, heights, "series-1", width, filters.today)
-        words = vocabulary.day_words(values, dates, filters.today, milliseconds)
-        spoken.append(vocabulary.by_mouse(name, vocabulary.iso(dates), words, "series-1", at=floor))
+        lines.append(drawing.finished_line(dates, heights, "series-1", width, filters.today))
+        shapes += drawing.unfinished_line(dates, heights, "series-1", width, filters.today)
+        words = wording.day_words(values, dates, filters.today, milliseconds)
+        spoken.append(drawing.hover_text(name, axes.iso(dates), words, "series-1", at=floor))
         last = next((height for height in reversed(heights) if height), None)
         if last:
-            annotations.append(vocabulary.edge_label(name, math.log10(last), "ink", name="keep"))
-    lines += vocabulary.earlier_lines(
+            annotations.append(wording.edge_label(name, math.log10(last), "ink", name="keep"))
+    lines += drawing.earlier_lines(
         f"p95, {filters.shift_label}", dates, before, filters.shift, write=milliseconds, at=floor
     )
     layout = {
         "shapes": shapes,
         "annotations": annotations,
         "margin": {"r": 48, "l": 56, "t": 10, "b": 32},
-        "xaxis": vocabulary.day_axis(dates),
+        "xaxis": axes.day_axis(dates),
         "yaxis": axis,
         "meta": {"narrowMargin": {"r": 40, "l": 56}},
     }
     traces = [*_bands(dates, *(values for _, values, _ in measured)), *lines, *spoken]
     finding = f"Band plot of p50, p95 and p99 of {subject} per day. The tables below have the values."
-    return Plot("latency", vocabulary.figure(traces, layout), finding)
+    return Plot("latency", figure(traces, layout), finding)
 
 
 def _bands(
@@ -66,9 +66,9 @@ def _bands(
     edges = [
         [three[i] if known else None for three, known in zip(heights, whole, strict=True)] for i in range(3)
     ]
-    low = vocabulary.areas(days, edges[0], "band-1", fill="none")
-    middle = vocabulary.areas(days, edges[1], "band-1", fill="tonexty")
-    high = vocabulary.areas(days, edges[2], "band-2", fill="tonexty")
+    low = drawing.areas(days, edges[0], "band-1", fill="none")
+    middle = drawing.areas(days, edges[1], "band-1", fill="tonexty")
+    high = drawing.areas(days, edges[2], "band-2", fill="tonexty")
     return [trace for run in zip(low, middle, high, strict=True) for trace in run]
 
 

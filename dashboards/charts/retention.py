@@ -3,8 +3,8 @@
 from datetime import date, timedelta
 
 from analytics.reports.retention import RetentionReport
-from dashboards.charts import vocabulary
-from dashboards.charts.vocabulary import Number, Plot, token
+from dashboards.charts import axes, drawing, wording
+from dashboards.charts.plot import Number, Plot, figure, token
 
 
 def retention_weeks_plot(report: RetentionReport) -> Plot:
@@ -14,12 +14,12 @@ def retention_weeks_plot(report: RetentionReport) -> Plot:
     rates = [_in_percent(row.rate) for row in weeks]
     open_from = next((row.week_start for row in weeks if row.open), date.max)
     traces = [
-        vocabulary.finished_line(starts, rates, "series-1", 2, open_from),
+        drawing.finished_line(starts, rates, "series-1", 2, open_from),
         {
             "type": "scatter",
             "mode": "markers",
             "name": "Came back",
-            "x": vocabulary.iso(starts),
+            "x": axes.iso(starts),
             "y": rates,
             "marker": {
                 "size": [8 if row.open else 6 for row in weeks],
@@ -36,19 +36,19 @@ def retention_weeks_plot(report: RetentionReport) -> Plot:
     for i in range(1, len(weeks)):
         if weeks[i].open:
             piece = slice(i - 1, i + 1)
-            shapes += vocabulary.unfinished_line(starts[piece], rates[piece], "series-1", 2, starts[i])
+            shapes += drawing.unfinished_line(starts[piece], rates[piece], "series-1", 2, starts[i])
     axis = {"hoverformat": "First seen in the week of %-d %b %Y"}
     if starts:
         margin = timedelta(days=2)
-        axis["range"] = vocabulary.iso([starts[0] - margin, starts[-1] + margin])  # type: ignore[assignment]
+        axis["range"] = axes.iso([starts[0] - margin, starts[-1] + margin])  # type: ignore[assignment]
     layout = {
         "shapes": shapes,
         "margin": {"r": 28, "l": 44, "t": 12, "b": 32},
-        "yaxis": {"range": [0, min(100.0, vocabulary.top_of(rates) * 1.1)], "ticksuffix": "%", "nticks": 5},
+        "yaxis": {"range": [0, min(100.0, axes.top_of(rates) * 1.1)], "ticksuffix": "%", "nticks": 5},
         "xaxis": axis,
     }
     finding = "Line plot of 7-day retention by week of first activity. The table below has the weeks."
-    return Plot("retention-weeks", vocabulary.figure(traces, layout), finding)
+    return Plot("retention-weeks", figure(traces, layout), finding)
 
 
 def retention_curve_plot(report: RetentionReport) -> Plot:
@@ -71,16 +71,14 @@ def retention_curve_plot(report: RetentionReport) -> Plot:
                 "hoverinfo": "skip",
             }
         )
-        words = [vocabulary.in_words(share, "{:.1%}".format) for share in measured]
-        traces.append(vocabulary.by_mouse(name, numbers, words, colour))
+        words = [wording.in_words(share, "{:.1%}".format) for share in measured]
+        traces.append(drawing.hover_text(name, numbers, words, colour))
         last = next((value for value in reversed(values) if value is not None), None)
         if last is not None:
             ends.append((name, float(last), "ink"))
-    span = min(100.0, vocabulary.top_of(*heights))
+    span = min(100.0, axes.top_of(*heights))
     layout = {
-        "annotations": vocabulary.stacked_labels(
-            sorted(ends, key=lambda end: end[1]), span=span, height_px=200
-        ),
+        "annotations": wording.stacked_labels(sorted(ends, key=lambda end: end[1]), span=span, height_px=200),
         "margin": {"r": 128, "l": 44, "t": 12, "b": 32},
         "yaxis": {"range": [0, span], "ticksuffix": "%", "nticks": 5},
         "xaxis": {
@@ -94,7 +92,7 @@ def retention_curve_plot(report: RetentionReport) -> Plot:
         "meta": {"narrowMargin": {"r": 14}},
     }
     finding = "Line plot of the share of people active on day N after their first, and on that day or later."
-    return Plot("retention-curve", vocabulary.figure(traces, layout), finding)
+    return Plot("retention-curve", figure(traces, layout), finding)
 
 
 def _in_percent(share: object) -> Number:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from analytics.reports.installations import InstallationDay, InstallationsReport
-from dashboards.charts import vocabulary
-from dashboards.charts.vocabulary import Number, Plot, Trace, token
+from dashboards.charts import axes, drawing, wording
+from dashboards.charts.plot import Number, Plot, Trace, figure, token
 from dashboards.numbers import shown
 
 
@@ -28,7 +28,7 @@ def versions_plot(report: InstallationsReport) -> Plot:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "x": vocabulary.iso(dates),
+                "x": axes.iso(dates),
                 "y": values,
                 "stackgroup": "versions",
                 "line": {"width": 0.75, "color": token("surface")},
@@ -37,21 +37,21 @@ def versions_plot(report: InstallationsReport) -> Plot:
             }
         )
         below = top[-1] or 0
-        top = vocabulary.added(top, [value or 0 for value in values])
+        top = drawing.added(top, [value or 0 for value in values])
         labels.append((name, (below + (top[-1] or 0)) / 2, "ink"))
     for i, version in enumerate(report.shown_versions):
-        words = [vocabulary.in_words(day.versions[i]) for day in days]
-        traces.append(vocabulary.by_mouse(version, vocabulary.iso(dates), words, f"ord-{first_colour + i}"))
-    span = vocabulary.top_of(top)
+        words = [wording.in_words(day.versions[i]) for day in days]
+        traces.append(drawing.hover_text(version, axes.iso(dates), words, f"ord-{first_colour + i}"))
+    span = axes.top_of(top)
     layout = {
-        "annotations": vocabulary.stacked_labels(labels, span=span),
+        "annotations": wording.stacked_labels(labels, span=span),
         "margin": {"r": 104, "l": 48, "t": 10, "b": 32},
         "yaxis": {"range": [0, span]},
-        "xaxis": vocabulary.day_axis(dates) if dates else {},
+        "xaxis": axes.day_axis(dates) if dates else {},
         "meta": {"narrowMargin": {"r": 14}},
     }
     finding = "Stacked area plot of active installations by version. The table below has yesterday's values."
-    return Plot("versions", vocabulary.figure(traces, layout), finding)
+    return Plot("versions", figure(traces, layout), finding)
 
 
 def _rest(days: Sequence[InstallationDay]) -> list[Number]:

@@ -12,7 +12,7 @@ from analytics.reports.cells import Compared, Count, Withheld
 from analytics.reports.endpoints import EndpointDay
 from analytics.reports.filters import ReportFilters
 from dashboards import charts
-from dashboards.charts.vocabulary import Plot
+from dashboards.charts.plot import Plot
 
 TODAY = date(2026, 11, 17)
 
