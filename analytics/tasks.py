@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from analytics.erasure import erasing
+from analytics.erasure import run as erasure
 from analytics.heartbeats import sending
 from analytics.jobs import status
 from analytics.jobs.decorator import job
@@ -27,9 +27,9 @@ def prune() -> str:
     return pruning.prune(now=timezone.now()).sentence
 
 
-@job("erasure", never_retry=(erasing.NotErased,))
+@job("erasure", never_retry=(erasure.NotErased,))
 def erase() -> str:
-    return erasing.work_off() if erasing.due().exists() else ""
+    return erasure.carry_out() if erasure.due_requests().exists() else ""
 
 
 @job("roll-ups")

@@ -320,7 +320,7 @@ class Tombstone(models.Model):
 
 
 class ErasureRequest(models.Model):
-    """An erasure that was asked for; `analytics/erasure/erasing.py` works it off and leaves the receipt."""
+    """An erasure that was asked for; `analytics/erasure/run.py` works it off and leaves the receipt."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"

@@ -16,7 +16,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.access.subject_export import export_json
-from analytics.erasure.erasing import request_erasure
 from consent.api.base import (
     AUTH,
     ERROR,
@@ -27,6 +26,7 @@ from consent.api.base import (
     Refused,
     body_of,
 )
+from consent.decisions.tombstones import ask_for_erasure
 from consent.models import ErasureRequest, Method, SubjectKind
 
 TELLING = "Which of the two is named decides; exactly one must be, in a header or in the body."
@@ -87,7 +87,7 @@ class Erasure(PrivacyView):
     )
     def post(self, request: Request) -> Response:
         kind, subject = self.one_subject(request, body_of(request))
-        erasure = request_erasure(kind=kind, pseudonym=subject, actor=self.key.name, method=Method.API)
+        erasure = ask_for_erasure(kind=kind, pseudonym=subject, actor=self.key.name, method=Method.API)
         location = reverse("privacy-erasure-receipt", args=[erasure.public_id])
         return Response(_told(erasure), status=202, headers={"Location": location})
 

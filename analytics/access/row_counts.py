@@ -3,7 +3,7 @@
 from datetime import date
 from typing import NamedTuple
 
-from analytics.erasure.aliases import ITS_SESSIONS
+from analytics.erasure.aliases import SESSIONS_OF_USER
 from analytics.storage.event_tables import TABLES
 from consent.pseudonyms import ANONYMOUS
 from postgres.timeouts import TookTooLong, patient_cursor
@@ -11,7 +11,7 @@ from postgres.timeouts import TookTooLong, patient_cursor
 TIMEOUT = "5s"
 KINDS = {"activity": "Signing in and sessions", "endpoint": "Requests", "feature": "Use of features"}
 # One statement for all, so that there is one limit. Tables are reached by their names and by no others.
-SESSIONS = f"WITH sessions (name) AS MATERIALIZED ({ITS_SESSIONS}) "
+SESSIONS = f"WITH sessions (name) AS MATERIALIZED ({SESSIONS_OF_USER}) "
 COUNT = """
 SELECT '{key}', count(*), min((timestamp AT TIME ZONE 'UTC')::date), max((timestamp AT TIME ZONE 'UTC')::date)
   FROM {table} WHERE user_id = %(subject)s OR user_id IN (SELECT name FROM sessions)

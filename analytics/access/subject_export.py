@@ -18,7 +18,7 @@ import psycopg
 from django.db import connections
 from django.utils import timezone
 
-from analytics.erasure.aliases import ITS_INSTALLATIONS, ITS_SESSIONS
+from analytics.erasure.aliases import INSTALLATIONS_OF_ORGANIZATION, SESSIONS_OF_USER
 from analytics.partitions import EVENT_TABLES
 from consent.models import SubjectKind
 from consent.pseudonyms import ANONYMOUS
@@ -175,11 +175,11 @@ class _Reading:
         sessions: list[str] = []
         installations: set[str] = set()
         if self.kind == SubjectKind.USER:
-            sessions = self._column("analytics", ITS_SESSIONS, parameters)
+            sessions = self._column("analytics", SESSIONS_OF_USER, parameters)
         else:
             for table in EVENT_TABLES:
                 installations.update(
-                    self._column("analytics", ITS_INSTALLATIONS.format(table=table), parameters)
+                    self._column("analytics", INSTALLATIONS_OF_ORGANIZATION.format(table=table), parameters)
                 )
         keys = self._column(
             "default", "SELECT id FROM consent_key WHERE organization = %(subject)s", parameters

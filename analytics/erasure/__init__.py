@@ -1,1 +1,1 @@
-"""Erasure: everything of a subject, from every table, with a receipt."""
+"""Erasure: deletes everything of a subject, from every table, and signs a receipt."""

@@ -1,8 +1,8 @@
-"""The receipt of an erasure: what it says, its signature, and its file.
+"""The receipt of an erasure: its content, its signature, and its file.
 
 Signed with HMAC-SHA256 under a key derived from `ID_HASH_KEY` for this purpose alone: whoever runs
 the instance can check it, and nobody without the key can make or change one. It names its subject
-by pseudonym, so that a folder of receipts can carry the erasures out again after a restored backup.
+by pseudonym, so that a folder of receipts can repeat the erasures after a backup was restored.
 """
 
 import hashlib
@@ -10,19 +10,62 @@ import hmac
 import json
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
+from analytics.erasure.leftovers import SearchResult
+from consent.decisions.tombstones import is_denied
+from consent.models import ErasureRequest, SubjectKind
+
 FORMAT = "candid-erasure-receipt/1"
-# No kind of pseudonym is called so: the key is none that a pseudonym could be.
+# No kind of pseudonym has this name, so no pseudonym can be equal to the key.
 PURPOSE = b"derived key\x00erasure receipts"
 MAX_BYTES = 1_000_000
 
 
-class NotRight(Exception):
-    """This receipt does not stand; the sentence says why."""
+class InvalidReceipt(Exception):
+    """This receipt is not valid; the sentence says why."""
+
+
+def issue(
+    request: ErasureRequest,
+    *,
+    finished_at: datetime,
+    deleted: Mapping[str, int],
+    remains: list[dict[str, Any]],
+    result: SearchResult,
+) -> dict[str, Any]:
+    """The signed receipt of a request whose subject is erased, also as a file in `RECEIPTS_DIR`.
+
+    Call it before the request is saved as done, so that a killed run writes the file again.
+    """
+    receipt = signed(
+        {
+            "id": str(request.public_id),
+            "kind": request.kind,
+            "subject": request.pseudonym,
+            "withdrawal": request.is_withdrawal,
+            "denied": is_denied(SubjectKind(request.kind), request.pseudonym),
+            "asked_at": request.asked_at.astimezone(UTC).isoformat(),
+            "method": request.method,
+            "erased_up_to": request.until.astimezone(UTC).isoformat(),
+            "finished_at": finished_at.astimezone(UTC).isoformat(),
+            "deleted": dict(sorted(deleted.items())),
+            "sessions": request.progress.get("sessions", 0),
+            "searched": {
+                "tables": result.tables,
+                "columns": result.columns,
+                "redis_keys": result.redis_keys,
+            },
+            "remains": remains,
+        }
+    )
+    if settings.RECEIPTS_DIR:
+        write(receipt, Path(settings.RECEIPTS_DIR) / f"{request.public_id}.json")
+    return receipt
 
 
 def signed(statement: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,36 +76,38 @@ def signed(statement: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verify(receipt: object) -> dict[str, Any]:
-    """The receipt, when it is as it was signed here. Raises `NotRight`."""
+    """The receipt, when it is as it was signed here. Raises `InvalidReceipt`."""
     if not isinstance(receipt, dict) or receipt.get("format") != FORMAT:
-        raise NotRight(f"this is no receipt of an erasure: its format is not {FORMAT}")
+        raise InvalidReceipt(f"this is no receipt of an erasure: its format is not {FORMAT}")
     signature = receipt.get("signature")
     if not isinstance(signature, dict) or not isinstance(signature.get("value"), str):
-        raise NotRight("the receipt is not signed")
+        raise InvalidReceipt("the receipt is not signed")
     if signature.get("key") != _key_name():
-        raise NotRight("the receipt was signed under another ID_HASH_KEY than this instance's")
+        raise InvalidReceipt("the receipt was signed under another ID_HASH_KEY than this instance's")
     statement = {name: value for name, value in receipt.items() if name != "signature"}
     if not hmac.compare_digest(signature["value"].encode(), _signature(statement).encode()):
-        raise NotRight("the receipt was changed after it was signed")
+        raise InvalidReceipt("the receipt was changed after it was signed")
     return receipt
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The receipt in a file, verified. Raises `NotRight`, also when the file cannot be read."""
+    """The receipt in a file, verified. Raises `InvalidReceipt`, also when the file cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise NotRight(f"the file cannot be read: {error.strerror}") from error
+        raise InvalidReceipt(f"the file cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise InvalidReceipt(f"the file is larger than {MAX_BYTES} bytes")
     try:
-        receipt = json.loads(content) if len(content) <= MAX_BYTES else None
+        receipt = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise NotRight("the file holds no JSON") from error
+        raise InvalidReceipt("the file holds no JSON") from error
     return verify(receipt)
 
 
 def write(receipt: Mapping[str, Any], path: Path) -> None:
-    """Write it whole or not at all."""
+    """Write it whole or not at all, readable for its owner only."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(receipt, file, indent=1)

@@ -1,7 +1,7 @@
-"""After a backup was restored: what had been erased since is erased again.
+"""Repeats erasures after a backup was restored.
 
-Nothing in an old backup knows of an erasure that came later; the receipts do (`RECEIPTS_DIR`).
-Before anything is received again: `manage.py replay_erasures`.
+An old backup does not know of erasures that came later; their receipts do (`RECEIPTS_DIR`). Run
+`manage.py replay_erasures` before anything is received again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,32 +16,32 @@ from consent.decisions.tombstones import ask_for_erasure, is_denied
 from consent.models import ErasureRequest, Method, State, SubjectKind
 
 
-def ask_again(*, found: Iterable[Mapping[str, Any]] = (), actor: str) -> list[ErasureRequest]:
-    """Ask once more for every erasure that was done, each up to its own moment; the open requests.
+def ask_again(*, receipts: Iterable[Mapping[str, Any]] = (), actor: str) -> list[ErasureRequest]:
+    """Request every finished erasure once more, each up to its own moment; the open requests.
 
-    `found` are verified receipts. Of those whose end the restored database does not know, the denial is
-    recorded again too: else the subject would be undecided, or opted in, once more.
+    The receipts must be verified. Where the restored database does not know that an erasure was finished,
+    its denial is recorded again too. Otherwise the subject would be undecided, or opted in, once more.
     """
-    asked: dict[int, ErasureRequest] = {}
+    requests: dict[int, ErasureRequest] = {}
     done = ErasureRequest.objects.filter(state=ErasureRequest.State.DONE).order_by()
-    for receipt in found:
+    for receipt in receipts:
         kind, subject = SubjectKind(receipt["kind"]), str(receipt["subject"])
         is_known = done.filter(public_id=receipt["id"]).exists()
-        was_denied = receipt.get("denied", receipt["withdrawal"])  # earlier receipts do not say it
+        was_denied = receipt.get("denied", receipt["withdrawal"])  # older receipts have no “denied”
         if was_denied and not is_known and not is_denied(kind, subject):
             record_decision(
                 kind=kind, subject=subject, state=State.DENIED, actor=actor, method=Method.COMMAND,
-                reason="A receipt tells of a denial that the restored backup does not hold.",
+                reason="A receipt proves a denial that the restored backup does not hold.",
             )  # fmt: skip
         until = parse_datetime(receipt["erased_up_to"])
         request = _ask_again(kind, subject, until, bool(receipt["withdrawal"]), actor)
-        asked[request.pk] = request
+        requests[request.pk] = request
     for known in done.values("kind", "pseudonym", "is_withdrawal").annotate(latest=Max("until")):
         request = _ask_again(
             SubjectKind(known["kind"]), known["pseudonym"], known["latest"], known["is_withdrawal"], actor
         )
-        asked[request.pk] = request
-    return list(asked.values())
+        requests[request.pk] = request
+    return list(requests.values())
 
 
 def _ask_again(
@@ -49,5 +49,5 @@ def _ask_again(
 ) -> ErasureRequest:
     return ask_for_erasure(
         kind=kind, pseudonym=subject, actor=actor, method=Method.COMMAND, until=until,
-        is_withdrawal=is_withdrawal, reason="Carried out again after a restored backup.",
+        is_withdrawal=is_withdrawal, reason="Repeated after a backup was restored.",
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Erasure as permission sees it: the request, and the tombstone that refuses what arrives late.
 
 The tombstone stands from the moment of asking, in the same transaction as the request; the gate
-reads it with everything else. The rows are the upper floor's: `analytics/erasure/erasing.py` works open
+reads it with everything else. The rows are the upper floor's: `analytics/erasure/run.py` works open
 requests off, so that a request costs its asker two small writes.
 """
 

@@ -29,7 +29,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            asked = replay.ask_again(found=self.read(options["receipts"]), actor="manage.py replay_erasures")
+            asked = replay.ask_again(
+                receipts=self.read(options["receipts"]), actor="manage.py replay_erasures"
+            )
             for request in asked:
                 carry_out(request)
         except BarrierNotReached as error:
@@ -50,7 +52,7 @@ class Command(BaseCommand):
         for file in sorted(directory.glob("*.json")):
             try:
                 found.append(receipts.read(file))
-            except receipts.NotRight as error:
+            except receipts.InvalidReceipt as error:
                 raise CommandError(
                     f"{file.name}: {error}. Take it out, or bring it back unchanged."
                 ) from error

@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         try:
             receipt = receipts.read(file)
-        except receipts.NotRight as error:
+        except receipts.InvalidReceipt as error:
             raise CommandError(f"{file.name}: {error}.") from error
         rows = sum(receipt["deleted"].values())
         self.stdout.write(

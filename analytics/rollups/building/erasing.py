@@ -1,6 +1,6 @@
 """What erasure does to roll-ups: members leave every set at once, and their days are built anew.
 
-The functions are those of `Derived` in `analytics/erasure/subject_rows.py`. A build that read the subject's
+The functions are those of `Derived` in `analytics/erasure/derived.py`. A build that read the subject's
 rows before they were deleted is waited for. Numbers stay, without a name, and are given to nobody again.
 """
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from analytics.erasure.erasing import work_off
+from analytics.erasure.run import carry_out
 from consent.api import links
 from consent.decisions.recording import record_decision
 from consent.gate.barrier import LOCK_SPACE, bucket
@@ -139,7 +139,7 @@ def test_who_has_opted_out_is_told_what_becomes_of_events_from_before(
     page = one_line(Client().get(link()))
 
     assert f"No event of yours is stored any more. {fate}" in page
-    work_off()
+    carry_out()
     assert ("What was kept before" in one_line(Client().get(link()))) == (setting == "keep")
 
 

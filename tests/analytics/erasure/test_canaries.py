@@ -18,8 +18,8 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from analytics.erasure.erasing import request_erasure
 from analytics.models import FeatureUsage
+from consent.decisions.tombstones import ask_for_erasure
 from consent.models import ErasureRequest, Method, SubjectKind
 from consent.pseudonyms import pseudonym
 from telemetry_site.embedded.programs import package_directory
@@ -139,7 +139,7 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
     }
 
     # A worker takes it up when it starts, and is killed in the middle.
-    request = request_erasure(
+    request = ask_for_erasure(
         kind=SubjectKind.USER, pseudonym=JANE, actor="tests", method=Method.API, reason="By letter"
     )
     with programs.process(*WORKER, env=environment, log=tmp_path / "worker-1.log") as worker:

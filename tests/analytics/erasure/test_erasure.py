@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from analytics.customers.reports import record_analytics, record_heartbeat
-from analytics.erasure import erasing, receipts, subject_rows
+from analytics.erasure import derived, event_rows, receipts, remains, run
 from analytics.jobs import runs
 from analytics.models import (
     CustomerAnalytics,
@@ -24,11 +24,13 @@ from analytics.models import (
     EndpointUsage,
     FeatureUsage,
     Installation,
+    JobRun,
     License,
     UserActivity,
 )
 from consent.decisions.recording import record_decision, register_organization
 from consent.decisions.status import standing
+from consent.decisions.tombstones import ask_for_erasure
 from consent.keys import issue_key
 from consent.models import ErasureRequest, Method, Organization, State, SubjectKind, Tombstone
 from consent.pseudonyms import KINDS, pseudonym
@@ -48,14 +50,13 @@ DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - tim
 
 
 def ask(kind=USER, subject=JANE, **more):
-    return erasing.request_erasure(
+    return ask_for_erasure(
         kind=kind, pseudonym=subject, actor="test", method=Method.API, reason="asked by letter", **more
     )
 
 
 def carry_out() -> None:
-    run = runs.run_job("erasure", erasing.work_off)
-    assert run.outcome == run.Outcome.DONE
+    assert runs.run_job("erasure", run.carry_out).outcome == JobRun.Outcome.DONE
 
 
 def erased(kind=USER, subject=JANE):
@@ -115,7 +116,7 @@ def test_a_users_rows_go_from_every_table_with_their_sessions_and_nobody_elses()
 
 
 def test_more_rows_than_a_statement_takes_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject_rows, "BATCH", 3)
+    monkeypatch.setattr(event_rows, "BATCH", 3)
     for minute in range(10):
         feature(JANE, DAY + timedelta(minutes=minute))
     assert erased()["deleted"] == {"analytics_feature_usage": 10}
@@ -264,7 +265,7 @@ def test_a_grant_does_not_cancel_it_and_newer_rows_stay() -> None:
     assert FeatureUsage.objects.get().timestamp == newer
     receipt = ErasureRequest.objects.get().receipt
     assert receipt["withdrawal"] is True
-    assert {"where": "analytics_feature_usage.user_id", "rows": 1, "why": erasing.KEPT_NEWER} in receipt[
+    assert {"where": "analytics_feature_usage.user_id", "rows": 1, "why": remains.NEWER_ROWS} in receipt[
         "remains"
     ]
 
@@ -282,9 +283,11 @@ def test_a_session_that_two_used_stays_in_the_others_rows_and_the_receipt_says_s
     activity("f" * 32, DAY, session=SESSION)
     receipt = erased()
     assert rows()["UserActivity"] == ["f" * 32]
-    assert {"where": "analytics_user_activity.session_id", "rows": 1, "why": erasing.KEPT_SESSION} in receipt[
-        "remains"
-    ]
+    assert {
+        "where": "analytics_user_activity.session_id",
+        "rows": 1,
+        "why": remains.SHARED_SESSION,
+    } in receipt["remains"]
 
 
 @pytest.fixture
@@ -302,14 +305,14 @@ def test_a_table_that_nobody_thought_of_keeps_the_erasure_open_and_is_named(
     with connections["analytics"].cursor() as cursor:
         cursor.execute("INSERT INTO somebodys_cache VALUES (%s)", [json.dumps({"who": [f"user={JANE}"]})])
     request = ask()
-    with pytest.raises(erasing.NotErased, match="1 not: The name is still in somebodys_cache"):
+    with pytest.raises(run.NotErased, match="1 not: The name is still in somebodys_cache"):
         carry_out()
     request.refresh_from_db()
     assert request.state == ErasureRequest.State.RUNNING
     assert "somebodys_cache.content" in request.problem
     assert JANE not in request.problem
-    assert not erasing.due().exists()  # for an hour: nobody changes that within a minute
-    monkeypatch.setattr(erasing, "AGAIN_AFTER", timedelta(0))
+    assert not run.due_requests().exists()  # for an hour: nobody changes that within a minute
+    monkeypatch.setattr(run, "AGAIN_AFTER", timedelta(0))
     with connections["analytics"].cursor() as cursor:
         cursor.execute("DELETE FROM somebodys_cache")
     carry_out()
@@ -321,7 +324,7 @@ def test_a_key_in_redis_is_found(settings) -> None:
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.set(f"cache:{JANE}", "1")
         request = ask()
-        with pytest.raises(erasing.NotErased):
+        with pytest.raises(run.NotErased):
             carry_out()
         client.delete(f"cache:{JANE}")
     request.refresh_from_db()
@@ -339,6 +342,8 @@ def test_a_run_that_ends_between_two_days_is_gone_on_with_and_counts_right(
     class Killer:
         """Strikes in the n-th transaction; with one row a statement, each day has one that finds nothing."""
 
+        NAMES = frozenset()
+
         def __init__(self, number: int) -> None:
             self.left = number
 
@@ -350,14 +355,14 @@ def test_a_run_that_ends_between_two_days_is_gone_on_with_and_counts_right(
         def erase(self, request) -> dict[str, int]:
             return {}
 
-    monkeypatch.setattr(subject_rows, "BATCH", 1)
+    monkeypatch.setattr(event_rows, "BATCH", 1)
     for number in range(1, 12):
         jane_has_rows()
         request = ask()
-        monkeypatch.setattr(erasing, "DERIVED", [Killer(number)])
+        monkeypatch.setattr(derived, "DERIVED", [Killer(number)])
         with pytest.raises(Killed):
-            runs.run_job("erasure", erasing.work_off)
-        monkeypatch.setattr(erasing, "DERIVED", [])
+            runs.run_job("erasure", run.carry_out)
+        monkeypatch.setattr(derived, "DERIVED", [])
         carry_out()
         request.refresh_from_db()
         assert request.receipt["deleted"] == {
@@ -376,7 +381,7 @@ def test_a_request_that_fails_keeps_no_other_from_being_done_and_the_run_fails(w
     only_hers = f"NEW.pseudonym = '{JANE}' AND {when}"
     with refusing("consent_erasurerequest", only_hers, database="default"):
         with pytest.raises(DatabaseError, match="no room"):
-            runs.run_job("erasure", erasing.work_off)
+            runs.run_job("erasure", run.carry_out)
     bad.refresh_from_db()
     good.refresh_from_db()
     assert (bad.receipt, good.state) == (None, ErasureRequest.State.DONE)
@@ -390,6 +395,7 @@ def test_what_is_derived_is_told_of_each_day_and_its_rows_are_in_the_receipt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Marks:
+        NAMES = frozenset()
         days: set[tuple[str, datetime]] = set()
 
         def touched(self, cursor, table, start, end) -> None:
@@ -398,7 +404,7 @@ def test_what_is_derived_is_told_of_each_day_and_its_rows_are_in_the_receipt(
         def erase(self, request) -> dict[str, int]:
             return {"somebodys_roll_up": 4}
 
-    monkeypatch.setattr(erasing, "DERIVED", [Marks()])
+    monkeypatch.setattr(derived, "DERIVED", [Marks()])
     feature(JANE, DAY)
     endpoint(JANE, DAY + timedelta(days=1))
     assert erased()["deleted"]["somebodys_roll_up"] == 4

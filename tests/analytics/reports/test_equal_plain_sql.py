@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics import partitions
-from analytics.erasure import erasing
+from analytics.erasure import run as erasure
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 from analytics.report_days import day_starts_at, report_zone
 from analytics.reports.active_users import active_users_report
@@ -39,6 +39,7 @@ from analytics.rollups.reading import reader as rollups
 from analytics.storage import pruning
 from analytics.storage.rows import Row
 from consent.decisions.recording import record_decision
+from consent.decisions.tombstones import ask_for_erasure
 from consent.models import (
     ConsentPeriod,
     ErasureRequest,
@@ -155,13 +156,13 @@ class World:
 
     def erase(self, subject: tuple[SubjectKind, str]) -> None:
         kind, pseudonym = subject
-        erasing.request_erasure(kind=kind, pseudonym=pseudonym, actor="test", method=Method.COMMAND)
+        ask_for_erasure(kind=kind, pseudonym=pseudonym, actor="test", method=Method.COMMAND)
         self.work_off()
 
     def work_off(self, _: None = None) -> None:
         """Everything that is to be erased, withdrawals too; it leaves the shadow by its names."""
         due = list(ErasureRequest.objects.exclude(state=ErasureRequest.State.DONE))
-        erasing.work_off()
+        erasure.carry_out()
         with connections["analytics"].cursor() as cursor:
             for request in due:
                 column = "user_id" if request.kind == SubjectKind.USER else "organization_id"

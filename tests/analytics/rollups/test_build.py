@@ -11,7 +11,7 @@ from django.utils import timezone
 from pyroaring import BitMap
 
 from analytics import partitions
-from analytics.erasure import erasing
+from analytics.erasure import run as erasure
 from analytics.jobs import runs
 from analytics.models import Group, Mark, Member, RolledDay, RollUp
 from analytics.rollups import zone_change
@@ -19,6 +19,7 @@ from analytics.rollups.building import build, marks, sealing
 from analytics.rollups.packing import unpack
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import Segment
+from consent.decisions.tombstones import ask_for_erasure
 from consent.models import Method, SubjectKind
 from tests.support.events import TODAY, activity, ago, at, crowd, endpoint, feature, make_partitions, person
 from tests.support.failing import refusing
@@ -169,8 +170,8 @@ def test_the_command_builds_several_days_at_a_time():
 
 # --- Erasure ---------------------------------------------------------------------------------------
 def erase(kind, name):
-    erasing.request_erasure(kind=kind, pseudonym=name, actor="test", method=Method.API)
-    runs.run_job("erasure", erasing.work_off)
+    ask_for_erasure(kind=kind, pseudonym=name, actor="test", method=Method.API)
+    runs.run_job("erasure", erasure.carry_out)
 
 
 def two_people_in_two_organizations():
@@ -226,11 +227,11 @@ def test_who_comes_back_after_an_erasure_is_new_and_the_receipt_says_why_the_nam
     partitions.ensure_for(timezone.now(), 12)
     feature(JANE, ago(30))
     roll_up()
-    request = erasing.request_erasure(kind=SubjectKind.USER, pseudonym=JANE, actor="test", method=Method.API)
+    request = ask_for_erasure(kind=SubjectKind.USER, pseudonym=JANE, actor="test", method=Method.API)
     later = timezone.now() + timedelta(minutes=5)
     feature(JANE, later, received_at=later)
     roll_up()
-    runs.run_job("erasure", erasing.work_off)
+    runs.run_job("erasure", erasure.carry_out)
     build.roll_up()
     request.refresh_from_db()
     assert request.receipt["deleted"] == {"analytics_feature_usage": 1, "analytics_member": 1}

@@ -1,0 +1,27 @@
+"""Tables made from event rows: erasure must reach them too. A new one is added to `DERIVED`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from analytics.rollups.building import erasing as rollups
+from consent.models import ErasureRequest
+
+
+class Derived(Protocol):
+    """What such tables offer to erasure."""
+
+    NAMES: set[tuple[str, str]]
+    """Their columns (table, column) that hold pseudonyms."""
+
+    def touched(self, cursor: Any, table: str, start: datetime, end: datetime) -> None:
+        """Rows of `table` dated within [start, end) are being deleted in this transaction on `analytics`."""
+
+    def erase(self, request: ErasureRequest) -> Mapping[str, int]:
+        """Delete what is kept on the subject itself; rows by table. A second call finds nothing."""
+
+    def is_left(self, request: ErasureRequest) -> bool:
+        """Whether the subject's name is still there, other than from newer rows."""
+
+
+DERIVED: list[Derived] = [rollups]

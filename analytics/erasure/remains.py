@@ -1,0 +1,69 @@
+"""Where an erased name may stay on purpose, and why. Found anywhere else, the erasure is not done.
+
+To keep a subject's name in another table, add it here with its reason: receipts list it.
+"""
+
+from collections import Counter
+from typing import Any
+
+from analytics.erasure import derived
+from analytics.erasure.event_rows import are_rows_left
+from analytics.erasure.leftovers import SearchResult, digits_of
+from analytics.erasure.small_tables import REPORT_TABLES, reports_of
+from analytics.partitions import EVENT_TABLES
+from consent.models import ErasureRequest
+
+KEPT_ON_PURPOSE = {
+    "consent_tombstone": "refuses what arrives late",
+    "consent_erasurerequest": "the request itself, with this receipt",
+    "consent_decision": "the log of decisions, which is append-only",
+    "consent_consentperiod": "the times with and without consent, which ingest asks",
+    "consent_telemetryuser": "the present decision, which ingest asks",
+    "consent_organization": "the present decision and rule, which ingest asks",
+    "consent_subjectview": "who has looked at this subject",
+    "consent_key": "keys that speak for this organization only",
+}
+# Columns in which newer rows may name the subject again.
+MAY_BE_NEWER = {(table, column) for table in EVENT_TABLES for column in ("user_id", "organization_id")}
+MAY_BE_NEWER |= {(table, "organization_id") for table in REPORT_TABLES}
+MAY_BE_NEWER |= {("analytics_user_activity", "session_id")}
+NEWER_ROWS = "dated and received after the erasure was asked for, under a later grant"
+SHARED_SESSION = "rows of somebody else who used the same session, or newer ones"
+
+
+def judge(
+    request: ErasureRequest, sessions: list[str], result: SearchResult
+) -> tuple[list[dict[str, Any]], str]:
+    """What stays on purpose, as the receipt says it, and what stands in the receipt's way ('': nothing)."""
+    names = {digits_of(name) for name in [request.pseudonym, *sessions]}
+    places = Counter[tuple[str, str]]()
+    for trace in result.traces:
+        if trace.digits in names:
+            places[trace.table, trace.column] += trace.rows
+    places["consent_erasurerequest", "receipt"] += 1  # the receipt that is about to be written
+    remains = []
+    for (table, column), rows in sorted(places.items()):
+        why = KEPT_ON_PURPOSE.get(table) or _why_rows_stay(request, sessions, table, column)
+        if not why:
+            return [], f"The name is still in {table}.{column} ({rows} rows), which erasure does not reach."
+        remains.append({"where": f"{table}.{column}", "rows": rows, "why": why})
+    return remains, ""
+
+
+def _why_rows_stay(request: ErasureRequest, sessions: list[str], table: str, column: str) -> str:
+    """Why a table that erasure reaches still names the subject; '' when its rows should be gone.
+
+    A table that nobody listed gets '' too.
+    """
+    for tables in derived.DERIVED:
+        if (table, column) in tables.NAMES:
+            return "" if tables.is_left(request) else NEWER_ROWS
+    if (table, column) not in MAY_BE_NEWER:
+        return ""
+    if table in REPORT_TABLES:
+        is_left = any(reports.exists() for reports in reports_of(request.pseudonym, request.until))
+    else:
+        is_left = are_rows_left(request, sessions, table)
+    if is_left:
+        return ""
+    return SHARED_SESSION if column == "session_id" else NEWER_ROWS
