@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from analytics.jobs.timetable import all_jobs
+
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("postgres", "consent", "analytics", "ingest", "dashboards", "telemetry_site")
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -52,6 +54,12 @@ def test_the_documented_options_of_up_exist() -> None:
     assert len(options) > 4
     for option in options:
         assert option in parser.format_help()
+
+
+def test_every_job_is_in_the_operators_table() -> None:
+    table = (ROOT / "docs/operate.md").read_text().partition("## Jobs")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"^\| `([a-z -]+)`", table, re.MULTILINE)) == {job.name for job in all_jobs()}
 
 
 @every_page

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -82,15 +83,17 @@ def test_without_consent_the_panel_says_why_nothing_was_kept(live_server: LiveSe
 def test_the_readme_program_stores_its_event(live_server: LiveServer) -> None:
     readme = (Path(settings.BASE_DIR) / "README.md").read_text()
     code = re.search(r"```python\n(.*?)```", readme, re.DOTALL)
+    variables = re.search(r"^export OTEL_.*$", readme, re.MULTILINE)
     grant = re.search(r"^python manage.py set_consent (.*)$", readme, re.MULTILINE)
     assert code
+    assert variables
     assert grant
-    assert code[1].isascii()  # a header with an ellipsis left in it would fail in a way that says nothing
+    assert variables[0].isascii()  # an ellipsis left in a header would fail in a way that says nothing
     key, _ = issue_key(name="my-app", scopes=[Scope.INGEST])
-    program = code[1].replace("http://localhost:4318", live_server.url).replace("YOUR_KEY", key)
+    where = variables[0].replace("http://localhost:4318", live_server.url).replace("YOUR_KEY", key)
     call_command("set_consent", *grant[1].split())
 
-    run("py", program)
+    run("sh", f"{where}\n{shlex.quote(sys.executable)} -c {shlex.quote(code[1])}")
 
     assert FeatureUsage.objects.get().feature_name == "timer"
 
