@@ -1,4 +1,4 @@
-"""What goes wrong with a request, said once for HTTP and gRPC: a status, a message, a reason to count."""
+"""From an exception to the error that a sender gets, for HTTP and gRPC: status, message, reason to count."""
 
 import logging
 import random
@@ -8,6 +8,7 @@ from django.db import Error as DatabaseError
 
 from analytics.storage.store import StoreUnavailable
 from consent.keys import KeyRefused
+from ingest import reasons
 from ingest.load.body import BodyRefused
 from ingest.load.rate_limits import RateLimited
 from ingest.load.threads import Busy
@@ -17,9 +18,9 @@ from ingest.traffic import prometheus
 
 logger = logging.getLogger(__name__)
 
-# In seconds. SDKs give up where it exceeds their whole budget of 10 s.
+# Seconds. SDKs give up when it exceeds their whole budget of 10 s.
 RETRY_AFTER = "2"
-RETRY_SPREAD = ("1", "2", "3", "4", "5")  # so that those who were too many do not come back together
+RETRY_SPREAD = ("1", "2", "3", "4", "5")  # so that senders who were refused together do not return together
 CODES = {
     400: status.INVALID_ARGUMENT,
     401: status.UNAUTHENTICATED,
@@ -33,19 +34,6 @@ CODES = {
     500: status.INTERNAL,
     503: status.UNAVAILABLE,
 }
-REASONS = {
-    400: "malformed",
-    401: "no_key",
-    403: "wrong_scope",
-    405: "wrong_method",
-    408: "too_slow",
-    413: "too_large",
-    415: "wrong_type",
-    429: "rate_limited",
-    500: "our_mistake",
-    503: "unavailable",
-}
-LIMITS = ("rate_limited", "busy")  # reasons that are measured as such
 
 
 class Failure(Exception):
@@ -56,13 +44,13 @@ class Failure(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.reason = reason or REASONS[code]
+        self.reason = reason or reasons.usual(code)
         self.message = message
         self.headers = headers or {}
 
 
 def failure_of(error: Exception) -> Failure:
-    """What to answer when this was raised. What is our own mistake is logged."""
+    """The error to answer with. A mistake of our own is logged."""
     if isinstance(error, Failure):
         return error
     if isinstance(error, KeyRefused):
@@ -76,7 +64,7 @@ def failure_of(error: Exception) -> Failure:
         return Failure(400, str(error))
     if isinstance(error, Busy):
         again = {"Retry-After": random.choice(RETRY_SPREAD)}  # noqa: S311  (nobody gains by guessing it)
-        return Failure(503, "too much arrives at once; send the same again", again, reason="busy")
+        return Failure(503, "too much is arriving at once; send the same again", again, reason="busy")
     if isinstance(error, RateLimited):
         message = f"this key may send {error.per_second:g} requests a second; send the same again"
         return Failure(429, message, {"Retry-After": str(error.again_after)})

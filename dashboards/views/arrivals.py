@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ingest.models import TrafficCount
-from ingest.traffic.queries import Span, traffic_last
+from ingest.reasons import page_words
+from ingest.traffic.queries import ArrivalInterval, traffic_last
 
 OUTCOMES = {
     "accepted": "Accepted",
@@ -13,37 +14,6 @@ OUTCOMES = {
     "rejected": "Rejected",
 }
 KINDS = {"accepted": "v", "duplicate": "vo", "refused": "vo", "rejected": "bad"}  # colours of the bars
-# Short words for the reasons of `ingest.receive.REASONS` and `ingest.errors.REASONS`.
-REASONS = {
-    "no_consent": "no consent",
-    "do_not_track": "do-not-track signal",
-    "base_telemetry_off": "base telemetry is off",
-    "unroutable": "not a known event",
-    "incomplete": "no event type or feature name",
-    "no_timestamp": "no time",
-    "too_old": "older than events are kept",
-    "in_future": "clock more than 24 h ahead",
-    "id_too_long": "id too long",
-    "bad_id": "id neither text nor number",
-    "other_organization": "key of another organization",
-    "personal_data": "personal or secret name",
-    "free_text": "free text in place of a name",
-    "no_installation": "no installation named",
-    "malformed": "malformed",
-    "unstorable": "not storable",
-    "metrics_not_kept": "metrics are not kept",
-    "no_key": "no key, or an unknown one",
-    "wrong_scope": "key without the scope “ingest”",
-    "wrong_method": "not a POST",
-    "wrong_type": "unknown content type",
-    "too_slow": "body came too slowly",
-    "too_large": "body too large",
-    "our_mistake": "our mistake",
-    "rate_limited": "more than the key may send",
-    "wrong_origin": "publishable key on another website",
-    "busy": "too much at once, to be sent again",
-    "unavailable": "database away, to be sent again",
-}
 RECENT_LINES = 12
 
 
@@ -74,7 +44,7 @@ class Arrivals(NamedTuple):
     hours: int
     total: int
     rows: list[ArrivalRow]
-    by_hour: list[Span]
+    by_hour: list[ArrivalInterval]
     lines: list[ArrivalLine]
     last_accepted: datetime | None
 
@@ -92,7 +62,7 @@ def words(outcome: str, reason: str) -> str:
     name = OUTCOMES.get(outcome, outcome)
     if outcome == "duplicate":
         return f"{name}: sent before, stored once"
-    return f"{name}: {REASONS.get(reason, reason.replace('_', ' '))}" if reason else name
+    return f"{name}: {page_words(reason)}" if reason else name
 
 
 def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
@@ -124,7 +94,7 @@ def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
     )
 
 
-def _newest(hours: list[Span]) -> list[ArrivalLine]:
+def _newest(hours: list[ArrivalInterval]) -> list[ArrivalLine]:
     rows = TrafficCount.objects.filter(minute__gte=hours[0].start).order_by("-minute", "outcome", "reason")
     return [
         ArrivalLine(row.minute, words(row.outcome, row.reason), row.signal, row.count)

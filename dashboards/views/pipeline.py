@@ -20,15 +20,14 @@ from consent.policies.event_lifetime import months_kept
 from dashboards.access import staff_only
 from dashboards.charts import svg
 from dashboards.layout.page import Notice, page
-from dashboards.views.arrivals import REASONS, words
-from ingest import errors
+from dashboards.views.arrivals import words
+from ingest.reasons import STATUS, page_words
 from ingest.traffic import queries
-from ingest.traffic.queries import Outcome, Span, Traffic
+from ingest.traffic.queries import ArrivalInterval, OutcomeCount, Traffic
 
 REJECTIONS_SHOWN = 20
 NAMES_SHOWN = 50
 DROPPED_SHOWN = 12  # months
-STATUS = {reason: status for status, reason in errors.REASONS.items()} | {"busy": 503, "wrong_origin": 403}
 PHRASES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -111,7 +110,7 @@ def pipeline(request: HttpRequest) -> HttpResponse:
         columns=svg.column_chart([span.accepted for span in traffic.spans]),
         spans=traffic.spans[::-1],
         keys=keys,
-        rejections=[(row, _why(row.reason)) for row in queries.latest_rejections(REJECTIONS_SHOWN)],
+        rejections=[(row, page_words(row.reason)) for row in queries.latest_rejections(REJECTIONS_SHOWN)],
         jobs=(states := status.states(now)),
         notice=_notice(states),
         dropped=pruning.dropped_months(DROPPED_SHOWN),
@@ -139,11 +138,11 @@ def _traffic(period: Period, now: datetime) -> Traffic:
     return queries.traffic_last(24, now=now)
 
 
-def _totals(spans: list[Span]) -> Totals:
+def _totals(spans: list[ArrivalInterval]) -> Totals:
     return Totals(*(sum(column) for column in list(zip(*spans, strict=True))[1:]))
 
 
-def _record_rows(outcomes: list[Outcome]) -> list[OutcomeRow]:
+def _record_rows(outcomes: list[OutcomeCount]) -> list[OutcomeRow]:
     """What became of records: accepted, sent again, and the reasons of those that were dropped."""
     order = ("accepted", "duplicate", "refused")
     names = {"duplicate": "Sent again, stored once"}
@@ -162,7 +161,7 @@ def _record_rows(outcomes: list[Outcome]) -> list[OutcomeRow]:
     )
 
 
-def _rejected_rows(outcomes: list[Outcome]) -> list[OutcomeRow]:
+def _rejected_rows(outcomes: list[OutcomeCount]) -> list[OutcomeRow]:
     return _rows(
         [(_with_status(row.reason), "bad", row.count) for row in outcomes if row.outcome == "rejected"]
     )
@@ -177,8 +176,4 @@ def _rows(found: list[tuple[str, str, int]]) -> list[OutcomeRow]:
 def _with_status(reason: str) -> str:
     """“401 Unauthorized: no key, or an unknown one”. gRPC's words for the same are counted with HTTP's."""
     status = STATUS.get(reason)
-    return f"{status} {PHRASES.get(status, '')}: {_why(reason)}" if status else _why(reason)
-
-
-def _why(reason: str) -> str:
-    return REASONS.get(reason, reason.replace("_", " "))
+    return f"{status} {PHRASES.get(status, '')}: {page_words(reason)}" if status else page_words(reason)

@@ -25,12 +25,12 @@ from consent.policies.activation import active_registry
 from consent.policies.event_lifetime import months_kept
 from consent.registry.attributes import Attribute
 from consent.registry.registry import Registry
+from ingest.reasons import NOT_AGREED
 from ingest.traffic.queries import Traffic, traffic_by_day
 
 DAYS = 30
 COUNTED_EVERY = 60.0  # seconds
 BLANK_LINE = re.compile(r"\n\s*\n")
-NO_CONSENT = ("no_consent", "do_not_track", "base_telemetry_off")
 
 COLUMNS = {
     "id": "A number made of the event, so that the same one sent twice is stored once",
@@ -256,5 +256,5 @@ def _arrived(traffic: Traffic) -> Arrived:
     refused: Mapping[str, int] = {
         outcome.reason: outcome.count for outcome in traffic.outcomes if outcome.outcome == "refused"
     }
-    unwanted = sum(refused.get(reason, 0) for reason in NO_CONSENT)
+    unwanted = sum(refused.get(reason, 0) for reason in NOT_AGREED)
     return Arrived(DAYS, traffic.accepted, unwanted, traffic.refused - unwanted)

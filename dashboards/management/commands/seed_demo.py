@@ -18,8 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from analytics.demo.seeding import SEED, Seeded, is_seeded, remove, seed, usual_people
 from consent.keys import digest_of
 from consent.models import Key, Scope
-from ingest import errors
 from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
+from ingest.reasons import STATUS
 
 DEFAULT_EVENTS = 500_000
 KEY_NAME = "Demo data (revoked: nothing can be sent with it)"
@@ -120,7 +120,6 @@ def _write_traffic(seeded: Seeded, now: datetime) -> None:
 
 def _rejections(rows: list[TrafficCount], key_id: int) -> list[RejectedRequest]:
     """The latest of the counted ones."""
-    statuses = {reason: str(status) for status, reason in errors.REASONS.items()}
     counted = sorted((row for row in rows if row.outcome == "rejected"), key=lambda row: row.minute)
     return [
         RejectedRequest(
@@ -128,7 +127,7 @@ def _rejections(rows: list[TrafficCount], key_id: int) -> list[RejectedRequest]:
             key_id=key_id,
             signal=row.signal,
             transport="http",
-            status=statuses[row.reason],
+            status=str(STATUS[row.reason]),
             reason=row.reason,
         )
         for row in counted[-REJECTIONS:]
