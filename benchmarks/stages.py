@@ -17,7 +17,7 @@ from benchmarks.bodies import JsonBodies, ProtobufBodies
 from consent.models import Key
 from ingest import receive
 from ingest.mapping.identity import Identities
-from ingest.mapping.interpretation import Meanings
+from ingest.mapping.interpretation_cache import Meanings
 from ingest.mapping.rows import RowMaker
 from ingest.otlp import status
 from telemetry_site.server.ports import CYCLES_AFTER

@@ -10,22 +10,17 @@ import msgspec
 
 from consent.pseudonyms import MAX_ID, NO_ID, keyed_digest, pseudonyms
 from consent.registry.attributes import as_text
+from ingest.mapping.aliases import IDS, LOG_UID
 from ingest.otlp.records import Record, Resource
 from postgres.instants import microseconds
-
-USER_NAMES = ("user.id", "user_id", "enduser.id", "enduser.pseudo.id", "identity")
-ORGANIZATION_NAMES = ("organization.id", "organization_id")
-SESSION_NAMES = ("session.id", "session_id")
-INSTALLATION_NAMES = ("app.installation.id", "install_id")
-ID_NAMES = frozenset((*USER_NAMES, *ORGANIZATION_NAMES, *SESSION_NAMES, *INSTALLATION_NAMES))
 
 _VERSION_BITS = 0x8 << 76 | 0b10 << 62  # of a UUID: version 8, and the variant
 _DIGEST_BITS = (1 << 80) - 1 & ~(0xF << 76 | 0b11 << 62)
 FUTURE = timedelta(hours=24)  # a sender's clock may be ahead by this much
 
 
-class Refusal(Exception):
-    """This record is refused by itself; `reason` is counted and named in the answer."""
+class RecordRefused(Exception):
+    """This record is refused, and no other; `reason` is one of `ingest/reasons.py`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +28,7 @@ class Refusal(Exception):
 
 
 class Subjects(msgspec.Struct, frozen=True, gc=False):
-    """The pseudonyms that a record names, '' where it names none."""
+    """The pseudonyms of those whom a record names, '' for each that it does not."""
 
     user: str
     organization: str
@@ -41,25 +36,25 @@ class Subjects(msgspec.Struct, frozen=True, gc=False):
     installation: str
 
 
-class IdNames(NamedTuple):
-    """The names of ids among some attribute names, of each kind, the one that counts first."""
-
-    user: tuple[str, ...]
-    organization: tuple[str, ...]
-    session: tuple[str, ...]
-    installation: tuple[str, ...]
+# Which kind of subject (its position in `Subjects`), and the names sent for it, the one that counts first.
+SentIds = tuple[tuple[int, tuple[str, ...]], ...]
 
 
-_ID_NAMES = IdNames(USER_NAMES, ORGANIZATION_NAMES, SESSION_NAMES, INSTALLATION_NAMES)
+def sent_ids(names: Collection[str]) -> SentIds:
+    """Those of some attributes' names that stand for an id, by kind; kinds without any are left out."""
+    by_kind = (tuple(name for name in kind if name in names) for kind in IDS)
+    return tuple((position, kind) for position, kind in enumerate(by_kind) if kind)
 
 
-def id_names(names: Collection[str]) -> IdNames:
-    """Those that stand for an id."""
-    return IdNames(*(tuple(name for name in kind if name in names) for kind in _ID_NAMES))
+class ResourceSubjects(NamedTuple):
+    """The pseudonyms of those whom a resource names, and the reasons of the ids that cannot be read."""
+
+    pseudonyms: tuple[str, str, str, str]
+    refusals: dict[int, str]
 
 
 class _Pseudonyms(dict[str, str]):
-    """The pseudonyms of one kind by raw id, '' for what only looks like an id. Lives as long as a request."""
+    """The pseudonyms of one kind by raw id, '' for a word for nobody. Lives as long as a request."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -67,15 +62,15 @@ class _Pseudonyms(dict[str, str]):
 
     def __missing__(self, text: str) -> str:
         stripped = text.strip()
-        self[text] = found = "" if stripped.lower() in NO_ID else self._make(stripped)
-        return found
+        self[text] = pseudonym = "" if stripped.lower() in NO_ID else self._make(stripped)
+        return pseudonym
 
 
 class Identities:
     """Pseudonyms and row ids for the records of one request. Remembers what it has computed."""
 
     def __init__(self, now: datetime, kept_from: datetime) -> None:
-        self._pseudonyms = [_Pseudonyms(kind) for kind in IdNames._fields]
+        self._pseudonyms = [_Pseudonyms(kind) for kind in IDS._fields]
         # Keyed once and copied for each record: half the cost of keying anew.
         self._keyed = hashlib.blake2b(digest_size=10, key=keyed_digest(b"row ids", 32))
         self._keyed_span = self._keyed.copy()
@@ -84,53 +79,62 @@ class Identities:
         self._resource: tuple[Resource | None, bytes] = (None, b"")
         self._oldest, self._newest = microseconds(kept_from) * 1000, microseconds(now + FUTURE) * 1000
 
-    def subjects(
-        self,
-        attributes: Mapping[str, Any],
-        named: IdNames,
-        of_resource: Mapping[str, Any],
-        named_of_resource: IdNames,
-    ) -> Subjects:
-        """The subjects of a record, those of its resource where it names none itself. Raises `Refusal`."""
-        users, organizations, sessions, installations = self._pseudonyms
-        named_user, named_organization, named_session, named_installation = named
-        others = named_of_resource
-        return Subjects(
-            (named_user and _subject(users, named_user, attributes))
-            or (others.user and _subject(users, others.user, of_resource))
-            or "",
-            (named_organization and _subject(organizations, named_organization, attributes))
-            or (others.organization and _subject(organizations, others.organization, of_resource))
-            or "",
-            (named_session and _subject(sessions, named_session, attributes))
-            or (others.session and _subject(sessions, others.session, of_resource))
-            or "",
-            (named_installation and _subject(installations, named_installation, attributes))
-            or (others.installation and _subject(installations, others.installation, of_resource))
-            or "",
-        )
+    def of_resource(self, attributes: Mapping[str, Any], ids: SentIds) -> ResourceSubjects:
+        """The subjects of a resource, for the records that name none themselves."""
+        subjects, refusals = ["", "", "", ""], {}
+        for position, names in ids:
+            try:
+                subjects[position] = self._subject(position, names, attributes)
+            except RecordRefused as refused:
+                refusals[position] = refused.reason
+        user, organization, session, installation = subjects
+        return ResourceSubjects((user, organization, session, installation), refusals)
+
+    def subjects(self, attributes: Mapping[str, Any], ids: SentIds, others: ResourceSubjects) -> Subjects:
+        """A record's subjects: each its own, else its resource's. Raises `RecordRefused`."""
+        subjects = list(others.pseudonyms)
+        for position, names in ids:
+            pseudonym = self._subject(position, names, attributes)
+            if pseudonym:
+                subjects[position] = pseudonym
+        for position, reason in others.refusals.items():
+            if not subjects[position]:
+                raise RecordRefused(reason)
+        return Subjects(*subjects)
+
+    def _subject(self, position: int, names: tuple[str, ...], attributes: Mapping[str, Any]) -> str:
+        """The pseudonym of the first of these ids that names somebody, else ''. Raises `RecordRefused`."""
+        known = self._pseudonyms[position]
+        for name in names:
+            value = attributes[name]
+            pseudonym = known.get(value) if type(value) is str else None
+            if pseudonym is None:
+                pseudonym = _new_pseudonym(known, value)
+            if pseudonym:
+                return pseudonym
+        return ""
 
     def nanoseconds(self, record: Record) -> int:
-        """When the event happened, since 1970 UTC. Raises `Refusal`."""
+        """When the event happened, since 1970 UTC. Raises `RecordRefused`."""
         nanoseconds = record.time or (0 if record.is_span else record.observed)
         if not nanoseconds:
-            raise Refusal("no_timestamp")  # arrival would make every retry a new row
+            raise RecordRefused("no_timestamp")  # the time of arrival would make every retry a new row
         if nanoseconds < self._oldest:
-            raise Refusal("too_old")
+            raise RecordRefused("too_old")
         if nanoseconds > self._newest:
-            raise Refusal("in_future")
+            raise RecordRefused("in_future")
         return nanoseconds
 
     def row_id(self, record: Record, nanoseconds: int) -> bytes:
-        """The 16 bytes of a UUID. The same event sent again has the same one.
+        """The 16 bytes of a UUID: the same event sent again has the same one.
 
-        A log's trace and span ids are those of the span around it, which other logs share: they do not count.
+        A log's trace and span ids belong to the span around it, which other logs share: they do not count.
         """
         if record.is_span and record.trace_id and record.span_id:
             digest = self._keyed_span.copy()
             digest.update(f"{record.trace_id} {record.span_id}".encode())
         else:
-            uid = None if record.is_span else as_text(record.attributes.get("log.record.uid"))
+            uid = None if record.is_span else as_text(record.attributes.get(LOG_UID))
             if uid:
                 own = f"log {uid}".encode()
             else:
@@ -152,27 +156,22 @@ class Identities:
         return keyed_digest(encoded + b"\x00" + rest, 20)
 
 
-def _subject(known: _Pseudonyms, names: tuple[str, ...], attributes: Mapping[str, Any]) -> str:
-    for name in names:
-        value = attributes[name]
-        found = known.get(value) if type(value) is str else None
-        if found is None:
-            found = _new_subject(known, value)
-        if found:
-            return found
-    return ""
+def names_somebody(value: Any) -> bool:
+    """Whether the value of an id is one, rather than a word for nobody."""
+    text = as_text(value)
+    return text is not None and text.strip().lower() not in NO_ID
 
 
-def _new_subject(known: _Pseudonyms, value: Any) -> str:
-    """The pseudonym of an id that this request has not told yet, '' for none. Raises `Refusal`."""
+def _new_pseudonym(known: _Pseudonyms, value: Any) -> str:
+    """The pseudonym of an id that is new to this request, '' for nobody. Raises `RecordRefused`."""
     if value is None:
         return ""
     text = as_text(value)
     if text is None:
         # A list or a truth value names someone, but we cannot tell whom: in doubt, not stored.
-        raise Refusal("bad_id")
+        raise RecordRefused("bad_id")
     if len(text) > MAX_ID:
-        raise Refusal("id_too_long")
+        raise RecordRefused("id_too_long")
     return known[text]
 
 

@@ -1,6 +1,6 @@
-"""Which table a record belongs to: PRODUCT section 3, rule by rule, in its order.
+"""Which table a record belongs to: the rules of docs/send-events.md, in their order.
 
-Pure. What comes out still holds words of the sender; `rows.py` cleans them before anything is kept.
+Pure. The result still holds the sender's words; `interpretation.py` cleans them before anything is kept.
 """
 
 import re
@@ -8,19 +8,20 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from consent.registry.attributes import as_text
+from ingest.mapping import aliases
 from ingest.otlp.records import CLIENT, INTERNAL, PRODUCER, SERVER, UNSPECIFIED, Record
 
 MAX_EVENT_NAME = 200  # characters
 MAX_READ = 4096  # characters of a text; nothing beyond is looked at
 
 
-class Activity(NamedTuple):
+class ActivityEvent(NamedTuple):
     """A sign-in, a session, or another thing that a person did."""
 
     event_type: str
 
 
-class Endpoint(NamedTuple):
+class EndpointEvent(NamedTuple):
     """A request that the product answered: its route if known, else its raw path."""
 
     method: str
@@ -29,8 +30,8 @@ class Endpoint(NamedTuple):
     status: Any
 
 
-class Feature(NamedTuple):
-    """A use of a feature. Of a page view the path is kept too, of a timed one how long it took."""
+class FeatureEvent(NamedTuple):
+    """A use of a feature. A page view also has a path; a timed use also has a duration."""
 
     name: str
     action: str
@@ -38,19 +39,19 @@ class Feature(NamedTuple):
     is_timed: bool = False
 
 
-class Base(NamedTuple):
+class BaseTelemetryEvent(NamedTuple):
     """A `base_telemetry.*` event: `first_seen` or `heartbeat`."""
 
     name: str
 
 
-class Refused(NamedTuple):
-    """A record that goes nowhere, and why."""
+class Unroutable(NamedTuple):
+    """A record that belongs to no table, and the reason (`ingest/reasons.py`)."""
 
     reason: str
 
 
-Routed = Activity | Endpoint | Feature | Base | Refused
+Routed = ActivityEvent | EndpointEvent | FeatureEvent | BaseTelemetryEvent | Unroutable
 
 SESSION_EVENTS = {
     "login": "login",
@@ -64,43 +65,23 @@ SESSION_EVENTS = {
 }
 PAGE_VIEWS = frozenset({"page.view", "page_view", "$pageview"})
 BASE_EVENTS = {"base_telemetry.first_seen": "first_seen", "base_telemetry.heartbeat": "heartbeat"}
-# Kinds of events that are about failing and about time; the value is the action they are stored with.
+# Kinds of events about failures and durations, and the action under which they are stored.
 KINDS = {"error": "failed", "exception": "failed", "performance": "timed"}
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
-OTHER_METHOD = "_OTHER"  # what the semantic conventions call a method that is none of HTTP's
-
-STATUS_NAMES = ("http.response.status_code", "http.status_code")
-PATH_NAMES = ("url.path", "http.target", "http.url", "url.full")
-
-# Only attributes of these names are looked for on the resource when the record has none.
-NAMES_READ = frozenset(
-    (
-        *(
-            "event.category",
-            "event_category",
-            "event.kind",
-            "event.name",
-            "event_name",
-            "event.type",
-            "event_type",
-        ),
-        *("feature.name", "feature_name", "feature", "feature.action", "feature_action", "action"),
-        *("http.request.method", "http.method", "method", "http.route", "endpoint", "route"),
-        *(*STATUS_NAMES, "status_code", *PATH_NAMES, "path"),
-    )
-)
+OTHER_METHOD = "_OTHER"  # the semantic conventions' word for an unknown method
 
 _DOTTED = re.compile(r"\$?[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)+", re.ASCII)
 _BODY_NAME = re.compile(r"\$?[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*", re.ASCII)
 
 
 def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[str]) -> Routed:
-    """Where a record goes.
+    """The event that a record tells of.
 
-    `attributes` are its own over its resource's; `event_names` are the declared ones.
+    `attributes` are the record's, over those that `aliases.ROUTING` names of its resource;
+    `event_names` are the declared ones.
     """
     name = event_name(record, attributes)
-    category = attributes.get("event.category")
+    category = attributes.get(aliases.CATEGORY)
     if category == "endpoint_usage":
         return _explicit_endpoint(attributes)
     if category == "user_activity":
@@ -109,30 +90,29 @@ def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[
         return _explicit_feature(attributes, name)
     if name.startswith("base_telemetry."):
         base = BASE_EVENTS.get(name)
-        return Base(base) if base else Refused("unroutable")
-    event_type = _text(attributes, "event.type")
+        return BaseTelemetryEvent(base) if base else Unroutable("unroutable")
+    event_type = _text(attributes, aliases.EVENT_TYPE)
     if event_type:
-        return Activity(SESSION_EVENTS.get(event_type, event_type))
+        return ActivityEvent(SESSION_EVENTS.get(event_type, event_type))
     if name in SESSION_EVENTS:
-        return Activity(SESSION_EVENTS[name])
+        return ActivityEvent(SESSION_EVENTS[name])
     if record.is_span:
         if record.name in SESSION_EVENTS and not name:
-            return Activity(SESSION_EVENTS[record.name])
+            return ActivityEvent(SESSION_EVENTS[record.name])
         if record.kind == CLIENT or record.kind == PRODUCER:
-            return Refused("unroutable")
-    method = _text(attributes, "http.request.method", "http.method")
+            return Unroutable("unroutable")
+    method = _text(attributes, *aliases.METHOD)
     if method and _is_answered(record, attributes):
-        return Endpoint(
-            _method(method), _text(attributes, "http.route"), _path(attributes), _status(attributes)
-        )
-    return _feature(attributes, name, event_names) or Refused("unroutable")
+        route_sent, path = _text(attributes, aliases.ROUTE), _text(attributes, *aliases.PATH)
+        return EndpointEvent(_method(method), route_sent, path, _first(attributes, aliases.STATUS))
+    return _feature(attributes, name, event_names) or Unroutable("unroutable")
 
 
 def event_name(record: Record, attributes: Mapping[str, Any]) -> str:
     """A record's event name, '' when it has none. A span's own name is no event name."""
     name = "" if record.is_span else record.name[:MAX_READ]
     if not name:
-        name = _text(attributes, "event.name", "event_name")
+        name = _text(attributes, *aliases.EVENT_NAME)
     return (name or name_in_body(record)).strip().removeprefix("analytics.")
 
 
@@ -145,51 +125,52 @@ def name_in_body(record: Record) -> str:
 
 
 def _explicit_activity(record: Record, attributes: Mapping[str, Any], name: str) -> Routed:
-    event_type = _text(attributes, "event.type", "event_type") or name
+    event_type = _text(attributes, *aliases.EXPLICIT_EVENT_TYPE) or name
     if not event_type and record.is_span and record.name in SESSION_EVENTS:
         event_type = record.name
     if not event_type:
-        return Refused("incomplete")
-    return Activity(SESSION_EVENTS.get(event_type, event_type))
+        return Unroutable("incomplete")
+    return ActivityEvent(SESSION_EVENTS.get(event_type, event_type))
 
 
 def _explicit_endpoint(attributes: Mapping[str, Any]) -> Routed:
-    method = _text(attributes, "http.request.method", "http.method", "method")
-    path_route = _text(attributes, "http.route", "endpoint", "route")
-    status = _status(attributes)
-    status = attributes.get("status_code") if status is None else status
-    return Endpoint(_method(method), path_route, _path(attributes) or _text(attributes, "path"), status)
+    return EndpointEvent(
+        _method(_text(attributes, *aliases.EXPLICIT_METHOD)),
+        _text(attributes, *aliases.EXPLICIT_ROUTE),
+        _text(attributes, *aliases.EXPLICIT_PATH),
+        _first(attributes, aliases.EXPLICIT_STATUS),
+    )
 
 
 def _explicit_feature(attributes: Mapping[str, Any], name: str) -> Routed:
-    feature = _text(attributes, "feature.name", "feature_name", "feature")
-    action = _text(attributes, "feature.action", "feature_action", "action")
+    feature = _text(attributes, *aliases.EXPLICIT_FEATURE)
+    action = _text(attributes, *aliases.EXPLICIT_ACTION)
     if feature in PAGE_VIEWS or (not feature and name in PAGE_VIEWS):
-        return Feature("page_view", action or "viewed", is_page_view=True)
+        return FeatureEvent("page_view", action or "viewed", is_page_view=True)
     if not feature and name:
         feature, action = _split(name, action)
-    return Feature(feature, action or "used") if feature else Refused("incomplete")
+    return FeatureEvent(feature, action or "used") if feature else Unroutable("incomplete")
 
 
-def _feature(attributes: Mapping[str, Any], name: str, event_names: frozenset[str]) -> Feature | None:
+def _feature(attributes: Mapping[str, Any], name: str, event_names: frozenset[str]) -> FeatureEvent | None:
     if name in PAGE_VIEWS:
-        return Feature("page_view", "viewed", is_page_view=True)
-    feature = _text(attributes, "feature.name")
+        return FeatureEvent("page_view", "viewed", is_page_view=True)
+    feature = _text(attributes, aliases.FEATURE)
     kind = _kind(attributes, name)
     if kind:
         feature = feature or (_split(name, "")[0] if name else kind)
-        return Feature(feature, KINDS[kind], is_timed=kind == "performance")
+        return FeatureEvent(feature, KINDS[kind], is_timed=kind == "performance")
     if feature:
-        action = _text(attributes, "feature.action")
-        return Feature(feature, action or (_split(name, "")[1] if _DOTTED.fullmatch(name) else "used"))
+        action = _text(attributes, aliases.ACTION)
+        return FeatureEvent(feature, action or (_split(name, "")[1] if _DOTTED.fullmatch(name) else "used"))
     if _DOTTED.fullmatch(name):
-        return Feature(*_split(name, ""))
-    return Feature(name, "used") if name in event_names else None
+        return FeatureEvent(*_split(name, ""))
+    return FeatureEvent(name, "used") if name in event_names else None
 
 
 def _kind(attributes: Mapping[str, Any], name: str) -> str:
     """`error` or `performance` when that is what the event is about, else ''."""
-    for claimed in ("event.category", "event_category", "event.kind"):
+    for claimed in aliases.KIND:
         kind = attributes.get(claimed)
         if isinstance(kind, str) and kind in KINDS:
             return kind
@@ -204,12 +185,12 @@ def _split(name: str, action: str) -> tuple[str, str]:
 
 
 def _is_answered(record: Record, attributes: Mapping[str, Any]) -> bool:
-    """Whether an HTTP record is of the side that answered."""
+    """Whether an HTTP record comes from the side that answered the request."""
     if record.is_span and record.kind == SERVER:
         return True
     if record.is_span and record.kind not in (INTERNAL, UNSPECIFIED):
         return False
-    return _status(attributes) is not None or bool(attributes.get("http.route"))
+    return _first(attributes, aliases.STATUS) is not None or bool(attributes.get(aliases.ROUTE))
 
 
 def _method(text: str) -> str:
@@ -217,15 +198,12 @@ def _method(text: str) -> str:
     return method if method in METHODS else OTHER_METHOD
 
 
-def _status(attributes: Mapping[str, Any]) -> Any:
-    for name in STATUS_NAMES:
+def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """The first of these attributes that has a value, as it was sent."""
+    for name in names:
         if attributes.get(name) is not None:
             return attributes[name]
     return None
-
-
-def _path(attributes: Mapping[str, Any]) -> str:
-    return _text(attributes, *PATH_NAMES)
 
 
 def _text(attributes: Mapping[str, Any], *names: str) -> str:

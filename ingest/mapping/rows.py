@@ -1,10 +1,10 @@
-"""Records into rows: what a record says (`meaning`), and who says it when (`identity`).
+"""From a record to a row: what it says (`interpretation_cache`), and who says it when (`identity`).
 
 One `RowMaker` serves one request and remembers what its records have in common.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,20 +14,13 @@ from consent.gate.rules import Tier
 from consent.pseudonyms import anonymous_user
 from consent.registry.registry import Registry
 from ingest.mapping import scrubbing
-from ingest.mapping.identity import Identities, Refusal, Subjects
-from ingest.mapping.interpretation import (
-    PAGE_PATHS,
-    Context,
-    Meaning,
-    Meanings,
-    deployment_type,
-    own_duration,
-)
+from ingest.mapping.identity import Identities, RecordRefused, ResourceSubjects, Subjects
+from ingest.mapping.interpretation import Meaning, ResourceContext
+from ingest.mapping.interpretation_cache import Meanings
 from ingest.mapping.name_limits import RouteBook
+from ingest.mapping.readings import deployment_type, own_duration
 from ingest.otlp.records import Record, Resource
 from postgres.instants import instant
-
-__all__ = ["PAGE_PATHS", "Mapped", "RowMaker"]
 
 
 class Mapped(NamedTuple):
@@ -59,10 +52,11 @@ class RowMaker:
         self._meanings = Meanings(registry, routes)
         self._identities = Identities(now, kept_from)
         self._resource: Resource | None = None
-        self._context: Context
+        self._context: ResourceContext
+        self._of_resource: ResourceSubjects
 
-    def map(self, records: Iterable[Record], *, keep: bool = False) -> Mapped:
-        """Rows, base events, and the reasons of the records that became neither; `keep` the rows' records."""
+    def map(self, records: Iterable[Record], *, keep_sources: bool = False) -> Mapped:
+        """Rows, base events, and the reasons of the records that became neither."""
         rows: list[Row] = []
         sources: list[Record] = []
         base_events: list[BaseEvent] = []
@@ -71,35 +65,34 @@ class RowMaker:
         for record in records:
             total += 1
             try:
-                made = self._make(record)
-            except Refusal as refusal:
+                prepared = self.prepare(record)
+            except RecordRefused as refusal:
                 refused[refusal.reason] += 1
                 continue
-            if isinstance(made, Row):
-                rows.append(made)
-                if keep:
+            if isinstance(prepared, Row):
+                rows.append(prepared)
+                if keep_sources:
                     sources.append(record)
             else:
-                base_events.append(made)
+                base_events.append(prepared)
         return Mapped(total, rows, sources, base_events, refused)
 
-    def _make(self, record: Record) -> Row | BaseEvent:
+    def prepare(self, record: Record) -> Row | BaseEvent:
+        """What a record would be stored as. Raises `RecordRefused`."""
         if record.resource is not self._resource:
-            self._resource = record.resource
-            self._context = self._meanings.context(record.resource.attributes)
-        context, identities = self._context, self._identities
+            self._enter(record.resource)
+        identities = self._identities
         nanoseconds = identities.nanoseconds(record)
-        named, meaning = self._meanings.of(record, context)
+        ids, meaning = self._meanings.of(record, self._context)
         if meaning.unroutable:
-            raise Refusal(meaning.unroutable)
+            raise RecordRefused(meaning.unroutable)
         row_id = identities.row_id(record, nanoseconds)
-        subjects = identities.subjects(record.attributes, named, context.attributes, context.ids)
+        subjects = identities.subjects(record.attributes, ids, self._of_resource)
         if meaning.base_event:
-            timestamp = instant(nanoseconds // 1000)
-            return self._base_event(record, meaning, row_id, timestamp, subjects)
+            return self._base_event(record, meaning, row_id, instant(nanoseconds // 1000), subjects)
         organization = self._organization_of(subjects) if self._organization else subjects.organization
         if meaning.refusal:
-            raise Refusal(meaning.refusal)
+            raise RecordRefused(meaning.refusal)
         return _new_row(
             (
                 meaning.table,
@@ -119,28 +112,36 @@ class RowMaker:
             )
         )
 
+    def _enter(self, resource: Resource) -> None:
+        """Read the resource that the next records share."""
+        self._resource = resource
+        self._context = self._meanings.context(resource.attributes)
+        self._of_resource = self._identities.of_resource(resource.attributes, self._context.ids)
+
     def _base_event(
         self, record: Record, meaning: Meaning, row_id: bytes, timestamp: datetime, subjects: Subjects
     ) -> BaseEvent:
         if not subjects.installation:
-            raise Refusal("no_installation")
-        private = scrubbing.private(record.attributes).joined(self._context.private)
-        facts = self._facts((record.attributes, self._context.attributes), private)
+            raise RecordRefused("no_installation")
         do_not_track = self._do_not_track or meaning.do_not_track
-        return BaseEvent(row_id, meaning.base_event, timestamp, subjects.installation, facts, do_not_track)
+        return BaseEvent(
+            row_id, meaning.base_event, timestamp, subjects.installation, self._facts(record), do_not_track
+        )
 
     def _organization_of(self, subjects: Subjects) -> str:
         """The key's own organization; a record that names another one is refused."""
         if subjects.organization not in ("", self._organization):
-            raise Refusal("other_organization")
+            raise RecordRefused("other_organization")
         return self._organization
 
-    def _facts(self, sources: tuple[Mapping[str, Any], ...], private: scrubbing.Private) -> dict[str, str]:
-        """The declared facts of an installation; whatever else was sent is left behind."""
+    def _facts(self, record: Record) -> dict[str, str]:
+        """The declared facts of an installation; nothing else that was sent is kept."""
+        sources = (record.attributes, self._context.attributes)
+        private = scrubbing.private(record.attributes).joined(self._context.private)
         names = [attribute.name for attribute in self._registry.of_tier(Tier.BASE)]
-        kept = scrubbing.facts(sources, self._registry, private, names)
+        facts = scrubbing.facts(sources, self._registry, private, names)
         claimed = next(filter(None, map(deployment_type, sources)), "")
-        return {**kept, "deployment_type": claimed} if claimed else kept
+        return {**facts, "deployment_type": claimed} if claimed else facts
 
 
 _new_row = partial(tuple.__new__, Row)  # what `Row(…)` wraps, a third cheaper

@@ -1,4 +1,4 @@
-"""What of a record's words may be kept: declared attributes, and names that hold nothing personal."""
+"""What may be kept of a record's words: declared attributes, and names that hold nothing personal."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from consent.pseudonyms import NO_ID
-from consent.registry.attributes import Kept, as_text, printable
+from consent.registry.attributes import Dropped, Kept, as_text, printable
 from consent.registry.personal_data import finding, is_persons_name
 from consent.registry.registry import Registry
-from ingest.mapping.identity import ID_NAMES, Refusal
+from ingest.mapping import aliases
+from ingest.mapping.identity import RecordRefused
 
 MAX_NAME = 100  # characters: features and actions
 MAX_EVENT_TYPE = 50  # characters
@@ -21,7 +22,7 @@ MIN_NAME = 3  # characters of a person's or a customer's name
 MAX_PRIVATE = 32  # of each kind in one record
 
 # Columns of their own, or computed: never copied from what was sent.
-_NOT_COPIED = frozenset({"page.path", "deployment_type"})
+_NOT_COPIED = frozenset({aliases.PAGE, "deployment_type"})
 # Ids within a name say nothing about the feature; without them the name still means the same.
 _ID = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
@@ -61,7 +62,7 @@ class _Kinds(dict[str, str]):
     """`id`, `name` or '' for the name of an attribute, remembered."""
 
     def __missing__(self, attribute: str) -> str:
-        kind = "id" if attribute in ID_NAMES else "name" if is_persons_name(attribute[:100]) else ""
+        kind = "id" if attribute in aliases.ID_NAMES else "name" if is_persons_name(attribute[:100]) else ""
         if len(attribute) <= 100:
             if len(self) >= 4096:
                 self.clear()
@@ -131,8 +132,8 @@ def metadata(
         name, clean = found
         if name in _NOT_COPIED or name in columns or value is None or (name in kept and sent != name):
             continue
-        answer = clean(value)
-        if isinstance(answer, Kept) and not _tells(registry, name, answer.value, hidden):
+        answer = unless_private(clean(value), name, registry, hidden)
+        if isinstance(answer, Kept):
             kept[name] = answer.value
     return kept
 
@@ -143,31 +144,34 @@ def is_copied(sent: str, registry: Registry) -> bool:
     return found is not None and found[0] not in _NOT_COPIED
 
 
-def _tells(registry: Registry, name: str, value: object, hidden: Private) -> bool:
-    """Whether a value repeats something private. One of a list of choices tells nothing."""
-    return isinstance(value, str) and registry.attributes[name].kind == "text" and hidden.is_in(value)
+def unless_private(answer: Kept | Dropped, name: str, registry: Registry, hidden: Private) -> Kept | Dropped:
+    """A cleaned value, dropped if it repeats something private. One of a list of choices repeats nothing."""
+    value = answer.value if isinstance(answer, Kept) else None
+    if isinstance(value, str) and registry.attributes[name].kind == "text" and hidden.is_in(value):
+        return Dropped("private")
+    return answer
 
 
 def facts(
     attributes: Iterable[Mapping[str, Any]], registry: Registry, hidden: Private, names: Iterable[str]
 ) -> dict[str, str]:
-    """Of each declared attribute in `names` its first value that may be kept, as text."""
+    """For each declared attribute in `names` its first value that may be kept, as text."""
     kept = {}
     for name in names:
         for sent in (name, *registry.attributes[name].also):
             value = next((of[sent] for of in attributes if of.get(sent) is not None), None)
-            answer = registry.clean(name, value)
-            if isinstance(answer, Kept) and not _tells(registry, name, answer.value, hidden):
+            answer = unless_private(registry.clean(name, value), name, registry, hidden)
+            if isinstance(answer, Kept):
                 kept[name] = str(answer.value)
                 break
     return kept
 
 
 def name(text: str, limit: int, hidden: Private) -> str:
-    """A feature, action or event type as it may be stored. Raises `Refusal` when it looks personal."""
+    """A feature, action or event type as it may be stored. Raises `RecordRefused` when it looks personal."""
     clean, problem = _name(hidden.without(text[:MAX_READ]))
     if problem:
-        raise Refusal(problem)
+        raise RecordRefused(problem)
     return clean[:limit]
 
 

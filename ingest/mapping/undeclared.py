@@ -1,9 +1,9 @@
-"""Which attributes of admitted records nothing declares: their names, so that an admin sees what to declare.
+"""The names of undeclared attributes of admitted records, so that an admin sees what could be declared.
 
 An attribute's name is the app's own word, but an app may put anything there. So a name is noted only
-when it is short and plain, looks neither personal nor secret, repeats nothing that its record says is
-private, and could be declared at all. Looking costs 8 µs a record, so of a busy key some are looked at:
-a few of a request, ten requests a second. What is counted was seen; there may be more.
+if it is short and plain, looks neither personal nor secret, repeats nothing that its record says is
+private, and could be declared at all. Looking costs 8 µs a record, so a busy key is sampled: a few
+records of a request, ten requests a second. Counts are therefore lower bounds.
 """
 
 import re
@@ -15,22 +15,14 @@ from functools import lru_cache
 from analytics.storage.rows import Row
 from consent.registry.personal_data import finding, is_denied_name, is_persons_name
 from consent.registry.registry import Registry
-from ingest.mapping import routing, scrubbing
-from ingest.mapping.identity import ID_NAMES
-from ingest.mapping.interpretation import DEPLOYMENT_NAMES, PAGE_PATHS
+from ingest.mapping import scrubbing
+from ingest.mapping.aliases import READ
 from ingest.otlp.records import Record
 
 LOOKED_AT = 32  # records of a request
 LOOK_EVERY = 0.1  # seconds, per key and process
 MAX_NAME = 64  # characters
 
-# What becomes a column or decides about one was not dropped.
-READ = routing.NAMES_READ.union(
-    ID_NAMES,
-    DEPLOYMENT_NAMES,
-    PAGE_PATHS,
-    ("telemetry.do_not_track", "internal", "duration_ms", "log.record.uid", "trace_id", "span_id"),
-)
 _PLAIN = re.compile(r"\$?[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,7}", re.ASCII)
 MAX_DIGITS = 3  # more are a number of something
 

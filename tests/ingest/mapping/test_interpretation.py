@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ingest.mapping.interpretation import MAX_REMEMBERED, PAGE_PATHS, memory
+from ingest.mapping import aliases
+from ingest.mapping.interpretation_cache import MAX_REMEMBERED, cache_of
 from ingest.mapping.name_limits import RouteBook
-from ingest.mapping.routing import NAMES_READ, SESSION_EVENTS
+from ingest.mapping.routing import SESSION_EVENTS
 from ingest.mapping.rows import Mapped, RowMaker
 from ingest.otlp.records import CLIENT, INTERNAL, SERVER, Record, Resource
 from tests.ingest.mapping.test_properties import REGISTRY
@@ -24,7 +25,14 @@ VALUES = (
     *(12.5, "no", "cloud", "self_hosted", b"GET", "base_telemetry.heartbeat", "analytics.timer.started"),
 )
 NAMES = sorted(
-    {*NAMES_READ, *PAGE_PATHS, *REGISTRY.names, "deployment.type", "internal", "telemetry.do_not_track"}
+    {
+        *aliases.ROUTING,
+        *aliases.PAGE_PATH,
+        *REGISTRY.names,
+        "deployment.type",
+        "internal",
+        "telemetry.do_not_track",
+    }
 )
 ID_NAMES = ("user.id", "user_id", "organization.id", "session.id", "install_id")
 attributes = st.builds(
@@ -74,7 +82,7 @@ def test_a_record_means_the_same_whatever_came_before(
 
 def test_what_is_remembered_has_a_bound() -> None:
     routes = RouteBook(REGISTRY.endpoints)
-    kept = memory(REGISTRY, routes)
+    kept = cache_of(REGISTRY, routes)
     for number in range(3 * MAX_REMEMBERED):
         mapped(server(http__request__method="GET", url__path=f"/{number}"), routes)
         mapped(server(**{f"name_{number}": 1}), routes)
@@ -87,14 +95,14 @@ def test_what_is_remembered_goes_when_its_route_book_does() -> None:
     """A key has a new book every ten seconds: what it left behind filled 1.8 GB in a run of the fuzzer."""
     routes = RouteBook(REGISTRY.endpoints)
     mapped(server(http__request__method="GET", url__path="/1"), routes)
-    book, kept = weakref.ref(routes), weakref.ref(memory(REGISTRY, routes))
+    book, kept = weakref.ref(routes), weakref.ref(cache_of(REGISTRY, routes))
     del routes
     assert (book(), kept()) == (None, None)
 
 
 def test_a_raw_path_is_looked_at_only_where_there_is_no_route() -> None:
     routes = RouteBook(REGISTRY.endpoints)
-    kept = memory(REGISTRY, routes)
+    kept = cache_of(REGISTRY, routes)
     for number in range(10):
         mapped(
             server(http__request__method="GET", http__route="/items/{id}", url__path=f"/items/{number}"),

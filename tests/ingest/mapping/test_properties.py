@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from analytics.storage.rows import BaseEvent, Row
 from consent.registry.registry import OURS, load
+from ingest.mapping.aliases import PAGE_PATH, ROUTING
 from ingest.mapping.name_limits import RouteBook
-from ingest.mapping.routing import NAMES_READ
-from ingest.mapping.rows import PAGE_PATHS, RowMaker
+from ingest.mapping.rows import RowMaker
 from ingest.otlp import json as otlp_json
 from ingest.otlp import metrics, protobuf
 from ingest.otlp.records import CLIENT, INTERNAL, SERVER, DecodeError, Record, Resource
@@ -48,7 +48,7 @@ values = st.recursive(
 )
 names = st.sampled_from(
     sorted(
-        {*NAMES_READ, *PAGE_PATHS, *REGISTRY.names, *(f"metadata.{name}" for name in REGISTRY.names)}
+        {*ROUTING, *PAGE_PATH, *REGISTRY.names, *(f"metadata.{name}" for name in REGISTRY.names)}
         | {
             "user.id",
             "organization.id",

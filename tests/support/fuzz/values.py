@@ -3,8 +3,7 @@
 import random
 import string
 
-from ingest.mapping.routing import NAMES_READ
-from ingest.mapping.rows import PAGE_PATHS
+from ingest.mapping.aliases import PAGE_PATH, ROUTING
 from tests.support.faults.records import ORGANIZATION, USERS, user
 
 # fmt: off
@@ -39,7 +38,7 @@ ODD_NUMBERS = (
 )
 # fmt: off
 KEYS = (
-    *sorted(NAMES_READ | {*PAGE_PATHS}),
+    *sorted(ROUTING | {*PAGE_PATH}),
     "user.id", "user_id", "enduser.id", "identity", "organization.id", "organization_id", "session.id",
     "app.installation.id", "install_id", "log.record.uid", "telemetry.do_not_track", "internal",
     "deployment.type", "deployment.environment", "count", "duration_ms", "duration_seconds", "app_version",

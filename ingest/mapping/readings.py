@@ -1,0 +1,62 @@
+"""Single attributes, read: deployment type, flags, durations, status codes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from consent.registry.attributes import as_number, as_text
+from ingest.mapping import aliases
+from ingest.otlp.records import Record
+
+DEPLOYMENT_TYPES = {
+    "cloud": "cloud",
+    "self-hosted": "self-hosted",
+    "self_hosted": "self-hosted",
+    "selfhosted": "self-hosted",
+}
+MAX_DURATION_MS = 1e9  # eleven days; a longer one is a broken clock
+_NO = frozenset({"", "0", "false", "no", "off"})
+
+
+def deployment_type(attributes: Mapping[str, Any]) -> str:
+    """`cloud`, `self-hosted`, or '' when these attributes do not say."""
+    for name in aliases.DEPLOYMENT:
+        value = attributes.get(name)
+        if isinstance(value, str):
+            known = DEPLOYMENT_TYPES.get(value.strip().lower())
+            if known:
+                return known
+    return ""
+
+
+def is_yes(value: Any) -> bool:
+    """Whether a flag is set. Anything but a plain no sets it: in doubt, the sender wants privacy."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    text = as_text(value)
+    return text is None or text.strip().lower() not in _NO
+
+
+def asks_not_to_be_tracked(attributes: Mapping[str, Any]) -> bool:
+    """The do-not-track signal of these attributes. A value that cannot be read counts as set."""
+    if aliases.DO_NOT_TRACK not in attributes:
+        return False
+    value = attributes[aliases.DO_NOT_TRACK]
+    return value is None or is_yes(value)
+
+
+def duration(given: Any) -> float | None:
+    """Milliseconds as sent; None for a broken value, which still wins over the span's own duration."""
+    number = as_number(given)
+    return float(number) if number is not None and 0 <= number <= MAX_DURATION_MS else None
+
+
+def own_duration(record: Record) -> float | None:
+    """Milliseconds from a span's start to its end."""
+    milliseconds = (record.end - record.time) / 1e6
+    return milliseconds if record.end and 0 <= milliseconds <= MAX_DURATION_MS else None
+
+
+def status_code(value: Any) -> int | None:
+    """A status of HTTP, 100 to 599, also when it was sent as text."""
+    number = as_number(value)
+    return int(number) if number is not None and 100 <= number <= 599 and number == int(number) else None
