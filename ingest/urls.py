@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from ingest.http.rules import export, no_such_address
+from ingest.http.views import export, no_such_address
 
 app_name = "ingest"
 urlpatterns = [

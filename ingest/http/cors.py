@@ -1,4 +1,4 @@
-"""Which web pages may send: what a browser asks before and reads after (the Fetch standard, CORS).
+"""Which web pages may send: preflights, and the headers that let a page read its answer (CORS).
 
 A preflight carries no key, so it is answered before anyone is authenticated, to pages of
 `OTLP_CORS_ORIGINS` and of every publishable key's websites. Nothing here admits a
@@ -14,10 +14,10 @@ from django.db import Error as DatabaseError
 
 from consent.api.do_not_track import Headers
 from consent.keys import publishable_origins
-from ingest.http.messages import Answer, Export
+from ingest.http.messages import ExportAnswer, ExportRequest
 
-KNOWN_FOR = 10.0  # seconds
-UNKNOWN_FOR = 1.0  # seconds
+KNOWN_FOR = 10.0  # seconds until a known website is looked up again
+UNKNOWN_FOR = 1.0  # seconds until an unknown one is
 
 PREFLIGHT = [
     ("Access-Control-Allow-Methods", "POST, OPTIONS"),
@@ -29,16 +29,16 @@ PREFLIGHT = [
 ]
 
 
-def preflight(export: Export, headers: Headers) -> Answer | None:
-    """The answer to a preflight, None to anything else. A page that may not send is not invited."""
+def preflight(request: ExportRequest, headers: Headers) -> ExportAnswer | None:
+    """The answer to a preflight; None for any other request. A page that may not send is not invited."""
     if (
-        export.method != "OPTIONS"
-        or not export.origin
+        request.method != "OPTIONS"
+        or not request.origin
         or not headers.get("access-control-request-method", "")
     ):
         return None
-    allowed = may_send(export.origin)
-    return Answer(200, answer_headers(export.origin) + (PREFLIGHT if allowed else []), b"")
+    more = PREFLIGHT if may_send(request.origin) else []
+    return ExportAnswer(200, answer_headers(request.origin) + more, b"")
 
 
 def answer_headers(origin: str) -> list[tuple[str, str]]:
@@ -55,24 +55,25 @@ def answer_headers(origin: str) -> list[tuple[str, str]]:
 
 def may_send(origin: str) -> bool:
     """Whether pages of this website may send at all, as far as this process knows."""
-    return origin in settings.OTLP_CORS_ORIGINS or origin in _known.origins
+    return origin in settings.OTLP_CORS_ORIGINS or origin in _publishable.origins
 
 
 def is_stale(origin: str) -> bool:
-    """Whether to `refresh` first. A website that is not known yet is looked for again soon."""
+    """Whether to `refresh` first. A website that is not known yet is looked up again after a second."""
     if origin in settings.OTLP_CORS_ORIGINS:
         return False
-    return time.monotonic() - _known.read_at > (KNOWN_FOR if origin in _known.origins else UNKNOWN_FOR)
+    lifetime = KNOWN_FOR if origin in _publishable.origins else UNKNOWN_FOR
+    return time.monotonic() - _publishable.read_at > lifetime
 
 
 def refresh() -> None:
-    """Read the publishable keys' websites anew. With the database away, those that were known stay."""
-    _known.read_at = time.monotonic()
+    """Read the publishable keys' websites again. If the database is unreachable, the known ones stay."""
+    _publishable.read_at = time.monotonic()
     with contextlib.suppress(DatabaseError):
-        _known.origins = publishable_origins()
+        _publishable.origins = publishable_origins()
 
 
-class _Known:
+class _PublishableOrigins:
     """The websites of publishable keys."""
 
     def __init__(self) -> None:
@@ -80,4 +81,4 @@ class _Known:
         self.read_at = float("-inf")
 
 
-_known = _Known()
+_publishable = _PublishableOrigins()

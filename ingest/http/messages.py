@@ -13,24 +13,25 @@ KEY_HEADERS = ("authorization", "x-api-key", "origin")
 
 
 @dataclass(slots=True)
-class Export:
+class ExportRequest:
     """One request: what its head says, and its key once it is known."""
 
     method: str
     signal: str  # 'traces', 'logs' or 'metrics'
-    encoding: str  # its media type, when it is one of the two, else ''
+    encoding: str  # its media type if that is one of OTLP's two, else ''
     coding: str  # Content-Encoding, lower-case
     length: str  # Content-Length as sent
     shown: dict[str, str]  # the headers that may hold its key
     do_not_track: bool
     origin: str
     accepted_coding: str
-    measure: prometheus.Request
+    measure: prometheus.RequestMeasure
     dry_run: str = ""  # the header X-Telemetry-Dry-Run, lower-case
     key: Key | None = None
+    is_admitted: bool = False  # its key has been looked up for this very request
 
 
-class Answer(NamedTuple):
+class ExportAnswer(NamedTuple):
     """Status, headers and body, for either edge to send."""
 
     status: int
@@ -39,14 +40,14 @@ class Answer(NamedTuple):
 
 
 def media_type_of(headers: Headers) -> str:
-    """The media type, when it is one of OTLP's two, else '': case and parameters do not count."""
+    """The media type if it is one of OTLP's two, else ''. Case and parameters do not count."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type if media_type in (status.JSON, status.PROTOBUF) else ""
 
 
-def read_head(method: str, signal: str, headers: Headers) -> Export:
+def read_head(method: str, signal: str, headers: Headers) -> ExportRequest:
     """What the rules need of a request's head. Refuses nothing; begins to measure the request."""
-    return Export(
+    return ExportRequest(
         method=method,
         signal=signal,
         encoding=media_type_of(headers),
@@ -56,6 +57,6 @@ def read_head(method: str, signal: str, headers: Headers) -> Export:
         do_not_track=asks_not_to_be_tracked(headers),
         origin=headers.get("origin", ""),
         accepted_coding=headers.get("accept-encoding", ""),
-        measure=prometheus.Request("http", signal),
+        measure=prometheus.RequestMeasure("http", signal),
         dry_run=headers.get(DRY_RUN_HEADER, "").strip().lower(),
     )

@@ -1,6 +1,7 @@
-"""Keys that were admitted a moment ago: their requests are received before the key is looked up again.
+"""Keys that were admitted a moment ago: the bodies of their requests are read before the key is looked up.
 
-It admits nobody. Before anything is stored a key is looked up, so that a revoked one stores nothing.
+This admits nobody. Every request's key is looked up before anything is stored, so a revoked key stores
+nothing, and changed scopes, origins and rates hold at once.
 """
 
 import hashlib
@@ -14,18 +15,19 @@ KNOWN_FOR = 60.0  # seconds since a key was admitted
 MOST_KNOWN = 1000  # keys
 
 
-class KnownKeys:
-    """Found by a digest of the headers that show them, so that no key is kept. For one thread."""
+class RecentKeys:
+    """By a digest of the headers that show them, so that no key is kept in memory. For one thread."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[bytes, tuple[Key, float]] = OrderedDict()
 
     def get(self, shown: Mapping[str, str]) -> Key | None:
-        """The key that these headers showed a moment ago."""
+        """The key that these headers showed within the last minute."""
         key, until = self._keys.get(_digest(shown), (None, 0.0))
         return key if until > time.monotonic() else None
 
     def add(self, shown: Mapping[str, str], key: Key) -> None:
+        """Remember that these headers showed this key; of too many the one shown longest ago goes."""
         digest = _digest(shown)
         self._keys[digest] = key, time.monotonic() + KNOWN_FOR
         self._keys.move_to_end(digest)

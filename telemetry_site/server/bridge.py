@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from consent.api.proxies import address_of, is_proxy
-from ingest.http.edge import Incoming
+from ingest.http.incoming import IncomingBody
 from ingest.http.rsgi import HTTPProtocol, Scope
 from ingest.load.body import BodyRefused
 from ingest.load.memory_budget import Budget
@@ -32,7 +32,7 @@ class Bridge:
 
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         share = self._budget.share()
-        incoming = Incoming(protocol, scope.headers, share)
+        incoming = IncomingBody(protocol, scope.headers, share)
         try:
             body = await incoming.read(MAX_BODY_BYTES)
             await self._pool.run(self._respond, self.environ(scope, body), protocol)

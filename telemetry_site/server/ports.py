@@ -11,10 +11,11 @@ from collections.abc import Awaitable
 
 from django.conf import settings
 
-from ingest.http import edge
+from ingest.http.answers import not_found
+from ingest.http.edge import PREFIXES, Edge
+from ingest.http.incoming import IncomingBody
 from ingest.http.messages import media_type_of
 from ingest.http.rsgi import HTTPProtocol, Scope
-from ingest.http.rules import not_found
 from ingest.load.connections import freshen
 from ingest.load.memory_budget import Budget
 from ingest.load.threads import Pool
@@ -38,13 +39,13 @@ class Port:
         sys.setswitchinterval(TURN)
         waiting, self._budget = settings.REQUESTS_WAITING, Budget(settings.BODY_MEMORY_BYTES)
         self._ingest = Pool(name="ingest", threads=INGEST_THREADS, waiting=waiting, before=freshen)
-        self._front = edge.Front(self._ingest, self._budget)
+        self._edge = Edge(self._ingest, self._budget)
         self._pages = Pool(name="pages", threads=PAGE_THREADS, waiting=waiting, before=lambda: None)
         self._bridge = Bridge(site, self._pages, self._budget) if site else None
 
     def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> Awaitable[None]:
-        if scope.path.startswith(edge.PREFIXES):
-            return self._front(scope, protocol)
+        if scope.path.startswith(PREFIXES):
+            return self._edge(scope, protocol)
         if scope.path == "/health" and scope.method in ("GET", "HEAD"):
             return _healthy(protocol)
         if self._bridge:
@@ -57,7 +58,7 @@ class Port:
 
     async def _nothing_here(self, scope: Scope, protocol: HTTPProtocol) -> None:
         protocol.response_bytes(*not_found(media_type_of(scope.headers)))
-        await edge.Incoming(protocol, scope.headers, self._budget.share()).read_away()
+        await IncomingBody(protocol, scope.headers, self._budget.share()).read_away()
 
 
 async def _healthy(protocol: HTTPProtocol) -> None:

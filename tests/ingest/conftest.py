@@ -21,7 +21,7 @@ def _quiet_ingest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "_ensure_started", lambda: None)
     counting._waiting.clear()
     known_names.forget()
-    monkeypatch.setattr(cors, "_known", cors._Known())
+    monkeypatch.setattr(cors, "_publishable", cors._PublishableOrigins())
 
 
 @pytest.fixture

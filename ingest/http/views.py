@@ -1,0 +1,46 @@
+"""OTLP over HTTP as Django views, for servers without RSGI and for tests: a thread reads its own body.
+
+Django's middleware has no part in it.
+"""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+
+from ingest.http import answers, cors, rules
+from ingest.http.messages import ExportAnswer, media_type_of, read_head
+from ingest.load import body
+
+
+@csrf_exempt
+def export(request: HttpRequest, signal: str) -> HttpResponse:
+    """One Export request."""
+    sent = read_head(request.method or "", signal, request.headers)
+    if sent.origin and cors.is_stale(sent.origin):
+        cors.refresh()
+    answer = cors.preflight(sent, request.headers)
+    if answer is None:
+        try:
+            rules.admit(sent)
+            answer = rules.answer(sent, rules.take(sent, body.read_raw(request)))
+        except Exception as error:  # the outermost edge: whatever happens is an OTLP answer
+            answer = answers.refusal(sent, error)
+    sent.measure.ended(answer.status)
+    return _response(answer)
+
+
+@csrf_exempt
+def no_such_address(request: HttpRequest) -> HttpResponse:
+    """Every other path below OTLP's prefixes."""
+    return _response(answers.not_found(media_type_of(request.headers)))
+
+
+def _response(answer: ExportAnswer) -> HttpResponse:
+    response = HttpResponse(answer.body, status=answer.status)
+    response._has_been_logged = True  # type: ignore[attr-defined]  # else Django logs a line for each; we count
+    for name, value in answer.headers:
+        if name == "Vary":
+            patch_vary_headers(response, [value])
+        else:
+            response[name] = value
+    return response
