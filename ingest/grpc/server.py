@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
-from ingest.grpc.service import SERVICES, Exports
+from ingest.grpc.service import SERVICES, ExportService
 from ingest.load.connections import freshen
 from ingest.traffic import prometheus
 from postgres.pipeline import answers
@@ -58,7 +58,7 @@ async def serve(address: str, *, threads: int, reuse_port: bool = False, announc
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     server = grpc.aio.server(options=options(reuse_port=reuse_port))
-    exports, state = Exports(threads=threads), Health()
+    exports, state = ExportService(threads=threads), Health()
     server.add_generic_rpc_handlers(exports.handlers())
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     try:

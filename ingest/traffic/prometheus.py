@@ -116,7 +116,7 @@ STARTED = Gauge(
 )
 
 
-class Request:
+class RequestMeasure:
     """One OTLP request under way. Call `ended` once, whatever happens."""
 
     __slots__ = ("_began", "_bytes", "_is_over", "_signal", "_transport")

@@ -26,7 +26,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from analytics.models import FeatureUsage
 from consent.keys import revoke_key
 from consent.models import Key
-from ingest.grpc import service
+from ingest.grpc import compression, service
 from ingest.models import TrafficCount
 from ingest.otlp import status
 from tests.ingest.test_receiver import RESOURCE, check_the_three_rows
@@ -338,10 +338,10 @@ def test_nothing_of_all_this_was_logged(receiver: Receiver) -> None:
 # --- Without a process ---------------------------------------------------------------------------
 def test_a_message_that_only_looks_compressed_is_left_as_it_is() -> None:
     unknown_field = b"\x78\x9c\x01"  # field 15, a varint: legal protobuf, and how zlib begins
-    assert service.may_be_compressed(unknown_field)
-    assert service.inflated(unknown_field) == unknown_field
-    assert service.inflated(zlib.compress(b"\x0a\x00")) == b"\x0a\x00"
-    assert not service.may_be_compressed(b"\x0a\x00")
+    assert compression.may_be_compressed(unknown_field)
+    assert compression.inflated(unknown_field) == unknown_field
+    assert compression.inflated(zlib.compress(b"\x0a\x00")) == b"\x0a\x00"
+    assert not compression.may_be_compressed(b"\x0a\x00")
 
 
 def test_the_delay_before_a_retry_is_said_as_google_rpc_says_it() -> None:
