@@ -1,6 +1,6 @@
-"""One request's way: decode, route and scrub, ask consent and store, count, answer.
+"""One request's way, in one place: decode → map → gate → write → count → answer.
 
-HTTP and gRPC both enter here.
+HTTP and gRPC both enter here, with a key that they have admitted (`http/rules.py`, `grpc/service.py`).
 """
 
 from collections import Counter
@@ -24,6 +24,7 @@ from ingest.mapping.rows import Mapped, RowMaker
 from ingest.otlp import json, metrics, protobuf
 from ingest.otlp.records import Batch
 from ingest.otlp.status import JSON, PROTOBUF
+from ingest.reasons import answer_words
 from ingest.traffic import counting
 
 DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
@@ -32,31 +33,11 @@ DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
     ("logs", JSON): json.decode_logs,
     ("logs", PROTOBUF): protobuf.decode_logs,
 }
-ATTEMPTS = 3  # at one request, should the registry change meanwhile
+ATTEMPTS = 3  # to store one request while the active registry changes
 NO_METRICS = "Candid keeps events from traces and logs; metrics are not kept"
 
-# Every reason for which a single record is refused, in words for the developer who reads the answer.
-REASONS = {
-    "no_consent": "no consent for the organization or the user it names",
-    "do_not_track": "it asks not to be tracked",
-    "base_telemetry_off": "base telemetry is switched off here",
-    "unroutable": "no rule says which table it belongs to",
-    "incomplete": "it lacks its event type or feature name",
-    "no_timestamp": "it has no time",
-    "too_old": "it is older than what is kept",
-    "in_future": "it is dated more than 24 hours ahead",
-    "id_too_long": "an id is longer than 1024 characters",
-    "bad_id": "an id is neither text nor a number",
-    "other_organization": "this key belongs to another organization",
-    "personal_data": "its name looks personal or secret",
-    "free_text": "its name reads like free text, not like the name of a thing",
-    "no_installation": "it names no installation",
-    "malformed": "a field has a wrong type",
-    "unstorable": "the database would not take it",
-}
 
-
-class Answer(NamedTuple):
+class PartialSuccess(NamedTuple):
     """What the sender is told: how many items were refused, and why. Zero and '' when all is well."""
 
     rejected: int
@@ -71,28 +52,20 @@ def receive(
     key: Key,
     do_not_track: bool = False,
     now: datetime | None = None,
-) -> Answer:
+) -> PartialSuccess:
     """Store what a request holds and may be stored. Returning means committed.
 
     `signal` is `traces`, `logs` or `metrics`, `encoding` one of the two content types. Raises
     `DecodeError`, and `StoreUnavailable` (nothing is known to be stored; sending again is safe).
     """
     if signal == "metrics":
-        return _receive_metrics(encoding, body, key)
+        return _refuse_metrics(encoding, body, key)
     now = now or timezone.now()
-    stored = _store(DECODERS[signal, encoding], body, key, do_not_track=do_not_track, now=now)
-    mapped, receipt = stored.mapped, stored.receipt
-    if not mapped.total and not stored.malformed:
-        return Answer(0, "")
-    refused = mapped.refused + Counter(receipt.refused) + Counter(malformed=stored.malformed)
-    counting.count(key.pk, signal, "accepted", "", receipt.inserted)
-    counting.count(key.pk, signal, "duplicate", "", receipt.duplicates)
-    for reason, number in refused.items():
-        counting.count(key.pk, signal, "refused", reason, number)
-    if stored.looks and stored.admitted and undeclared.takes_its_turn(key.pk):
-        names = undeclared.undeclared(stored.admitted, mapped.rows, mapped.sources, stored.registry)
-        counting.note_names(key.pk, names)
-    return Answer(refused.total(), message_of(refused, mapped.total + stored.malformed))
+    stored = _decode_and_store(DECODERS[signal, encoding], body, key, do_not_track=do_not_track, now=now)
+    refused = stored.mapped.refused + Counter(stored.receipt.refused) + Counter(malformed=stored.malformed)
+    _count(key.pk, signal, stored.receipt, refused)
+    _note_undeclared_names(key.pk, stored)
+    return PartialSuccess(refused.total(), message_of(refused, stored.mapped.total + stored.malformed))
 
 
 class _Stored(NamedTuple):
@@ -103,18 +76,17 @@ class _Stored(NamedTuple):
     admitted: list[Row]
     receipt: Receipt
     registry: Registry
-    looks: bool  # for undeclared names
 
 
-def _store(
+def _decode_and_store(
     decode: Callable[[bytes], Batch], body: bytes, key: Key, *, do_not_track: bool, now: datetime
 ) -> _Stored:
-    """Decode, map and store; from the start again when another registry has become active meanwhile."""
+    """Decode, map, gate and write; all of it again if another registry has become active meanwhile."""
     try:
         registry = working_registry()
         for _ in range(ATTEMPTS):
             try:
-                return _store_by(registry, decode(body), key, do_not_track=do_not_track, now=now)
+                return _store(decode(body), registry, key, do_not_track=do_not_track, now=now)
             except OtherRegistry as other:
                 registry = adopt(other.digest)
     except RegistryError as error:
@@ -122,19 +94,19 @@ def _store(
     raise StoreUnavailable("the registry changes faster than events can be stored")
 
 
-def _store_by(registry: Registry, batch: Batch, key: Key, *, do_not_track: bool, now: datetime) -> _Stored:
-    looks = undeclared.is_due(key.pk)
-    mapped = row_maker(key, do_not_track, now, registry).map(batch.records, keep=looks)
+def _store(batch: Batch, registry: Registry, key: Key, *, do_not_track: bool, now: datetime) -> _Stored:
+    maker = row_maker(key, do_not_track, now, registry)
+    mapped = maker.map(batch.records, keep_sources=undeclared.is_due(key.pk))
     today = now.astimezone(UTC).date()
-    every: list[Row] = []
+    stored: list[Row] = []
     storing = Storing(mapped.rows, mapped.base_events, registry=registry.digest)
     for attempt in storing.attempts():
         with attempt:
             admitted = attempt.admit()
             # Only here: an event that is refused leaves no trace, not even its name.
             attempt.write(cap_new_names(admitted, key_id=key.pk, today=today))
-            every += admitted
-    return _Stored(mapped, batch.malformed, every, storing.receipt, registry, looks)
+            stored += admitted
+    return _Stored(mapped, batch.malformed, stored, storing.receipt, registry)
 
 
 def row_maker(key: Key, do_not_track: bool, now: datetime, registry: Registry) -> RowMaker:
@@ -149,15 +121,30 @@ def row_maker(key: Key, do_not_track: bool, now: datetime, registry: Registry) -
     )
 
 
+def _count(key_id: int, signal: str, receipt: Receipt, refused: Counter[str]) -> None:
+    counting.count(key_id, signal, "accepted", "", receipt.inserted)
+    counting.count(key_id, signal, "duplicate", "", receipt.duplicates)
+    for reason, number in refused.items():
+        counting.count(key_id, signal, "refused", reason, number)
+
+
+def _note_undeclared_names(key_id: int, stored: _Stored) -> None:
+    if stored.mapped.sources and stored.admitted and undeclared.takes_its_turn(key_id):
+        names = undeclared.undeclared(
+            stored.admitted, stored.mapped.rows, stored.mapped.sources, stored.registry
+        )
+        counting.note_names(key_id, names)
+
+
+def _refuse_metrics(encoding: str, body: bytes, key: Key) -> PartialSuccess:
+    points = count_points(encoding, body)
+    counting.count(key.pk, "metrics", "refused", "metrics_not_kept", points)
+    return PartialSuccess(points, NO_METRICS)
+
+
 def count_points(encoding: str, body: bytes) -> int:
     """How many data points a request of metrics holds. Raises `DecodeError`."""
     return metrics.count_json(body) if encoding == JSON else metrics.count_protobuf(body)
-
-
-def _receive_metrics(encoding: str, body: bytes, key: Key) -> Answer:
-    points = count_points(encoding, body)
-    counting.count(key.pk, "metrics", "refused", "metrics_not_kept", points)
-    return Answer(points, NO_METRICS)
 
 
 def message_of(refused: Counter[str], total: int) -> str:
@@ -165,6 +152,6 @@ def message_of(refused: Counter[str], total: int) -> str:
     if not refused.total():
         return ""
     reasons = ", ".join(
-        f"{number} {reason} ({REASONS.get(reason, reason)})" for reason, number in refused.most_common()
+        f"{number} {reason} ({answer_words(reason)})" for reason, number in refused.most_common() if number
     )
     return f"{refused.total()} of {total} refused: {reasons}"

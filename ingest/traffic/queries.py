@@ -19,7 +19,7 @@ from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
 OUTCOMES = ("accepted", "duplicate", "refused", "rejected")
 
 
-class Outcome(NamedTuple):
+class OutcomeCount(NamedTuple):
     """How many records (`rejected`: requests) had this outcome for this reason."""
 
     outcome: str
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
     count: int  # type: ignore[assignment]  # hides tuple.count, which nobody wants here
 
 
-class Span(NamedTuple):
+class ArrivalInterval(NamedTuple):
     """One hour or day of arrival, UTC; `refused` includes no duplicates."""
 
     start: datetime
@@ -70,8 +70,8 @@ class Undeclared(NamedTuple):
 class Traffic(NamedTuple):
     """What arrived within a time. `last_accepted` is the minute of the last stored event of all times."""
 
-    outcomes: list[Outcome]
-    spans: list[Span]
+    outcomes: list[OutcomeCount]
+    spans: list[ArrivalInterval]
     accepted: int
     refused: int
     last_accepted: datetime | None
@@ -103,8 +103,8 @@ def _traffic(starts: list[datetime], length: str, key_id: int | None) -> Traffic
         outcomes[outcome, reason] += number
         by_span[start, outcome] += number
     return Traffic(
-        [Outcome(outcome, reason, number) for (outcome, reason), number in outcomes.most_common()],
-        [Span(start, *(by_span[start, outcome] for outcome in OUTCOMES)) for start in starts],
+        [OutcomeCount(outcome, reason, number) for (outcome, reason), number in outcomes.most_common()],
+        [ArrivalInterval(start, *(by_span[start, outcome] for outcome in OUTCOMES)) for start in starts],
         sum(number for (outcome, _), number in outcomes.items() if outcome == "accepted"),
         sum(number for (outcome, _), number in outcomes.items() if outcome == "refused"),
         everything.order_by("-minute").values_list("minute", flat=True).first(),

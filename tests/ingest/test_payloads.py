@@ -13,7 +13,7 @@ from analytics import partitions
 from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
 from consent.pseudonyms import pseudonym
 from ingest.otlp.status import JSON, PROTOBUF
-from ingest.receive import Answer, receive
+from ingest.receive import PartialSuccess, receive
 from ingest.traffic import counting
 from tests.support.otlp import a_key, grant
 
@@ -37,7 +37,7 @@ def _keeps_the_months(settings: Settings) -> None:
     partitions.ensure_for(NOW, settings.EVENT_RETENTION_MONTHS)
 
 
-def send(name: str) -> Answer:
+def send(name: str) -> PartialSuccess:
     raw = (BODIES / name).read_bytes()
     _, key = a_key()
     signal, encoding = ("logs", JSON) if name.endswith(".json") else ("traces", PROTOBUF)
