@@ -17,7 +17,7 @@ Type = TypeVar("Type")
 _TEXTS = ("stringValue", "bytesValue", "key", "name", "eventName", "traceId", "spanId")
 
 
-class Shape(NamedTuple):
+class SignalFields(NamedTuple):
     """Where a signal's records lie, `groups[].scopes[].items[]`, and what each part is read as."""
 
     groups: str
@@ -28,7 +28,7 @@ class Shape(NamedTuple):
     item: type[Any]
 
 
-class Group(NamedTuple):
+class ReadGroup(NamedTuple):
     """What one resource sent: its message, and scopes with the records that could be read."""
 
     resource: Any
@@ -39,34 +39,36 @@ class Unreadable(Exception):
     """A part of the request has a wrong type."""
 
 
-def decode(body: bytes, shape: Shape) -> tuple[list[Group], int]:
+def decode(body: bytes, fields: SignalFields) -> tuple[list[ReadGroup], int]:
     """The groups of a request, and how many records could not be read. Raises `DecodeError`."""
     groups, malformed = [], 0
-    for group in _list(_parse(body), shape.groups):
-        scopes = [(scope, _list(scope, shape.items)) for scope in _list(group, shape.scopes)]
+    for group in _list(_parse(body), fields.groups):
+        scopes = [(scope, _list(scope, fields.items)) for scope in _list(group, fields.scopes)]
         try:
-            resource = _read(group.get("resource"), shape.resource)
+            resource = _read(group.get("resource"), fields.resource)
         except Unreadable:
             malformed += sum(len(items) for _, items in scopes)
             continue
-        groups.append(Group(resource, []))
+        groups.append(ReadGroup(resource, []))
         for scope, items in scopes:
-            read, failed = _scope(scope, items, shape)
+            read, failed = _scope(scope, items, fields)
             groups[-1].scopes.append(read)
             malformed += failed
     return groups, malformed
 
 
-def _scope(message: dict[str, Any], items: list[Any], shape: Shape) -> tuple[tuple[Any, list[Any]], int]:
+def _scope(
+    message: dict[str, Any], items: list[Any], fields: SignalFields
+) -> tuple[tuple[Any, list[Any]], int]:
     """A scope with the records that could be read, and how many could not."""
     try:
-        scope = _read(message.get("scope"), shape.scope)
+        scope = _read(message.get("scope"), fields.scope)
     except Unreadable:
         return (None, []), len(items)
     read = []
     for item in items:
         try:
-            read.append(_read(item, shape.item, may_be_null=False))
+            read.append(_read(item, fields.item, may_be_null=False))
         except Unreadable:
             continue
     return (scope, read), len(items) - len(read)

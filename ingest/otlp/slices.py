@@ -20,7 +20,7 @@ OUTER, SHARED, PART = 1, 1, 2  # field numbers, the same in every signal
 Slice = tuple[int, int]
 
 
-class Group(NamedTuple):
+class EncodedGroup(NamedTuple):
     """What one resource or scope sent: the encoded message itself, and where its parts lie."""
 
     shared: bytes
@@ -47,7 +47,7 @@ def groups(body: bytes) -> Iterator[tuple[bytes, Iterator[tuple[bytes, Iterator[
         yield shared, ((scope.shared, (_piece(body, at) for at in scope.parts)) for scope in scopes)
 
 
-def _group(body: bytes, within: Slice) -> Group:
+def _group(body: bytes, within: Slice) -> EncodedGroup:
     shared, parts = b"", []
     for number, at in _fields(body, within):
         if number == SHARED:  # sent twice, the two are one: so says protobuf
@@ -56,7 +56,7 @@ def _group(body: bytes, within: Slice) -> Group:
             parts.append(at)
             if len(parts) > MAX_RECORDS:
                 bound_records([len(parts)])
-    return Group(shared, parts)
+    return EncodedGroup(shared, parts)
 
 
 def _piece(body: bytes, at: Slice) -> bytes:

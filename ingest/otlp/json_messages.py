@@ -1,0 +1,113 @@
+"""The messages of OTLP/JSON as msgspec reads them: only the fields that are used.
+
+Where a record's attributes are `Raw`, most of them come often and are decoded once
+(`records.SharedAttributes`); the `Read…` messages, for the careful reader, have them decoded.
+"""
+
+import msgspec
+
+Number = int | float | str | None  # 64-bit integers and doubles come as numbers or as text
+
+
+class AnyValue(msgspec.Struct, rename="camel", gc=False):
+    string_value: str | None = None
+    int_value: Number = None
+    double_value: Number = None
+    bool_value: bool | None = None
+    array_value: "ArrayValue | None" = None
+    kvlist_value: "KeyValueList | None" = None
+    bytes_value: str | None = None
+
+
+class ArrayValue(msgspec.Struct, gc=False):
+    values: list[AnyValue | None] | None = None
+
+
+class KeyValue(msgspec.Struct, gc=False):
+    key: str | None = None
+    value: AnyValue | None = None
+
+
+class KeyValueList(msgspec.Struct, gc=False):
+    values: list[KeyValue] | None = None
+
+
+class ResourceMessage(msgspec.Struct):
+    attributes: list[msgspec.Raw] | None = None
+
+
+class ReadResource(msgspec.Struct):
+    attributes: list[KeyValue] | None = None
+
+
+class ScopeMessage(msgspec.Struct):
+    name: str | None = None
+
+
+class SpanStatus(msgspec.Struct, gc=False):
+    code: int | str | None = None
+
+
+class SpanFields(msgspec.Struct, rename="camel", gc=False):
+    trace_id: str | None = None
+    span_id: str | None = None
+    name: str | None = None
+    kind: int | str | None = None
+    start_time_unix_nano: Number = None
+    end_time_unix_nano: Number = None
+    status: SpanStatus | None = None
+
+
+class SpanMessage(SpanFields, gc=False):
+    start_time_unix_nano: int | float | None = None  # the decoder reads text of digits as a number
+    end_time_unix_nano: int | float | None = None
+    attributes: list[msgspec.Raw] | None = None
+
+
+class ReadSpan(SpanFields, gc=False):
+    attributes: list[KeyValue] | None = None
+
+
+class LogFields(msgspec.Struct, rename="camel", gc=False):
+    time_unix_nano: Number = None
+    observed_time_unix_nano: Number = None
+    body: AnyValue | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    event_name: str | None = None
+
+
+class LogRecord(LogFields, gc=False):
+    attributes: list[msgspec.Raw] | None = None
+
+
+class ReadLogRecord(LogFields, gc=False):
+    attributes: list[KeyValue] | None = None
+
+
+class ScopeSpans(msgspec.Struct):
+    scope: ScopeMessage | None = None
+    spans: list[SpanMessage] | None = None
+
+
+class ScopeLogs(msgspec.Struct, rename="camel"):
+    scope: ScopeMessage | None = None
+    log_records: list[LogRecord] | None = None
+
+
+class ResourceSpans(msgspec.Struct, rename="camel"):
+    resource: ResourceMessage | None = None
+    scope_spans: list[ScopeSpans] | None = None
+
+
+class ResourceLogs(msgspec.Struct, rename="camel"):
+    resource: ResourceMessage | None = None
+    scope_logs: list[ScopeLogs] | None = None
+
+
+class TracesRequest(msgspec.Struct, rename="camel"):
+    resource_spans: list[ResourceSpans] | None = None
+
+
+class LogsRequest(msgspec.Struct, rename="camel"):
+    resource_logs: list[ResourceLogs] | None = None

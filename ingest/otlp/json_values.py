@@ -1,0 +1,104 @@
+"""Values of OTLP/JSON as Python's: attributes, 64-bit numbers, times, enums (ProtoJSON, OTLP 1.11)."""
+
+import base64
+import binascii
+from typing import Any
+
+from ingest.otlp.json_messages import AnyValue, KeyValue, Number
+from ingest.otlp.records import INT64, MAX_DEPTH
+
+UINT64_MAX = 2**64 - 1
+INFINITY = float("inf")
+_KIND_NAMES = {
+    f"SPAN_KIND_{name}": number
+    for number, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))
+}
+
+
+def attributes_from(pairs: list[KeyValue] | None) -> dict[str, Any]:
+    """Attributes as a dict; of equal keys the last one counts."""
+    if not pairs:
+        return {}
+    return {
+        pair.key or "": None
+        if (value := pair.value) is None
+        else value_from(value)
+        if (text := value.string_value) is None
+        else text
+        for pair in pairs
+    }
+
+
+def value_from(value: AnyValue, depth: int = 0) -> Any:
+    """An AnyValue as a Python value. Empty, nested too deeply or of an unknown kind: None."""
+    if value.string_value is not None:
+        return value.string_value
+    if value.int_value is not None:
+        return _integer(value.int_value)
+    if value.bool_value is not None:
+        return value.bool_value
+    if value.double_value is not None:
+        return _double(value.double_value)
+    if depth >= MAX_DEPTH:
+        return None
+    if value.array_value is not None:
+        return [value_from(one, depth + 1) if one else None for one in value.array_value.values or ()]
+    if value.kvlist_value is not None:
+        pairs = value.kvlist_value.values or ()
+        return {pair.key or "": value_from(pair.value, depth + 1) if pair.value else None for pair in pairs}
+    return _bytes(value.bytes_value) if value.bytes_value is not None else None
+
+
+def _integer(value: int | float | str) -> int | float | None:
+    """int64, as a number or decimal text. JavaScript sends a large one as 1e+21: kept as a double."""
+    if isinstance(value, str):
+        digits = value[1:] if value[:1] == "-" else value
+        if not (digits.isascii() and digits.isdecimal()) or len(digits) > 19:
+            return None
+        value = int(value)
+    elif isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+        value = int(value)
+    return value if isinstance(value, float) or value in INT64 else _double(value)
+
+
+def _double(value: int | float | str) -> float | None:
+    """A double, as a number, as text, or as one of the three words of ProtoJSON."""
+    try:
+        return float(value) if not isinstance(value, str) or (value.isascii() and len(value) < 400) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def nanoseconds(value: Number) -> int:
+    """fixed64. What is no number, or negative, is a time of 0: absent. What is too large stays too large."""
+    if type(value) is int and 0 < value <= UINT64_MAX:
+        return value
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdecimal()) or len(value) > 40:
+            return 0
+        number = int(value)
+    elif value and 0 < value < INFINITY:
+        number = int(value)
+    else:
+        return 0
+    return number if number <= UINT64_MAX else UINT64_MAX
+
+
+def enum(value: int | str | None) -> int:
+    """An enum's number. Senders must not write its name; some do, and its meaning is plain."""
+    if type(value) is int:
+        return value
+    if isinstance(value, str):
+        digits = value.isascii() and value.isdecimal() and len(value) <= 10
+        value = int(value) if digits else _KIND_NAMES.get(value)
+    return value or 0
+
+
+def _bytes(text: str) -> bytes | None:
+    """Base64, standard or URL-safe, padded or not."""
+    try:
+        return base64.b64decode(
+            text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True
+        )
+    except (binascii.Error, ValueError):
+        return None
