@@ -20,7 +20,7 @@ from consent.gate import barrier
 from consent.keys import issue_key, revoke_key
 from consent.models import ConsentPeriod, Key, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from ingest.customers.views import MAX_BODY_BYTES
+from ingest.customers.errors import MAX_BODY_BYTES
 from ingest.traffic import counting
 from tests.support.programs import until
 
