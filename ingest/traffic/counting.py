@@ -1,8 +1,8 @@
-"""How much arrives: accepted, duplicate, refused and rejected, by minute and key, as it happens.
+"""Counts of what arrives: accepted, duplicate, refused and rejected, by minute and key.
 
-Counted in memory, written every second by a thread with a connection of its own, and at exit.
-About events, not people. A database that is away costs nothing but the wait; a killed process
-loses the last second. How the counts are read: `ingest/traffic/queries.py`.
+Counted in memory; a thread with a connection of its own writes them every second (`writing.py`), and
+once more at exit. They are about events, not people. If the database is unreachable they wait; a
+killed process loses the last second. `queries.py` reads them.
 """
 
 import atexit
@@ -12,71 +12,20 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from multiprocessing import util
-from typing import Any, NamedTuple
 
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
 from consent import keys
-from ingest.traffic import prometheus
-from postgres import locks
+from ingest.traffic import prometheus, writing
+from ingest.traffic.writing import Label, Name, Rejection
 
 logger = logging.getLogger(__name__)
 
 FLUSH_EVERY = 1.0  # seconds
-MAX_WAITING = 20_000  # different counts kept while the database is away; then new ones are dropped
-MAX_REJECTIONS = 200  # the latest, of requests with a key and of those without one
-NAMES_PER_DAY = 200  # different undeclared names that are listed per key and day
-
-Label = tuple[int, int | None, str, str, str]  # minute since 1970, key, signal, outcome, reason
-Name = tuple[int, str]  # key, undeclared attribute name
-
-ADD = """
-INSERT INTO ingest_trafficcount AS known (minute, key_id, signal, outcome, reason, count)
-SELECT * FROM unnest(%s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[])
-    ON CONFLICT ON CONSTRAINT one_count_per_minute DO UPDATE SET count = known.count + excluded.count
-"""
-REMEMBER_REJECTIONS = """
-INSERT INTO ingest_rejectedrequest (at, key_id, signal, transport, status, reason)
-SELECT * FROM unnest(%s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
-"""
-# Whoever has no key must not push out what happened to those who have one.
-FORGET_REJECTIONS = """
-DELETE FROM ingest_rejectedrequest
- WHERE id IN (SELECT id FROM ingest_rejectedrequest
-               WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY key_id IS NULL
-                                                                          ORDER BY id DESC) AS place
-                                              FROM ingest_rejectedrequest) AS ranked
-                             WHERE place > %s)
-                 FOR UPDATE SKIP LOCKED)
-"""
-ADD_NAMES = """
-INSERT INTO ingest_undeclaredname AS known (day, key_id, name, count)
-SELECT %(day)s, key_id, name, count
-  FROM (SELECT sent.*, seen.name IS NOT NULL AS is_known,
-               count(*) FILTER (WHERE seen.name IS NULL) OVER (PARTITION BY sent.key_id ORDER BY sent.name)
-               AS place
-          FROM unnest(%(keys)s::bigint[], %(names)s::text[], %(counts)s::bigint[])
-               AS sent (key_id, name, count)
-          LEFT JOIN ingest_undeclaredname seen
-            ON (seen.day, seen.key_id, seen.name) = (%(day)s, sent.key_id, sent.name)) AS ranked
- WHERE is_known OR place <= %(cap)s - (SELECT count(*) FROM ingest_undeclaredname seen
-                                        WHERE (seen.day, seen.key_id) = (%(day)s, ranked.key_id))
-    ON CONFLICT ON CONSTRAINT one_row_per_day_and_name DO UPDATE SET count = known.count + excluded.count
-"""
-
-
-class Rejection(NamedTuple):
-    """A request that was refused as a whole. Of what it held nothing is kept, nor where it came from."""
-
-    at: datetime
-    key_id: int | None
-    signal: str
-    transport: str
-    status: str
-    reason: str
+MAX_WAITING = 20_000  # different counts that wait for the database; further ones are dropped
 
 
 class _Waiting:
@@ -92,7 +41,7 @@ class _Waiting:
         self.counts: Counter[Label] = Counter()
         self.used: dict[int, datetime] = {}
         self.rejections: dict[bool, deque[Rejection]] = {
-            has_key: deque(maxlen=MAX_REJECTIONS) for has_key in (True, False)
+            has_key: deque(maxlen=writing.MAX_REJECTIONS) for has_key in (True, False)
         }
         self.names: Counter[Name] = Counter()
 
@@ -164,9 +113,9 @@ def flush() -> None:
             _waiting.clear()
         try:
             with transaction.atomic(using="default"):
-                _write(counts)
-                _write_rejections([*rejections[True], *rejections[False]])
-                _write_names(names)
+                writing.write_counts(counts)
+                writing.write_rejections([*rejections[True], *rejections[False]])
+                writing.write_names(names)
                 if used:
                     keys.note_use(used, max(used.values()))
         except Error:
@@ -178,41 +127,6 @@ def flush() -> None:
                     earlier.extend(_waiting.rejections[has_key])
                     _waiting.rejections[has_key] = earlier
             raise
-
-
-def _write(counts: Counter[Label]) -> None:
-    if not counts:
-        return
-    # Sorted, so that two processes never wait for each other's rows in a circle.
-    rows = sorted(counts.items(), key=lambda item: (item[0][0], item[0][1] or 0, *item[0][2:]))
-    minutes = [datetime.fromtimestamp(label[0] * 60, UTC) for label, _ in rows]
-    columns: list[list[object]] = [[label[position] for label, _ in rows] for position in range(1, 5)]
-    with connections["default"].cursor() as cursor:
-        cursor.execute(ADD, [minutes, *columns, [number for _, number in rows]])
-
-
-def _write_rejections(rejections: list[Rejection]) -> None:
-    if not rejections:
-        return
-    rejections.sort(key=lambda rejection: rejection.at)
-    with connections["default"].cursor() as cursor:
-        cursor.execute(REMEMBER_REJECTIONS, [list(column) for column in zip(*rejections, strict=True)])
-        cursor.execute(FORGET_REJECTIONS, [MAX_REJECTIONS])
-
-
-def _write_names(names: Counter[Name]) -> None:
-    if not names:
-        return
-    parameters: dict[str, Any] = {
-        "day": timezone.now().astimezone(UTC).date(),
-        "keys": [key_id for key_id, _ in names],
-        "names": [name for _, name in names],
-        "counts": list(names.values()),
-        "cap": NAMES_PER_DAY,
-    }
-    with connections["default"].cursor() as cursor:
-        cursor.execute(locks.TAKE, locks.UNDECLARED_NAMES)
-        cursor.execute(ADD_NAMES, parameters)
 
 
 def _ensure_started() -> None:

@@ -1,17 +1,17 @@
 """Counts of what arrives: added up, written at once for all, kept while the database is away."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import Error as DatabaseError
 from django.test import Client
 from django.utils import timezone
 
 from consent.models import Key
 from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
-from ingest.traffic import counting
+from ingest.traffic import counting, writing
 from ingest.traffic.queries import traffic_by_day, traffic_by_key, traffic_last
+from tests.support.failing import refusing
 from tests.support.otlp import a_key, grant, log, logs, post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
@@ -52,26 +52,46 @@ def test_counts_of_a_minute_add_up() -> None:
     assert [tuple(outcome) for outcome in found.outcomes] == [("accepted", "", 15), ("rejected", "no_key", 3)]
 
 
-def test_counts_wait_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_: Any) -> None:
-        raise OperationalError("gone")
-
+def test_counts_wait_while_the_database_refuses_them() -> None:
     counting.count(1, "logs", "accepted", "", 5)
-    with monkeypatch.context() as outage:
-        outage.setattr(counting, "_write", away)
+    with refusing("ingest_trafficcount", "true", database="default"):
         for _ in range(3):
-            with pytest.raises(OperationalError):
+            with pytest.raises(DatabaseError):
                 counting.flush()
+    assert traffic_last(1).accepted == 0
     counting.count(1, "logs", "accepted", "", 2)
+    counting.flush()
     counting.flush()
     assert traffic_last(1).accepted == 7
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uses_of_a_key_wait_too_and_the_later_one_counts() -> None:
+    _, key = a_key()
+    counting.note_use(key.pk)
+    counting.count(1, "logs", "accepted", "", 5)
+    with refusing("ingest_trafficcount", "true", database="default"), pytest.raises(DatabaseError):
+        counting.flush()
+    before = timezone.now()
+    counting.note_use(key.pk)
+    counting.flush()
+    assert (Key.objects.get(pk=key.pk).last_used_at or before) > before
+
+
+def test_memory_is_bounded_and_known_counts_still_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "MAX_WAITING", 10)
     for number in range(100):
         counting.count(number, "logs", "accepted", "", 1)
-    assert len(counting._waiting.counts) == 10
+        counting.note_names(number, {"plan.tier": 1})
+    counting.count(0, "logs", "accepted", "", 1)
+    counting.note_names(0, {"plan.tier": 1})
+    assert sorted(counting._waiting.counts.values()) == [1] * 9 + [2]
+    assert sorted(counting._waiting.names.values()) == [1] * 9 + [2]
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_nothing_is_no_count(number: int) -> None:
+    counting.count(1, "logs", "accepted", "", number)
+    assert counting._waiting.is_empty()
 
 
 def test_every_hour_and_every_day_has_its_line() -> None:
@@ -126,7 +146,8 @@ def test_a_rejected_request_is_remembered_without_what_it_held(client: Client) -
 def test_of_rejections_the_latest_are_kept_and_strangers_push_nobody_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(counting, "MAX_REJECTIONS", 3)
+    monkeypatch.setattr(writing, "MAX_REJECTIONS", 3)
+    counting._waiting.clear()
     counting.reject(7, "logs", "malformed", transport="http", status=400)
     for _ in range(4):
         for _ in range(5):
@@ -136,24 +157,24 @@ def test_of_rejections_the_latest_are_kept_and_strangers_push_nobody_out(
     assert RejectedRequest.objects.filter(key_id=None).count() == 3
 
 
-def test_rejections_and_names_wait_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(_: Any) -> None:
-        raise OperationalError("gone")
-
-    counting.reject(7, "logs", "malformed", transport="grpc", status="INVALID_ARGUMENT")
+def test_rejections_and_names_wait_while_the_database_refuses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "MAX_REJECTIONS", 2)
+    counting._waiting.clear()
+    for status in ("OLDEST", "OLDER"):
+        counting.reject(7, "logs", "malformed", transport="grpc", status=status)
     counting.note_names(7, {"plan.tier": 2})
-    with monkeypatch.context() as outage:
-        outage.setattr(counting, "_write", away)
-        with pytest.raises(OperationalError):
-            counting.flush()
+    with refusing("ingest_undeclaredname", "true", database="default"), pytest.raises(DatabaseError):
+        counting.flush()
+    assert not RejectedRequest.objects.exists()  # all or nothing
+    counting.reject(7, "logs", "malformed", transport="grpc", status="NEWEST")
     counting.note_names(7, {"plan.tier": 3})
     counting.flush()
-    assert RejectedRequest.objects.get().transport == "grpc"
+    assert sorted(RejectedRequest.objects.values_list("status", flat=True)) == ["NEWEST", "OLDER"]
     assert UndeclaredName.objects.get().count == 5
 
 
 def test_names_are_capped_per_key_and_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "NAMES_PER_DAY", 10)
+    monkeypatch.setattr(writing, "NAMES_PER_DAY", 10)
     for start in (0, 8, 16):
         counting.note_names(7, {f"attribute.{chr(97 + start + i)}": 1 for i in range(8)})
         counting.note_names(8, {"other": 1})
