@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='key',
             name='is_publishable',
-            field=models.BooleanField(default=False, editable=False, help_text='Anybody may see it: a web page holds it.', verbose_name='publishable'),
+            field=models.BooleanField(default=False, editable=False, help_text='Public: a web page contains it.', verbose_name='publishable'),
         ),
         migrations.AddField(
             model_name='key',
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='key',
             name='requests_per_second',
-            field=models.PositiveIntegerField(blank=True, help_text="What it may send, 0 for no limit; empty for the instance's setting.", null=True),
+            field=models.PositiveIntegerField(blank=True, help_text="How many it may send; 0 for no limit, empty for the instance's setting.", null=True),
         ),
         migrations.AddConstraint(
             model_name='key',

@@ -56,7 +56,7 @@ def chain_what_is_there(apps, schema_editor):
 STATES = [("unset", "Not decided"), ("granted", "Opted in"), ("denied", "Opted out"), ("stale", "To be asked again")]
 LEVELS = [("nothing", "Nothing"), ("base", "Base"), ("detailed", "Detailed")]
 METHODS = [("admin", "Admin"), ("api", "API"), ("command", "Command"), ("link", "Link"), ("signal", "Signal")]
-INVENTED = models.BooleanField(default=False, editable=False, help_text="Invented: nobody decided anything.")
+INVENTED = models.BooleanField(default=False, editable=False, help_text="Demo data: nobody decided anything.")
 
 
 class Migration(migrations.Migration):

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='consentperiod',
             name='is_superseded',
-            field=models.BooleanField(db_default=False, help_text='Before a later refusal, which reaches back: ingest need not ask.'),
+            field=models.BooleanField(db_default=False, help_text='Before a later refusal, which covers earlier events too: ingest skips it.'),
         ),
         migrations.AddIndex(
             model_name='consentperiod',

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='inforce',
             name='undecided_kept',
-            field=models.BooleanField(db_default=True, help_text='Events of the undecided may be stored, or once were: the profile was not strict.'),
+            field=models.BooleanField(db_default=True, help_text='Events of undecided subjects may be stored, or once were: the profile was not strict.'),
         ),
     ]
