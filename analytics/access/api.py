@@ -16,16 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.access.subject_export import export_json
-from consent.api.base import (
-    AUTH,
-    ERROR,
-    ERRORS,
-    ORGANIZATION_HEADER,
-    USER_HEADER,
-    KeyedView,
-    Refused,
-    body_of,
-)
+from consent.api.base import KeyedView, body_of
+from consent.api.errors import ERROR, ApiError
+from consent.api.openapi import AUTH, ERRORS, ORGANIZATION_HEADER, USER_HEADER
 from consent.decisions.tombstones import ask_for_erasure
 from consent.models import ErasureRequest, Method, SubjectKind
 
@@ -104,7 +97,7 @@ class ErasureReceipt(PrivacyView):
     def get(self, request: Request, erasure: str) -> Response:
         found = _erasure(erasure, self.key.organization)
         if found is None:
-            raise Refused(404, "not_found", "there is no such erasure that this key may see")
+            raise ApiError(404, "not_found", "there is no such erasure that this key may see")
         return Response(_told(found))
 
 

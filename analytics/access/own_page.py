@@ -27,7 +27,7 @@ from consent.api import rate_limits
 from consent.api.do_not_track import asks_not_to_be_tracked
 from consent.api.links import Link, read_link
 from consent.decisions.recording import BarrierNotReached, DecisionRefused
-from consent.decisions.status import settle, standing
+from consent.decisions.status import consent_status, record_choice
 from consent.decisions.tombstones import ERASE
 from consent.models import Decision, ErasureRequest, Method, State, SubjectKind
 from consent.policies import publishing
@@ -118,7 +118,7 @@ def _decide(request: HttpRequest, link: Link) -> HttpResponse:
         return said(request, "do_not_track", 409)
     shown = request.POST.get("policy_version", "")[:40] if state == State.GRANTED else ""
     try:
-        settle(
+        record_choice(
             kind=USER, subject=link.user, state=state, actor=ACTOR, method=Method.LINK, policy_version=shown
         )
     except DecisionRefused:  # another policy has come into force since the page was opened
@@ -131,7 +131,7 @@ def _about(request: HttpRequest, link: Link) -> dict[str, Any]:
     return {
         **LAYOUT,
         "link": link,
-        "standing": standing(USER, link.user),
+        "standing": consent_status(USER, link.user),
         "held": held,
         "total": sum(one.rows for one in held or ()),
         "decisions": Decision.objects.filter(subject_kind=USER, subject=link.user).order_by("-number")[:50],
@@ -145,7 +145,7 @@ def _about(request: HttpRequest, link: Link) -> dict[str, Any]:
 def _erasing(user: str) -> ErasureRequest | None:
     """The newest erasure that is asked for and not done."""
     open_ones = ErasureRequest.objects.filter(kind=USER, pseudonym=user).exclude(
-        state=ErasureRequest.State.DONE
+        state=ErasureRequest.Stage.DONE
     )
     return open_ones.order_by("-pk").first()
 

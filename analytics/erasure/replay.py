@@ -23,7 +23,7 @@ def ask_again(*, receipts: Iterable[Mapping[str, Any]] = (), actor: str) -> list
     its denial is recorded again too. Otherwise the subject would be undecided, or opted in, once more.
     """
     requests: dict[int, ErasureRequest] = {}
-    done = ErasureRequest.objects.filter(state=ErasureRequest.State.DONE).order_by()
+    done = ErasureRequest.objects.filter(state=ErasureRequest.Stage.DONE).order_by()
     for receipt in receipts:
         kind, subject = SubjectKind(receipt["kind"]), str(receipt["subject"])
         is_known = done.filter(public_id=receipt["id"]).exists()

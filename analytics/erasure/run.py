@@ -37,7 +37,7 @@ from consent.policies.event_lifetime import months_kept
 REQUESTS_A_RUN = 100  # they share one search
 AGAIN_AFTER = timedelta(hours=1)  # for a request with a problem
 BUDGET = 1200.0  # seconds after which a run begins no further day
-State = ErasureRequest.State
+Stage = ErasureRequest.Stage
 
 
 class NotErased(Exception):
@@ -47,7 +47,7 @@ class NotErased(Exception):
 def due_requests() -> QuerySet[ErasureRequest]:
     """What is to be done now, the oldest first."""
     tried_lately = Q(problem_at__gt=timezone.now() - AGAIN_AFTER)
-    is_open = ErasureRequest.objects.exclude(state=State.DONE)
+    is_open = ErasureRequest.objects.exclude(state=Stage.DONE)
     return is_open.filter(~tried_lately | Q(problem_at=None)).order_by("id")
 
 
@@ -62,7 +62,7 @@ def carry_out(*, only: int | None = None, note: Note = lambda what, done, of: No
     requests = list(
         due_requests()[:REQUESTS_A_RUN]
         if only is None
-        else ErasureRequest.objects.filter(pk=only).exclude(state=State.DONE)
+        else ErasureRequest.objects.filter(pk=only).exclude(state=Stage.DONE)
     )
     for request in requests:
         if time.monotonic() > give_up_at:
@@ -90,10 +90,10 @@ def _begin(request: ErasureRequest) -> None:
     with transaction.atomic(using="default"):
         request.refresh_from_db(from_queryset=ErasureRequest.objects.select_for_update())
         kind = SubjectKind(request.kind)
-        if request.state == State.WAITING and is_denied(kind, request.pseudonym):
+        if request.state == Stage.WAITING and is_denied(kind, request.pseudonym):
             request.until = max(request.until, timezone.now())
             raise_tombstones(Tombstone.Kind(kind), [request.pseudonym], request.until)
-        request.state = State.RUNNING
+        request.state = Stage.RUNNING
         request.save(update_fields=["state", "until"])
 
 
@@ -138,7 +138,7 @@ def _finish(request: ErasureRequest, sessions: list[str], result: SearchResult) 
     request.receipt = receipts.issue(
         request, finished_at=finished_at, deleted=deleted_rows(request), remains=remains, result=result
     )
-    request.state, request.problem, request.progress = State.DONE, "", {}
+    request.state, request.problem, request.progress = Stage.DONE, "", {}
     request.save(update_fields=["state", "problem", "progress", "receipt", "finished_at"])
     return True
 

@@ -1,4 +1,4 @@
-"""`/api/consent/receipt` and `/api/consent/link`: what is on record, and a person's own way to see it."""
+"""`/api/consent/receipt` and `/api/consent/link`: a consent receipt, and a link to a person's own page."""
 
 from typing import Any
 
@@ -8,7 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from consent.api import links
-from consent.api.base import AUTH, ERRORS, ORGANIZATION_HEADER, USER_HEADER, KeyedView, Refused, body_of
+from consent.api.base import KeyedView, body_of
+from consent.api.errors import ApiError
+from consent.api.openapi import AUTH, ERRORS, ORGANIZATION_HEADER, USER_HEADER
 from consent.decisions.consent_receipts import consent_receipt
 from consent.models import SubjectKind
 
@@ -17,8 +19,8 @@ class ConsentReceipt(KeyedView):
     @extend_schema(
         operation_id="consent_receipt",
         summary="What is on record about a subject's consent",
-        description="Shaped after ISO/IEC TS 27560. Of the user or the organization, whichever is named; "
-        "exactly one must be. Somebody nobody has heard of gets a receipt without events.",
+        description="Shaped after ISO/IEC TS 27560. Name exactly one user or organization. An unknown "
+        "subject gets a receipt without events.",
         tags=["consent"],
         auth=AUTH,
         parameters=[USER_HEADER, ORGANIZATION_HEADER],
@@ -44,8 +46,8 @@ class ConsentLink(KeyedView):
     @extend_schema(
         operation_id="consent_link",
         summary="A link to a person's own page",
-        description="With it they see what is held of them, and opt out or in. Hand it to nobody else. "
-        "It is made for any id: that one is made tells nothing about whether the user is known.",
+        description="Whoever has the link sees what is held about this person, and opts them out or in: "
+        "give it to nobody else. A link is made for any id, so it does not tell whether the user is known.",
         tags=["consent"],
         auth=AUTH,
         request=LinkRequest,
@@ -58,6 +60,6 @@ class ConsentLink(KeyedView):
         try:
             valid = links.duration(str(body.get("valid", "7d")))
         except ValueError as error:
-            raise Refused(400, "bad_parameter", f"“valid”: {error}", "valid") from error
+            raise ApiError(400, "bad_parameter", f"“valid”: {error}", "valid") from error
         path, until = links.make_link(user, valid=valid)
         return Response({"link": links.whole(path, request.build_absolute_uri("/")), "expires_at": until})

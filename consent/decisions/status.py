@@ -11,7 +11,7 @@ from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
 from consent.policies import publishing
 
 
-class Standing(NamedTuple):
+class ConsentStatus(NamedTuple):
     """A subject's own choice, and what it comes to. Times are UTC; None and '' when nothing was decided."""
 
     state: State
@@ -23,12 +23,12 @@ class Standing(NamedTuple):
     recorded_by: str  # the key's name, or another method's: `admin`, `command`, `link`
 
 
-def standing(kind: SubjectKind, subject: str, *, organization: str = "") -> Standing:
+def consent_status(kind: SubjectKind, subject: str, *, organization: str = "") -> ConsentStatus:
     """Of a pseudonym. With a user, `organization` (a pseudonym) may be named too, as in an event of both."""
     state, since = state_now(kind, subject)
     latest = _latest_decision(kind, subject)
     is_stale = state == State.STALE
-    return Standing(
+    return ConsentStatus(
         state=State.GRANTED if is_stale else state,
         since=since,
         policy_version=latest.policy_version if latest else "",
@@ -39,7 +39,7 @@ def standing(kind: SubjectKind, subject: str, *, organization: str = "") -> Stan
     )
 
 
-def settle(
+def record_choice(
     *, kind: SubjectKind, subject: str, state: State, actor: str, method: Method, policy_version: str = ""
 ) -> bool:
     """Make a choice hold before returning; whether a decision was recorded.

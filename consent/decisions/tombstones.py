@@ -53,7 +53,7 @@ def ask_for_erasure(
         until = until or timezone.now()
         raise_tombstones(Tombstone.Kind(kind), [pseudonym], until)
         asked = ErasureRequest.objects.select_for_update().filter(
-            kind=kind, pseudonym=pseudonym, state=ErasureRequest.State.WAITING
+            kind=kind, pseudonym=pseudonym, state=ErasureRequest.Stage.WAITING
         )
         if request := asked.first():
             request.until = max(request.until, until)

@@ -15,8 +15,8 @@ from django.db import connections
 from django.utils.dateparse import parse_datetime
 
 from consent.gate.rules import (
-    Period,
     Profile,
+    StatePeriod,
     Switches,
     Tier,
     notice_in_force,
@@ -78,8 +78,8 @@ class Permissions:
 
     def __init__(
         self,
-        users: dict[str, list[Period]],
-        organizations: dict[str, list[Period]],
+        users: dict[str, list[StatePeriod]],
+        organizations: dict[str, list[StatePeriod]],
         registered: dict[str, Registered],
         now: datetime,
         *,
@@ -158,13 +158,13 @@ class AboutOrganization(NamedTuple):
 
     profile: Profile
     notice_since: datetime | None
-    periods: tuple[Period, ...] | None  # None when no organization is named
+    periods: tuple[StatePeriod, ...] | None  # None when no organization is named
     detailed_on: bool
 
 
 @lru_cache(maxsize=16384)
 def windows(
-    about: AboutOrganization, user: tuple[Period, ...] | None
+    about: AboutOrganization, user: tuple[StatePeriod, ...] | None
 ) -> tuple[tuple[Window, ...], datetime | None]:
     """The spans of event time that these decisions allow, and when the last of them was.
 
@@ -228,7 +228,7 @@ def permissions(users: Collection[str], organizations: Collection[str], now: dat
     `users` may hold `anon:` forms too: they have no decisions, but may have been erased. That the
     undecided may be kept is noted before the first of them is (`policies.were_undecided_kept`).
     """
-    periods: dict[bytes, dict[str, list[Period]]] = {b"user": {}, b"organization": {}}
+    periods: dict[bytes, dict[str, list[StatePeriod]]] = {b"user": {}, b"organization": {}}
     registered: dict[str, Registered] = {}
     tombstones: dict[str, datetime] = {}
     digest, material_since, is_noted = "", None, True
@@ -272,5 +272,5 @@ def permissions(users: Collection[str], organizations: Collection[str], now: dat
 
 
 @lru_cache(maxsize=16384)
-def _period(state: bytes, since: bytes, until: bytes | None) -> Period:
-    return Period(_STATES[state.decode()], moment(since), moment(until) if until else None)
+def _period(state: bytes, since: bytes, until: bytes | None) -> StatePeriod:
+    return StatePeriod(_STATES[state.decode()], moment(since), moment(until) if until else None)

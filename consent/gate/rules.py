@@ -35,7 +35,7 @@ REFUSALS = (State.DENIED, State.STALE)
 STRICTNESS = (Profile.STRICT, Profile.ORGANIZATION, Profile.NOTICE)
 
 
-class Period(NamedTuple):
+class StatePeriod(NamedTuple):
     """From `since` (inclusive) to `until` (exclusive; None: still) a subject's state was `state`."""
 
     state: State
@@ -68,7 +68,7 @@ def profile_of(deployment_type: str | None, switches: Switches) -> Profile:
     return min(switches.cloud, switches.self_hosted, key=STRICTNESS.index)
 
 
-def states_at(periods: Sequence[Period], moments: Iterable[datetime]) -> Iterator[State]:
+def states_at(periods: Sequence[StatePeriod], moments: Iterable[datetime]) -> Iterator[State]:
     """What a subject's decisions say about events dated so; the moments ascend.
 
     A withdrawal reaches back: an event dated before it is refused for good, also after a new grant.
@@ -89,12 +89,12 @@ def states_at(periods: Sequence[Period], moments: Iterable[datetime]) -> Iterato
             yield periods[-begun[0]].state if begun else State.UNSET
 
 
-def with_stale(periods: Sequence[Period], material_since: datetime) -> list[Period]:
+def with_stale(periods: Sequence[StatePeriod], material_since: datetime) -> list[StatePeriod]:
     """A subject's periods; a grant that was open at the last material change is stale from then on."""
-    found: list[Period] = []
+    found: list[StatePeriod] = []
     for period in periods:
         if period.state is State.GRANTED and period.until is None and period.since < material_since:
-            found += period._replace(until=material_since), Period(State.STALE, material_since, None)
+            found += period._replace(until=material_since), StatePeriod(State.STALE, material_since, None)
         else:
             found.append(period)
     return found

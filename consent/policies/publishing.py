@@ -29,7 +29,7 @@ from consent.models import (
     TelemetryUser,
 )
 from consent.registry import registry
-from consent.registry.differences import Change, Collected, changes
+from consent.registry.differences import Change, CollectionTerms, changes
 from consent.registry.registry import Registry
 from postgres import locks
 
@@ -137,8 +137,10 @@ def is_before_material(version: str) -> bool:
 
 def compare(published: PolicyVersion | None, now: Registry) -> list[Change]:
     """What `now` and the settings collect that the published version did not, or no longer."""
-    after = Collected(now.content(), settings.EVENT_RETENTION_MONTHS)
-    return changes(Collected(published.registry, published.retention_months), after) if published else []
+    after = CollectionTerms(now.content(), settings.EVENT_RETENTION_MONTHS)
+    return (
+        changes(CollectionTerms(published.registry, published.retention_months), after) if published else []
+    )
 
 
 def granted() -> Granted:

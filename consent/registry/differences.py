@@ -19,14 +19,14 @@ class Change(NamedTuple):
     is_material: bool
 
 
-class Collected(NamedTuple):
+class CollectionTerms(NamedTuple):
     """What is collected, and for how many months it is kept."""
 
     registry: Mapping[str, Any]
     retention_months: int
 
 
-def changes(before: Collected, after: Collected) -> list[Change]:
+def changes(before: CollectionTerms, after: CollectionTerms) -> list[Change]:
     """Every difference, the material ones first."""
     found = [
         *_retention(before.retention_months, after.retention_months),
@@ -37,7 +37,7 @@ def changes(before: Collected, after: Collected) -> list[Change]:
     return sorted(found, key=lambda change: not change.is_material)
 
 
-def _by_name(collected: Collected) -> dict[str, Entry]:
+def _by_name(collected: CollectionTerms) -> dict[str, Entry]:
     return {entry["name"]: entry for entry in collected.registry["attributes"]}
 
 

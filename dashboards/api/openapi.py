@@ -13,6 +13,7 @@ from analytics.reports.parameters import (
     METRICS,
     PRESET_LABELS,
 )
+from consent.api.errors import ERROR
 from dashboards.api.exports.export import Column, ReportExport
 
 FORMATS = ("json", "csv")
@@ -74,23 +75,6 @@ def _columns(columns: Iterable[Column]) -> dict[str, Any]:
         },
         "required": [column.name for column in columns],
     }
-
-
-ERROR = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "parameter": {"type": "string"},
-            },
-            "required": ["code", "message"],
-        }
-    },
-    "required": ["error"],
-}
 
 
 def documented(export: ReportExport) -> Any:

@@ -17,7 +17,6 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from analytics.report_days import report_today
 from analytics.reports.filters import ReportFilters
@@ -27,6 +26,7 @@ from analytics.reports.parameters import (
 )
 from analytics.reports.sealed_days import last_sealed_day
 from analytics.rollups.reading.reader import ReportTimedOut
+from consent.api.errors import JsonErrorView
 from dashboards.api.authentication import KeyHolder, MayReadReports, ReportKeyAuthentication
 from dashboards.api.csv_files import as_csv, file_name
 from dashboards.api.documents import as_json
@@ -69,7 +69,7 @@ class DatabaseAway(APIException):
     default_detail = "a database does not answer; ask again in a moment"
 
 
-class ReportView(APIView):
+class ReportView(JsonErrorView):
     """One report. `export` says which."""
 
     export: ReportExport
@@ -117,16 +117,8 @@ class ReportView(APIView):
             query["org"] = bound
         return query
 
-    def handle_exception(self, exc: Exception) -> Response:
-        response = super().handle_exception(exc)
-        error: dict[str, str] = {"code": "error", "message": "the request was refused"}
-        if isinstance(exc, APIException):
-            detail: Any = exc.detail
-            error = {"code": str(getattr(detail, "code", exc.default_code)), "message": str(detail)}
-        if isinstance(exc, BadParameter) and exc.parameter:
-            error["parameter"] = exc.parameter
-        response.data = {"error": error}
-        return response
+
+from consent.api.errors import JsonErrorView
 
 
 @method_decorator(csp_update({"img-src": ["data:"]}), name="dispatch")  # the arrows in Swagger's style sheet

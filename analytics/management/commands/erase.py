@@ -66,6 +66,6 @@ def carry_out(request: ErasureRequest) -> None:
                 run = run_job("erasure", lambda: erasure.carry_out(only=request.pk, note=note))
                 was_skipped = run.outcome == run.Outcome.SKIPPED
             request.refresh_from_db()
-            if request.problem or request.state == ErasureRequest.State.DONE:
+            if request.problem or request.state == ErasureRequest.Stage.DONE:
                 return
             time.sleep(AGAIN_AFTER)

@@ -146,7 +146,7 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
         programs.until(lambda: uses_left() < 2 * DAYS - 20, what="the erasure is under way")
         kill(worker)
     request.refresh_from_db()
-    assert (request.state, request.receipt) == (ErasureRequest.State.RUNNING, None)
+    assert (request.state, request.receipt) == (ErasureRequest.Stage.RUNNING, None)
     assert uses_left() > 0
     send_late(client, key, 1)
 

@@ -29,7 +29,7 @@ from analytics.models import (
     UserActivity,
 )
 from consent.decisions.recording import record_decision, register_organization
-from consent.decisions.status import standing
+from consent.decisions.status import consent_status
 from consent.decisions.tombstones import ask_for_erasure
 from consent.keys import issue_key
 from consent.models import ErasureRequest, Method, Organization, State, SubjectKind, Tombstone
@@ -65,7 +65,7 @@ def erased(kind=USER, subject=JANE):
     carry_out()
     request.refresh_from_db()
     assert request.problem == ""
-    assert request.state == ErasureRequest.State.DONE
+    assert request.state == ErasureRequest.Stage.DONE
     return request.receipt
 
 
@@ -308,7 +308,7 @@ def test_a_table_that_nobody_thought_of_keeps_the_erasure_open_and_is_named(
     with pytest.raises(run.NotErased, match="1 not: The name is still in somebodys_cache"):
         carry_out()
     request.refresh_from_db()
-    assert request.state == ErasureRequest.State.RUNNING
+    assert request.state == ErasureRequest.Stage.RUNNING
     assert "somebodys_cache.content" in request.problem
     assert JANE not in request.problem
     assert not run.due_requests().exists()  # for an hour: nobody changes that within a minute
@@ -317,7 +317,7 @@ def test_a_table_that_nobody_thought_of_keeps_the_erasure_open_and_is_named(
         cursor.execute("DELETE FROM somebodys_cache")
     carry_out()
     request.refresh_from_db()
-    assert (request.state, request.problem) == (ErasureRequest.State.DONE, "")
+    assert (request.state, request.problem) == (ErasureRequest.Stage.DONE, "")
 
 
 def test_a_key_in_redis_is_found(settings) -> None:
@@ -384,7 +384,7 @@ def test_a_request_that_fails_keeps_no_other_from_being_done_and_the_run_fails(w
             runs.run_job("erasure", run.carry_out)
     bad.refresh_from_db()
     good.refresh_from_db()
-    assert (bad.receipt, good.state) == (None, ErasureRequest.State.DONE)
+    assert (bad.receipt, good.state) == (None, ErasureRequest.Stage.DONE)
     assert runs.latest_runs()["erasure"].outcome == "failed"
     carry_out()
     bad.refresh_from_db()
@@ -524,7 +524,7 @@ def test_whoever_was_opted_out_when_erased_is_so_after_a_restore(
     Tombstone.objects.all().delete()
     decide(of_the_backup)
     call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
-    assert standing(USER, JANE).state == State.DENIED
+    assert consent_status(USER, JANE).state == State.DENIED
 
 
 def test_an_erasure_that_the_backup_knows_as_open_tells_of_the_denial_since(tmp_path: Path, settings) -> None:
@@ -536,7 +536,7 @@ def test_an_erasure_that_the_backup_knows_as_open_tells_of_the_denial_since(tmp_
     ErasureRequest.objects.update(state="waiting", receipt=None, finished_at=None)
     decide(State.GRANTED)
     call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
-    assert standing(USER, JANE).state == State.DENIED
+    assert consent_status(USER, JANE).state == State.DENIED
 
 
 @pytest.mark.parametrize(("is_withdrawal", "state"), [(True, State.DENIED), (False, State.GRANTED)])
@@ -550,7 +550,7 @@ def test_a_receipt_of_before_tells_of_the_denial_by_its_withdrawal(
     receipt = receipts.signed(written_before | {"withdrawal": is_withdrawal})
     receipts.write(receipt, tmp_path / "receipt.json")
     call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
-    assert standing(USER, JANE).state == state
+    assert consent_status(USER, JANE).state == state
 
 
 def test_a_changed_receipt_stops_the_replaying(tmp_path: Path, settings) -> None:

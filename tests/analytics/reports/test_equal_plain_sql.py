@@ -161,7 +161,7 @@ class World:
 
     def work_off(self, _: None = None) -> None:
         """Everything that is to be erased, withdrawals too; it leaves the shadow by its names."""
-        due = list(ErasureRequest.objects.exclude(state=ErasureRequest.State.DONE))
+        due = list(ErasureRequest.objects.exclude(state=ErasureRequest.Stage.DONE))
         erasure.carry_out()
         with connections["analytics"].cursor() as cursor:
             for request in due:

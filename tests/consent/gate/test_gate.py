@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.gate.gate import Permissions, Registered
-from consent.gate.rules import REFUSALS, Period, Profile, Tier, profile_of, tier
+from consent.gate.rules import REFUSALS, Profile, StatePeriod, Tier, profile_of, tier
 from consent.models import State
 
 ORGANIZATION, USER = "b" * 32, "a" * 32
@@ -15,7 +15,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 moments = st.integers(0, 12).map(lambda hours: START + timedelta(hours=hours))
 periods = st.lists(
     st.builds(
-        lambda state, ends: Period(state, min(ends), max(ends) if ends[0] < ends[1] else None),
+        lambda state, ends: StatePeriod(state, min(ends), max(ends) if ends[0] < ends[1] else None),
         st.sampled_from(State),
         st.tuples(moments, moments),
     ),
@@ -26,7 +26,7 @@ registrations = st.builds(
 )
 
 
-def state_at(decided: list[Period], at: datetime) -> State:
+def state_at(decided: list[StatePeriod], at: datetime) -> State:
     """`policy.states_at` of one moment, said plainly."""
     state = State.UNSET
     for period in decided:

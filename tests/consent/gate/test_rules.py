@@ -11,7 +11,16 @@ import pytest
 from django.conf import LazySettings
 
 from consent.gate.gate import Permissions, Registered
-from consent.gate.rules import Period, Profile, Switches, Tier, notice_in_force, profile_of, states_at, tier
+from consent.gate.rules import (
+    Profile,
+    StatePeriod,
+    Switches,
+    Tier,
+    notice_in_force,
+    profile_of,
+    states_at,
+    tier,
+)
 from consent.models import State
 
 DAY = datetime(2026, 6, 1, tzinfo=UTC)
@@ -133,12 +142,12 @@ def histories() -> tuple[list[datetime], dict[str, list[str]]]:
 EVENT_TIMES, SAID = histories()
 
 
-def periods(history: str) -> list[Period]:
+def periods(history: str) -> list[StatePeriod]:
     """`09 granted, 12 denied` as the gate reads it."""
     decided = [entry.split() for entry in history.split(", ") if entry[0].isdigit()]
     begins = [DAY + timedelta(hours=int(hour)) for hour, _ in decided]
     return [
-        Period(State(state), since, until)
+        StatePeriod(State(state), since, until)
         for (_, state), since, until in zip(decided, begins, [*begins, None][1:], strict=True)
     ]
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from consent.decisions.consent_receipts import consent_receipt
 from consent.decisions.recording import DecisionRefused, record_decision
-from consent.decisions.status import standing
+from consent.decisions.status import consent_status
 from consent.gate import barrier, gate
 from consent.models import (
     ConsentPeriod,
@@ -194,7 +194,7 @@ def test_nobody_waits_until_it_is_written_down_for_everybody(
             until(stale.exists, what="the first grant has ended")
             assert not publication.done()
             assert not allowed(OTHER)
-            assert standing(SubjectKind.USER, OTHER).is_stale
+            assert consent_status(SubjectKind.USER, OTHER).is_stale
             assert decide(State.DENIED).policy_version == "2"
         finally:
             another.cursor().execute("ROLLBACK")
@@ -216,7 +216,7 @@ def interrupted(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("interrupted")
 def test_an_interrupted_publication_holds_and_is_completed_by_the_next_start() -> None:
     assert not allowed()
-    assert standing(SubjectKind.USER, USER).is_stale
+    assert consent_status(SubjectKind.USER, USER).is_stale
     assert consent_receipt("user", USER)["consent_state"] == State.STALE
     bring_in(actor="test")
     granted, stale = ConsentPeriod.objects.order_by("since", "id")
@@ -249,7 +249,7 @@ def test_a_grant_that_another_clock_has_dated_ahead_is_stale_too(policy: str) ->
     run(policy)
     assert TelemetryUser.objects.get().state == State.STALE
     decide(State.GRANTED, OTHER)
-    assert not standing(SubjectKind.USER, OTHER).is_stale
+    assert not consent_status(SubjectKind.USER, OTHER).is_stale
 
 
 def run_and_close(*arguments: str) -> None:

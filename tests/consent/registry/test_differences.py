@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from consent.registry.differences import Collected, changes
+from consent.registry.differences import CollectionTerms, changes
 from consent.registry.registry import OURS, load
 
 TEXT = {
@@ -16,17 +16,17 @@ CHOICE = TEXT | {"name": "theme", "kind": "choice", "values": ["light", "dark"],
 NUMBER = TEXT | {"name": "size", "kind": "integer", "pattern": "", "minimum": 0, "maximum": 10}
 
 
-def collected(*attributes: dict[str, Any], months: int = 12, **more: list[str]) -> Collected:
+def collected(*attributes: dict[str, Any], months: int = 12, **more: list[str]) -> CollectionTerms:
     content = {"attributes": list(attributes), "events": [], "endpoints": []} | more
-    return Collected(content, months)
+    return CollectionTerms(content, months)
 
 
-def told(before: Collected, after: Collected) -> list[tuple[str, bool]]:
+def told(before: CollectionTerms, after: CollectionTerms) -> list[tuple[str, bool]]:
     return [tuple(change) for change in changes(before, after)]
 
 
 def test_equal_registries_differ_in_nothing() -> None:
-    ours = Collected(load([OURS]).content(), 12)
+    ours = CollectionTerms(load([OURS]).content(), 12)
     assert changes(ours, ours) == []
 
 
@@ -63,7 +63,9 @@ def test_equal_registries_differ_in_nothing() -> None:
         (collected(), collected(months=13), "events are kept for 13 months instead of 12"),
     ],
 )
-def test_more_is_material_and_the_way_back_is_not(before: Collected, after: Collected, said: str) -> None:
+def test_more_is_material_and_the_way_back_is_not(
+    before: CollectionTerms, after: CollectionTerms, said: str
+) -> None:
     assert told(before, after) == [(said, True)]
     way_back = told(after, before)
     assert len(way_back) == 1
@@ -81,7 +83,7 @@ def test_more_is_material_and_the_way_back_is_not(before: Collected, after: Coll
         (collected(), collected(endpoints=["/pair/{code}"])),
     ],
 )
-def test_wording_and_names_are_not_material(before: Collected, after: Collected) -> None:
+def test_wording_and_names_are_not_material(before: CollectionTerms, after: CollectionTerms) -> None:
     assert not any(is_material for _, is_material in told(before, after))
 
 
