@@ -13,7 +13,7 @@ from django.utils import timezone
 from analytics.partitions import oldest_kept_month
 from analytics.storage.rows import Row
 from analytics.storage.store import Receipt, StoreUnavailable, Storing
-from consent.gate.gate import OtherRegistry
+from consent.gate.permissions import OtherRegistry
 from consent.models import Key
 from consent.policies.activation import adopt, working_registry
 from consent.policies.event_lifetime import months_kept

@@ -14,7 +14,7 @@ from django.db.models.signals import post_migrate
 from consent.gate.barrier import BarrierNotReached
 from consent.models import InForce
 from consent.policies.activation import NotPublished, bring_in
-from consent.policies.publishing import in_force
+from consent.policies.in_force import in_force
 from consent.registry.registry import RegistryError
 from telemetry_site.groups import make_groups
 

@@ -30,7 +30,7 @@ from consent.decisions.recording import BarrierNotReached, DecisionRefused
 from consent.decisions.status import consent_status, record_choice
 from consent.decisions.tombstones import ERASE
 from consent.models import Decision, ErasureRequest, Method, State, SubjectKind
-from consent.policies import publishing
+from consent.policies.in_force import in_force
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def _about(request: HttpRequest, link: Link) -> dict[str, Any]:
         "decisions": Decision.objects.filter(subject_kind=USER, subject=link.user).order_by("-number")[:50],
         "erases": settings.ON_WITHDRAWAL == ERASE,
         "erasing": _erasing(link.user),
-        "policy_version": publishing.in_force().policy_version,
+        "policy_version": in_force().policy_version,
         "do_not_track": asks_not_to_be_tracked(request.headers),
     }
 

@@ -17,7 +17,8 @@ from django.db import connections, transaction
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
 from consent.decisions.status import state_now
 from consent.decisions.tombstones import erased_until
-from consent.gate import barrier, gate
+from consent.gate import barrier
+from consent.gate.switches import base_allowed
 from consent.models import Key, State, SubjectKind
 from consent.registry.personal_data import finding, is_denied_name
 
@@ -138,7 +139,7 @@ def _why_not(organization: str, moment: datetime | date, do_not_track: bool) -> 
     """The most restrictive of signal, instance switch, organization and erasure; '' when none objects."""
     if do_not_track:
         return "the request asks not to be tracked"
-    if not gate.base_allowed():
+    if not base_allowed():
         return "base telemetry is switched off here"
     state, _ = state_now(SubjectKind.ORGANIZATION, organization)
     if state == State.DENIED:

@@ -7,12 +7,14 @@ from django.utils import timezone
 
 from analytics.storage.rows import BaseEvent, Row
 from consent.gate import gate
+from consent.gate.permissions import Permissions, Span
+from consent.gate.switches import base_allowed
 
 
-def admit_rows(rows: Sequence[Row], permissions: gate.Permissions, refused: Counter[str]) -> list[Row]:
+def admit_rows(rows: Sequence[Row], permissions: Permissions, refused: Counter[str]) -> list[Row]:
     """The rows that may be stored; the others are counted in `refused`."""
     internal = permissions.internal()
-    spans: dict[tuple[str, str], Sequence[gate.Span]] = {}
+    spans: dict[tuple[str, str], Sequence[Span]] = {}
     admitted = []
     for row in rows:
         if row.do_not_track:
@@ -38,7 +40,7 @@ def admit_base_events(base_events: Sequence[BaseEvent], refused: Counter[str]) -
     """The base events that may be stored, in one order for every request; the others are counted."""
     if not base_events:
         return []
-    if not gate.base_allowed():
+    if not base_allowed():
         refused["base_telemetry_off"] += len(base_events)
         return []
     admitted = [event for event in base_events if not event.do_not_track]
@@ -55,7 +57,7 @@ def foretell(event: Row | BaseEvent) -> tuple[Row | BaseEvent, str]:
     refused: Counter[str] = Counter()
     admitted: Sequence[Row | BaseEvent]
     if isinstance(event, Row):
-        permissions = gate.permissions({event.user_id}, {event.organization_id} - {""}, timezone.now())
+        permissions = gate.read_permissions({event.user_id}, {event.organization_id} - {""}, timezone.now())
         admitted = admit_rows([event], permissions, refused)
     else:
         admitted = admit_base_events([event], refused)

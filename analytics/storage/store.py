@@ -162,7 +162,7 @@ class Attempt:
     def admit(self) -> list[Row]:
         """Begin, lock the subjects, read consent: the rows that may be stored, until `write`.
 
-        Raises `gate.OtherRegistry` when another registry is active by now; then nothing is stored.
+        Raises `OtherRegistry` when another registry is active by now; then nothing is stored.
         """
         now, rows = timezone.now(), self._part.rows
         users = {
@@ -170,7 +170,7 @@ class Attempt:
         }  # `anon:` forms too: a user's erasure takes their sessions along
         organizations = {row.organization_id for row in rows if row.organization_id}
         self._connection, self._bounds = _begin(chain(users, organizations))
-        permissions = gate.permissions(users, organizations, now)
+        permissions = gate.read_permissions(users, organizations, now)
         permissions.require_registry(self._registry)
         admitted = admit_rows(rows, permissions, self._refused)
         self._base_events = admit_base_events(self._part.base_events, self._refused)

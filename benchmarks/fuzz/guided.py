@@ -14,7 +14,7 @@ with atheris.instrument_imports(
     include=[
         "ingest",
         "analytics.storage.store",
-        "consent.registry.attributes",
+        "consent.registry.cleaning",
         "consent.registry.personal_data",
     ]
 ):

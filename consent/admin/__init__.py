@@ -1,11 +1,11 @@
-"""Consent in the Django admin: organizations, users, decisions, erasures and keys.
+"""Consent in the Django admin: organizations, users, decisions, policies, erasures and keys.
 
-A raw id is typed into a POST, hashed, and gone: the stock search box is a GET and takes pseudonyms
-and labels only. States change through decisions alone, each with a reason; in the admin nobody
-grants for a user. Nothing is deleted here: keys are revoked, and subjects leave by erasure. Whoever is
-shown a page of a single subject is noted.
+A raw id is typed into a POST, hashed, and forgotten; the stock search box is a GET, and takes pseudonyms and
+labels only. States change by decisions alone, each with a reason, and nobody grants for a user here.
+Nothing is deleted: keys are revoked, and subjects are erased. Every view of a single subject's page is
+recorded.
 """
 
-from consent.admin import erasures, keys, organizations, records
+from consent.admin import erasures, keys, organizations, policies, records
 
-__all__ = ["erasures", "keys", "organizations", "records"]
+__all__ = ["erasures", "keys", "organizations", "policies", "records"]

@@ -1,4 +1,4 @@
-"""What all these pages share: nothing is deleted, what matters needs a reason, who looks at one is noted."""
+"""What all these pages share: nothing is deleted, actions need a reason, views of a subject are recorded."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ from consent.admin.view_log import note_view
 from consent.models import SubjectKind
 from consent.pseudonyms import is_pseudonym
 
-# No error report of Django's shows them.
+# Keeps raw ids out of Django's error reports.
 hide_raw_ids = method_decorator(sensitive_post_parameters("raw_id", "organization_raw_id"))
 
-FEW = 4  # subjects of a list that somebody has looked for, rather than looked through
+FEW = 4  # subjects in a list: up to so many count as looked for
 
 
 class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
@@ -30,7 +30,7 @@ class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
     def ask_reason(
         self, request: HttpRequest, rows: QuerySet[Any], action: str, explanation: str
     ) -> tuple[str, TemplateResponse | None]:
-        """The reason, once it was given on the page between; before that, the page."""
+        """The reason, once the confirmation page has sent one; before that, the page."""
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
             return form.cleaned_data["reason"], None
@@ -46,15 +46,27 @@ class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
         return "", TemplateResponse(request, "admin/consent/reason.html", context)
 
 
-class NotedAdmin(KeptAdmin):
-    """Rows of single subjects: whoever is shown one, or a list narrowed down to few, is noted."""
+class ReadAdmin(KeptAdmin):
+    """Rows that the admin never writes."""
 
-    list_page: str  # what the account of views calls these pages
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class NotedAdmin(KeptAdmin):
+    """Rows of single subjects. Viewing one, or a list narrowed down to a few, is recorded."""
+
+    list_page: str  # the names of these pages in the record of views
     row_page: str
-    kind: SubjectKind | None = None  # of all the rows, where it is one
+    kind: SubjectKind | None = None  # if all rows are of one kind
 
     def subject_of(self, row: Any) -> tuple[str, str]:
-        """Kind and pseudonym of the subject whose row it is."""
+        """Kind and pseudonym of the row's subject."""
         return row.subject_kind, row.subject
 
     def changelist_view(
@@ -89,12 +101,12 @@ class NotedAdmin(KeptAdmin):
         return response
 
     def _looked_for(self, request: HttpRequest, response: HttpResponse) -> set[tuple[str, str]]:
-        """The few subjects that a list was narrowed down to, by a pseudonym or in another way."""
+        """The few subjects that a list was narrowed down to, by pseudonym or otherwise."""
         if not request.GET or response.status_code != 200 or not isinstance(response, TemplateResponse):
             return set()
         listed = (response.context_data or {}).get("cl")
-        found = {self.subject_of(row) for row in listed.result_list} if listed else set()
-        wanted = request.GET.get("q", "").strip()
-        if not found and is_pseudonym(wanted):
-            return {(self.kind or "", wanted)}  # that nobody is recorded under it is told, too
-        return found if len(found) <= FEW else set()
+        subjects = {self.subject_of(row) for row in listed.result_list} if listed else set()
+        searched = request.GET.get("q", "").strip()
+        if not subjects and is_pseudonym(searched):
+            return {(self.kind or "", searched)}  # an empty list reveals that nobody is recorded under it
+        return subjects if len(subjects) <= FEW else set()

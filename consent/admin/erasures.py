@@ -1,4 +1,4 @@
-"""Erasures: asked for by typing the raw id, with a reason; everything else is read."""
+"""Erasures: requested by typing the raw id and a reason. Everything else is read-only."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ from consent.models import ErasureRequest, Method, SubjectKind
 
 @admin.register(ErasureRequest)
 class ErasureRequestAdmin(NotedAdmin):
-    """Asking needs the permission “Can ask for erasures”; seeing the list, the usual one."""
+    """Requesting needs the permission “Can ask for erasures”; the list needs the usual one."""
 
     list_page, row_page = "erasures", "erasure"
     form = ErasureForm
@@ -56,14 +56,14 @@ class ErasureRequestAdmin(NotedAdmin):
         return row.kind, row.pseudonym
 
     def save_model(self, request: HttpRequest, obj: ErasureRequest, form: Any, change: bool) -> None:
-        asked = ask_for_erasure(
+        erasure = ask_for_erasure(
             kind=SubjectKind(form.cleaned_data["kind"]),
             pseudonym=form.cleaned_data["pseudonym"],
             actor=request.user.get_username(),
             method=Method.ADMIN,
             reason=form.cleaned_data["reason"],
         )
-        obj.__dict__.update(asked.__dict__)
+        obj.__dict__.update(erasure.__dict__)
 
     @admin.display(description="pseudonym", ordering="pseudonym")
     def short_pseudonym(self, row: ErasureRequest) -> str:

@@ -1,4 +1,4 @@
-"""The admin's forms. A raw id goes in and, by `clean`, only its pseudonym comes out."""
+"""The admin's forms. A raw id goes in; `clean` leaves only its pseudonym."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class RawIdField(forms.CharField):
     def __init__(self, kind: SubjectKind, **kwargs: Any) -> None:
         self.kind = kind
         attributes = {"autocomplete": "off", "spellcheck": "false", "size": 40}
-        kwargs.setdefault("help_text", "As the app sends it. Only its pseudonym is kept.")
+        kwargs.setdefault("help_text", "As the app sends it. Only its pseudonym is stored.")
         super().__init__(max_length=1000, widget=forms.TextInput(attributes), **kwargs)
 
     def clean(self, value: Any) -> str:
@@ -28,10 +28,10 @@ class RawIdField(forms.CharField):
 
 
 def impersonal(text: str) -> None:
-    """Validates a text that is kept for good: no e-mail address, no IP address, no card number."""
-    if (found := finding(text)) in PERSONAL:
+    """Validates a text that is stored for good: no e-mail address, no IP address, no card number."""
+    if (kind := finding(text)) in PERSONAL:
         raise ValidationError(
-            f"This seems to hold {PERSONAL[found]}, and would be kept for good: leave it out."
+            f"This seems to hold {PERSONAL[kind]}, and would be stored for good: leave it out."
         )
 
 
@@ -43,7 +43,7 @@ def reason_field(help_text: str, *, required: bool = True) -> forms.CharField:
 
 
 class ReasonForm(forms.Form):
-    reason = reason_field("Kept with the record for good. No names, no addresses.")
+    reason = reason_field("Stored with the record for good. No names, no addresses.")
 
 
 class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -51,8 +51,8 @@ class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         max_length=1000,
         label="Id",
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "size": 40}),
-        help_text="As the app sends it. Only its pseudonym is kept. Everything of this subject up to now is "
-        "erased, for good.",
+        help_text="As the app sends it; only its pseudonym is stored. Everything about this subject is "
+        "erased up to now, for good.",
     )
     reason = ReasonForm.base_fields["reason"]
 
@@ -73,7 +73,7 @@ ABOUT_ORGANIZATION = ("label", "deployment_type", "is_internal", "notice_since")
 
 
 class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """What decides which rule holds for an organization is changed with a reason only."""
+    """Changes that make another rule apply to an organization need a reason."""
 
     RULING = ("deployment_type", "notice_since")
     label = forms.CharField(
@@ -83,8 +83,8 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
         validators=[impersonal],
     )
     reason = reason_field(
-        "Needed when the deployment type or the time of the notice changes: another rule may hold from then "
-        "on. Kept in the history, with who changed it. No names, no addresses.",
+        "Required if the deployment type or the time of the notice changes, because another rule may apply "
+        "from then on. Stored in the history, with who made the change. No names, no addresses.",
         required=False,
     )
 
@@ -93,7 +93,7 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
         fields = ABOUT_ORGANIZATION
 
     def changes(self) -> dict[str, str]:
-        """What was and what is, by the names of the fields that were changed."""
+        """Old and new values, by the names of the changed fields."""
         return {
             name: f"{self.initial.get(name) or 'none'} → {self.cleaned_data[name] or 'none'}"
             for name in ABOUT_ORGANIZATION
@@ -103,7 +103,7 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if set(self.RULING) & set(self.changed_data) and not cleaned.get("reason"):
-            self.add_error("reason", "Say why: another rule may hold for this organization from now on.")
+            self.add_error("reason", "Say why: another rule may apply to this organization from now on.")
         return cleaned
 
 
@@ -127,7 +127,7 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def _new(model: type[Organization] | type[TelemetryUser], subject: str) -> str:
     if model.objects.filter(pseudonym=subject).exists():
-        raise ValidationError("This id is recorded already: find it from the list.")
+        raise ValidationError("This id is already recorded: find it from the list.")
     return subject
 
 
@@ -142,14 +142,14 @@ class NewKeyForm(KeyForm):
     websites = forms.CharField(
         required=False,
         widget=forms.TextInput({"class": "vTextField", "size": 60}),
-        help_text="For web pages: their websites, like https://app.example, with spaces between. Makes the "
-        "key publishable: anybody may see it, so it sends events only, and from these websites only.",
+        help_text="For web pages: their websites, like https://app.example, separated by spaces. This makes "
+        "the key publishable: anybody may see it, so it only sends events, and only from these websites.",
     )
     organization_raw_id = RawIdField(
         SubjectKind.ORGANIZATION,
         required=False,
         label="Organization id",
-        help_text="Optional: the key speaks for this organization only. Only its pseudonym is kept.",
+        help_text="Optional: the key speaks for this organization only. Only its pseudonym is stored.",
     )
     organization_pseudonym = forms.CharField(
         required=False, max_length=32, label="or its pseudonym", widget=forms.TextInput({"size": 40})
@@ -169,10 +169,10 @@ class NewKeyForm(KeyForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        given = {cleaned.get("organization_raw_id", ""), cleaned.get("organization_pseudonym", "")} - {""}
-        if len(given) > 1:
+        named = {cleaned.get("organization_raw_id", ""), cleaned.get("organization_pseudonym", "")} - {""}
+        if len(named) > 1:
             raise ValidationError("The organization's id and its pseudonym name two organizations.")
         if cleaned.get("websites") and cleaned.get("scopes") != [Scope.INGEST]:
-            raise ValidationError("A key for websites is publishable: its only scope is to send events.")
-        cleaned["organization"] = given.pop() if given else ""
+            raise ValidationError("A key for websites is publishable: its only scope can be “Send events”.")
+        cleaned["organization"] = named.pop() if named else ""
         return cleaned

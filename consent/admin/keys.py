@@ -1,4 +1,4 @@
-"""Keys: made, shown once, revoked. What is stored of a key is a digest."""
+"""Keys: created, shown once, revoked. Only a digest of a key is stored."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from consent.models import Key
 
 @admin.register(Key)
 class KeyAdmin(KeptAdmin):
-    """A key is shown once, on the page that answers its making; then only its digest is left."""
+    """A key is shown once, on the page after it was created; then only its digest is left."""
 
     form = KeyForm
     list_display = (
@@ -43,8 +43,8 @@ class KeyAdmin(KeptAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            made = ["name", "scopes", "websites", "requests_per_second"]
-            return [(None, {"fields": [*made, "organization_raw_id", "organization_pseudonym"]})]
+            own = ["name", "scopes", "websites", "requests_per_second"]
+            return [(None, {"fields": [*own, "organization_raw_id", "organization_pseudonym"]})]
         return [(None, {"fields": ["name", "requests_per_second", *self.readonly_fields]})]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -101,7 +101,7 @@ class KeyAdmin(KeptAdmin):
 
     @admin.action(description="Revoke…", permissions=["change"])
     def revoke(self, request: HttpRequest, rows: QuerySet[Key]) -> TemplateResponse | None:
-        explanation = "From the next request on these keys are refused, for good:"
+        explanation = "These keys will be refused from the next request on, for good:"
         reason, page = self.ask_reason(request, rows, "revoke", explanation)
         if page:
             return page

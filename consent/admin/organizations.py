@@ -1,4 +1,4 @@
-"""Organizations and users."""
+"""Organizations and users: their pages, and the decisions that admins may record."""
 
 from typing import Any, ClassVar
 
@@ -39,18 +39,18 @@ class OrganizationAdmin(SubjectAdmin):
         ]
 
     def save_model(self, request: HttpRequest, obj: Organization, form: Any, change: bool) -> None:
-        if change:  # only what was changed: a decision recorded meanwhile has changed the state
+        if change:  # changed fields only: a decision recorded meanwhile may have changed the state
             obj.save(update_fields=[*form.changes(), "updated_at"])
         else:
             super().save_model(request, obj, form, change)
         if set(form.RULING) & set(form.changed_data) or not change:
-            # Another profile may hold from now on: events that the earlier one let in must have landed.
+            # Another profile may apply from now on: events that the old one admitted must have been stored.
             transaction.on_commit(lambda: self.reach_barrier(request, obj), using="default")
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        """For the history: what was and what is, and why."""
+        """For the history: old and new values, and why."""
         changes = [f"{form[name].label}: {change}" for name, change in form.changes().items()]
         if reason := form.cleaned_data["reason"]:
             changes.append(f"Reason: {reason}")
@@ -60,28 +60,28 @@ class OrganizationAdmin(SubjectAdmin):
         try:
             barrier.wait_for_ingest(organization.pseudonym)
         except BarrierNotReached:
-            said = "Saved, but events on their way could not be ruled out. Save again to make sure."
-            self.message_user(request, said, messages.ERROR)
+            message = "Saved, but events in flight could not be ruled out. Save again to make sure."
+            self.message_user(request, message, messages.ERROR)
 
     @admin.action(description="Opt in…", permissions=["change"])
     def grant(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
-        explanation = "Detailed events of these organizations may be kept from now on, as far as users agree:"
+        explanation = "Detailed events of these organizations may be stored from now on, if users agree:"
         return self.decide(request, rows, "grant", State.GRANTED, explanation)
 
     @admin.action(description="Opt out…", permissions=["change"])
     def deny(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
-        explanation = "No detailed event of these organizations is kept from now on:"
+        explanation = "No detailed event of these organizations will be stored from now on:"
         return self.decide(request, rows, "deny", State.DENIED, explanation)
 
     @admin.action(description="Back to not decided…", permissions=["change"])
     def unset(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
-        explanation = "The profile of their deployment type decides about these organizations from now on:"
+        explanation = "The profile of their deployment type will decide about these organizations:"
         return self.decide(request, rows, "unset", State.UNSET, explanation)
 
 
 @admin.register(TelemetryUser)
 class TelemetryUserAdmin(SubjectAdmin):
-    """Denying only: an admin who could grant, or undo a denial, would speak for the user."""
+    """Can be denied only: an admin who granted, or undid a denial, would speak for the user."""
 
     kind = SubjectKind.USER
     add_form = NewUserForm
@@ -108,11 +108,11 @@ class TelemetryUserAdmin(SubjectAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Nothing here can be changed but by a decision, so there is nothing to save."""
+        """Without buttons to save: only decisions change anything here."""
         nothing = {"show_save": False, "show_save_and_continue": False, "show_save_and_add_another": False}
         return super().change_view(request, object_id, form_url, nothing | (extra_context or {}))
 
     @admin.action(description="Opt out…", permissions=["change"])
     def deny(self, request: HttpRequest, rows: QuerySet[TelemetryUser]) -> TemplateResponse | None:
-        explanation = "No detailed event of these users is kept from now on. Only they can opt in again:"
+        explanation = "No detailed event of these users will be stored. Only they can opt in again:"
         return self.decide(request, rows, "deny", State.DENIED, explanation)

@@ -1,7 +1,7 @@
-"""What the pages of organizations and users have in common.
+"""What the pages of organizations and users share.
 
-A subject is found by its raw id (a POST, hashed at once), its account is shown, and decisions about
-it are recorded.
+A subject is found by its raw id (a POST, hashed at once), its decisions and periods are shown, and a
+decision can be recorded.
 """
 
 from typing import Any, ClassVar
@@ -44,19 +44,19 @@ class SubjectAdmin(NotedAdmin):
 
     @hide_raw_ids
     def find(self, request: HttpRequest) -> HttpResponse:
-        """POST: from a raw id to its subject's page, or to the list with the pseudonym searched for."""
+        """POST: redirect from a raw id to its subject's page, or to a search for its pseudonym."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         raw_id = request.POST.get("raw_id", "").strip()
         if request.method != "POST" or not raw_id:
             return redirect(self.address("changelist"))
-        wanted = pseudonym(self.kind, raw_id)
-        row = self.model.objects.filter(pseudonym=wanted).first()
+        searched = pseudonym(self.kind, raw_id)
+        row = self.model.objects.filter(pseudonym=searched).first()
         if row:
             return redirect(self.address("change", row.pk))
-        said = f"No {self.opts.verbose_name} with this id is recorded here."
-        self.message_user(request, said, messages.WARNING)
-        return redirect(f"{self.address('changelist')}?q={wanted}")
+        message = f"No {self.opts.verbose_name} with this id is recorded here."
+        self.message_user(request, message, messages.WARNING)
+        return redirect(f"{self.address('changelist')}?q={searched}")
 
     def address(self, page: str, *arguments: Any) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
@@ -83,7 +83,7 @@ class SubjectAdmin(NotedAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The page of one subject, with a button for each decision that this admin may record."""
+        """One subject, with a button for each decision that this admin may record."""
         actions = self.get_actions(request)
         offered = [(name, actions[name][2]) for name in DECISIONS if actions.get(name)]  # type: ignore[index]
         extra_context = {"decisions_offered": offered} | (extra_context or {})
@@ -96,7 +96,7 @@ class SubjectAdmin(NotedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
-            obj.pseudonym = form.cleaned_data["raw_id"]  # its pseudonym, by the form
+            obj.pseudonym = form.cleaned_data["raw_id"]  # the form has made it a pseudonym
         super().save_model(request, obj, form, change)
 
     @admin.display(description="pseudonym", ordering="pseudonym")
@@ -117,9 +117,9 @@ class SubjectAdmin(NotedAdmin):
     def decide(
         self, request: HttpRequest, rows: QuerySet[Any], action: str, state: State, explanation: str
     ) -> TemplateResponse | None:
-        """Record the same decision for each of the rows, once a reason was given."""
+        """Record the same decision for each row, once a reason is given."""
         if state == State.DENIED and settings.ON_WITHDRAWAL == ERASE:
-            explanation = f"What was kept before is erased within a day, for good. {explanation}"
+            explanation = f"What was stored before is erased within a day, for good. {explanation}"
         reason, page = self.ask_reason(request, rows, action, explanation)
         if page:
             return page
@@ -143,8 +143,10 @@ class SubjectAdmin(NotedAdmin):
             return False
         except BarrierNotReached:
             self.log_change(request, row, f"{state.label}: {reason}")
-            said = f"{row}: recorded as {state.label.lower()}, but events in flight could not be ruled out."
-            self.message_user(request, f"{said} Record the decision again to make sure.", messages.ERROR)
+            problem = (
+                f"{row}: recorded as {state.label.lower()}, but events in flight could not be ruled out."
+            )
+            self.message_user(request, f"{problem} Record the decision again to make sure.", messages.ERROR)
             return False
         self.log_change(request, row, f"{state.label}: {reason}")
         return True

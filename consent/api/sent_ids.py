@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from consent.api.errors import ApiError
 from consent.models import SubjectKind
 from consent.pseudonyms import MAX_ID, NO_ID, pseudonym
-from consent.registry.attributes import as_text
+from consent.registry.cleaning import as_text
 
 ID_HEADERS = {SubjectKind.USER: "X-User-Id", SubjectKind.ORGANIZATION: "X-Organization-Id"}
 ID_FIELDS = {SubjectKind.USER: "user_id", SubjectKind.ORGANIZATION: "organization_id"}

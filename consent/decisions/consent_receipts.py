@@ -1,7 +1,7 @@
-"""Consent receipts: what is on record about one subject's consent, in a form that it can keep.
+"""Consent receipts: the record of one subject's consent, in a form that the subject can keep.
 
-Shaped after ISO/IEC TS 27560:2023 (consent record information structure): a header, the processing
-with its purposes, the parties, the events. It holds a pseudonym, and no raw id.
+Shaped after ISO/IEC TS 27560:2023 (consent record information structure): a header, the processing with
+its purposes, the parties, the events. A receipt holds the pseudonym, not the raw id.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from consent.decisions.status import state_now
 from consent.models import ConsentPeriod, Decision, PolicyVersion, State, SubjectKind
-from consent.policies import publishing
+from consent.policies.in_force import in_force
 from consent.pseudonyms import is_pseudonym, keyed_digest
 
 SCHEMA = "ISO/IEC TS 27560:2023"
@@ -24,13 +24,13 @@ COLLECTED_BY = "OpenTelemetry events that the product sends, filtered by the reg
 def consent_receipt(kind: str, pseudonym: str) -> dict[str, Any]:
     """The receipt of a subject (`user` or `organization`), in plain types for JSON; times are ISO 8601, UTC.
 
-    One who is not known gets a receipt too, without events. Raises `ValueError` for what is no pseudonym.
+    An unknown subject gets a receipt without events. Raises `ValueError` for what is not a pseudonym.
     """
     kind = SubjectKind(kind)
     if not is_pseudonym(pseudonym):
         raise ValueError("a receipt is made for a pseudonym: 32 lower-case hex digits")
     events = _events(kind, pseudonym)
-    current = publishing.in_force().policy_version
+    current = in_force().policy_version
     policy = PolicyVersion.objects.filter(version=current).first()
     return {
         "schema_version": SCHEMA,
@@ -61,7 +61,7 @@ def consent_receipt(kind: str, pseudonym: str) -> dict[str, Any]:
 
 
 def _record_id(kind: SubjectKind, pseudonym: str) -> str:
-    """The same for each receipt of a subject; tells nothing about it."""
+    """The same for every receipt of a subject; reveals nothing about it."""
     return keyed_digest(f"consent record\0{kind}\0{pseudonym}".encode(), 16).hex()
 
 
@@ -70,12 +70,12 @@ def _notice() -> str | None:
 
 
 def _purposes(policy: PolicyVersion) -> list[dict[str, Any]]:
-    """What consent is asked for: the detailed attributes, gathered by purpose. Base ones need none."""
-    found: dict[str, dict[str, Any]] = {}
+    """The detailed attributes by purpose. Base attributes need no consent."""
+    purposes: dict[str, dict[str, Any]] = {}
     for entry in policy.registry["attributes"]:
         if entry["tier"] != "detailed":
             continue
-        purpose = found.setdefault(
+        purpose = purposes.setdefault(
             entry["purpose"],
             {
                 "purpose": entry["purpose"],
@@ -90,20 +90,20 @@ def _purposes(policy: PolicyVersion) -> list[dict[str, Any]]:
         purpose["pii_information"].append(
             {"pii_attribute_id": entry["name"], "pii_type": entry["kind"], "example": entry["example"]}
         )
-    return list(found.values())
+    return list(purposes.values())
 
 
 def _events(kind: SubjectKind, pseudonym: str) -> list[dict[str, Any]]:
-    """Decisions, and what became stale, in the order of recording."""
+    """Decisions, and grants that became stale, in the order of recording."""
     decisions = Decision.objects.filter(subject_kind=kind, subject=pseudonym).order_by("number")
-    stale = ConsentPeriod.objects.filter(subject_kind=kind, subject=pseudonym, state=State.STALE)
-    ended = set(stale.values_list("since", flat=True))
+    stale_periods = ConsentPeriod.objects.filter(subject_kind=kind, subject=pseudonym, state=State.STALE)
+    stale_since = set(stale_periods.values_list("since", flat=True))
     state, since = state_now(kind, pseudonym)
     if state == State.STALE and since:
-        ended.add(since)  # it may not be written down yet
-    moments = [(row.recorded_at, _decided(row)) for row in decisions]
-    moments += [(at, _made_stale(at)) for at in ended]
-    events = [event for _, event in sorted(moments, key=lambda moment: moment[0])]
+        stale_since.add(since)  # its period may not be written yet
+    dated = [(row.recorded_at, _decided(row)) for row in decisions]
+    dated += [(at, _made_stale(at)) for at in stale_since]
+    events = [event for _, event in sorted(dated, key=lambda pair: pair[0])]
     before = State.UNSET.value
     for event in events:
         event["event_state"] = _event_state(event["state"], before)
@@ -139,7 +139,7 @@ def _made_stale(at: datetime) -> dict[str, Any]:
 
 
 def _event_state(state: str, before: str) -> str:
-    """The word of ISO/IEC TS 27560 for it."""
+    """The state in the words of ISO/IEC TS 27560."""
     if state == State.GRANTED:
         return "consent given"
     if state == State.STALE:

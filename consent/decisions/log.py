@@ -1,8 +1,8 @@
 """The decision log: append-only, each record sealed.
 
-The database refuses UPDATE, DELETE and TRUNCATE (migration 0003). Who owns the tables could switch
-that off; then the seals show it (`chain.py`), when the log is walked (`verification.py`). Appends
-take turns at the one row of the head, which is locked for a statement and the commit.
+The database refuses UPDATE, DELETE and TRUNCATE (migration 0003). An owner of the tables could switch that
+off; the seals (`seals.py`) then show it when the log is verified (`verification.py`). Appends take turns at
+the head's one row, which is locked from then until the commit.
 """
 
 import logging
@@ -19,20 +19,20 @@ logger = logging.getLogger(__name__)
 
 LOCK_HEAD = "SELECT count, digest, signature FROM consent_decisionhead WHERE id = 1 FOR UPDATE"
 LAST = "SELECT number, digest FROM consent_decision ORDER BY number DESC LIMIT 1"
-# A lost head is found again only as far as the records tell, and stays unsigned.
+# A lost head is made again from the last record, but stays unsigned.
 MAKE_HEAD = """
 INSERT INTO consent_decisionhead (id, count, digest, signature) VALUES (1, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 COLUMNS = (*seals.SEALED, "previous", "digest")
 APPEND = f"""
-WITH kept AS (
+WITH added AS (
     INSERT INTO consent_decision ({", ".join(COLUMNS)}) VALUES ({", ".join(["%s"] * len(COLUMNS))})
     ON CONFLICT (number) DO NOTHING RETURNING id
 ), moved AS (
     UPDATE consent_decisionhead SET count = %s, digest = %s, signature = %s
-     WHERE id = 1 AND EXISTS (SELECT FROM kept)
+     WHERE id = 1 AND EXISTS (SELECT FROM added)
 )
-SELECT id FROM kept
+SELECT id FROM added
 """
 
 
@@ -41,40 +41,49 @@ def append(
     kind: SubjectKind,
     subject: str,
     state: State,
-    level: Level,
     policy_version: str,
     actor: str,
     method: Method,
     reason: str,
     effective_at: datetime,
 ) -> Decision:
-    """Add a record, in the transaction that is open; the last statement before its commit, please.
+    """Add a record in the open transaction. Call it late: others wait for the head until the commit.
 
-    A log that was tampered with goes on, because a withdrawal must be possible; but its head stays
-    unsigned from then on, so that no later record hides it.
+    A log that was tampered with still takes records, because withdrawals must be possible. But its head
+    stays unsigned from then on, so that no later record hides the tampering.
     """
+    level = Level.DETAILED if state == State.GRANTED else Level.BASE
+    content = (kind, subject, state, level, policy_version, actor, method, reason, effective_at)
     with connections["default"].cursor() as cursor:
-        cursor.execute(LOCK_HEAD)
-        head = cursor.fetchone()
-        if head is None:
-            count, digest = _last(cursor)
-            cursor.execute(MAKE_HEAD, [count, digest, ""])
-            cursor.execute(LOCK_HEAD)
-            head = cursor.fetchone()
-        count, digest, signed = head
-        sound = seals.is_signed(count, digest, signed)
-        if not sound:
-            count, digest = _last(cursor)
-        content = (kind, subject, state, level, policy_version, actor, method, reason, effective_at)
-        decision = _insert(cursor, count, digest, content, sound=sound)
-        if decision is None:  # somebody else's record stands where ours belongs
-            sound = False
-            decision = _insert(cursor, *_last(cursor), content, sound=False)
-    if not sound:
+        count, digest, is_sound = _locked_head(cursor)
+        decision = _insert(cursor, count, digest, content, sign=is_sound)
+        if decision is None:  # a record that we did not write has this number
+            is_sound = False
+            decision = _insert(cursor, *_last(cursor), content, sign=False)
+    if not is_sound:
         logger.error("the consent log was tampered with: run manage.py verify_consent_log")
     if decision is None:
         raise RuntimeError("the consent log's head is locked, yet another record was added")
     return decision
+
+
+def begin() -> None:
+    """Create the signed head of an empty log; once, when the tables are created."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(MAKE_HEAD, [0, seals.START, seals.signature(0, seals.START)])
+
+
+def _locked_head(cursor: Any) -> tuple[int, str, bool]:
+    """The log's length and last seal, and whether the head's signature holds; the last record's if not."""
+    cursor.execute(LOCK_HEAD)
+    head = cursor.fetchone()
+    if head is None:
+        cursor.execute(MAKE_HEAD, [*_last(cursor), ""])
+        cursor.execute(LOCK_HEAD)
+        head = cursor.fetchone()
+    if seals.is_signed(*head):
+        return head[0], head[1], True
+    return *_last(cursor), False
 
 
 def _last(cursor: Any) -> tuple[int, str]:
@@ -84,13 +93,14 @@ def _last(cursor: Any) -> tuple[int, str]:
 
 
 def _insert(
-    cursor: Any, count: int, previous: str, content: tuple[Any, ...], *, sound: bool
+    cursor: Any, count: int, previous: str, content: tuple[Any, ...], *, sign: bool
 ) -> Decision | None:
+    """Add the record after number `count`, and move the head. None when that number is taken."""
     number = count + 1
     record = (number, *(str(value) if isinstance(value, str) else value for value in content), timezone.now())
     digest = seals.seal(previous, record)
-    signed = seals.signature(number, digest) if sound else ""
-    cursor.execute(APPEND, [*record, previous, digest, number, digest, signed])
+    signature = seals.signature(number, digest) if sign else ""
+    cursor.execute(APPEND, [*record, previous, digest, number, digest, signature])
     row = cursor.fetchone()
     if row is None:
         return None
@@ -98,9 +108,3 @@ def _insert(
     decision = Decision(pk=row[0], **fields)
     decision._state.adding, decision._state.db = False, "default"
     return decision
-
-
-def begin() -> None:
-    """Make the signed head of an empty log: once, when the tables are made."""
-    with connections["default"].cursor() as cursor:
-        cursor.execute(MAKE_HEAD, [0, seals.START, seals.signature(0, seals.START)])

@@ -1,7 +1,7 @@
-"""What changes consent: recording a decision, and registering an organization.
+"""Recording a decision, and registering an organization: the two services that change consent.
 
-Each is one durable transaction on the operational database, followed by the barrier: when the call
-returns, no event that the earlier state allowed can still be committed.
+Each is one durable transaction on the operational database, followed by the barrier. When the call returns,
+no event that only the earlier state allowed can still be stored.
 """
 
 from datetime import datetime
@@ -16,24 +16,25 @@ from consent.models import (
     DECIDABLE,
     ConsentPeriod,
     Decision,
-    Level,
     Method,
     Organization,
     State,
     SubjectKind,
     TelemetryUser,
 )
-from consent.policies import publishing
+from consent.policies import versions
+from consent.policies.in_force import Current, in_force, lock_against_publication
+from consent.policies.stale_grants import end_overtaken, is_overtaken
 
 BarrierNotReached = barrier.BarrierNotReached
 
 
 class DecisionRefused(Exception):
-    """A decision that cannot stand, with the reason in words."""
+    """This decision cannot be recorded; says why."""
 
 
 class HoldsAlready(Exception):
-    """A decision that would change nothing. Nothing was recorded, and the barrier was not waited for."""
+    """The decision changes nothing. It was not recorded, and the barrier was not waited for."""
 
 
 def record_decision(
@@ -50,49 +51,32 @@ def record_decision(
 ) -> Decision:
     """Record what the subject (a pseudonym) decided, and make it hold before returning.
 
-    `effective_at` is for decisions made earlier and recorded elsewhere; it may not lie before what
-    is already recorded, nor in the future. `policy_version` is the one that the subject was shown,
-    where that is known; a grant given to one that is no longer enough is refused. Raises
-    `DecisionRefused`, and `BarrierNotReached` when the decision is recorded but events in flight
-    could not be ruled out; with `only_a_change` also `HoldsAlready`. A withdrawal asks for erasure
-    too (`ON_WITHDRAWAL`).
+    `effective_at` is for a decision made earlier and recorded elsewhere: not before what is recorded, not in
+    the future. `policy_version` is the version that the subject was shown, if known. Raises
+    `DecisionRefused`; with `only_a_change` also `HoldsAlready`; and `BarrierNotReached`: recorded, but events
+    in flight could not be ruled out. A withdrawal also requests erasure (`ON_WITHDRAWAL`).
     """
     if state not in DECIDABLE:
-        raise DecisionRefused(f"'{state}' is nothing that anybody can decide")
+        raise DecisionRefused(f"'{state}' is not something anybody can decide")
     with transaction.atomic(using="default", durable=True):
         if state != State.DENIED:
-            publishing.hold_still()  # a material change waits for this decision, or this one for the change
+            lock_against_publication()
         holder = _locked(kind, subject)
-        in_force = publishing.in_force()
-        current = _open_period(kind, subject, in_force.material_since)
-        if only_a_change and state == (current.state if current else State.UNSET):
+        current = in_force()
+        period = _open_period(kind, subject, current.material_since)
+        if only_a_change and state == (period.state if period else State.UNSET):
             raise HoldsAlready
-        version = _version_agreed_to(in_force, state, policy_version, effective_at)
-        now = timezone.now()
-        # Another machine's clock may have dated what came before ahead of ours.
-        before = (now, current and current.since, in_force.material_since)
-        since = effective_at or max(moment for moment in before if moment)
-        if since > now and effective_at:
-            raise DecisionRefused("a decision cannot take effect in the future")
-        if current and since < current.since:
-            raise DecisionRefused(f"a later decision is already recorded (from {current.since:%F %T} UTC)")
-        erases = tombstones.leaves_something(kind, subject, current, state)
-        if current is None or current.state != state:
-            _end_period(kind, subject, since, is_refusal=state == State.DENIED)
-            ConsentPeriod.objects.create(subject_kind=kind, subject=subject, state=state, since=since)
+        version = _version_agreed_to(current, state, policy_version, effective_at)
+        since = _holds_from(effective_at, period, current.material_since)
+        erases = tombstones.leaves_something(kind, subject, period, state)
+        if period is None or period.state != state:
+            _begin_period(kind, subject, state, since)
         holder.state = state
         holder.save(update_fields=["state", "updated_at"])
         decision = log.append(
-            kind=kind,
-            subject=subject,
-            state=state,
-            level=Level.DETAILED if state == State.GRANTED else Level.BASE,
-            policy_version=version,
-            actor=actor[:150],
-            method=method,
-            reason=reason[:500],
-            effective_at=since,
-        )
+            kind=kind, subject=subject, state=state, policy_version=version, actor=actor[:150],
+            method=method, reason=reason[:500], effective_at=since,
+        )  # fmt: skip
         if erases:
             tombstones.ask_for_erasure(
                 kind=kind, pseudonym=subject, actor=actor, method=method, reason=reason, is_withdrawal=True
@@ -102,34 +86,48 @@ def record_decision(
     return decision
 
 
-def _end_period(kind: SubjectKind, subject: str, at: datetime, *, is_refusal: bool) -> None:
-    """End what holds. Whatever was before a withdrawal is refused for good, so ingest need not read it."""
+def _holds_from(
+    effective_at: datetime | None, period: ConsentPeriod | None, material_since: datetime | None
+) -> datetime:
+    """From when the decision holds. Raises `DecisionRefused` for a time that it cannot have."""
+    now = timezone.now()
+    if effective_at and effective_at > now:
+        raise DecisionRefused("a decision cannot take effect in the future")
+    # Another machine's clock may have dated what came before ahead of ours.
+    earlier = (now, period and period.since, material_since)
+    since = effective_at or max(moment for moment in earlier if moment)
+    if period and since < period.since:
+        raise DecisionRefused(f"a later decision is already recorded (from {period.since:%F %T} UTC)")
+    return since
+
+
+def _begin_period(kind: SubjectKind, subject: str, state: State, since: datetime) -> None:
+    """End the open period and begin another. After a denial, ingest no longer reads what was before it."""
     before = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject)
-    if is_refusal:
-        before.filter(is_superseded=False).update(until=Coalesce("until", at), is_superseded=True)
+    if state == State.DENIED:
+        before.filter(is_superseded=False).update(until=Coalesce("until", since), is_superseded=True)
     else:
-        before.filter(until=None).update(until=at)
+        before.filter(until=None).update(until=since)
+    ConsentPeriod.objects.create(subject_kind=kind, subject=subject, state=state, since=since)
 
 
 def _open_period(kind: SubjectKind, subject: str, material_since: datetime | None) -> ConsentPeriod | None:
-    """What holds; a grant that the material change has overtaken is stale. Call with the subject locked."""
-    current = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
-    if current and material_since and publishing.is_overtaken(current, material_since):
-        return publishing.end_overtaken(current, material_since)
-    return current
+    """The period that holds; ends a grant that a material change overtook. Call with the row locked."""
+    period = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
+    if period and material_since and is_overtaken(period, material_since):
+        return end_overtaken(period, material_since)
+    return period
 
 
-def _version_agreed_to(
-    current: publishing.Current, state: State, shown: str, effective_at: datetime | None
-) -> str:
-    """The policy version to put on record. Raises `DecisionRefused` for a grant that is stale already."""
-    if shown and not publishing.exists(shown):
-        raise DecisionRefused("there is no such policy version as the one that was shown")
+def _version_agreed_to(current: Current, state: State, shown: str, effective_at: datetime | None) -> str:
+    """The policy version to record. Raises `DecisionRefused` for a grant that is stale already."""
+    if shown and not versions.exists(shown):
+        raise DecisionRefused("the policy version that was shown does not exist")
     if state == State.GRANTED and current.material_since:
-        if shown and publishing.is_before_material(shown):
+        if shown and versions.is_before_material(shown):
             raise DecisionRefused(
-                f"this grant was given to policy version {shown}, and version {current.policy_version} "
-                "holds: it must be given again"
+                f"this grant was given to policy version {shown}, but version {current.policy_version} is in "
+                "force: it must be given again"
             )
         if effective_at and effective_at < current.material_since:
             raise DecisionRefused(
@@ -140,7 +138,7 @@ def _version_agreed_to(
 
 
 def _locked(kind: SubjectKind, subject: str) -> Organization | TelemetryUser:
-    """The subject's row, made if need be, locked: decisions about one subject happen one after another."""
+    """The subject's row, created if missing, and locked: decisions about a subject take turns."""
     model = Organization if kind == SubjectKind.ORGANIZATION else TelemetryUser
     rows = model._default_manager.select_for_update().filter(pseudonym=subject)
     row: Organization | TelemetryUser | None = rows.first()
@@ -157,15 +155,15 @@ def register_organization(
     label: str | None = None,
     is_internal: bool | None = None,
 ) -> Organization:
-    """Make or change an organization's registration; what is None stays as it is."""
+    """Create or change an organization's registration. What is None stays as it is."""
     changes = {"deployment_type": deployment_type, "label": label, "is_internal": is_internal}
     with transaction.atomic(using="default", durable=True):
         organization, _ = Organization.objects.get_or_create(pseudonym=pseudonym)
         changed = {name: value for name, value in changes.items() if value is not None}
         for name, value in changed.items():
             setattr(organization, name, value)
-        # Only these: a decision recorded meanwhile has changed the state.
+        # Only these fields: a decision recorded meanwhile may have changed the state.
         organization.save(update_fields=[*changed, "updated_at"])
     if deployment_type is not None:
-        barrier.wait_for_ingest(pseudonym)  # another profile may hold from now on
+        barrier.wait_for_ingest(pseudonym)  # another profile may apply from now on
     return organization

@@ -1,8 +1,8 @@
-"""How the decision log is sealed: keyed digests, each over a record and the digest of the one before.
+"""The seals of the decision log: keyed digests, each over a record and the digest of the one before.
 
-The key is derived from a secret that is in no database, so who can write the tables cannot make a
-record, nor move the signed head. What is sealed, and in which form, never changes: records of years
-ago must verify, and migrations use these functions.
+The key is derived from a secret that no database holds, so write access to the tables is not enough to add
+a record or to move the signed head. What is sealed, and in which form, never changes: old records must
+still verify, and migrations use these functions.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from django.conf import settings
 
-START = "0" * 64  # what the first record follows on
-# In this order; a record's number is part of it, so none can take another's place.
+START = "0" * 64  # the digest before the first record
+# In this order. The number is included, so no record can take another's place.
 SEALED = (
     "number",
     "subject_kind",
@@ -32,14 +32,14 @@ SEALED = (
 
 
 def seal(previous: str, record: Sequence[object]) -> str:
-    """64 hex digits for a record (the values of `SEALED`) that follows on the record sealed `previous`."""
+    """64 hex digits for a record (the values of `SEALED`) after the record sealed `previous`."""
     texts = [_moment(value) if isinstance(value, datetime) else value for value in record]
     content = json.dumps([previous, *texts], separators=(",", ":")).encode()
     return hashlib.blake2b(content, digest_size=32, key=_key(), person=b"decision").hexdigest()
 
 
 def signature(count: int, digest: str) -> str:
-    """64 hex digits for the head: how many records there are, and the last one's seal."""
+    """64 hex digits for the head: the number of records, and the last one's seal."""
     content = json.dumps([count, digest]).encode()
     return hashlib.blake2b(content, digest_size=32, key=_key(), person=b"head").hexdigest()
 

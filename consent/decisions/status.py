@@ -1,4 +1,4 @@
-"""What holds for a subject now, as apps and people are told, and how a choice of theirs comes to hold."""
+"""What holds for a subject now, as apps and people see it, and how a choice of theirs is recorded."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -8,25 +8,26 @@ from django.utils import timezone
 from consent.decisions.recording import HoldsAlready, record_decision
 from consent.gate import barrier, gate
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
-from consent.policies import publishing
+from consent.policies.in_force import in_force
+from consent.policies.stale_grants import is_overtaken
 
 
 class ConsentStatus(NamedTuple):
-    """A subject's own choice, and what it comes to. Times are UTC; None and '' when nothing was decided."""
+    """A subject's own choice, and what follows from it. Times are UTC; None and '' before any decision."""
 
     state: State
     since: datetime | None
-    policy_version: str  # of the decision that was recorded last
+    policy_version: str  # of the latest decision
     is_stale: bool  # granted under an earlier policy: counts as denied until it is granted again
-    is_kept: bool  # whether a detailed event of this moment would be stored
+    is_kept: bool  # whether a detailed event that happened now would be stored
     recorded_at: datetime | None
-    recorded_by: str  # the key's name, or another method's: `admin`, `command`, `link`
+    recorded_by: str  # the key's name, or the method if not the API: `admin`, `command`, `link`
 
 
 def consent_status(kind: SubjectKind, subject: str, *, organization: str = "") -> ConsentStatus:
-    """Of a pseudonym. With a user, `organization` (a pseudonym) may be named too, as in an event of both."""
+    """The status of a pseudonym. With a user, `organization` may be named too, as in an event of both."""
     state, since = state_now(kind, subject)
-    latest = _latest_decision(kind, subject)
+    latest = Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-number").first()
     is_stale = state == State.STALE
     return ConsentStatus(
         state=State.GRANTED if is_stale else state,
@@ -35,19 +36,18 @@ def consent_status(kind: SubjectKind, subject: str, *, organization: str = "") -
         is_stale=is_stale,
         is_kept=_is_kept(kind, subject, organization),
         recorded_at=latest.recorded_at if latest else None,
-        recorded_by=_by(latest) if latest else "",
+        recorded_by=_recorded_by(latest) if latest else "",
     )
 
 
 def record_choice(
     *, kind: SubjectKind, subject: str, state: State, actor: str, method: Method, policy_version: str = ""
 ) -> bool:
-    """Make a choice hold before returning; whether a decision was recorded.
+    """Make a choice hold before returning. Returns whether it was new and so was recorded.
 
-    `policy_version` is the one that the subject was shown, where that is known.
-
-    What holds already is no second decision. But what is said again may follow a barrier that was not
-    reached, so that is always waited for. Raises `BarrierNotReached` and `DecisionRefused`.
+    `policy_version` is the one that the subject was shown, if known. A repeated choice is not recorded
+    again; but it may follow a barrier that was not reached, so the barrier is always waited for. Raises
+    `BarrierNotReached` and `DecisionRefused`.
     """
     try:
         record_decision(
@@ -66,28 +66,24 @@ def record_choice(
     return True
 
 
-def _is_kept(kind: SubjectKind, subject: str, organization: str) -> bool:
-    users = [subject] if kind == SubjectKind.USER else []
-    organizations = [organization or subject] if organization or not users else []
-    now = timezone.now()
-    permissions = gate.permissions(users, organizations, now)
-    return permissions.allows("".join(organizations), "".join(users), now)
-
-
 def state_now(kind: SubjectKind, subject: str) -> tuple[State, datetime | None]:
-    """A subject's state, and since when (UTC; None where nothing was ever decided)."""
+    """A subject's state, and since when (UTC; None before any decision)."""
     period = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
     if period is None:
         return State.UNSET, None
-    material_since = publishing.in_force().material_since
-    if publishing.is_overtaken(period, material_since):
+    material_since = in_force().material_since
+    if is_overtaken(period, material_since):
         return State.STALE, material_since
     return State(period.state), period.since
 
 
-def _latest_decision(kind: SubjectKind, subject: str) -> Decision | None:
-    return Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-number").first()
+def _is_kept(kind: SubjectKind, subject: str, organization: str) -> bool:
+    users = [subject] if kind == SubjectKind.USER else []
+    organizations = [organization or subject] if organization or not users else []
+    now = timezone.now()
+    permissions = gate.read_permissions(users, organizations, now)
+    return permissions.allows("".join(organizations), "".join(users), now)
 
 
-def _by(decision: Decision) -> str:
+def _recorded_by(decision: Decision) -> str:
     return decision.actor if decision.method == Method.API else str(decision.method)

@@ -1,8 +1,7 @@
-"""Erasure as permission sees it: the request, and the tombstone that refuses what arrives late.
+"""Erasure requests, and the tombstones that refuse events of the erased subject that arrive late.
 
-The tombstone stands from the moment of asking, in the same transaction as the request; the gate
-reads it with everything else. The rows are the upper floor's: `analytics/erasure/run.py` works open
-requests off, so that a request costs its asker two small writes.
+Request and tombstone are written in one transaction, and the gate reads tombstones with everything else.
+The rows are erased later, by `analytics/erasure/run.py`: asking costs two small writes.
 """
 
 from collections.abc import Iterable
@@ -22,11 +21,11 @@ from consent.models import (
     TelemetryUser,
     Tombstone,
 )
-from consent.policies import publishing
+from consent.policies.in_force import were_undecided_kept
 
 ERASE, KEEP = "erase", "keep"  # the values of ON_WITHDRAWAL
 
-# A tombstone's time only ever grows. The row's lock makes requests for one subject take turns.
+# A tombstone's time only moves forward. The row's lock makes requests for one subject take turns.
 RAISE_TOMBSTONES = """
 INSERT INTO consent_tombstone AS known (kind, subject, until, "user")
 SELECT %s, subject, %s, %s FROM unnest(%s::text[]) AS subject
@@ -44,18 +43,18 @@ def ask_for_erasure(
     is_withdrawal: bool = False,
     until: datetime | None = None,
 ) -> ErasureRequest:
-    """Ask that all there is of a subject up to now be erased; from now on it is refused when it comes late.
+    """Request that everything up to now about a subject be erased. From now on, ingest refuses it.
 
-    Asked for again while it waits, it is the same request. A later grant does not cancel it. `until`
-    is for replaying one that was carried out before.
+    While a request waits, asking again returns the same one. A later grant does not cancel it. `until` is
+    for replaying an erasure that was carried out before.
     """
     with transaction.atomic(using="default"):
         until = until or timezone.now()
         raise_tombstones(Tombstone.Kind(kind), [pseudonym], until)
-        asked = ErasureRequest.objects.select_for_update().filter(
+        waiting = ErasureRequest.objects.select_for_update().filter(
             kind=kind, pseudonym=pseudonym, state=ErasureRequest.Stage.WAITING
         )
-        if request := asked.first():
+        if request := waiting.first():
             request.until = max(request.until, until)
             request.is_withdrawal = request.is_withdrawal and is_withdrawal
             request.save(update_fields=["until", "is_withdrawal"])
@@ -73,13 +72,13 @@ def ask_for_erasure(
 
 
 def raise_tombstones(kind: Tombstone.Kind, names: Iterable[str], until: datetime, user: str = "") -> None:
-    """Refuse what is dated up to `until` under these names. `user`: whose sessions they are."""
+    """Refuse events dated up to `until` under these names. `user` is the one whose sessions they are."""
     with connections["default"].cursor() as cursor:
         cursor.execute(RAISE_TOMBSTONES, [kind.value, until, user, sorted(names)])
 
 
 def erased_until(pseudonym: str) -> datetime | None:
-    """Up to when what this subject sends is refused for good; None when nothing was ever erased."""
+    """Up to when this subject's events are refused for good; None if it was never erased."""
     tombstones = Tombstone.objects.filter(subject=pseudonym).order_by("-until")
     return tombstones.values_list("until", flat=True).first()
 
@@ -90,14 +89,14 @@ def is_denied(kind: SubjectKind, subject: str) -> bool:
 
 
 def leaves_something(kind: SubjectKind, subject: str, current: ConsentPeriod | None, state: State) -> bool:
-    """Whether this decision is a withdrawal that events may have come before, and ON_WITHDRAWAL erases.
+    """Whether this decision is a withdrawal after which something may be left to erase (ON_WITHDRAWAL).
 
-    Who says no before anything could be kept leaves nothing behind. What was stored of the undecided
-    is still there when the profile has become strict since.
+    A denial before anything could be stored leaves nothing. Events stored while the subject was undecided
+    are still there if the profile became strict since.
     """
     if settings.ON_WITHDRAWAL != ERASE or state != State.DENIED:
         return False
     if current is not None and current.state == State.DENIED:
         return False
     granted = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, state=State.GRANTED)
-    return granted.exists() or publishing.were_undecided_kept()
+    return granted.exists() or were_undecided_kept()

@@ -1,7 +1,6 @@
-"""Walking the decision log: is each record as it was sealed, in its place, and is the last one there?
+"""Verifying the decision log: is each record as it was sealed, in its place, and is the last one there?
 
-The walk ends at the first broken record and says what is wrong with it. A head that was altered is
-named as well.
+The walk stops at the first broken record and says what is wrong with it. An altered head is reported too.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ RECORDS_AT_ONCE = 2000
 
 
 class Anchor(NamedTuple):
-    """How long the log was at some time, and the seal of its last record: worth keeping elsewhere."""
+    """The log's length at some time, and the seal of its last record. Worth keeping in another place."""
 
     length: int
     digest: str
@@ -30,7 +29,7 @@ class Anchor(NamedTuple):
 
 @dataclass
 class Verdict:
-    """What a walk through the log has found. `faults` are sentences, the first broken record's first."""
+    """The result of verifying the log. `faults` are sentences; the first broken record comes first."""
 
     records: int = 0
     anchor: Anchor | None = None
@@ -40,10 +39,10 @@ class Verdict:
 def verify(
     *, anchor: Anchor | None = None, advance: Callable[[int, int], object] = lambda n, of: None
 ) -> Verdict:
-    """Walk the log as of now, up to its first broken record; `advance` is told of records done, of all.
+    """Verify the log as of now, up to its first broken record; `advance(done, total)` reports progress.
 
-    `anchor` is an earlier `Verdict.anchor`: it finds even that all three of records, head and
-    signature were put back to what they were before.
+    `anchor` is an earlier `Verdict.anchor`. It detects a log that was restored to an earlier state as a
+    whole: records, head and signature.
     """
     verdict = Verdict()
     with transaction.atomic(using="default"):
@@ -65,32 +64,30 @@ def verify(
 
 
 def _end_fault(reached: Anchor, head: Anchor | None, anchor: Anchor | None) -> str:
-    """What is wrong with a log whose records are sound as far as they go."""
+    """What is wrong with the end of a log whose records are all sound."""
     missing = f"record {reached.length + 1} is missing: "
     if head and reached.length < head.length:
         return f"{missing}it was deleted at the end of the log, whose signed head counts {head.length}"
     if head and reached != head:
-        return "the head names another last record than there is"
+        return "the head names a last record other than the one there is"
     if anchor and reached.length < anchor.length:
         return (
             f"{missing}the log had {anchor.length} records when the anchor was taken; records and head were "
-            "put back"
+            "restored to an earlier state"
         )
     return ""
 
 
 def _head_fault(heads: list[tuple[int, str, str]]) -> str:
     if not heads:
-        return "the head row is gone"
+        return "the head row is missing"
     if len(heads) > 1:
         return "there is more than one head row"
     count, digest, signed = heads[0]
     if not signed:
-        return "the head row is unsigned: it was altered or gone when a decision was recorded"
+        return "the head row is unsigned: it was altered or missing when a decision was recorded"
     if not seals.is_signed(count, digest, signed):
-        return (
-            f"the head row was altered (count {count}): it is not what was signed, or another key signed it"
-        )
+        return f"the head row was altered (count {count}): it is not what was signed, or not with this key"
     return ""
 
 
@@ -106,7 +103,7 @@ def _walk(
     anchor: Anchor | None,
     advance: Callable[[int], object],
 ) -> Anchor:
-    """The last sound record; the fault of the one after it, if there is one, is added to the verdict."""
+    """The last sound record. The fault of the record after it, if any, is added to the verdict."""
     reached = Anchor(0, seals.START)
     for record in records:
         *content, previous, digest = record
@@ -122,7 +119,7 @@ def _walk(
             break
         reached = Anchor(number, digest)
         if anchor and anchor.length == number and anchor.digest != digest:
-            verdict.faults.append(f"record {number} is another one than when the anchor was taken")
+            verdict.faults.append(f"record {number} is not the one it was when the anchor was taken")
             break
         if number % RECORDS_AT_ONCE == 0:
             advance(number)
@@ -134,20 +131,20 @@ def _walk(
 def _fault(
     record: tuple[Any, ...], following: tuple[Any, ...] | None, reached: Anchor, head: Anchor | None
 ) -> str:
-    """What is wrong with the record that stands where the one after `reached` belongs, in words."""
+    """What is wrong with the record in the place of the one after `reached`."""
     *content, previous, digest = record
     number, expected = content[0], reached.length + 1
     recorded = f"(recorded {content[-1]:%F %T} UTC)"
     if number < expected:
-        return f"record {number} {recorded} was inserted: there are two of this number"
+        return f"record {number} {recorded} was inserted: two records have this number"
     if number > expected:
-        return f"record {expected} is missing: it was deleted; the next one there is has number {number}"
+        return f"record {expected} is missing: it was deleted; the next record has number {number}"
     if digest == seals.seal(previous, content):
         if previous != reached.digest:
-            return f"record {number} {recorded} does not follow on the one before it, which was exchanged"
-        return f"record {number} {recorded} was added after the head was signed, or the head was put back"
+            return f"record {number} {recorded} does not follow the record before it, which was replaced"
+        return f"record {number} {recorded} was added after the head was signed, or the head was restored"
     if digest == seals.seal(previous, [expected + 1, *content[1:]]):
-        return f"record {number} is missing: it was deleted, and the later ones were numbered anew"
+        return f"record {number} is missing: it was deleted, and the later ones were renumbered"
     if head and number > head.length:
         return (
             f"record {number} {recorded} was inserted: the signed head counts {head.length}, and its seal is "

@@ -1,36 +1,24 @@
-"""The consent gate: which events of a request may be stored, read from the database each time.
+"""The consent gate: reads which events of a request may be stored, from the database each time.
 
-Called by `analytics/storage/store.py` inside its transaction, after the barrier's locks (`barrier.py`) and
-in a statement of its own: what it reads is then newer than any withdrawal that has been answered.
+`analytics/storage/store.py` calls it inside its transaction, after it has taken the barrier's locks
+(`barrier.py`), in a statement of its own: so it sees every withdrawal that has been answered.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
-from itertools import repeat
-from typing import NamedTuple
 
-from django.conf import settings
 from django.db import connections
-from django.utils.dateparse import parse_datetime
+from psycopg.pq.abc import PGresult
 
-from consent.gate.rules import (
-    Profile,
-    StatePeriod,
-    Switches,
-    Tier,
-    notice_in_force,
-    profile_of,
-    states_at,
-    tier,
-    with_stale,
-)
+from consent.gate.permissions import Permissions, Registered
+from consent.gate.rules import StatePeriod, with_stale
+from consent.gate.switches import switches
 from consent.models import InForce, State
-from consent.pseudonyms import ANONYMOUS
-from postgres.instants import microseconds
 from postgres.pipeline import Statement, ask, moment, text_array
 
-# Everything the policy asks about the subjects of one request, in one round trip.
+# Everything the rules ask about the subjects of one request, in one round trip.
 SUBJECTS = Statement(
     """
 SELECT 'user', subject, state, since, until, NULL::text, false
@@ -50,225 +38,81 @@ SELECT 'in_force', registry_digest, NULL, material_since, NULL, NULL, undecided_
     "text[]",
     "text[]",
 )
-
-Window = tuple[datetime, datetime | None]
-Span = tuple[int, int]  # the same as microseconds since 1970; the end is not part of it
-_WITHOUT_END = 1 << 62
 _STATES = {state.value: state for state in State}
 
 
-class Registered(NamedTuple):
-    """What is registered of an organization, apart from its decisions."""
+def read_permissions(users: Collection[str], organizations: Collection[str], now: datetime) -> Permissions:
+    """Read what the rules need for these pseudonyms: one query on the operational database.
 
-    deployment_type: str
-    is_internal: bool
-    notice_since: datetime | None
-
-
-class OtherRegistry(Exception):
-    """What was to be stored was filtered by another registry than the active one: filter it again."""
-
-    def __init__(self, digest: str) -> None:
-        super().__init__("another registry is active")
-        self.digest = digest
-
-
-class Permissions:
-    """The answers for the subjects of one request, as of one reading."""
-
-    def __init__(
-        self,
-        users: dict[str, list[StatePeriod]],
-        organizations: dict[str, list[StatePeriod]],
-        registered: dict[str, Registered],
-        now: datetime,
-        *,
-        material_since: datetime | None = None,
-        registry_digest: str = "",
-        tombstones: dict[str, datetime] | None = None,
-    ) -> None:
-        self.registry_digest = registry_digest  # of the active registry; '' when there is none yet
-        self._material_since = material_since
-        self._tombstones = tombstones or {}
-        self._users = users
-        self._organizations = organizations
-        self._registered = registered
-        self._now = now
-        self._switches = switches()
-        self._about: dict[str, AboutOrganization] = {}
-
-    def allows(self, organization: str, user: str, at: datetime) -> bool:
-        """Whether a detailed event dated `at` may be stored. '' stands for a subject not named.
-
-        `user` may also be the `anon:` form that is stored instead of one.
-        """
-        return _is_within(self._windows_of(organization, user), at)
-
-    def spans(self, organization: str, user: str) -> Sequence[Span]:
-        """The times of the events that `allows` allows, for who asks it of many."""
-        return [
-            (microseconds(since), microseconds(until) if until else _WITHOUT_END)
-            for since, until in self._windows_of(organization, user)
-        ]
-
-    def require_registry(self, digest: str) -> None:
-        """Raises `OtherRegistry` unless this one is active; '' for what no registry has filtered."""
-        if digest and self.registry_digest not in ("", digest):
-            raise OtherRegistry(self.registry_digest)
-
-    def internal(self) -> frozenset[str]:
-        """The organizations whose events are our own use."""
-        return frozenset(name for name, known in self._registered.items() if known.is_internal)
-
-    def _windows_of(self, organization: str, user: str) -> Sequence[Window]:
-        """The spans of event time that may be stored; none at all unless today's state allows it too."""
-        about = self._about.get(organization)
-        if about is None:
-            about = self._about[organization] = self._about_organization(organization)
-        is_named = user and not user.startswith(ANONYMOUS)
-        decided = tuple(self._users.get(user, ())) if is_named else None
-        found, last = windows(about, decided)
-        # Today's state is the one decided last, whatever a clock says: this request may have waited for
-        # a withdrawal that is younger than its `now`, or that another machine's clock has dated ahead.
-        today = self._now if last is None or last < self._now else last
-        return self._not_erased(found, organization, user) if _is_within(found, today) else ()
-
-    def _not_erased(self, found: Sequence[Window], organization: str, user: str) -> Sequence[Window]:
-        """What of these spans lies after the tombstones."""
-        erased = [self._tombstones[name] for name in (organization, user) if name in self._tombstones]
-        if not erased:
-            return found
-        after = max(erased) + timedelta(microseconds=1)
-        return [(max(since, after), until) for since, until in found if until is None or until > after]
-
-    def _about_organization(self, organization: str) -> "AboutOrganization":
-        known = self._registered.get(organization)
-        return AboutOrganization(
-            profile_of(known.deployment_type if known else None, self._switches),
-            notice_in_force(
-                (known.notice_since if known else None) or self._switches.notice_since, self._material_since
-            ),
-            tuple(self._organizations.get(organization, ())) if organization else None,
-            self._switches.detailed,
-        )
-
-
-class AboutOrganization(NamedTuple):
-    """All that the policy asks about an event, apart from its user and its time."""
-
-    profile: Profile
-    notice_since: datetime | None
-    periods: tuple[StatePeriod, ...] | None  # None when no organization is named
-    detailed_on: bool
-
-
-@lru_cache(maxsize=16384)
-def windows(
-    about: AboutOrganization, user: tuple[StatePeriod, ...] | None
-) -> tuple[tuple[Window, ...], datetime | None]:
-    """The spans of event time that these decisions allow, and when the last of them was.
-
-    `user` is None when none is named. The same decisions are read with every request, so the answers
-    are remembered.
+    `users` may hold `anon:` forms too: they have no decisions, but may have been erased. Before an event of
+    an undecided subject is stored for the first time, the database is told that there may be such events
+    (`policies/in_force.py: were_undecided_kept`).
     """
-
-    decided = {
-        edge
-        for period in (*(about.periods or ()), *(user or ()))
-        for edge in (period.since, period.until)
-        if edge
-    }
-    # Between two edges nothing changes, so one look at each edge decides up to the next. Before
-    # the first one nobody has decided anything and no notice was shown: never stored.
-    edges = sorted(decided | ({about.notice_since} if about.notice_since else set()))
-    nobody: Iterable[None] = repeat(None)
-    of_organization = nobody if about.periods is None else states_at(about.periods, edges)
-    of_user = nobody if user is None else states_at(user, edges)
-    found = tuple(
-        (since, until)
-        for since, until, organization_state, user_state in zip(
-            edges, (*edges[1:], None), of_organization, of_user, strict=False
-        )
-        if Tier.DETAILED
-        is tier(
-            profile=about.profile,
-            organization=organization_state,
-            user=user_state,
-            at=since,
-            notice_since=about.notice_since,
-            detailed_on=about.detailed_on,
-        )
-    )
-    return found, max(decided, default=None)
-
-
-def _is_within(found: Sequence[Window], at: datetime) -> bool:
-    return any(since <= at and (until is None or at < until) for since, until in found)
-
-
-def switches() -> Switches:
-    """The operator's settings, as the policy reads them."""
-    return Switches(
-        detailed=settings.TELEMETRY_ENABLED,
-        base=settings.BASE_TELEMETRY_ENABLED,
-        cloud=Profile(settings.CONSENT_PROFILE_CLOUD),
-        self_hosted=Profile(settings.CONSENT_PROFILE_SELF_HOSTED),
-        notice_since=parse_datetime(settings.CONSENT_NOTICE_SINCE) if settings.CONSENT_NOTICE_SINCE else None,
+    reading = _read(users, organizations)
+    if not reading.undecided_kept and switches().keep_undecided:
+        InForce.objects.update(undecided_kept=True)
+        return read_permissions(users, organizations, now)  # this waited for denials that were under way
+    return Permissions(
+        reading.up_to_date(b"user"),
+        reading.up_to_date(b"organization"),
+        reading.registered,
+        now,
+        material_since=reading.material_since,
+        registry_digest=reading.registry_digest,
+        tombstones=reading.tombstones,
     )
 
 
-def base_allowed() -> bool:
-    """Whether base events are kept; apart from the event's own signal nobody else is asked."""
-    return settings.BASE_TELEMETRY_ENABLED is True
+@dataclass
+class _Reading:
+    """The rows of `SUBJECTS`, by what they are about."""
+
+    periods: dict[bytes, dict[str, list[StatePeriod]]] = field(
+        default_factory=lambda: {b"user": {}, b"organization": {}}
+    )
+    registered: dict[str, Registered] = field(default_factory=dict)
+    tombstones: dict[str, datetime] = field(default_factory=dict)
+    registry_digest: str = ""
+    material_since: datetime | None = None
+    undecided_kept: bool = True
+
+    def up_to_date(self, kind: bytes) -> dict[str, list[StatePeriod]]:
+        """The periods of a kind's subjects; a material change may not have reached their own rows yet."""
+        if self.material_since is None:
+            return self.periods[kind]
+        return {
+            subject: with_stale(periods, self.material_since)
+            for subject, periods in self.periods[kind].items()
+        }
 
 
-def permissions(users: Collection[str], organizations: Collection[str], now: datetime) -> Permissions:
-    """Read what the policy needs for these pseudonyms: one query on the operational database.
-
-    `users` may hold `anon:` forms too: they have no decisions, but may have been erased. That the
-    undecided may be kept is noted before the first of them is (`policies.were_undecided_kept`).
-    """
-    periods: dict[bytes, dict[str, list[StatePeriod]]] = {b"user": {}, b"organization": {}}
-    registered: dict[str, Registered] = {}
-    tombstones: dict[str, datetime] = {}
-    digest, material_since, is_noted = "", None, True
+def _read(users: Collection[str], organizations: Collection[str]) -> _Reading:
     default = connections["default"]
     default.ensure_connection()
-    named = (text_array(users), text_array(organizations))
-    (found,) = ask(default.connection, (SUBJECTS, named))
-    value = found.get_value
-    for row in range(found.ntuples):
-        kind, subject = value(row, 0) or b"", (value(row, 1) or b"").decode()
-        state, since, until = value(row, 2), value(row, 3), value(row, 4)
-        if kind in periods:
-            periods[kind].setdefault(subject, []).append(_period(state or b"", since or b"", until))
-        elif kind == b"tombstone":
-            erased = moment(since or b"")
-            tombstones[subject] = max(erased, tombstones.get(subject, erased))
-        elif kind == b"in_force":
-            digest, material_since = subject, moment(since) if since else None
-            is_noted = value(row, 6) == b"\1"
-        else:
-            deployment_type = (value(row, 5) or b"").decode()
-            registered[subject] = Registered(
-                deployment_type, value(row, 6) == b"\1", moment(since) if since else None
-            )
-    if not is_noted and switches().keep_undecided:
-        InForce.objects.update(undecided_kept=True)
-        return permissions(users, organizations, now)  # a denial may have been recorded before it was noted
-    if material_since:  # which may not have been written into each subject's periods yet
-        for subjects in periods.values():
-            for subject, decided in subjects.items():
-                subjects[subject] = with_stale(decided, material_since)
-    return Permissions(
-        periods[b"user"],
-        periods[b"organization"],
-        registered,
-        now,
-        material_since=material_since,
-        registry_digest=digest,
-        tombstones=tombstones,
-    )
+    (rows,) = ask(default.connection, (SUBJECTS, (text_array(users), text_array(organizations))))
+    reading = _Reading()
+    for row in range(rows.ntuples):
+        _add(reading, rows, row)
+    return reading
+
+
+def _add(reading: _Reading, rows: PGresult, row: int) -> None:
+    value = rows.get_value
+    kind, name, since = value(row, 0) or b"", (value(row, 1) or b"").decode(), value(row, 3)
+    if kind in reading.periods:
+        period = _period(value(row, 2) or b"", since or b"", value(row, 4))
+        reading.periods[kind].setdefault(name, []).append(period)
+    elif kind == b"tombstone":
+        until = moment(since or b"")
+        reading.tombstones[name] = max(until, reading.tombstones.get(name, until))
+    elif kind == b"in_force":
+        reading.registry_digest = name
+        reading.material_since = moment(since) if since else None
+        reading.undecided_kept = value(row, 6) == b"\1"
+    else:
+        deployment_type, is_internal = (value(row, 5) or b"").decode(), value(row, 6) == b"\1"
+        notice_since = moment(since) if since else None
+        reading.registered[name] = Registered(deployment_type, is_internal, notice_since)
 
 
 @lru_cache(maxsize=16384)

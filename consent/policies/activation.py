@@ -1,8 +1,8 @@
-"""The active registry: a fact in the operational database, the same for every process.
+"""The active registry: the same for every process, because it stands in the operational database.
 
-The files are read when they are brought in: at start (`manage.py migrate`, `up`), by `manage.py
-reload_registry`, or with a policy. Broken files, and files that collect more than was published,
-leave the old registry active. The gate tells with every request which one is active (`gate.py`).
+Its files are read at start (`manage.py migrate`, `up`), by `manage.py reload_registry`, and when a policy
+is published. If they are broken, or collect more than was published, the old registry stays active. The
+gate says with every request which registry is active (`gate/gate.py`).
 """
 
 import logging
@@ -12,7 +12,10 @@ from django.db import transaction
 
 from consent.gate import barrier
 from consent.models import InForce
-from consent.policies import publishing
+from consent.policies.in_force import in_force, lock_against_grants, put_in_force
+from consent.policies.publishing import publish_first
+from consent.policies.stale_grants import end_grants
+from consent.policies.versions import changes_since, last_published
 from consent.registry import registry
 from consent.registry.differences import Change
 from consent.registry.registry import Registry, RegistryError, current_registry, from_text
@@ -21,46 +24,46 @@ logger = logging.getLogger(__name__)
 
 
 class NotPublished(Exception):
-    """The files collect more than the policy says. `changes` holds what, in sentences."""
+    """The files collect more than the policy says. `changes` holds the material changes."""
 
-    def __init__(self, version: str, found: list[Change]) -> None:
+    def __init__(self, version: str, material: list[Change]) -> None:
         super().__init__(f"the registry's files collect more than policy version {version} says")
-        self.changes = found
+        self.changes = material
 
 
 class Activation(NamedTuple):
-    """What became of the files: their digest, and what is different now."""
+    """The digest of the registry that was activated, and its changes since the policy was published."""
 
     digest: str
     changes: list[Change]
 
 
 def active_registry() -> Registry:
-    """The active registry, asked for in the database, for this process from now on.
+    """The active registry as the database has it. This process uses it from now on.
 
-    Without one (before the first start) it is the files'. Raises `RegistryError`.
+    Before the first start there is none, and the files' registry is used. Raises `RegistryError`.
     """
-    digest = publishing.in_force().registry_digest
+    digest = in_force().registry_digest
     return adopt(digest) if digest else current_registry()
 
 
 def working_registry() -> Registry:
-    """This process's registry, and the active one where the files are broken. Raises `RegistryError`."""
+    """This process's registry, or the active one if the files are broken. Raises `RegistryError`."""
     try:
         return current_registry()
     except RegistryError as error:
         active = active_registry()
-        logger.error("the registry's files are broken, so the active registry goes on: %s", error.mistakes[0])
+        logger.error("the registry's files are broken; the active registry stays: %s", error.mistakes[0])
         return active
 
 
 def adopt(digest: str) -> Registry:
-    """Work with the registry of this digest from now on, or with the one that is active by now."""
+    """Use the registry of this digest from now on, or the one that is active by the time it is read."""
     try:
         current = current_registry()
         if current.digest == digest:
             return current
-    except RegistryError:  # broken files: what is active goes on
+    except RegistryError:  # the files are broken, the active registry is not
         pass
     text = InForce.objects.filter(pk=1).values_list("registry", flat=True).first()
     if text is None:
@@ -72,27 +75,25 @@ def adopt(digest: str) -> Registry:
 
 
 def bring_in(*, actor: str) -> Activation:
-    """Make the files' registry the active one, for every process, before returning.
+    """Activate the files' registry. When this returns, every process filters by it.
 
-    Raises `RegistryError` and `NotPublished`, both of which leave the old one active, and
-    `BarrierNotReached`: active, but requests that began with the old one may still end. Brought in
-    again, it waits again.
+    Raises `RegistryError` and `NotPublished`, both with the old registry still active, and
+    `BarrierNotReached`: active, but requests that began with the old one may still end. Call it again to
+    wait again.
     """
-    publishing.end_grants()  # where a publication was interrupted
+    end_grants()  # completes an interrupted publication
     collected = registry.load(registry.files())
     with transaction.atomic(using="default", durable=True):
-        publishing.take_turns()
-        published = publishing.last_published()
-        if published is None:
-            published = publishing.publish_first(collected, actor)
-        found = publishing.compare(published, collected)
-        if material := [change for change in found if change.is_material]:
+        lock_against_grants()
+        published = last_published() or publish_first(collected, actor)
+        changes = changes_since(published, collected)
+        if material := [change for change in changes if change.is_material]:
             raise NotPublished(published.version, material)
-        current = publishing.in_force()
+        current = in_force()
         if current.registry_digest != collected.digest:
-            publishing.put_in_force(
+            put_in_force(
                 collected, policy_version=current.policy_version, material_since=current.material_since
             )
     registry.use(collected)
     barrier.wait_for_all_ingest()
-    return Activation(collected.digest, found)
+    return Activation(collected.digest, changes)

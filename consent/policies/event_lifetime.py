@@ -1,37 +1,37 @@
-"""For how many months events are kept: what is set, but no more than what was published.
+"""For how many months events are kept: the setting, but never longer than the published policy says.
 
-A smaller `EVENT_RETENTION_MONTHS` holds at once. A larger one is a material change, and holds once a
-policy that says so is published, a few seconds later at the latest.
+A smaller `EVENT_RETENTION_MONTHS` holds at once. A larger one is a material change: it holds a few seconds
+after a policy that says so is published.
 """
 
 import time
 
 from django.conf import settings
 
-from consent.policies import publishing
+from consent.policies.versions import last_published
 
-ASKED_EVERY = 5.0  # seconds: ingest asks with every request
+ASK_EVERY = 5.0  # seconds between looks at the database: ingest asks with every request
 
-_published: tuple[float, int | None] = float("-inf"), None  # when it was read, and what
+_published: tuple[float, int | None] = float("-inf"), None  # when it was read, and the months
 
 
 def months_kept() -> int:
-    """The rule that is in force: pruning, ingest and the page for everybody go by it."""
-    wanted: int = settings.EVENT_RETENTION_MONTHS
+    """The months that hold now, for pruning, ingest and the privacy page."""
+    configured: int = settings.EVENT_RETENTION_MONTHS
     published = months_published()
-    return wanted if published is None else min(wanted, published)
+    return configured if published is None else min(configured, published)
 
 
 def months_published() -> int | None:
-    """What the last published policy says; None where there is none yet."""
+    """The months of the last published policy; None before there is one."""
     global _published
-    if time.monotonic() - _published[0] > ASKED_EVERY:
-        last = publishing.last_published()
-        _published = time.monotonic(), last.retention_months if last else None
+    if time.monotonic() - _published[0] > ASK_EVERY:
+        policy = last_published()
+        _published = time.monotonic(), policy.retention_months if policy else None
     return _published[1]
 
 
 def forget() -> None:
-    """Ask anew with the next call."""
+    """Ask the database again at the next call."""
     global _published
     _published = float("-inf"), None

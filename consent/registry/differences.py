@@ -1,8 +1,8 @@
-"""What changed from one registry to another, and which of it is material: more is collected, or for more.
+"""What changed between two registries, and which changes are material: more is collected, or for more.
 
-Pure: two contents (`Registry.content()`) in, sentences out. Whatever cannot be told to collect less
-counts as more. Names of events and templates of endpoints are not material: features and routes
-are collected under the names that apps send, declared or not.
+Pure: two contents (`Registry.content()`) in, sentences out. A change that does not clearly collect less
+counts as more. Event names and endpoint templates are not material: features and routes are collected under
+the names that apps send, declared or not.
 """
 
 import re
@@ -20,7 +20,7 @@ class Change(NamedTuple):
 
 
 class CollectionTerms(NamedTuple):
-    """What is collected, and for how many months it is kept."""
+    """What is collected, and for how many months events are kept."""
 
     registry: Mapping[str, Any]
     retention_months: int
@@ -28,13 +28,13 @@ class CollectionTerms(NamedTuple):
 
 def changes(before: CollectionTerms, after: CollectionTerms) -> list[Change]:
     """Every difference, the material ones first."""
-    found = [
+    differences = [
         *_retention(before.retention_months, after.retention_months),
         *_attributes(_by_name(before), _by_name(after)),
         *_names("event", before.registry["events"], after.registry["events"]),
         *_names("endpoint", before.registry["endpoints"], after.registry["endpoints"]),
     ]
-    return sorted(found, key=lambda change: not change.is_material)
+    return sorted(differences, key=lambda change: not change.is_material)
 
 
 def _by_name(collected: CollectionTerms) -> dict[str, Entry]:
@@ -48,16 +48,16 @@ def _retention(before: int, after: int) -> Iterator[Change]:
 
 def _names(kind: str, before: list[str], after: list[str]) -> Iterator[Change]:
     for name in sorted(set(after) - set(before)):
-        yield Change(f"{kind} '{name}' is named", is_material=False)
+        yield Change(f"{kind} '{name}' is now declared", is_material=False)
     for name in sorted(set(before) - set(after)):
-        yield Change(f"{kind} '{name}' is named no longer", is_material=False)
+        yield Change(f"{kind} '{name}' is no longer declared", is_material=False)
 
 
 def _attributes(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> Iterator[Change]:
     for name in sorted(after.keys() - before.keys()):
-        yield Change(f"'{name}' is collected, too ({after[name]['purpose']})", is_material=True)
+        yield Change(f"'{name}' is now collected ({after[name]['purpose']})", is_material=True)
     for name in sorted(before.keys() - after.keys()):
-        yield Change(f"'{name}' is collected no longer", is_material=False)
+        yield Change(f"'{name}' is no longer collected", is_material=False)
     for name in sorted(before.keys() & after.keys()):
         for text, is_material in _differences(before[name], after[name]):
             yield Change(f"'{name}' {text}", is_material)
@@ -71,9 +71,9 @@ def _differences(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:
     if before["tier"] != after["tier"]:
         more = after["tier"] == "base"
         yield f"is collected at tier {after['tier']} instead of {before['tier']}", more
-    for word, said in (("purpose", "purpose"), ("why", "reason")):
+    for word, label in (("purpose", "purpose"), ("why", "reason")):
         if before[word] != after[word]:
-            yield f"has another {said}: “{after[word]}”", _words(before[word]) != _words(after[word])
+            yield f"has another {label}: “{after[word]}”", _words(before[word]) != _words(after[word])
     if before["example"] != after["example"]:
         yield f"has another example: {after['example']}", False
     if more_names := sorted(set(after["also"]) - set(before["also"])):
@@ -106,5 +106,5 @@ def _limits(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:
 
 
 def _words(text: str) -> list[str]:
-    """What a sentence says, whatever its capitals, spaces and stops."""
+    """The words of a sentence, ignoring case, spaces and punctuation."""
     return re.findall(r"\w+", text.lower())

@@ -1,8 +1,8 @@
-"""What a value must not look like, and what an attribute must not be called.
+"""Personal and secret data: what a value must not look like, and what an attribute must not be called.
 
-The registry is the first line: what is not declared is not stored. This is the second, for
-declared values and for names of features, actions, event types and routes. Every pattern is
-bounded, so that a hostile value costs time in proportion to its length.
+The registry is the first line of defence: what is not declared is not stored. This is the second, for
+declared values and for the names of features, actions, event types and routes. Every pattern is bounded, so
+that a hostile value costs time in proportion to its length.
 """
 
 import ipaddress
@@ -12,8 +12,8 @@ from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import unquote
 
-# A word of these alone, or a run of them one after another, makes a name denied. Matching is by
-# whole words: `keyboard`, `author`, `tokenizer` are harmless.
+# A name is denied if it contains one of these words, or one of these pairs of words in a row. Whole words
+# only: `keyboard`, `author`, `tokenizer` are harmless.
 DENIED_WORDS = frozenset(
     (
         *("password", "passwd", "passphrase", "pwd", "secret", "secrets", "token"),
@@ -35,7 +35,7 @@ DENIED_RUNS = frozenset(
         *(("person", "name"), ("login", "name"), ("mobile", "number")),
     )
 )
-# Those of them that hold a person's or a customer's name, which other texts of the same event may repeat.
+# Those that hold a person's or a customer's name, which other texts of the same event may repeat.
 PERSONS_WORDS = frozenset(
     (
         *("email", "emails", "mail", "username", "usernames", "fullname", "firstname", "lastname", "surname"),
@@ -49,26 +49,26 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def is_denied_name(name: str) -> bool:
-    """Whether an attribute of this name is never stored, whatever it holds."""
+    """Whether an attribute of this name is never stored, whatever its value."""
     return _has(name, DENIED_WORDS, DENIED_RUNS)
 
 
 def is_persons_name(name: str) -> bool:
-    """Whether an attribute of this name holds what a person, a customer or a project is called."""
+    """Whether an attribute of this name holds the name of a person, a customer or a project."""
     return _has(name, PERSONS_WORDS, PERSONS_RUNS)
 
 
 def _has(name: str, words: frozenset[str], runs: frozenset[tuple[str, str]]) -> bool:
-    found = [word.lower() for word in _WORDS.findall(name)]
-    return not words.isdisjoint(found) or any(run in runs for run in pairwise(found))
+    parts = [word.lower() for word in _WORDS.findall(name)]
+    return not words.isdisjoint(parts) or any(run in runs for run in pairwise(parts))
 
 
-# Plain words are by far the most frequent values; they cost one match.
+# By far the most values are plain words: they cost one match.
 _PLAIN = re.compile(r"(?!eyJ|[Bb]earer)[A-Za-z_]{0,19}(?:[ .-][A-Za-z_]{1,19}){0,5}")
 
-# A host need not have a dot: `jane@intranet`. What begins with a digit is a version: `lodash@4.17`.
+# A host may lack a dot: `jane@intranet`. One that begins with a digit is a version: `lodash@4.17`.
 _EMAIL = re.compile(r"[^\s@/]{1,64}@(?:[^\W\d_]|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[^\W\d_]{2,24})")
-# Octets above 255 count too: an address with a digit stuck to it still tells the address.
+# Octets above 255 count too: an address with a digit stuck to it still reveals the address.
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{3,39}(?![\w:])")
 _JWT = re.compile(r"eyJ[\w-]{4,4096}\.[\w-]{4}")
@@ -88,7 +88,7 @@ _HEX = re.compile(r"[0-9A-Fa-f]+")
 
 @lru_cache(maxsize=8192)
 def finding(text: str) -> str | None:
-    """What personal or secret thing `text` seems to hold (`email`, `token`, …), or None."""
+    """The kind of personal or secret data that `text` seems to hold (`email`, `token`, …), or None."""
     if _PLAIN.fullmatch(text):
         return None
     text = unicodedata.normalize("NFKC", unquote(text))  # `bob%40example.com`, full-width letters
@@ -110,9 +110,9 @@ def finding(text: str) -> str | None:
 
 
 def looks_random(word: str) -> bool:
-    """Whether a word of 16 characters or more is a digest, a key or the like rather than language.
+    """Whether a word of 16 characters or more looks like a digest or a key rather than like language.
 
-    Words of a language have few digits and change case at word borders only.
+    In language, words have few digits, and their case changes at word borders only.
     """
     if len(word) < 16:
         return False
@@ -138,7 +138,7 @@ def _is_ipv6(candidate: str) -> bool:
 
 
 def _is_card_number(candidate: str) -> bool:
-    """Luhn's check (ISO/IEC 7812-1): every second digit from the right doubled, sum divisible by ten."""
+    """Luhn's check (ISO/IEC 7812-1): double every second digit from the right; the sum divides by ten."""
     digits = [int(character) for character in candidate if character.isdigit()][::-1]
     doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
     return len(set(digits)) > 1 and (sum(digits[::2]) + sum(doubled)) % 10 == 0

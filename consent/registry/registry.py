@@ -1,8 +1,8 @@
 """The registry: the attributes, event names and endpoint templates that may be stored, and nothing else.
 
-`collected.toml` is ours; the file named by `COLLECTED_FILE` has the same form and adds to it, or
-replaces an entry of the same name. Both are checked when they are read, with one message for each
-mistake. The same registry filters ingest and is printed on `/privacy/`.
+`collected.toml` is ours. The file named by `COLLECTED_FILE` has the same form: it adds entries, or replaces
+those of the same name. Both are checked when they are read, with one message for each mistake. The registry
+that filters ingest is also the one that `/privacy/` shows.
 """
 
 import hashlib
@@ -15,18 +15,20 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from consent.gate.rules import Tier
-from consent.registry.attributes import Attribute, Dropped, Kept, attribute_from, cleaner
+from consent.registry.attributes import Attribute
+from consent.registry.cleaning import Dropped, Kept, cleaner
+from consent.registry.entries import attribute_from
 from consent.registry.personal_data import finding
 
 OURS = Path(__file__).parent / "collected.toml"
 SECTIONS = {"attribute", "events", "endpoints"}
-PREFIX = "metadata."  # some apps put it before the names of what they tell; dropped before looking
+PREFIX = "metadata."  # some apps put it before attribute names; ignored
 MAX_NAME = 100  # characters: the width of a feature's column
 MAX_ENDPOINT = 255  # characters: the width of an endpoint's column
 
 
 class RegistryError(Exception):
-    """The registry cannot be used. `mistakes` holds one sentence for each thing that is wrong."""
+    """The registry cannot be used. `mistakes` holds a sentence for each mistake."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
@@ -34,7 +36,7 @@ class RegistryError(Exception):
 
 
 class Registry:
-    """What may be stored. Immutable; `digest` names exactly this content."""
+    """What may be stored. Immutable; `digest` identifies exactly this content."""
 
     def __init__(
         self,
@@ -48,14 +50,14 @@ class Registry:
         self.endpoints = tuple(sorted(set(endpoints)))
         self.digest = digest or _digest(self.content())
         self._cleaners = {name: cleaner(attribute) for name, attribute in self.attributes.items()}
-        # An attribute's own name wins over another's alternative name, whatever the order.
+        # An attribute's own name wins over another one's `also`, whatever the order.
         self.names = {
             **{other: a.name for a in self.attributes.values() for other in a.also},
             **{name: name for name in self.attributes},
         }
         by_name = {sent: (name, self._cleaners[name]) for sent, name in self.names.items()}
-        self._by_sent_name = {f"{PREFIX}{sent}": found for sent, found in by_name.items()} | by_name
-        # The declared name and the cleaner for an attribute as it was sent; None when undeclared.
+        self._by_sent_name = {f"{PREFIX}{sent}": declared for sent, declared in by_name.items()} | by_name
+        # Declared name and cleaner of an attribute, by the name it was sent under; None if undeclared.
         self.find = self._by_sent_name.get
 
     def clean(self, name: str, value: object) -> Kept | Dropped:
@@ -68,7 +70,7 @@ class Registry:
         return clean(value) if clean else Dropped("undeclared")
 
     def content(self) -> dict[str, Any]:
-        """Everything that it says, in plain types; attributes in the order of declaration."""
+        """The whole registry in plain types, attributes in the order of declaration."""
         return {
             "attributes": [attribute.as_declared() for attribute in self.attributes.values()],
             "events": sorted(self.event_names),
@@ -76,11 +78,11 @@ class Registry:
         }
 
     def as_text(self) -> str:
-        """The content as text, from which `from_text` makes the same registry."""
+        """The content as text; `from_text` makes the same registry from it."""
         return _json(self.content())
 
     def of_tier(self, tier: Tier) -> list[Attribute]:
-        """The attributes that are collected at `tier`, in the order of declaration."""
+        """The attributes collected at `tier`, in the order of declaration."""
         return [attribute for attribute in self.attributes.values() if attribute.tier <= tier]
 
 
@@ -90,7 +92,7 @@ class _Source(NamedTuple):
 
 
 def load(paths: Iterable[Path]) -> Registry:
-    """Read and check the files, later ones winning. Raises `RegistryError` with every mistake found."""
+    """Read and check the files; later ones win. Raises `RegistryError` with every mistake."""
     mistakes: list[str] = []
     attributes: dict[str, Attribute] = {}
     event_names: set[str] = set()
@@ -116,7 +118,7 @@ def load(paths: Iterable[Path]) -> Registry:
 
 
 def from_text(text: str) -> Registry:
-    """The registry of a `Registry.as_text()`, checked when it was made. Raises `RegistryError`."""
+    """The registry of a `Registry.as_text()`. Raises `RegistryError` if the text is damaged."""
     try:
         content = json.loads(text)
         attributes = [Attribute.declared(entry) for entry in content["attributes"]]
@@ -134,12 +136,12 @@ _current: Registry | None = None
 
 
 def current_registry() -> Registry:
-    """This process's registry: the files' at first, then the active one. Raises `RegistryError`."""
+    """This process's registry: at first the files', then the active one. Raises `RegistryError`."""
     return _current or use(load(files()))
 
 
 def use(registry: Registry | None) -> Registry:
-    """Work with this one from now on; None: with the files' again."""
+    """Use this registry from now on; None for the files' again."""
     global _current
     _current = registry
     return current_registry() if registry is None else registry

@@ -118,9 +118,6 @@ class ReportView(JsonErrorView):
         return query
 
 
-from consent.api.errors import JsonErrorView
-
-
 @method_decorator(csp_update({"img-src": ["data:"]}), name="dispatch")  # the arrows in Swagger's style sheet
 class Documentation(SpectacularSwaggerSplitView):
     """Swagger UI, from our own static files; its start-up script is an address of its own."""

@@ -17,12 +17,12 @@ from django.views.decorators.http import require_safe
 
 from analytics.storage.event_tables import COMMON_COLUMNS, TABLES
 from consent.decisions.tombstones import ERASE
-from consent.gate.gate import switches
 from consent.gate.rules import Profile, Tier
+from consent.gate.switches import switches
 from consent.models import PolicyVersion
-from consent.policies import publishing
 from consent.policies.activation import active_registry
 from consent.policies.event_lifetime import months_kept
+from consent.policies.in_force import in_force
 from consent.registry.attributes import Attribute
 from consent.registry.registry import Registry
 from ingest.reasons import NOT_AGREED
@@ -146,11 +146,11 @@ def collected(registry: Registry) -> Collected:
     now = switches()
     attributes = registry.attributes.values()
     versions = list(PolicyVersion.objects.order_by("-id"))
-    in_force = publishing.in_force().policy_version
-    text = next((one.text for one in versions if one.version == in_force), "")
+    version_in_force = in_force().policy_version
+    text = next((one.text for one in versions if one.version == version_in_force), "")
     return Collected(
         digest=registry.digest,
-        policy_version=in_force,
+        policy_version=version_in_force,
         policy_text=text,
         paragraphs=[" ".join(part.split()) for part in BLANK_LINE.split(text) if part.strip()],
         versions=versions,

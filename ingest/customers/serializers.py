@@ -10,7 +10,7 @@ from rest_framework.exceptions import ValidationError
 from analytics.partitions import oldest_kept_month
 from consent.policies.event_lifetime import months_kept
 from consent.pseudonyms import MAX_ID
-from consent.registry.attributes import as_text
+from consent.registry.cleaning import as_text
 from ingest.mapping.identity import FUTURE
 
 Day = date  # where `date` is a field's name

@@ -7,7 +7,7 @@ By the functions that map the record: `aliases` (what is read), `identity` (whic
 from typing import Any, NamedTuple
 
 from analytics.storage.rows import BaseEvent, Row
-from consent.registry.attributes import Dropped
+from consent.registry.cleaning import Dropped
 from consent.registry.registry import Registry
 from ingest.mapping import aliases, scrubbing, undeclared
 from ingest.mapping.identity import names_somebody, sent_ids

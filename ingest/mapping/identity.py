@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from consent.pseudonyms import MAX_ID, NO_ID, keyed_digest, pseudonyms
-from consent.registry.attributes import as_text
+from consent.registry.cleaning import as_text
 from ingest.mapping.aliases import IDS, LOG_UID
 from ingest.otlp.records import Record, Resource
 from postgres.instants import microseconds

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from consent.registry.attributes import as_text
+from consent.registry.cleaning import as_text
 from consent.registry.registry import Registry
 from ingest.mapping import aliases, scrubbing
 from ingest.mapping.identity import RecordRefused, SentIds, sent_ids

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from consent.registry.attributes import as_text
+from consent.registry.cleaning import as_text
 from consent.registry.registry import Registry
 from ingest.mapping import aliases, routing, scrubbing
 from ingest.mapping.identity import SentIds, sent_ids

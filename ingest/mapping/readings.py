@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from consent.registry.attributes import as_number, as_text
+from consent.registry.cleaning import as_number, as_text
 from ingest.mapping import aliases
 from ingest.otlp.records import Record
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from consent.registry.attributes import as_text
+from consent.registry.cleaning import as_text
 from ingest.mapping import aliases
 from ingest.otlp.records import CLIENT, INTERNAL, PRODUCER, SERVER, UNSPECIFIED, Record
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from consent.pseudonyms import NO_ID
-from consent.registry.attributes import Dropped, Kept, as_text, printable
+from consent.registry.cleaning import Dropped, Kept, as_text, printable
 from consent.registry.personal_data import finding, is_persons_name
 from consent.registry.registry import Registry
 from ingest.mapping import aliases

@@ -283,7 +283,7 @@ def test_a_database_that_is_away_is_503(key: str, monkeypatch: pytest.MonkeyPatc
     def away(*args: object) -> None:
         raise OperationalError
 
-    monkeypatch.setattr("consent.gate.gate.permissions", away)
+    monkeypatch.setattr("consent.gate.gate.read_permissions", away)
     answer = post(Client(), "/v1/traces", traces(span(1, attributes=FEATURE)), key, **DRY)
 
     assert answer.status_code == 503

@@ -1,4 +1,4 @@
-"""`manage.py consent_link --user ID`: prints a link to that person's own page."""
+"""`manage.py consent_link --user ID`: prints a link to a person's own page."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,12 +10,10 @@ from consent.pseudonyms import pseudonym
 
 
 class Command(BaseCommand):
-    help = (
-        "Print a link to a user's own page. Whoever has it sees and decides for them: hand it to nobody else."
-    )
+    help = "Print a link to a user's own page. Whoever has it decides for them: give it to nobody else."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--user", required=True, help="raw id of the user; the link does not hold it")
+        parser.add_argument("--user", required=True, help="raw id of the user; the link does not contain it")
         parser.add_argument(
             "--valid", default="7d", help="how long it works: a number of m, h or d (30d at most)"
         )

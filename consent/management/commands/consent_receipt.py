@@ -1,4 +1,4 @@
-"""`manage.py consent_receipt`: prints what is on record about one subject's consent, as JSON."""
+"""`manage.py consent_receipt`: prints the record of one subject's consent, as JSON."""
 
 import json
 from argparse import ArgumentParser
@@ -11,7 +11,7 @@ from consent.pseudonyms import pseudonym
 
 
 class Command(BaseCommand):
-    help = "Print a consent receipt. A raw id goes in, and only its pseudonym comes out."
+    help = "Print a consent receipt. It takes a raw id and shows only the pseudonym."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         subject = parser.add_mutually_exclusive_group(required=True)

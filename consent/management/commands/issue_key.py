@@ -1,4 +1,4 @@
-"""`manage.py issue_key NAME`: makes a key and prints it, and only it, on stdout."""
+"""`manage.py issue_key NAME`: creates an API key and prints nothing but the key."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +11,7 @@ from consent.pseudonyms import pseudonym
 
 
 class Command(BaseCommand):
-    help = "Make an API key and print it. It is shown once and stored only as a digest."
+    help = "Create an API key and print it. It is shown once; only its digest is stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="what the key is for, e.g. the app that will send with it")
@@ -19,26 +19,28 @@ class Command(BaseCommand):
             "--scope",
             action="append",
             choices=[scope.value for scope in Scope],
-            help="what the key may do; may be given several times (default: ingest)",
+            help="what the key may do; repeat for several (default: ingest)",
         )
         parser.add_argument(
-            "--organization", default="", help="raw id of the one organization it is bound to"
+            "--organization", default="", help="raw id of the organization that the key is bound to"
         )
 
         parser.add_argument(
             "--publishable",
             action="store_true",
-            help="for web pages, where anybody may see it; needs --origin, and only sends events",
+            help="for web pages, where anybody may see it; needs --origin, and sends events only",
         )
         parser.add_argument(
             "--origin",
             action="append",
             default=[],
             metavar="https://…",
-            help="a website whose pages may send with it; may be given several times",
+            help="a website whose pages may send with it; repeat for several",
         )
         parser.add_argument(
-            "--requests-per-second", type=int, help="what it may send, 0 for no limit (default: the setting)"
+            "--requests-per-second",
+            type=int,
+            help="0 for no limit (default: the setting)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py publish_policy FILE`: publishes a policy together with the registry that it is about."""
+"""`manage.py publish_policy FILE`: publishes a policy together with the registry that it describes."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -9,30 +9,31 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from consent.gate.barrier import BarrierNotReached
 from consent.policies import publishing
 from consent.policies.publishing import PolicyRefused, Publication
+from consent.policies.versions import changes_since, last_published
 from consent.registry import registry
 from consent.registry.differences import Change
 from consent.registry.registry import RegistryError
 
 
 class Command(BaseCommand):
-    help = "Publish a policy. Earlier grants are stale from then on, unless it is --editorial."
+    help = "Publish a policy. Earlier grants become stale, unless the change is --editorial."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        # Django's own `--version`, which prints Django's, gives way to ours.
+        # Ours replaces Django's own `--version`, which prints Django's version.
         return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", nargs="?", help="the text, UTF-8 (default: as it was)")
+        parser.add_argument("file", nargs="?", help="the text, UTF-8 (default: the last version's)")
         parser.add_argument(
-            "--version", dest="policy_version", default="", help="default: one more than the last"
+            "--version", dest="policy_version", default="", help="default: the last version plus one"
         )
         parser.add_argument(
             "--editorial",
             action="store_true",
-            help="wording only: grants stay (refused when more is collected)",
+            help="a change of wording only: grants stay (refused when more is collected)",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what it would change, and change nothing"
+            "--dry-run", action="store_true", help="say what would change, and change nothing"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} cannot be read as text") from error
         try:
             if options["dry_run"]:
-                self._tell()
+                self._preview()
                 return
             published = publishing.publish(
                 text=text,
@@ -51,20 +52,22 @@ class Command(BaseCommand):
                 actor="manage.py publish_policy",
             )
         except RegistryError as error:
-            said = ["The registry's files are broken, and nothing was published:", *error.mistakes]
-            raise CommandError("\n- ".join(said)) from error
+            lines = ["The registry's files are broken, and nothing was published:", *error.mistakes]
+            raise CommandError("\n- ".join(lines)) from error
         except PolicyRefused as error:
-            said = [f"Nothing was published: {error}.", *(change.text for change in error.changes)]
-            raise CommandError("\n- ".join(said)) from error
+            lines = [f"Nothing was published: {error}.", *(change.text for change in error.changes)]
+            raise CommandError("\n- ".join(lines)) from error
         except BarrierNotReached as error:
-            raise CommandError(f"Published, but {error}. To make sure: manage.py reload_registry") from error
+            raise CommandError(
+                f"Published, but {error}. To make sure, run manage.py reload_registry."
+            ) from error
         self._report(published)
 
-    def _tell(self) -> None:
-        found = publishing.compare(publishing.last_published(), registry.load(registry.files()))
-        self._list(found)
-        is_material = any(change.is_material for change in found)
-        kind = "Material" if is_material else "No more is collected: it may be --editorial"
+    def _preview(self) -> None:
+        changes = changes_since(last_published(), registry.load(registry.files()))
+        self._list(changes)
+        is_material = any(change.is_material for change in changes)
+        kind = "Material" if is_material else "Nothing more is collected: it may be --editorial"
         granted = publishing.granted()
         self.stdout.write(
             f"{kind}. A material version would make {granted.users} grants of users and "
@@ -75,14 +78,14 @@ class Command(BaseCommand):
         self._list(published.changes)
         policy = published.policy
         if policy.is_material:
-            said = (
+            message = (
                 f"Published version {policy.version}. {published.stale_users} grants of users and "
                 f"{published.stale_organizations} of organizations are stale until they are given again."
             )
         else:
-            said = f"Published version {policy.version}, an editorial change: grants stay."
-        self.stdout.write(said)
+            message = f"Published version {policy.version}, an editorial change: grants stay."
+        self.stdout.write(message)
 
-    def _list(self, found: list[Change]) -> None:
-        for change in found:
-            self.stdout.write(f"- {'material' if change.is_material else 'no more'}: {change.text}")
+    def _list(self, changes: list[Change]) -> None:
+        for change in changes:
+            self.stdout.write(f"- {'material' if change.is_material else 'not material'}: {change.text}")

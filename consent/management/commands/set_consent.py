@@ -1,4 +1,4 @@
-"""`manage.py set_consent STATE`: records a decision for an organization, a user or both, by raw id."""
+"""`manage.py set_consent STATE`: records a decision of an organization, a user or both, by raw id."""
 
 from argparse import ArgumentParser
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from consent.pseudonyms import pseudonym
 
 
 class Command(BaseCommand):
-    help = "Record what an organization or a user decided. Raw ids go in, only pseudonyms are stored."
+    help = "Record what an organization or a user decided. It takes raw ids and stores only pseudonyms."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("state", choices=[state.value for state in DECIDABLE])
@@ -31,10 +31,10 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--since",
-            help="when the decision was made, if it was recorded elsewhere before (ISO 8601; UTC unless it "
-            "says otherwise). Events dated earlier stay out.",
+            help="when the decision was made, if it was first recorded elsewhere (ISO 8601; UTC unless it "
+            "says otherwise). Events dated earlier are not stored.",
         )
-        parser.add_argument("--reason", default="", help="kept with the decision; no personal data")
+        parser.add_argument("--reason", default="", help="stored with the decision; no personal data")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["organization"] and not options["user"]:
@@ -42,23 +42,23 @@ class Command(BaseCommand):
         if options["deployment_type"] and not options["organization"]:
             raise CommandError("--deployment-type needs --organization")
         state, since = State(options["state"]), _moment(options["since"])
-        done = []
+        recorded = []
         try:
             if options["organization"]:
                 subject = pseudonym("organization", options["organization"])
                 if options["deployment_type"]:
                     register_organization(pseudonym=subject, deployment_type=options["deployment_type"])
                 self._record(SubjectKind.ORGANIZATION, subject, state, since, options["reason"])
-                done.append(f"organization {subject}")
+                recorded.append(f"organization {subject}")
             if options["user"]:
                 subject = pseudonym("user", options["user"])
                 self._record(SubjectKind.USER, subject, state, since, options["reason"])
-                done.append(f"user {subject}")
+                recorded.append(f"user {subject}")
         except DecisionRefused as error:
             raise CommandError(str(error)) from error
         except BarrierNotReached as error:
             raise CommandError(f"Recorded, but {error}. Run it again.") from error
-        self.stdout.write(f"Recorded '{state.value}' for {' and '.join(done)}.")
+        self.stdout.write(f"Recorded '{state.value}' for {' and '.join(recorded)}.")
 
     def _record(
         self, kind: SubjectKind, subject: str, state: State, since: datetime | None, reason: str

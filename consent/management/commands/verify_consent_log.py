@@ -1,4 +1,4 @@
-"""`manage.py verify_consent_log`: walks the decision log and names the first record that is not as it was."""
+"""`manage.py verify_consent_log`: verifies the decision log and names the first broken record."""
 
 import re
 from argparse import ArgumentParser
@@ -17,8 +17,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--anchor",
-            help="COUNT:DIGEST that an earlier run has printed and you have kept elsewhere: finds that the "
-            "whole log was put back",
+            help="COUNT:DIGEST that an earlier run printed and you kept elsewhere: detects a log that was "
+            "restored to an earlier state as a whole",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,7 +42,7 @@ def _sentence(fault: str) -> str:
 
 
 def _anchor(text: str) -> Anchor:
-    found = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
-    if not found:
-        raise CommandError("--anchor is written COUNT:DIGEST, as an earlier run has printed it")
-    return Anchor(int(found[1]), found[2])
+    match = re.fullmatch(r"(\d{1,18}):([0-9a-f]{64})", text)
+    if not match:
+        raise CommandError("--anchor must be COUNT:DIGEST, as an earlier run printed it")
+    return Anchor(int(match[1]), match[2])

@@ -249,7 +249,7 @@ def test_a_request_that_began_before_a_withdrawal_and_waited_for_it_stores_nothi
     """It kept the time at which it began, and by that time "no longer decided" was still to come."""
     began = timezone.now()
     decide(state)
-    permissions = gate.permissions([USER], [ORGANIZATION], began)
+    permissions = gate.read_permissions([USER], [ORGANIZATION], began)
     assert not permissions.allows(ORGANIZATION, USER, began - timedelta(hours=1))
 
 

@@ -215,7 +215,7 @@ def test_a_refusal_is_shown_with_its_changes(client: Client, settings: LazySetti
     member(client, "privacy officers")
     settings.EVENT_RETENTION_MONTHS = 36
     said = publish(client, text="What we collect.", editorial="on")
-    assert "this is no editorial change" in said
+    assert "this is not an editorial change" in said
     assert "events are kept for 36 months instead of 12" in said
     assert PolicyVersion.objects.count() == 1
 

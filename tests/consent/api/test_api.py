@@ -20,6 +20,7 @@ from consent.gate.barrier import LOCK_SPACE, bucket
 from consent.keys import issue_key, revoke_key
 from consent.models import ConsentPeriod, Decision, Key, Method, State, SubjectKind
 from consent.policies import activation, publishing
+from consent.policies.in_force import in_force
 from consent.pseudonyms import pseudonym
 from tests.support.declaring import MORE, declare
 from tests.support.programs import until
@@ -515,13 +516,13 @@ def test_a_grant_ends_with_a_material_change_and_may_be_given_again(
 
     again = ask(key, "put", "/api/consent/user", {"state": "granted"}, **BY_USER).json()
     assert (again["changed"], again["is_stale"], again["telemetry_enabled"]) == (True, False, True)
-    assert again["policy_version"] == publishing.in_force().policy_version
+    assert again["policy_version"] == in_force().policy_version
 
 
 def test_a_grant_to_a_version_that_is_no_longer_enough_is_refused(
     key: str, collect_more: Callable[[], None]
 ) -> None:
-    shown = publishing.in_force().policy_version
+    shown = in_force().policy_version
     collect_more()
     before = states()
 
@@ -529,7 +530,7 @@ def test_a_grant_to_a_version_that_is_no_longer_enough_is_refused(
         sent = {"state": "granted", "policy_version": version}
         assert ask(key, "put", "/api/consent/user", sent, **BY_USER).status_code == 409
     assert states() == before
-    sent = {"state": "granted", "policy_version": publishing.in_force().policy_version}
+    sent = {"state": "granted", "policy_version": in_force().policy_version}
     assert ask(key, "put", "/api/consent/user", sent, **BY_USER).status_code == 200
 
 

@@ -147,7 +147,7 @@ def test_a_deleted_record_whose_place_was_closed(log: list[Decision]) -> None:
         "DELETE FROM consent_decision WHERE number = 3",
         *(f"UPDATE consent_decision SET number = {n - 1} WHERE number = {n}" for n in range(4, LENGTH + 1)),
     )
-    assert "Record 3 is missing: it was deleted, and the later ones were numbered anew" in found()
+    assert "Record 3 is missing: it was deleted, and the later ones were renumbered" in found()
 
 
 def test_the_last_record_deleted(log: list[Decision]) -> None:
@@ -204,7 +204,7 @@ def test_an_altered_head(log: list[Decision], change: str) -> None:
 
 def test_a_head_that_is_gone(log: list[Decision]) -> None:
     tamper("DELETE FROM consent_decisionhead")
-    assert "The head row is gone" in found()
+    assert "The head row is missing" in found()
 
 
 def test_a_head_that_was_put_back_leaves_a_record_too_many(log: list[Decision]) -> None:
@@ -212,7 +212,7 @@ def test_a_head_that_was_put_back_leaves_a_record_too_many(log: list[Decision]) 
     decide(State.DENIED)
     put_back = f"count = {head.count}, digest = '{head.digest}', signature = '{head.signature}'"
     tamper(f"UPDATE consent_decisionhead SET {put_back}")
-    assert "or the head was put back" in found()
+    assert "or the head was restored" in found()
 
 
 def test_a_log_put_back_as_a_whole_is_found_by_an_anchor_kept_elsewhere(log: list[Decision]) -> None:

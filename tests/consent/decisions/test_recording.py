@@ -58,7 +58,7 @@ def test_ingest_reads_no_more_of_somebody_who_changes_their_mind_often():
     read = ConsentPeriod.objects.filter(is_superseded=False).order_by("since")
     assert [period.state for period in read] == [State.DENIED, State.GRANTED]
     now = timezone.now()
-    permissions = gate.permissions({USER}, set(), now)
+    permissions = gate.read_permissions({USER}, set(), now)
     assert [permissions.allows("", USER, at) for at in [*between, now]] == [False] * 5 + [True]
 
 

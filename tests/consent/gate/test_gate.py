@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.gate.gate import Permissions, Registered
+from consent.gate.permissions import Permissions, Registered
 from consent.gate.rules import REFUSALS, Profile, StatePeriod, Tier, profile_of, tier
 from consent.models import State
 

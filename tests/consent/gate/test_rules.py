@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 from django.conf import LazySettings
 
-from consent.gate.gate import Permissions, Registered
+from consent.gate.permissions import Permissions, Registered
 from consent.gate.rules import (
     Profile,
     StatePeriod,

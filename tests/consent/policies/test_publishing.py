@@ -28,8 +28,9 @@ from consent.models import (
     SubjectKind,
     TelemetryUser,
 )
-from consent.policies import publishing
+from consent.policies import stale_grants
 from consent.policies.activation import NotPublished, active_registry, bring_in
+from consent.policies.in_force import in_force
 from consent.registry.registry import RegistryError, current_registry, files, from_text, load
 from tests.support.declaring import MORE, PAIRING, collect
 from tests.support.programs import until
@@ -74,7 +75,7 @@ def refused(*arguments: str) -> str:
 
 def allowed(user: str = USER, organization: str = "") -> bool:
     now = timezone.now()
-    return gate.permissions({user} - {""}, {organization} - {""}, now).allows(organization, user, now)
+    return gate.read_permissions({user} - {""}, {organization} - {""}, now).allows(organization, user, now)
 
 
 # --- Material ---------------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ def test_an_instance_begins_with_a_policy_that_says_what_it_collects() -> None:
         False,
         current_registry().digest,
     )
-    assert publishing.in_force() == ("1", None, current_registry().digest)
+    assert in_force() == ("1", None, current_registry().digest)
 
 
 def test_a_material_version_makes_grants_stale_until_they_are_given_again(policy: str) -> None:
@@ -132,7 +133,7 @@ def test_an_event_from_before_the_change_stays_out_after_a_new_grant(policy: str
     run(policy)
     decide(State.GRANTED)
     now = timezone.now()
-    permissions = gate.permissions({USER}, set(), now)
+    permissions = gate.read_permissions({USER}, set(), now)
     assert not permissions.allows("", USER, earlier)
     assert permissions.allows("", USER, now)
 
@@ -161,11 +162,11 @@ def test_a_notice_is_stale_until_it_is_given_again(policy: str, settings: LazySe
 
 def test_a_grant_to_a_version_that_is_no_longer_enough_is_refused(policy: str) -> None:
     run(policy)
-    with pytest.raises(DecisionRefused, match="policy version 1, and version 2 holds"):
+    with pytest.raises(DecisionRefused, match="policy version 1, but version 2 is in force"):
         decide(State.GRANTED, policy_version="1")
     with pytest.raises(DecisionRefused, match="before policy version 2 was published"):
         decide(State.GRANTED, effective_at=timezone.now() - timedelta(days=1))
-    with pytest.raises(DecisionRefused, match="no such policy version"):
+    with pytest.raises(DecisionRefused, match="shown does not exist"):
         decide(State.GRANTED, policy_version="17")
     assert decide(State.DENIED, policy_version="1").policy_version == "1"
     assert decide(State.GRANTED, policy_version="2").policy_version == "2"
@@ -181,7 +182,7 @@ def test_nobody_waits_until_it_is_written_down_for_everybody(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At 200,000 users a withdrawal waited for five seconds. Here it stops at one, and all are stale."""
-    monkeypatch.setattr(publishing, "BATCH", 1)
+    monkeypatch.setattr(stale_grants, "BATCH", 1)
     decide(State.GRANTED)
     decide(State.GRANTED, OTHER)
     with closing(connections["default"].copy()) as another, ThreadPoolExecutor(1) as pool:
@@ -208,7 +209,7 @@ def interrupted(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Version 2 was published, and killed before anybody's grant was ended."""
     decide(State.GRANTED)
     with monkeypatch.context() as patch:
-        patch.setattr(publishing, "_end_grants", lambda kind, at: 0)
+        patch.setattr(stale_grants, "_end_grants", lambda kind, at: 0)
         run(policy)
     assert ConsentPeriod.objects.get().state == State.GRANTED
 
@@ -220,7 +221,7 @@ def test_an_interrupted_publication_holds_and_is_completed_by_the_next_start() -
     assert consent_receipt("user", USER)["consent_state"] == State.STALE
     bring_in(actor="test")
     granted, stale = ConsentPeriod.objects.order_by("since", "id")
-    assert granted.until == stale.since == publishing.in_force().material_since
+    assert granted.until == stale.since == in_force().material_since
     assert TelemetryUser.objects.get().state == State.STALE
 
 
@@ -231,14 +232,14 @@ def test_a_decision_completes_it_for_its_subject(state: State) -> None:
     decide(state)
     periods = ConsentPeriod.objects.order_by("since", "id")
     assert [period.state for period in periods] == [State.GRANTED, State.STALE, state]
-    assert not gate.permissions({USER}, set(), timezone.now()).allows("", USER, between)
+    assert not gate.read_permissions({USER}, set(), timezone.now()).allows("", USER, between)
     assert allowed() == (state == State.GRANTED)
 
 
 @pytest.mark.usefixtures("interrupted")
 def test_another_publication_completes_it_first(tmp_path: Path) -> None:
     (tmp_path / "later.txt").write_text("Later.")
-    first = publishing.in_force().material_since
+    first = in_force().material_since
     run(str(tmp_path / "later.txt"))
     assert ConsentPeriod.objects.get(state=State.STALE).since == first
 
@@ -271,8 +272,8 @@ def test_editorial_is_refused_when_more_is_collected(extension: Path, policy: st
     decide(State.GRANTED)
     extension.write_text(MORE)
     said = refused(policy, "--editorial")
-    assert "this is no editorial change" in said
-    assert "'colour_scheme' is collected, too (Colour scheme)" in said
+    assert "this is not an editorial change" in said
+    assert "'colour_scheme' is now collected (Colour scheme)" in said
     assert allowed()
     assert "colour_scheme" not in active_registry().attributes
 
@@ -285,7 +286,7 @@ def test_editorial_is_refused_when_events_are_kept_longer(policy: str, settings:
 # --- What is published, and what not ----------------------------------------------------------------
 def test_publishing_makes_the_registry_active(extension: Path) -> None:
     extension.write_text(MORE)
-    assert "'colour_scheme' is collected, too" in run()
+    assert "'colour_scheme' is now collected" in run()
     assert "colour_scheme" in active_registry().attributes
     assert PolicyVersion.objects.latest("id").text == PolicyVersion.objects.earliest("id").text
 
@@ -294,7 +295,7 @@ def test_a_dry_run_tells_and_changes_nothing(extension: Path) -> None:
     decide(State.GRANTED)
     extension.write_text(MORE)
     said = run("--dry-run")
-    assert "material: 'colour_scheme' is collected, too" in said
+    assert "material: 'colour_scheme' is now collected" in said
     assert "would make 1 grants of users and 0 of organizations stale" in said
     assert PolicyVersion.objects.count() == 1
     assert allowed()
@@ -393,7 +394,7 @@ def test_grants_and_publications_at_once_leave_no_old_grant_standing(tmp_path: P
         for thread in writers:
             thread.join()
     assert not failures
-    last = publishing.in_force().policy_version
+    last = in_force().policy_version
     for user in TelemetryUser.objects.filter(state=State.GRANTED):
         granted = Decision.objects.filter(subject=user.pseudonym, state=State.GRANTED).latest("number")
         assert granted.policy_version == last
@@ -408,7 +409,7 @@ def test_less_becomes_active_without_a_policy_and_may_come_back(extension: Path)
     extension.write_text("")
     out = StringIO()
     call_command("reload_registry", stdout=out)
-    assert "'colour_scheme' is collected no longer" in out.getvalue()
+    assert "'colour_scheme' is no longer collected" in out.getvalue()
     assert "colour_scheme" not in active_registry().attributes
     extension.write_text(MORE)
     call_command("reload_registry", stdout=out)  # it is still what the published policy says

@@ -33,7 +33,7 @@ def test_equal_registries_differ_in_nothing() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (collected(), collected(TEXT), "'plan' is collected, too (Plan)"),
+        (collected(), collected(TEXT), "'plan' is now collected (Plan)"),
         (
             collected(TEXT),
             collected(TEXT | {"tier": "base"}),

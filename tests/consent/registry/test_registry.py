@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from consent.gate.rules import Tier
-from consent.registry.attributes import Dropped, Kept
+from consent.registry.cleaning import Dropped, Kept
 from consent.registry.registry import OURS, Registry, RegistryError, current_registry, load, use
 from tests.support.declaring import MORE, PAIRING, declare
 

@@ -16,6 +16,7 @@ from pytest_django import Settings
 from analytics import partitions
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 from consent.policies import event_lifetime, publishing
+from consent.policies.in_force import in_force
 from consent.registry import registry
 from consent.registry.registry import current_registry
 from dashboards.views import privacy
@@ -112,7 +113,7 @@ def test_what_the_page_lists_is_what_is_stored(settings: Settings, tmp_path: Pat
         at = timezone.now() + timedelta(minutes=1)
         post(Client(), "/v1/traces", traces(span(number + 1, at=at, attributes=sent)), key)
         digests.append(document()["registry_digest"])
-        assert digests[-1] == publishing.in_force().registry_digest
+        assert digests[-1] == in_force().registry_digest
     assert digests[0] != digests[1]
     assert sorted(map(len, FeatureUsage.objects.values_list("event_metadata", flat=True))) == [0, 1]
 
@@ -137,7 +138,7 @@ def test_each_version_of_the_policy_stays_on_the_page(settings: Settings, tmp_pa
     assert (found["policy_version"], found["policy_text"]) == ("3", "We are <brief> now.")
     text = page()
     assert "We are &lt;brief&gt; now." in text
-    assert "colour_scheme&#x27; is collected, too" in text
+    assert "colour_scheme&#x27; is now collected" in text
     for one in found["versions"]:
         assert one["registry_digest"] in text
 
