@@ -1,6 +1,7 @@
 """How numbers are written, and that a number kept back stays back."""
 
 import pytest
+from pytest_django import Settings
 
 from analytics.reports.cells import Compared, Withheld
 from dashboards import numbers
@@ -51,3 +52,66 @@ def test_shares_change_in_points() -> None:
 )
 def test_what_cannot_be_compared_has_no_arrow(compared: Compared) -> None:
     assert numbers.change(compared) == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (numbers.compact(1_000_000), "1.00 M"),
+        (numbers.count(0), "0"),
+        (numbers.decimal(1.25), "1.2"),
+        (numbers.decimal(1234.5678, 2), "1,234.57"),
+        (numbers.percent(0.0005), "0.1%"),  # 0.05 % is not less than half of the least
+        (numbers.percent(0.00049), "<0.1%"),
+        (numbers.percent(0.004, 0), "<1%"),
+        (numbers.percent(0.12345, 2), "12.35%"),
+        (numbers.milliseconds(1000), "1.00 s"),
+        (numbers.milliseconds(999.4), "999 ms"),
+        (numbers.milliseconds(10), "10 ms"),
+        (numbers.milliseconds(9.96), "10.0 ms"),
+        (numbers.seconds(60), "1 min"),
+        (numbers.seconds(59), "59 s"),
+        (numbers.seconds(3600), "1 h 0 min"),
+        (numbers.seconds(3569), "59 min"),
+        (numbers.round_milliseconds(999), "999 ms"),
+        (numbers.round_milliseconds(1000), "1 s"),
+    ],
+)
+def test_units_change_at_their_border(written: str, expected: str) -> None:
+    assert written == expected
+
+
+def test_what_is_not_kept_says_so_and_few_say_how_many_that_is(settings: Settings) -> None:
+    settings.SUPPRESS_BELOW = 8
+    assert numbers.count(Withheld.GONE) == '<span class="muted">not kept</span>'
+    few = numbers.decimal(Withheld.FEW)
+    assert "Fewer than 8: the exact count is hidden" in few
+    assert "&lt;8" in few
+    assert "no data" in numbers.seconds(None)
+
+
+def test_a_drawing_gets_shown_numbers_only() -> None:
+    assert [numbers.shown(value) for value in (3, 0, None, *Withheld)] == [3, 0, None, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("now", "classes", "text"),
+    [
+        (103, "delta up good", "3.0%"),  # exactly a clear change
+        (102.9, "delta up", "2.9%"),
+        (97, "delta down bad", "3.0%"),
+        (100.06, "delta up", "0.1%"),
+        (100.04, "delta flat", "no change"),
+        (0, "delta down bad", "100.0%"),
+    ],
+)
+def test_a_change_is_clear_from_three_per_cent_on(now: float, classes: str, text: str) -> None:
+    drawn = numbers.change(Compared(now, 100), "up")
+    assert f'class="{classes}"' in drawn
+    assert text in drawn
+
+
+def test_points_are_of_shares_and_digits_can_be_chosen() -> None:
+    assert ">2 pt<" in numbers.change(Compared(0.42, 0.40), kind="points", digits=0)
+    assert "no change" in numbers.change(Compared(0.404, 0.40), kind="points", digits=0)
+    assert '<span class="vh">down </span>' in numbers.change(Compared(0.3, 0.4))

@@ -132,3 +132,42 @@ def test_every_number_equals_counting_by_hand(seed):
         assert report.period_users.value == len(
             {e[1] for e in own if complete.first <= e[2].date() <= complete.last}
         )
+
+
+def test_each_headline_is_compared_with_its_own_earlier_day():
+    for user, day in ((1, 1), (2, 8), (3, 8), (4, 36), (5, 36), (6, 36), (7, 40)):
+        activity(user, ago(day))
+    report = active_users_report(filters())
+    assert report.yesterday == Compared(1, 2), "a week earlier"
+    assert report.wau == Compared(1, 4), "five weeks earlier: of 36 to 42 days ago"
+    assert report.mau == Compared(3, 4)
+    assert report.period_users == Compared(3, 4)
+    assert report.average == Compared(3 / 29, 4 / 29)
+
+
+def test_without_compare_nothing_is_said_of_the_period_before():
+    activity(1, ago(1))
+    report = active_users_report(filters(compare="0"))
+    headlines = (report.yesterday, report.wau, report.mau, report.average, report.period_users)
+    assert {headline.before for headline in headlines} == {None}
+    assert report.stickiness == Compared(1 / 28, None)
+    assert set(map(len, report.previous_series.values())) == {0}
+
+
+def test_of_today_alone_there_are_no_headlines():
+    activity(1, ago(0))
+    report = active_users_report(filters(from_=ago(0).isoformat()))
+    assert (report.days[0].total, report.users_so_far, report.highest) == (1, 1, None)
+    headlines = (report.yesterday, report.wau, report.mau, report.average, report.stickiness)
+    assert {headline.value for headline in (*headlines, report.period_users)} == {None}
+
+
+def test_stickiness_is_of_the_deployment_type_asked_for():
+    activity(1, ago(1))
+    activity(2, ago(2), deployment_type="self-hosted")
+    activity(2, ago(3), deployment_type="self-hosted")
+    only = active_users_report(filters(deployment="self-hosted", metric="mau"))
+    assert only.stickiness.value == pytest.approx(2 / 28)
+    assert (only.highest.total, only.metric) == (1, "mau")
+    assert (only.mau.value, only.period_users.value) == (1, 1)
+    assert active_users_report(filters(deployment="unknown")).users_so_far == 0

@@ -96,3 +96,75 @@ def test_every_number_equals_counting_by_hand(query):
         )
         days = {(event[1], event[2].date()) for event in mine}
         assert row.repeat_users == sum(1 for user in users if sum(one == user for one, _ in days) > 1)
+
+
+def test_what_was_used_in_the_period_before_alone_is_listed_nowhere_and_found_by_name():
+    feature(1, ago(36))
+    feature(2, ago(1), name="other")
+    assert [row.feature for row in features_report(filters()).rows] == ["other"]
+    assert feature_report(filters(), "timer").users == Compared(0, 1)
+    assert feature_report(filters(compare="0"), "timer") is None
+
+
+def test_without_compare_nothing_is_said_of_the_period_before():
+    feature(1, ago(1))
+    feature(1, ago(36))
+    asked = filters(compare="0")
+    (row,) = features_report(asked).rows
+    assert (row.change, row.previous_users, row.previous_share) == (None, None, None)
+    report = feature_report(asked, "timer")
+    assert (report.previous, report.users, report.uses) == ([], Compared(1), Compared(1))
+    assert (report.share, report.repeat_users) == (Compared(1.0), Compared(0))
+
+
+def test_of_today_alone_only_rows_are_told():
+    feature(1, ago(0))
+    activity(2, ago(0))
+    asked = filters(from_=ago(0).isoformat())
+    (row,) = features_report(asked).rows
+    assert (row.users, row.share, row.complete_users, row.change) == (1, 0.5, 0, None)
+    assert feature_report(asked, "timer").share == Compared(None, None)
+
+
+def test_rows_of_as_many_users_are_in_the_order_of_names():
+    for name in ("c", "a", "b"):
+        feature(1, ago(1), name=name)
+    feature(2, ago(1), name="z")
+    feature(3, ago(1), name="z")
+    assert [row.feature for row in features_report(filters()).rows] == ["z", "a", "b", "c"]
+
+
+def test_shares_and_returns_are_of_complete_days_and_of_the_period_before():
+    for day in (0, 1, 2, 36, 37):
+        feature(1, ago(day))
+    activity(2, ago(1))
+    activity(3, ago(36))
+    activity(4, ago(0))
+    report = feature_report(filters(), "timer")
+    assert (report.share, report.repeat_users, report.active_users) == (
+        Compared(0.5, 0.5),
+        Compared(1, 1),
+        2,
+    )
+    assert (report.repeat_users_so_far, report.active_users_so_far) == (1, 3)
+    (row,) = features_report(filters()).rows
+    assert (row.previous_share, row.share) == (0.5, pytest.approx(1 / 3))
+
+
+def test_actions_are_of_the_range_and_most_used_first():
+    feature(1, ago(36), action="old")
+    for action, times in (("b", 2), ("a", 2), ("c", 3)):
+        for _ in range(times):
+            feature(1, ago(1), action=action)
+    report = feature_report(filters(), "timer")
+    assert [(row.action, row.users, row.uses) for row in report.actions] == [
+        ("c", 1, 3),
+        ("a", 1, 2),
+        ("b", 1, 2),
+    ]
+    assert features_report(filters()).rows[0].actions == 3
+    assert [row.users for row in feature_report(filters(deployment="cloud"), "timer").deployments] == [
+        1,
+        0,
+        0,
+    ]

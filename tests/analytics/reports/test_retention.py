@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analytics.reports.retention import retention_report
+from analytics.reports.retention_counts import cohort_weeks
 from tests.support.events import (
     TODAY,
     activity,
@@ -155,3 +156,83 @@ def test_every_number_equals_counting_by_hand(query):
             assert cell.users == sum(
                 any(0 <= (day - low).days < 7 for day in inside[user]) for user in of_week
             )
+
+
+# --- borders ------------------------------------------------------------------------------------
+
+MONDAY = TODAY - timedelta(days=TODAY.weekday())
+
+
+def on(today, **query):
+    moment = datetime(today.year, today.month, today.day, 15, tzinfo=UTC)
+    return retention_report(filters(today=today, **query), now=moment)
+
+
+def test_on_a_monday_last_week_is_over_and_this_one_has_begun():
+    activity(1, MONDAY - timedelta(days=7))
+    activity(1, MONDAY - timedelta(days=1))
+    activity(2, MONDAY)
+    last, this = on(MONDAY).cohorts
+    assert (last.week_start, this.week_start) == (MONDAY - timedelta(days=7), MONDAY)
+    assert [(cell.week, cell.users, cell.open) for cell in last.cells] == [(0, 1, False), (1, 0, True)]
+    assert [(cell.week, cell.users, cell.open) for cell in this.cells] == [(0, 1, True)]
+    assert last.open, "day 7 of whoever was first seen last Monday is today"
+    assert (last.mature, this.mature) == (0, 0)
+
+
+def test_on_a_sunday_the_week_is_still_open():
+    sunday = MONDAY - timedelta(days=1)
+    activity(1, sunday - timedelta(days=20))
+    *_, last, this = on(sunday).cohorts
+    assert [(row.users, row.open) for row in (last, this)] == [(0, False), (0, True)]
+    assert this.cells[0].open
+
+
+def test_cohorts_begin_twelve_weeks_back_or_with_the_range_and_are_53_at_most():
+    def weeks(**query):
+        return cohort_weeks(filters(**query))
+
+    assert (len(weeks(range="7d")), weeks(range="7d")[-1]) == (12, MONDAY)
+    assert weeks(from_="2026-08-24")[0].isoformat() == "2026-08-24"  # 13 weeks
+    assert len(weeks(range="12m")) == 53
+    assert len(weeks(from_="2025-10-14")) == 53
+    assert {monday.weekday() for monday in weeks(range="90d")} == {0}
+
+
+def test_the_first_cohort_is_the_first_with_somebody():
+    activity(1, MONDAY - timedelta(weeks=11))
+    activity(2, MONDAY - timedelta(weeks=12) + timedelta(days=6))
+    assert [row.users for row in report_of().cohorts] == [1, *[0] * 11]
+    assert len(report_of().cohorts[0].cells) == 12
+
+
+def test_the_period_before_has_a_ledger_only_when_it_is_asked_for():
+    activity(1, ago(40))
+    activity(1, ago(33))
+    assert report_of().previous == (1, 0, 1, 1, 1.0)
+    assert report_of().rate == (None, 1.0)
+    assert report_of(compare="0").previous is None
+    assert report_of(compare="0").rate == (None, None)
+
+
+def test_the_curve_ends_on_day_28_and_later_goes_on():
+    activity(1, ago(29))
+    activity(2, ago(29))
+    activity(2, ago(1))  # day 28
+    activity(3, ago(60))
+    activity(3, ago(20))  # day 40
+    curve = on(TODAY, range="90d").curve
+    assert len(curve) == 28
+    assert curve[-1][:4] == (28, 3, 1, 2)
+    assert curve[-1].on_or_after_rate == pytest.approx(2 / 3)
+
+
+def test_sign_ins_make_cohorts_of_their_own():
+    feature(1, ago(20))
+    activity(1, ago(19))
+    activity(1, ago(18))
+    report = report_of(definition="login_window")
+    assert report.headline[:4] == (1, 0, 1, 1)
+    assert [row.users for row in report.cohorts][:1] == [1]
+    assert report_of(activity="login").headline.new_users == 1
+    assert report_of().curve[0].on_day == 1

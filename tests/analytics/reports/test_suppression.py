@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
-from analytics.reports.cells import Compared, Withheld
+from analytics.reports.cells import DESERTED, Compared, Withheld
 from analytics.reports.endpoints import EndpointDay, EndpointRow, EndpointsReport
 from analytics.reports.features import (
     ActionRow,
@@ -32,7 +32,8 @@ from analytics.reports.suppression import (
     suppress_features,
     suppress_retention,
 )
-from analytics.reports.suppression.rules import few, parts_of, rows_of
+from analytics.reports.suppression.days import day_verdicts, previous_day_verdicts
+from analytics.reports.suppression.rules import apart, compared, few, measured, part, parts_of, rows_of
 from tests.support.events import TODAY, ago, filters
 
 THRESHOLD = 5
@@ -404,3 +405,85 @@ def test_none_and_enough_are_shown_as_they_are(number):
         averages=[],
     )
     assert suppress_retention(report).headline[:4] == (number, 0, number, 0)
+
+
+# --- rules, one by one --------------------------------------------------------------------------
+
+FEW, HIDDEN = Withheld.FEW, Withheld.HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("number", "whole", "shown_as"),
+    [
+        (0, 20, 0),
+        (4, 20, FEW),
+        (5, 20, 5),
+        (15, 20, 15),
+        (16, 20, HIDDEN),
+        (20, 20, 20),
+        (HIDDEN, 20, HIDDEN),
+        (9, FEW, HIDDEN),
+        (DESERTED, 20, FEW),
+    ],
+)
+def test_the_rest_of_a_part_is_not_few_either(number, whole, shown_as):
+    assert part(number, whole) == shown_as
+
+
+def test_numbers_are_apart_by_nothing_or_by_enough():
+    assert apart(10, [10, 15, 5])
+    assert not apart(10, [10, 14])
+    assert not apart(10, [6])
+
+
+@pytest.mark.parametrize(
+    ("people", "shown_as"),
+    [
+        (Compared(5, 5), Compared(0.5, 0.6)),
+        (Compared(4, 5), Compared(HIDDEN, 0.6)),
+        (Compared(5, 4), Compared(0.5, HIDDEN)),
+        (Compared(FEW, None), Compared(HIDDEN, 0.6)),
+        (Compared(0, HIDDEN), Compared(0.5, HIDDEN)),
+    ],
+)
+def test_a_measure_is_hidden_with_its_people(people, shown_as):
+    assert measured(Compared(0.5, 0.6), people) == shown_as
+
+
+def test_two_counts_are_each_on_their_own():
+    assert compared(Compared(4, 5)) == Compared(FEW, 5)
+    assert compared(Compared(5, 4)) == Compared(5, FEW)
+    assert compared(Compared(Withheld.GONE, None)) == Compared(Withheld.GONE, None)
+
+
+def test_the_smallest_others_are_hidden_first_and_nobody_hides_nobody():
+    assert parts_of(40, [4, 10, 6, 0, 20]) == [FEW, None, HIDDEN, None, None]
+    assert parts_of(26, [2, 2, 0, 22]) == [FEW, FEW, None, HIDDEN]
+    assert parts_of(28, [3, 2, 0, 23]) == [FEW, FEW, None, None]
+    assert rows_of(30, [4, 10, 6, 0]) == [FEW, None, HIDDEN, None]
+    assert rows_of(4, [4, 2]) == [FEW, FEW]
+    assert rows_of(30, [DESERTED, 9]) == [FEW, HIDDEN]
+
+
+# --- days ---------------------------------------------------------------------------------------
+
+
+def feature_days(*users):
+    last = len(users) - 1
+    return [FeatureDay(ago(last - n), number, number, n < last) for n, number in enumerate(users)]
+
+
+def test_today_is_shown_beside_complete_days_that_hide_one():
+    assert day_verdicts(feature_days(4, 9, 8), 15, 12) == [FEW, HIDDEN, None]
+    assert day_verdicts(feature_days(9, 4), 12, 9) == [HIDDEN, FEW]
+    assert day_verdicts(feature_days(3, 8), 9, 3) == [FEW, HIDDEN]
+    assert day_verdicts(feature_days(9, 0), 9, 9) == [None, None]
+
+
+def test_the_counterpart_of_today_is_no_part_of_the_previous_total():
+    asked = filters(range="7d")
+    assert previous_day_verdicts(asked, feature_days(4, 9, 8), 12) == [FEW, HIDDEN, None]
+    assert previous_day_verdicts(asked, feature_days(9, 9, 4), 12) == [None, None, FEW]
+    over = filters(from_="2026-11-01", to="2026-11-16")
+    assert previous_day_verdicts(over, feature_days(9, 9, 4), 12) == [HIDDEN, None, FEW]
+    assert previous_day_verdicts(asked, [], 0) == []
