@@ -1,7 +1,6 @@
 """`/api/reports/*`: the reports as JSON and CSV, for keys with the scope `reports` and for signed-in staff.
 
-An error is `{"error": {"code", "message"}}`, with `parameter` when one is to blame. It never repeats
-what was sent.
+Errors have the form of `consent.api.errors`.
 """
 
 from typing import Any
@@ -12,7 +11,7 @@ from django.http import HttpResponse
 from django.utils.decorators import method_decorator
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.authentication import SessionAuthentication
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -20,13 +19,10 @@ from rest_framework.response import Response
 
 from analytics.report_days import report_today
 from analytics.reports.filters import ReportFilters
-from analytics.reports.parameters import (
-    PARAMETERS,
-    FilterError,
-)
+from analytics.reports.parameters import PARAMETERS, FilterError
 from analytics.reports.sealed_days import last_sealed_day
 from analytics.rollups.reading.reader import ReportTimedOut
-from consent.api.errors import JsonErrorView
+from consent.api.errors import ApiError, JsonErrorView
 from dashboards.api.authentication import KeyHolder, MayReadReports, ReportKeyAuthentication
 from dashboards.api.csv_files import as_csv, file_name
 from dashboards.api.documents import as_json
@@ -34,6 +30,7 @@ from dashboards.api.exports import EXPORTS
 from dashboards.api.exports.export import ReportExport
 from dashboards.api.openapi import FORMATS, documented
 
+AWAY = "a database does not answer; ask again in a moment"
 PAGE_ONLY = {"rows", "print"}  # parameters of pages, which their links to exports may carry along
 
 
@@ -47,26 +44,6 @@ class AlwaysJson(BaseContentNegotiation):
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         return renderers[0], renderers[0].media_type
-
-
-class BadParameter(APIException):
-    status_code = 400
-    default_code = "bad_parameter"
-
-    def __init__(self, parameter: str, message: str) -> None:
-        super().__init__(message)
-        self.parameter = parameter
-
-
-class TooSlow(APIException):
-    status_code = 503
-    default_code = "timed_out"
-
-
-class DatabaseAway(APIException):
-    status_code = 503
-    default_code = "unavailable"
-    default_detail = "a database does not answer; ask again in a moment"
 
 
 class ReportView(JsonErrorView):
@@ -84,11 +61,11 @@ class ReportView(JsonErrorView):
             filters = ReportFilters.from_query(query, today=report_today(), last_sealed=last_sealed_day())
             table = self.export.table(filters, query)
         except FilterError as error:
-            raise BadParameter(error.parameter, str(error)) from error
+            raise _bad_parameter(error.parameter, str(error)) from error
         except ReportTimedOut as error:
-            raise TooSlow(str(error)) from error
+            raise ApiError(503, "timed_out", str(error)) from error
         except (OperationalError, InterfaceError) as error:
-            raise DatabaseAway from error
+            raise ApiError(503, "unavailable", AWAY) from error
         if query.get("format") == "csv":
             response: HttpResponse | Response = HttpResponse(
                 as_csv(self.export, filters, table), content_type="text/csv; charset=utf-8"
@@ -100,14 +77,14 @@ class ReportView(JsonErrorView):
         return response
 
     def _query(self, request: Request) -> dict[str, str]:
-        """The parameters. A key bound to an organization asks for that one, whatever it sends."""
+        """The parameters. A key bound to an organization asks for that one, and for no other."""
         query: dict[str, str] = request.query_params.dict()
         known = {*PARAMETERS, "format", *self.export.extra, *PAGE_ONLY}
         if not known.issuperset(query):
             allowed = ", ".join((*PARAMETERS, "format", *self.export.extra))
-            raise BadParameter("", f"there is a parameter that this report does not know; known: {allowed}")
+            raise _bad_parameter("", f"there is a parameter that this report does not know; known: {allowed}")
         if query.get("format", "json") not in (*FORMATS, ""):
-            raise BadParameter("format", f"“format” must be one of: {', '.join(FORMATS)}")
+            raise _bad_parameter("format", f"“format” must be one of: {', '.join(FORMATS)}")
         bound = request.user.key.organization if isinstance(request.user, KeyHolder) else ""
         if bound:
             if not self.export.report.by_organization:
@@ -116,6 +93,10 @@ class ReportView(JsonErrorView):
                 raise PermissionDenied("this key may see its own organization only")
             query["org"] = bound
         return query
+
+
+def _bad_parameter(parameter: str, message: str) -> ApiError:
+    return ApiError(400, "bad_parameter", message, parameter)
 
 
 @method_decorator(csp_update({"img-src": ["data:"]}), name="dispatch")  # the arrows in Swagger's style sheet

@@ -4,17 +4,20 @@ import csv
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
-from django.db import OperationalError
+from django.contrib.auth.models import User
+from django.db import connections
 from django.test import Client
 
+from analytics.models import RolledDay
 from analytics.report_days import report_today
 from analytics.rollups.reading import reader as rollups
 from consent.keys import issue_key, revoke_key
 from consent.pseudonyms import pseudonym
 from dashboards.api.exports import EXPORTS
+from ingest.traffic import counting
 from tests.support.events import activity, endpoint, feature, installation, person
 
 pytestmark = pytest.mark.django_db
@@ -165,15 +168,17 @@ def test_a_report_that_takes_too_long_is_503(ask, monkeypatch):
     assert response.json()["error"]["code"] == "timed_out"
 
 
-def test_a_database_that_is_away_is_503(ask, monkeypatch):
-    def away(*args, **kwargs):
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr("analytics.reports.retention.read_cohorts", away)
-    response = ask("retention")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("report", ["retention", "installations"])
+def test_a_database_that_is_away_is_503(ask, monkeypatch, report):
+    address = connections["analytics"].settings_dict
+    connections["analytics"].close()
+    monkeypatch.setitem(address, "HOST", "127.0.0.1")
+    monkeypatch.setitem(address, "PORT", "1")  # where nobody listens
+    response = ask(report)
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "unavailable"
-    assert "refused" not in response.content.decode()
+    assert "127.0.0.1" not in response.content.decode()
 
 
 # --- what comes back ----------------------------------------------------------------------------
@@ -216,13 +221,15 @@ def test_nothing_of_suppression_leaks_into_the_document(ask):
         assert not re.search(r'"(users|requests|uses|all|new_users)": ?[1-4]\b', text)
 
 
-def test_cells_that_a_spreadsheet_would_run_are_text(ask):
-    for name in ('=HYPERLINK("http://x.example","y")', "+1", "-1", "@SUM(A1)", "\tx"):
-        feature(1, YESTERDAY, name=name)
-    names = [row["feature"] for row in table(ask("feature-adoption", format="csv"))]
-    assert len(names) == 5
-    assert all(name.startswith("'") for name in names)
-    assert "=HYPERLINK" in ask("feature-adoption").content.decode(), "JSON is data and stays as it is"
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_cells_that_a_spreadsheet_would_run_are_text(ask, start):
+    feature(1, YESTERDAY, name=f'{start}HYPERLINK("http://x.example")')
+    feature(1, YESTERDAY, name=f"page{start}view")
+    text = ask("feature-adoption", format="csv").content.decode()
+    names = {row["feature"] for row in csv.DictReader(io.StringIO(text, newline=""))}
+    assert names == {f'\'{start}HYPERLINK("http://x.example")', f"page{start}view"}
+    rows = ask("feature-adoption").json()["rows"]
+    assert f'{start}HYPERLINK("http://x.example")' in {row["feature"] for row in rows}, "JSON is data"
 
 
 def test_rows_can_be_chosen_by_name(ask):
@@ -260,6 +267,145 @@ def test_an_organization_can_be_asked_for_by_its_pseudonym(ask):
         activity(user, YESTERDAY, organization_id=person(5))
     activity(9, YESTERDAY, organization_id=person(6))
     assert ask("daily-active-users", org=person(5)).json()["headline"]["yesterday"]["value"] == 6
+
+
+def test_every_column_of_active_users(ask):
+    for user in range(1, 6):
+        activity(user, YESTERDAY)
+        activity(user + 10, YESTERDAY, deployment_type="self-hosted")
+        activity(user + 20, YESTERDAY - timedelta(days=7), deployment_type="unknown")
+        activity(user, YESTERDAY - timedelta(days=7))
+    document = ask("daily-active-users", range="7d").json()
+    assert document["rows"][-2] == {
+        "date": YESTERDAY.isoformat(),
+        "all": 10,
+        "cloud": 5,
+        "self_hosted": 5,
+        "not_reported": 0,
+        "complete": True,
+        "previous_all": 10,
+    }
+    assert document["headline"]["wau"] == {"value": 10, "before": 10}
+    assert document["headline"]["average"]["value"] == round(10 / 6, 6)
+    assert (document["users_so_far"], document["metric"]) == (10, "dau")
+    assert document["sessions"]["signed_in"]["value"] == 10
+    assert document["suppress_below"] == 5
+    alone = ask("daily-active-users", range="7d", compare="0").json()
+    assert {row["previous_all"] for row in alone["rows"]} == {None}
+    assert alone["compared_with"] is None
+
+
+def test_every_column_of_features(ask):
+    for user in range(1, 11):
+        for day in (1, 2, 40):
+            feature(user, YESTERDAY - timedelta(days=day), name="timer")
+        feature(user + 10, YESTERDAY, name="timer", action="stopped")
+    (row,) = ask("feature-adoption").json()["rows"]
+    assert row == {
+        "feature": "timer",
+        "users": 20,
+        "share": 1.0,
+        "uses": 30,
+        "uses_per_user": 1.5,
+        "repeat_users": 10,
+        "actions": 2,
+        "change": 1.0,
+        "previous_users": 10,
+        "previous_share": 1.0,
+    }
+    (line,) = table(ask("feature-adoption", format="csv"))
+    assert {name: line[name] for name in row} == {name: str(value) for name, value in row.items()}
+    question = {name: value for name, value in line.items() if name.startswith("asked_")}
+    assert (question["asked_time_zone"], question["asked_deployment"], question["asked_org"]) == (
+        "UTC",
+        "all",
+        "all",
+    )
+    assert (question["asked_to"], question["asked_internal"]) == (report_today().isoformat(), "False")
+
+
+def test_every_column_of_endpoints(ask):
+    for user in range(1, 11):
+        endpoint(user, YESTERDAY, ms=100.0, status=500 if user < 3 else 200)
+        endpoint(user, YESTERDAY - timedelta(days=40), ms=50.0)
+    (row,) = ask("endpoint-performance").json()["rows"]
+    assert {
+        name: row[name] for name in ("endpoint", "method", "requests", "errors", "error_rate", "users")
+    } == {
+        "endpoint": "/a",
+        "method": "GET",
+        "requests": 10,
+        "errors": 2,
+        "error_rate": 0.2,
+        "users": 10,
+    }
+    assert row["mean_ms"] == 100.0
+    assert [row[name] for name in ("p50_ms", "p95_ms", "p99_ms")] == [pytest.approx(100, rel=0.01)] * 3
+    assert row["previous_p95_ms"] == pytest.approx(50, rel=0.01)
+    assert row["p95_change"] == pytest.approx(1.0, rel=0.03)
+
+
+def test_the_columns_of_a_cohort_end_with_its_present_week(ask):
+    for user in range(1, 11):
+        activity(user, YESTERDAY - timedelta(days=20))
+    row, *_ = [row for row in ask("retention").json()["rows"] if row["cohort"] == "week"]
+    first = date.fromisoformat(row["from"])
+    assert (first.weekday(), date.fromisoformat(row["to"]) - first) == (0, timedelta(days=6))
+    assert (row["users"], row["mature"], row["retained"], row["rate"], row["complete"]) == (
+        10,
+        10,
+        0,
+        0.0,
+        True,
+    )
+    assert (row["week_0"], row["week_1"], row["week_11"]) == (10, 0, None)
+    whole = ask("retention").json()["rows"][0]
+    assert (whole["cohort"], whole["to"], whole["complete"], whole["week_0"]) == (
+        "range",
+        report_today().isoformat(),
+        True,
+        None,
+    )
+
+
+def test_sealed_days_are_explained_where_there_are_any(ask):
+    assert "sealed" not in ask("retention").json()["definitions"]
+    RolledDay.objects.create(
+        day=report_today() - timedelta(days=20), state=RolledDay.State.SEALED, zone="UTC"
+    )
+    document = ask("daily-active-users").json()
+    assert document["sealed_until"] == (report_today() - timedelta(days=20)).isoformat()
+    assert "sealed" in document["definitions"]
+    assert document["compared_with"] is None
+
+
+def test_answers_are_for_the_one_who_asked_and_files_have_names(ask):
+    response = ask("retention", format="csv", from_="2026-01-05", to="2026-01-11")
+    assert response["Cache-Control"] == "private, no-store"
+    assert 'filename="candid-retention-2026-01-05-2026-01-11.csv"' in response["Content-Disposition"]
+    assert ask("retention", format="").json()["report"] == "retention"
+    assert ask("retention", rows="all", print="1").status_code == 200, "parameters of pages"
+    assert ask("retention", feature="timer").status_code == 400, "a parameter of another report"
+
+
+def test_the_use_of_a_key_is_noted(ask):
+    text, row = issue_key(name="watched", scopes=["reports"])
+    assert ask("retention", headers={"x-api-key": text}).status_code == 200
+    counting.flush()
+    row.refresh_from_db()
+    assert row.last_used_at is not None
+
+
+def test_an_account_that_was_closed_reads_nothing(staff):
+    User.objects.update(is_active=False)
+    assert staff.get("/api/reports/retention").status_code in (401, 403)
+
+
+def test_an_empty_organization_is_the_one_of_the_key(ask):
+    own = pseudonym("organization", "ours")
+    text, _ = issue_key(name="customer", scopes=["reports"], organization_pseudonym=own)
+    document = ask("retention", headers={"x-api-key": text}, org="").json()
+    assert document["filters"]["org"] == own
 
 
 # --- documentation ------------------------------------------------------------------------------
