@@ -15,7 +15,6 @@ urlpatterns = [
     path("ready", health.ready),
     path("metrics", metrics.metrics),
     path("", include("consent.api.urls")),
-    path("", include("dashboards.api.urls")),
     path("", include("analytics.urls")),
     path("", include("dashboards.urls")),
     path("admin/", admin.site.urls),

@@ -1,15 +1,21 @@
-"""What every dashboard page is made of: the layout's context, and the answer to filters that cannot be."""
+"""What every dashboard page is made of: typed content, the layout, and the answer to invalid filters.
 
-from collections.abc import Callable
+A view builds an instance of its page's class. The class's fields are the names that its template reads.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import wraps
-from typing import Any, Concatenate, NamedTuple, ParamSpec
+from typing import Any, ClassVar, Concatenate, NamedTuple, ParamSpec
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from analytics.report_days import report_today
+from analytics.report_days import report_today, report_zone_name
+from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import FilterError
 from dashboards.access import View, staff_only
@@ -21,7 +27,7 @@ ReportView = Callable[Concatenate[HttpRequest, ReportFilters, P], HttpResponse]
 
 
 class Notice(NamedTuple):
-    """A box above a report: what is the matter, and what to do."""
+    """A box above a report: what is wrong, and what to do about it."""
 
     title: str
     text: str
@@ -31,35 +37,64 @@ class Notice(NamedTuple):
 
 
 class Crumb(NamedTuple):
+    """The link above a detail page's heading, back to its list."""
+
     address: str
     label: str
 
 
-def page(
-    request: HttpRequest,
-    template: str,
-    *,
-    section: str,
-    title: str,
-    filters: ReportFilters | None = None,
-    bar: FilterBar | None = None,
-    status: int = 200,
-    **context: Any,
-) -> HttpResponse:
-    """A page in the layout; `section` is the navigation's current link."""
-    layout = {
-        "section": section,
-        "title": title,
-        "filters": filters,
-        "bar": bar,
-        "navigation": navigation(request, filters),
-        "version": settings.VERSION,
-    }
-    return render(request, template, layout | context, status=status)
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What the layout needs of a page. `section` is the current link in the navigation."""
+
+    template: ClassVar[str]
+    section: str = ""
+    title: str
+    title_is_code: bool = False
+    crumb: Crumb | None = None
+    notice: Notice | None = None
+    filters: ReportFilters | None = None
+    bar: FilterBar | None = None
+
+
+def _threshold() -> int:
+    return int(settings.SUPPRESS_BELOW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPage(Page):
+    """A page below the filter bar, and what all of their templates print."""
+
+    filters: ReportFilters
+    bar: FilterBar
+    definitions: Mapping[str, str] = field(default_factory=lambda: DEFINITIONS)
+    zone: str = field(default_factory=report_zone_name)
+    threshold: int = field(default_factory=_threshold)  # groups of fewer people are hidden
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoMatchPage(ReportPage):
+    """The page of a feature or an endpoint that the filters leave without a single event."""
+
+    template: ClassVar[str] = "dashboards/no_match_page.html"
+    heading: str
+    what: str  # follows “No”
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvalidFiltersPage(ReportPage):
+    template: ClassVar[str] = "dashboards/invalid_filters.html"
+
+
+def show(request: HttpRequest, page: Page, *, status: int = 200) -> HttpResponse:
+    """Render the page in the layout."""
+    layout = {"navigation": navigation(request, page.filters), "version": settings.VERSION}
+    content: dict[str, Any] = {one.name: getattr(page, one.name) for one in fields(page)}
+    return render(request, page.template, layout | content, status=status)
 
 
 def report_page(view: ReportView[P]) -> View[P]:
-    """For staff, by GET, with the address's filters; filters that cannot be get a notice and status 400."""
+    """For staff, by GET, with the address's filters. Invalid filters are answered with a notice and 400."""
 
     @wraps(view)
     def read(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -67,19 +102,22 @@ def report_page(view: ReportView[P]) -> View[P]:
         try:
             return view(request, filters_of(request, today=today), *args, **kwargs)
         except FilterError as error:
-            return _refused(request, error, ReportFilters.from_query({}, today=today, last_sealed=None))
+            return _invalid(request, error, ReportFilters.from_query({}, today=today, last_sealed=None))
 
     return require_safe(staff_only(read))
 
 
-def _refused(request: HttpRequest, error: FilterError, defaults: ReportFilters) -> HttpResponse:
-    return page(
-        request,
-        "dashboards/refused.html",
-        section="",
+def _invalid(request: HttpRequest, error: FilterError, defaults: ReportFilters) -> HttpResponse:
+    page = InvalidFiltersPage(
         title="These filters cannot be used",
         filters=defaults,
         bar=filter_bar(request, defaults),
         notice=Notice("Nothing is shown for this address", f"{error}.", "bad", "Clear filters", request.path),
-        status=400,
     )
+    return show(request, page, status=400)
+
+
+def crumb(page: str, label: str, filters: ReportFilters) -> Crumb:
+    """Back to a report page, with the filters that pages share."""
+    query = filters.navigation_querystring
+    return Crumb(reverse(f"dashboards:{page}") + (f"?{query}" if query else ""), label)

@@ -16,7 +16,6 @@ from analytics.reports.installations import KindRow
 from analytics.reports.retention import RetentionReport
 from dashboards.numbers import shown
 
-SHORT_TABLE = 14  # rows of days before "show all"
 NICE_MS = (50, 100, 200, 500, 1000, 2000, 3000, 6000, 10000, 30000, 60000, 120000, 600000)
 
 

@@ -15,7 +15,7 @@ from django.utils.timesince import timesince
 from analytics.reports.cells import Compared, Measure, Withheld
 from dashboards import numbers
 from dashboards.charts import svg
-from dashboards.views.overview_rows import CoveragePart
+from dashboards.views.reports.overview_rows import CoveragePart
 
 register = template.Library()
 register.filter("count", numbers.count)

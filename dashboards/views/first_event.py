@@ -1,12 +1,15 @@
-"""The way to the first event: key, consent, snippet, and a panel that shows what arrives as it does.
+"""The page “Send your first event”: a key, consent, a program to paste, and a panel of what arrives.
 
-Nothing is stored without consent, so a first event is often refused: the panel says what to do.
+Nothing is stored without consent, so a first event is often dropped. The panel then says what to do.
 """
 
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -20,8 +23,8 @@ from analytics.models import EndpointUsage, FeatureUsage, Installation, UserActi
 from consent.keys import issue_key
 from consent.models import Key, Scope
 from dashboards.access import staff_only
-from dashboards.layout.page import page
-from dashboards.views.arrivals import arrivals
+from dashboards.layout.page import Page, show
+from dashboards.views.arrivals import Arrivals, arrivals
 
 EXAMPLE_USER = "my-test-user"
 EXAMPLE_ORGANIZATION = "my-test-organization"
@@ -36,6 +39,29 @@ class Snippet(NamedTuple):
     code: str
 
 
+class ArrivalPanel(NamedTuple):
+    """What the panel shows: which steps are done, and what arrived."""
+
+    arrivals: Arrivals
+    is_stored: bool
+    has_key: bool
+    checked_at: datetime
+    grant: str  # the command that records consent for the ids of the programs
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstEventPage(Page):
+    template: ClassVar[str] = "dashboards/first_event.html"
+    title: str = "Send your first event"
+    section: str = "overview"
+    key: str  # just made, or empty
+    key_name: str
+    may_make_keys: bool
+    make_key: str  # the command
+    snippets: Sequence[Snippet]
+    panel: ArrivalPanel
+
+
 def has_events() -> bool:
     """Whether any event was ever stored."""
     return any(
@@ -44,7 +70,7 @@ def has_events() -> bool:
 
 
 def ingest_address(request: HttpRequest) -> str:
-    """Where an app sends to: the public address, else the one that the reader's browser used."""
+    """Where apps send events: `PUBLIC_URL`, else the address that the reader's browser used."""
     return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
 
 
@@ -58,9 +84,10 @@ def snippets(*, address: str, key: str) -> list[Snippet]:
 
 
 def command(*words: str) -> str:
-    """The line that runs a command of this very instance, for a shell in the project's folder.
+    """The shell line that runs a command of this instance, from the project's folder.
 
-    Without a data dir of its own it would speak to another embedded server.
+    It names the data dir where that is not the default: without it, the command would start
+    embedded servers of its own.
     """
     root = Path(settings.BASE_DIR)
     python = ".venv/bin/python" if Path(sys.prefix) == root / ".venv" else "python"
@@ -74,47 +101,46 @@ def command(*words: str) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_only
 def first_event(request: HttpRequest) -> HttpResponse:
-    """The steps. By POST a key is made, and shown this once."""
-    may_make_keys = request.user.has_perm("consent.add_key")
+    """The steps. A POST makes a key and shows it, this once."""
     key = ""
     if request.method == "POST":
-        if not may_make_keys:
+        if not _may_make_keys(request):
             raise PermissionDenied
         key, _ = issue_key(name=KEY_NAME, scopes=[Scope.INGEST])
-    return steps_page(request, key=key, may_make_keys=may_make_keys)
+    return steps_page(request, key=key)
 
 
-def steps_page(request: HttpRequest, *, key: str = "", may_make_keys: bool | None = None) -> HttpResponse:
-    if may_make_keys is None:
-        may_make_keys = request.user.has_perm("consent.add_key")
-    return page(
-        request,
-        "dashboards/first_event.html",
-        section="overview",
-        title="Send your first event",
+def steps_page(request: HttpRequest, *, key: str = "") -> HttpResponse:
+    """The steps, with the key that was just made, if any."""
+    page = FirstEventPage(
         key=key,
-        may_make_keys=may_make_keys,
-        snippets=snippets(address=ingest_address(request), key=key or KEY_PLACEHOLDER),
-        make_key=command("issue_key", KEY_NAME),
         key_name=KEY_NAME,
-        **_arrival_context(),
+        may_make_keys=_may_make_keys(request),
+        make_key=command("issue_key", KEY_NAME),
+        snippets=snippets(address=ingest_address(request), key=key or KEY_PLACEHOLDER),
+        panel=_panel(),
     )
+    return show(request, page)
 
 
 @require_safe
 @staff_only
 def arrival_panel(request: HttpRequest) -> HttpResponse:
     """The panel alone: htmx asks for it every three seconds."""
-    return render(request, "dashboards/includes/arrivals.html", _arrival_context())
+    return render(request, "dashboards/includes/arrivals.html", {"panel": _panel()})
 
 
-def _arrival_context() -> dict[str, Any]:
-    return {
-        "arrivals": arrivals(hours=24),
-        "is_stored": has_events(),
-        "has_key": Key.objects.filter(revoked_at=None, scopes__contains=[Scope.INGEST]).exists(),
-        "checked_at": timezone.now(),
-        "grant": command(
+def _may_make_keys(request: HttpRequest) -> bool:
+    return request.user.has_perm("consent.add_key")
+
+
+def _panel() -> ArrivalPanel:
+    return ArrivalPanel(
+        arrivals=arrivals(hours=24),
+        is_stored=has_events(),
+        has_key=Key.objects.filter(revoked_at=None, scopes__contains=[Scope.INGEST]).exists(),
+        checked_at=timezone.now(),
+        grant=command(
             "set_consent", "granted", "--user", EXAMPLE_USER, "--organization", EXAMPLE_ORGANIZATION
         ),
-    }
+    )

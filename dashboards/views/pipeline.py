@@ -4,26 +4,31 @@ Counts of events and requests, not of people, so nothing is hidden. Two units ar
 records are accepted or dropped, requests are rejected.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from analytics import partitions
 from analytics.jobs import runs, status
+from analytics.partitions import Month
 from analytics.rollups import zone_change
 from analytics.storage import pruning
+from analytics.storage.pruning import DroppedMonth
 from consent.policies.event_lifetime import months_kept
 from dashboards.access import staff_only
 from dashboards.charts import svg
-from dashboards.layout.page import Notice, page
+from dashboards.layout.page import Notice, Page, show
 from dashboards.views.arrivals import words
 from ingest.reasons import STATUS, page_words
 from ingest.traffic import queries
-from ingest.traffic.queries import ArrivalInterval, OutcomeCount, Traffic
+from ingest.traffic.queries import ArrivalInterval, KeyTraffic, OutcomeCount, Rejected, Traffic, Undeclared
 
 REJECTIONS_SHOWN = 20
 NAMES_SHOWN = 50
@@ -42,20 +47,20 @@ PHRASES = {
 }
 
 
-class Period(NamedTuple):
-    """How far back, in which steps: what the address calls it, and how the page words it."""
+class Lookback(NamedTuple):
+    """How far back the page looks, and in which steps."""
 
-    value: str
+    value: str  # in the address
     label: str
     title: str
-    column: str
+    column: str  # head of the table's first column
     time_format: str
     is_by_day: bool
 
 
 PERIODS = (
-    Period("24h", "24 hours", "Hour by hour", "Hour (UTC)", "D j M, H:i", False),
-    Period("30d", "30 days", "Day by day", "Day (UTC)", "D j M", True),
+    Lookback("24h", "24 hours", "Hour by hour", "Hour (UTC)", "D j M, H:i", False),
+    Lookback("30d", "30 days", "Day by day", "Day (UTC)", "D j M", True),
 )
 
 
@@ -88,6 +93,33 @@ class Totals(NamedTuple):
         return self.refused / self.records if self.records else None
 
 
+class RejectionRow(NamedTuple):
+    rejected: Rejected
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelinePage(Page):
+    template: ClassVar[str] = "dashboards/pipeline.html"
+    title: str = "Pipeline"
+    section: str = "pipeline"
+    period: Lookback
+    periods: Sequence[Lookback]
+    totals: Totals
+    last_accepted: datetime | None
+    records: Sequence[OutcomeRow]
+    rejected: Sequence[OutcomeRow]
+    columns: SafeString
+    spans: Sequence[ArrivalInterval]  # the newest first
+    keys: Sequence[KeyTraffic]
+    rejections: Sequence[RejectionRow]
+    jobs: Sequence[status.JobState]
+    dropped: Sequence[DroppedMonth]
+    kept_from: Month
+    names: Sequence[Undeclared]
+    threshold: int  # names on fewer records are not listed
+
+
 @require_safe
 @staff_only
 def pipeline(request: HttpRequest) -> HttpResponse:
@@ -95,12 +127,8 @@ def pipeline(request: HttpRequest) -> HttpResponse:
     period = next((one for one in PERIODS if one.value == request.GET.get("period")), PERIODS[0])
     traffic = _traffic(period, now)
     since = traffic.spans[0].start
-    keys = queries.traffic_by_key(since)
-    return page(
-        request,
-        "dashboards/pipeline.html",
-        section="pipeline",
-        title="Pipeline",
+    states = status.states(now)
+    page = PipelinePage(
         period=period,
         periods=PERIODS,
         totals=_totals(traffic.spans),
@@ -109,15 +137,18 @@ def pipeline(request: HttpRequest) -> HttpResponse:
         rejected=_rejected_rows(traffic.outcomes),
         columns=svg.column_chart([span.accepted for span in traffic.spans]),
         spans=traffic.spans[::-1],
-        keys=keys,
-        rejections=[(row, page_words(row.reason)) for row in queries.latest_rejections(REJECTIONS_SHOWN)],
-        jobs=(states := status.states(now)),
+        keys=queries.traffic_by_key(since),
+        rejections=[
+            RejectionRow(row, page_words(row.reason)) for row in queries.latest_rejections(REJECTIONS_SHOWN)
+        ],
+        jobs=states,
         notice=_notice(states),
         dropped=pruning.dropped_months(DROPPED_SHOWN),
         kept_from=partitions.oldest_kept_month(now, months_kept()),
         names=queries.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
         threshold=settings.SUPPRESS_BELOW,
     )
+    return show(request, page)
 
 
 def _notice(states: list[status.JobState]) -> Notice | None:
@@ -132,7 +163,7 @@ def _notice(states: list[status.JobState]) -> Notice | None:
     return None
 
 
-def _traffic(period: Period, now: datetime) -> Traffic:
+def _traffic(period: Lookback, now: datetime) -> Traffic:
     if period.is_by_day:
         return queries.traffic_by_day(30, now=now)
     return queries.traffic_last(24, now=now)

@@ -73,7 +73,7 @@ def test_without_consent_the_panel_says_why_nothing_was_kept(live_server: LiveSe
     panel = one_line(client.get("/dashboards/first-event/arrivals/"))
 
     assert not FeatureUsage.objects.exists()
-    assert "Events arrive, none is stored yet" in panel
+    assert "Events arrive, but none is stored yet" in panel
     assert "Dropped: no consent" in panel
     assert (
         f"manage.py set_consent granted --user {EXAMPLE_USER} --organization {EXAMPLE_ORGANIZATION}" in panel

@@ -1,4 +1,4 @@
-"""What the overview sums up: who has agreed, and which measures moved most."""
+"""Rows of the overview: who has opted in, and which measures changed most."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ from analytics.reports.overview import Coverage, OverviewReport
 from dashboards.numbers import shown
 from dashboards.tables.report_rows import share_of
 
-LEAST_USERS = 100  # below, a change by a few people looks large
+LEAST_USERS = 100  # with fewer, a change by a few people looks large
 LEAST_REQUESTS = 500
-CHANGES = 6
+CHANGES = 6  # rows at most
 
 
 class CoveragePart(NamedTuple):
@@ -27,6 +27,7 @@ class CoverageRow(NamedTuple):
 
 
 def coverage_row(name: str, coverage: Coverage) -> CoverageRow:
+    """Shares of the known subjects; none where the number of known subjects is hidden."""
     whole = coverage.known
     named = (
         ("Opted in", "in", "", coverage.granted),
@@ -41,7 +42,7 @@ def coverage_row(name: str, coverage: Coverage) -> CoverageRow:
 
 
 class ChangeRow(NamedTuple):
-    """One measure that moved: where it is reported, its days, now, and by how much."""
+    """A measure that changed: where it is reported, its days, its value now, and the change."""
 
     name: str
     unit: str  # "users" or "p95"
@@ -50,16 +51,15 @@ class ChangeRow(NamedTuple):
     now: Measure
     change: float
     good: str
-    url_name: str
-    endpoint: str = ""
+    endpoint: str = ""  # of an endpoint, with its method; empty for a feature
     method: str = ""
 
 
 def largest_changes(report: OverviewReport) -> list[ChangeRow]:
-    """Features and endpoints that moved most, relative to the earlier period; complete days only."""
+    """The features and endpoints that changed most against the earlier period, in complete days."""
     cut = -1 if report.filters.includes_today else None
     moves = [
-        ChangeRow(row.feature, "users", "Features", list(row.trend[:cut]), row.users, move, "up", "feature")
+        ChangeRow(row.feature, "users", "Features", list(row.trend[:cut]), row.users, move, "up")
         for row in report.features.rows
         if (move := shown(row.change)) is not None and (shown(row.users) or 0) >= LEAST_USERS
     ]
@@ -72,7 +72,6 @@ def largest_changes(report: OverviewReport) -> list[ChangeRow]:
             now=row.p95_ms,
             change=move,
             good="down",
-            url_name="endpoint",
             endpoint=row.endpoint,
             method=row.method,
         )

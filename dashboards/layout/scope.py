@@ -1,0 +1,44 @@
+"""The line below the filter bar: which days, compared with which, whose events, and what is hidden."""
+
+from datetime import date
+
+from django.conf import settings
+from django.utils import timezone
+
+from analytics.report_days import report_zone_name
+from analytics.reports.filters import ReportFilters
+
+
+def scope_of(filters: ReportFilters, who: str) -> list[str]:
+    """The phrases, in their order on the page."""
+    scope = [f"{filters.dates_label} ({report_zone_name()})"]
+    if filters.compare:
+        earlier = filters.previous
+        scope.append(f"compared with {_short_dates(earlier.first, earlier.last)}, same weekdays")
+    if filters.sealed_label:
+        scope.append(filters.sealed_label)
+    scope.append(who)
+    scope.append(f"counts under {settings.SUPPRESS_BELOW} hidden")
+    scope.append(f"as of {timezone.now():%H:%M} UTC")
+    return scope
+
+
+def people_in_scope(filters: ReportFilters, organization: str) -> str:
+    """opted-in users, cloud, Aldermoor Freight (1f0c3a), internal usage excluded"""
+    who = "opted-in users"
+    if filters.deployment:
+        who += f", {filters.deployment_label.lower()}"
+    if organization:
+        who += f", {organization}"
+    if filters.activity == "login":
+        who += ", sign-ins only"
+    return f"{who}, internal usage {'included' if filters.include_internal else 'excluded'}"
+
+
+def installations_in_scope(filters: ReportFilters) -> str:
+    return "installations" + (f", {filters.deployment_label.lower()}" if filters.deployment else "")
+
+
+def _short_dates(first: date, last: date) -> str:
+    """14 Sep to 13 Oct"""
+    return f"{first.day} {first:%b} to {last.day} {last:%b}"
