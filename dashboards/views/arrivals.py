@@ -1,4 +1,4 @@
-"""What arrived lately, by outcome and reason: counts of events, not of people, so nothing is hidden."""
+"""What arrived in the last hours, by outcome and reason. It counts events, not people: nothing is hidden."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -18,7 +18,7 @@ RECENT_LINES = 12
 
 
 class ArrivalRow(NamedTuple):
-    """One outcome and reason over the whole time."""
+    """Events with one outcome and reason, over all the hours."""
 
     name: str
     kind: str
@@ -30,7 +30,7 @@ class ArrivalRow(NamedTuple):
 
 
 class ArrivalLine(NamedTuple):
-    """One outcome and reason of one minute, for those who watch."""
+    """Events with one outcome and reason in one minute."""
 
     minute: datetime
     name: str
@@ -58,19 +58,19 @@ class Arrivals(NamedTuple):
 
 
 def words(outcome: str, reason: str) -> str:
-    """“Dropped: no consent”. Dropped is thrown away on purpose; rejected is a whole request."""
+    """“Dropped: no consent”. Records are dropped, on purpose; requests are rejected as a whole."""
     name = OUTCOMES.get(outcome, outcome)
     if outcome == "duplicate":
-        return f"{name}: sent before, stored once"
+        return f"{name}: sent again, stored once"
     return f"{name}: {page_words(reason)}" if reason else name
 
 
 def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
-    """What arrived in the last hours, the present one included."""
+    """What arrived in the last `hours` hours, the present one included."""
     traffic = traffic_last(hours, now=now)
-    found = [outcome for outcome in traffic.outcomes if outcome.count]
-    total = sum(outcome.count for outcome in found)
-    widest = max((outcome.count for outcome in found), default=1)
+    outcomes = [outcome for outcome in traffic.outcomes if outcome.count]
+    total = sum(outcome.count for outcome in outcomes)
+    largest = max((outcome.count for outcome in outcomes), default=1)
     order = list(OUTCOMES)
     rows = [
         ArrivalRow(
@@ -79,10 +79,10 @@ def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
             outcome=outcome,
             reason=reason,
             events=events,
-            bar=events / widest,
+            bar=events / largest,
             share=events / total,
         )
-        for outcome, reason, events in found
+        for outcome, reason, events in outcomes
     ]
     return Arrivals(
         hours=hours,

@@ -12,7 +12,7 @@ from consent.api.links import make_link
 from consent.decisions.recording import record_decision
 from consent.models import ConsentPeriod, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from dashboards.views import privacy
+from dashboards.views import privacy_traffic
 from tests.browser.conftest import NARROW, WIDE, Window
 from tests.support.events import activity, feature
 
@@ -27,7 +27,7 @@ PICTURES = os.environ.get("PICTURES")  # a directory: pictures of the pages are 
 
 @pytest.fixture(autouse=True)
 def _events_of_jane(live_server: object) -> None:
-    privacy._counts.forget()
+    privacy_traffic.counter.forget()
     for days in range(1, 40):
         feature(JANE, timezone.now() - timedelta(days=days))
     activity(JANE, timezone.now() - timedelta(days=3))

@@ -19,7 +19,7 @@ from consent.policies import event_lifetime, publishing
 from consent.policies.in_force import in_force
 from consent.registry import registry
 from consent.registry.registry import current_registry
-from dashboards.views import privacy
+from dashboards.views import privacy_traffic
 from ingest.mapping.name_limits import known_names
 from ingest.traffic import counting
 from tests.support.declaring import MORE, collect
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
-    privacy._counts.forget()
+    privacy_traffic.counter.forget()
     known_names.forget()
 
 
@@ -152,8 +152,8 @@ def test_accepted_and_refused_events_are_counted() -> None:
     counting.flush()
 
     assert document()["last_days"] == {"days": 30, "accepted": 1, "no_consent": 1, "other": 1}
-    privacy._counts.forget()
-    assert re.search(r"<dt>1</dt><dd>events were kept", page())
+    privacy_traffic.counter.forget()
+    assert re.search(r"<dt>1</dt><dd>events were stored", page())
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_it_says_what_is_switched_off_and_for_how_long_events_are_kept(settings:
     settings.EVENT_RETENTION_MONTHS = 6
 
     text = page()
-    assert "no event is kept, whatever anybody has agreed to" in text
-    assert "nothing of it is kept" in text
+    assert "no event is stored, even with consent" in text
+    assert "no report of an installation is stored" in text
     assert "after 6 to 7 months" in text
 
 
@@ -200,7 +200,7 @@ def test_nothing_is_kept_longer_than_was_published(settings: Settings) -> None:
 
     assert refused_and_kept() == (True, False)
     assert document()["event_retention_months"] == {"least": 12, "most": 13}
-    assert "after 12 to 13 months. A longer time holds only once it is published here." in page()
+    assert "after 12 to 13 months. A longer time applies only once it is published here." in page()
     assert "events are kept for 12 months" in check()
 
     publishing.publish(actor="tests")

@@ -1,0 +1,46 @@
+"""The words of `/privacy/` for columns, kinds of events, promises and rules for the undecided."""
+
+from consent.gate.rules import Profile
+
+COLUMNS = {
+    "id": "A number computed from the event, so that the same event sent twice is stored once",
+    "timestamp": "When it happened",
+    "received_at": "When it reached us",
+    "user_id": "A pseudonym of the user; where no user is named, of the session",
+    "organization_id": "A pseudonym of the organization",
+    "session_id": "A pseudonym of the session",
+    "deployment_type": "Cloud or self-hosted",
+    "is_internal": "Whether it was our own use",
+    "event_metadata": "Those of the attributes listed below that were sent",
+    "event_type": "What was done: signed in, signed out, started or ended a session, …",
+    "endpoint": "The template of the address, like /items/{id}, without the values filled in",
+    "method": "GET, POST, …",
+    "status_code": "Whether it worked: 200, 404, 500, …",
+    "duration_ms": "How long it took, in milliseconds",
+    "feature_name": "Which feature",
+    "action": "What was done with it",
+}
+# Per table of events: a title, and what an event of it tells us.
+EVENTS = {
+    "activity": ("Signing in and sessions", "that somebody signed in or out, or started a session"),
+    "endpoint": ("Requests", "that the product answered a request, and how fast"),
+    "feature": ("Use of features", "that a feature was used"),
+}
+NEVER = (
+    "Names, e-mail addresses and phone numbers: attributes with such names are dropped, and so is every "
+    "value that looks like an e-mail address",
+    "IP addresses and user agents: they are neither stored nor written to logs",
+    "Identifiers of users, organizations, sessions and installations: only their pseudonyms are kept",
+    "The content of requests and responses, and query strings: of an address, only the template is kept",
+    "Passwords, keys, tokens, cookies and card numbers, wherever they appear",
+    "Paths in somebody’s home directory",
+    "Fingerprints of devices, and names of hosts",
+    "Anything else that is not on this page: it is dropped on arrival",
+)
+# What is stored of those who have not decided.
+PROFILES = {
+    Profile.STRICT: "Nothing, until the organization and the person have both said yes.",
+    Profile.ORGANIZATION: "Nothing, until the organization has said yes. That yes then covers its people, "
+    "except for those who say no.",
+    Profile.NOTICE: "Events from the time a notice was shown, until the organization or the person says no.",
+}
