@@ -53,7 +53,8 @@ def main():
 
 def measure(options, console):
     from analytics import partitions
-    from analytics.rollups.building import build, sealing
+    from analytics.rollups import sealing
+    from analytics.rollups.building import build
     from analytics.storage import pruning
 
     now = datetime.now(UTC)

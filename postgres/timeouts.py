@@ -1,10 +1,10 @@
-"""Reading event tables while a page waits: no index leads to one subject's rows, so it may take too long."""
+"""Statements with a time limit, for those whom somebody waits for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
 
 from postgres.errors import cancelled_as
 
@@ -14,9 +14,11 @@ class TookTooLong(Exception):
 
 
 @contextmanager
-def patient_cursor(timeout: str) -> Iterator[Any]:
-    """A cursor on the analytics database; a statement that takes longer (`5s`) raises `TookTooLong`."""
-    with cancelled_as(TookTooLong), transaction.atomic(using="analytics"):
-        with connections["analytics"].cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [timeout])
-            yield cursor
+def time_limited_cursor(
+    alias: str, limit: str, refusal: type[Exception] = TookTooLong
+) -> Iterator[CursorWrapper]:
+    """A cursor on this database, in a transaction. A statement that takes longer than `limit` (`5s`) is
+    cancelled, and `refusal` is raised."""
+    with cancelled_as(refusal), transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [limit])
+        yield cursor

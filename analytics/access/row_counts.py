@@ -6,7 +6,7 @@ from typing import NamedTuple
 from analytics.erasure.aliases import SESSIONS_OF_USER
 from analytics.storage.event_tables import TABLES
 from consent.pseudonyms import ANONYMOUS
-from postgres.timeouts import TookTooLong, patient_cursor
+from postgres.timeouts import TookTooLong, time_limited_cursor
 
 TIMEOUT = "5s"
 KINDS = {"activity": "Signing in and sessions", "endpoint": "Requests", "feature": "Use of features"}
@@ -34,7 +34,7 @@ def held_of(user: str) -> list[Held] | None:
     """
     counts = (COUNT.format(key=key, table=table.name) for key, table in TABLES.items())
     try:
-        with patient_cursor(TIMEOUT) as cursor:
+        with time_limited_cursor("analytics", TIMEOUT) as cursor:
             cursor.execute(SESSIONS + " UNION ALL ".join(counts), {"subject": user, "anonymous": ANONYMOUS})
             found = {key: counted for key, *counted in cursor.fetchall()}
     except TookTooLong:

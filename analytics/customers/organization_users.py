@@ -15,7 +15,7 @@ from analytics.reports.cells import Count
 from analytics.reports.suppression.rules import parts_of, ruled, shown
 from consent.models import State, TelemetryUser
 from consent.pseudonyms import ANONYMOUS
-from postgres.timeouts import TookTooLong, patient_cursor
+from postgres.timeouts import TookTooLong, time_limited_cursor
 
 DAYS = 28  # as for monthly active users
 TIMEOUT = "3s"
@@ -39,7 +39,7 @@ def members_of(organization: str, *, now: datetime | None = None) -> Members | N
     """Of a pseudonym, by the events of the last `DAYS`; None when counting takes longer than `TIMEOUT`."""
     since = (now or timezone.now()) - timedelta(days=DAYS)
     try:
-        with patient_cursor(TIMEOUT) as cursor:
+        with time_limited_cursor("analytics", TIMEOUT) as cursor:
             cursor.execute(USERS, [organization, since])
             users = [user for (user,) in cursor.fetchall()]
     except TookTooLong:

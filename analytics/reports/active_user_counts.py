@@ -9,13 +9,9 @@ from analytics.report_days import days_between
 from analytics.reports.cells import Count, Withheld
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
+from analytics.rollups.layout import LONGEST_WINDOW, WINDOWS
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import SealedDay, Segment
-
-WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days
-
-
-LONGEST = max(WINDOWS.values())
 
 
 class PeopleByDay(Protocol):
@@ -45,7 +41,7 @@ def count_active_users(filters: ReportFilters, spans: Sequence[ReportFilters]) -
 def earliest_day(filters: ReportFilters) -> date:
     """From there on the first day's 28 days, and the previous period's, are whole."""
     first = min(filters.first, filters.previous_complete.first) if filters.compare else filters.first
-    return first - timedelta(days=LONGEST + 7)
+    return first - timedelta(days=LONGEST_WINDOW + 7)
 
 
 def count_days(filters: ReportFilters, seen: Seen) -> Counts:

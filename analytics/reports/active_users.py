@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from analytics.report_days import days_between
 from analytics.reports.active_user_counts import (
-    LONGEST,
-    WINDOWS,
     Counts,
     Seen,
     count_days,
@@ -18,6 +16,7 @@ from analytics.reports.active_user_counts import (
 )
 from analytics.reports.cells import Compared, Count, Withheld, exact
 from analytics.reports.filters import ReportFilters
+from analytics.rollups.layout import LONGEST_WINDOW, WINDOWS
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import SealedDay, Segment
 
@@ -173,7 +172,10 @@ def _window(counts: Counts, deployment: str, last: date | None) -> tuple[int, ..
     """Daily users of the 28 days that end on `last`; none where one of these days is not known any more."""
     if last is None:
         return ()
-    days = [counts[deployment, day]["dau"] for day in days_between(last - timedelta(days=LONGEST - 1), last)]
+    days = [
+        counts[deployment, day]["dau"]
+        for day in days_between(last - timedelta(days=LONGEST_WINDOW - 1), last)
+    ]
     known = tuple(day for day in days if isinstance(day, int))
     return known if len(known) == len(days) else ()
 

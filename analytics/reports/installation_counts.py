@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from analytics.report_days import bounds, report_zone_name
 from analytics.reports.filters import ReportFilters
-from analytics.reports.source import DEPLOYMENT, report_cursor
+from analytics.reports.source import report_cursor
+from analytics.rollups.layout import DEPLOYMENT
 
 WINDOW_DAYS = 7
 

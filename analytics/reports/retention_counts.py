@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analytics.report_days import report_today, week_of
 from analytics.reports.filters import ReportFilters
-from analytics.rollups.reading.people import Presence
+from analytics.rollups.reading.presence import Presence
 from analytics.rollups.reading.reader import Reader, Segment
 
 WINDOW_DAYS = 7

@@ -1,15 +1,14 @@
-"""Durations by bucket: 35 to each doubling, a ratio of 1.02, so that a bucket's value is at most 1 % off.
+"""Histograms of durations: 35 buckets to each doubling, so that a bucket's value is at most 1 % off.
 
-Every doubling of 10 ms is an edge (`LATENCY_EDGES_MS` of the reports), so that coarse buckets are exact.
+Every doubling of 10 ms is an edge (`LATENCY_EDGES_MS` of the reports), so that coarse buckets are exact. Many
+histograms are held in one array: each has a *row*, and `place_of` a row and a bucket is one number.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Numbers = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from analytics.rollups.numbers import Floats, Numbers
 
 PER_DOUBLING = 35
 UNIT_MS = 10.0
@@ -49,21 +48,21 @@ def bucket_of(places: Numbers) -> Numbers:
 
 
 def up_to(counts: Numbers) -> Numbers:
-    """How many durations lie before each place, and all of them last."""
+    """How many durations lie before each place; the last entry counts all of them."""
     until = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=until[1:])
     return until
 
 
 def percentiles(places: Numbers, until: Numbers, rows: Numbers, shares: Sequence[float]) -> Floats:
-    """Of the histograms in these rows: shape (rows, shares), NaN where one is empty.
+    """Percentiles of the histograms in these rows: shape (rows, shares), NaN where a histogram is empty.
 
-    `places` ascend: each is `place_of` a row and a bucket, with as many durations as `until` (see `up_to`)
-    grows there. Between two neighbours as `percentile_cont` does it.
+    `places` ascend; at each there are as many durations as `until` (see `up_to`) grows by. Between two
+    neighbouring durations it interpolates as PostgreSQL's `percentile_cont` does.
     """
     starts, ends = (np.searchsorted(places, edge * BUCKETS) for edge in (rows, rows + 1))
     before, size = until[starts], until[ends] - until[starts]
-    found = np.full((len(rows), len(shares)), np.nan)
+    values = np.full((len(rows), len(shares)), np.nan)
     some = size > 0
     for column, share in enumerate(shares):
         position = share * (size[some] - 1)
@@ -72,5 +71,5 @@ def percentiles(places: Numbers, until: Numbers, rows: Numbers, shares: Sequence
             values_of(bucket_of(places[np.searchsorted(until, before[some] + rank, side="right") - 1]))
             for rank in (low, np.ceil(position).astype(np.int64))
         ]
-        found[some, column] = near[0] + (near[1] - near[0]) * (position - low)
-    return found
+        values[some, column] = near[0] + (near[1] - near[0]) * (position - low)
+    return values

@@ -1,4 +1,4 @@
-"""How a roll-up is kept: names, arrays of numbers and bitmaps in one piece of bytes."""
+"""Packing a roll-up for its table: names, arrays of numbers and a bitmap in one piece of bytes."""
 
 import zlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ LEVEL = 1  # zlib's; more takes four times as long for a tenth less
 
 
 def pack(names: Sequence[Sequence[str]] = (), bitmap: bytes = b"", **arrays: NDArray[Any]) -> bytes:
-    """Numbers are kept in the smallest type that holds them."""
+    """Pack; whole numbers are stored in the smallest type that holds them."""
     packed = {}
     for name, values in arrays.items():
         small = values if values.dtype.kind == "f" else values.astype(_smallest(values))

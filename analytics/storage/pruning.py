@@ -26,7 +26,7 @@ from analytics.models import (
     SentHeartbeat,
 )
 from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
-from analytics.rollups.building import sealing
+from analytics.rollups import sealing
 from analytics.storage.event_tables import TABLES
 from consent.policies.event_lifetime import months_kept
 from postgres.errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, sqlstate

@@ -19,11 +19,12 @@ from analytics.jobs.failures import Failures
 from analytics.models import RolledDay
 from analytics.partitions import EVENT_TABLES
 from analytics.report_days import bounds, days_between, report_zone_name
-from analytics.rollups.building.content import CELLS, contents, logins
+from analytics.rollups.building.content import contents, logins
 from analytics.rollups.building.marks import marked_days, quarters_of_day
 from analytics.rollups.building.members import VERSIONS, Known, known_members, note_logins
 from analytics.rollups.building.scan import DayNames, Names, scan
-from analytics.rollups.histogram import Numbers
+from analytics.rollups.layout import cell_of
+from analytics.rollups.numbers import Numbers
 from postgres import locks
 from postgres.errors import DEADLOCK_DETECTED, SERIALIZATION_FAILURE, sqlstate
 
@@ -165,9 +166,9 @@ def _windows(cursor: CursorWrapper, start: datetime, end: datetime) -> list[tupl
 
 
 def _cells(cursor: CursorWrapper, known: Known) -> Numbers:
-    """The cell of each group (`content.CELLS`), by its number."""
+    """The cell of each group, by the group's number."""
     cells = np.zeros(int(known.group.max(initial=0)) + 1, dtype=np.int64)
     cursor.execute(GROUPS, [np.unique(known.group).tolist()])
     for number, deployment, is_internal in cursor.fetchall():
-        cells[number] = 2 * CELLS.index(deployment) + is_internal
+        cells[number] = cell_of(deployment, is_internal=is_internal)
     return cells

@@ -1,17 +1,4 @@
-"""What is kept of a day: from its windows to one packed piece for each kind of question.
-
-| kind | holds |
-|---|---|
-| `active` | bitmap of members |
-| `login` | bitmap of members, and how often each signed in |
-| `feature`, `endpoint`, `page` | bitmap of (name, member); for pages also how often |
-| `uses` | how often each feature's action, by cell |
-| `requests`, `latency` | requests by status class, durations' sums and histograms of each endpoint, by cell |
-| `session` | each session's first and last event |
-
-People only are in bitmaps and sessions. A *cell* is one deployment type and internal use; `…_by_group/N` say
-the same by group, for the filter by organization: N is the group's number modulo PIECES.
-"""
+"""Packing a day: from its windows of rows to one content of each kind (listed in `rollups/layout.py`)."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -22,20 +9,14 @@ from pyroaring import BitMap, BitMap64
 
 from analytics.rollups.building.members import Known
 from analytics.rollups.building.scan import Columns, DayNames, Window, counted
-from analytics.rollups.histogram import Numbers
-from analytics.rollups.numbers import distinct
+from analytics.rollups.layout import KEY_SHIFT, PIECES, piece_of
+from analytics.rollups.numbers import NOTHING, Numbers, distinct
 from analytics.rollups.packing import pack
 
-KEY_SHIFT = 32  # (key << 32) | member
-CELLS = ("cloud", "self-hosted", "unknown")  # a cell is twice the index, and one more where it is internal
-KINDS_OF_PEOPLE = ("active", "login", "feature", "endpoint", "page", "session")
-KINDS_OF_EVENTS = ("uses", "requests", "latency")
-BY_GROUP = "_by_group"
-PIECES = 32  # in which a day is kept by group: by the group's number
 PAGE_VIEW = "page_view"
 
 
-class Rows(NamedTuple):
+class DayColumns(NamedTuple):
     """Columns of all windows of a day, members by number."""
 
     member: Numbers
@@ -58,11 +39,10 @@ def contents(windows: list[Window], known: Known, cells: Numbers, names: DayName
     return made | _endpoints(rows, cells, list(names.endpoints.numbers))
 
 
-def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows:
+def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> DayColumns:
     """Without members whose rows have gone since they were read."""
-    nothing = np.empty(0, dtype=np.int64)
     places = [known.places(window.hashes)[some.member] for window, some in zip(windows, columns, strict=True)]
-    place = np.concatenate([nothing, *places])
+    place = np.concatenate([NOTHING, *places])
     there = known.number[place] > 0
     place = place[there]
 
@@ -71,7 +51,7 @@ def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> Rows
         return joined
 
     own = {name: column(some.own[name] for some in columns) for name in (columns[0].own if columns else ())}
-    return Rows(
+    return DayColumns(
         member=known.number[place],
         person=known.person[place],
         group=known.group[place],
@@ -86,7 +66,7 @@ def _active(known: Known) -> bytes:
     return pack(bitmap=BitMap(np.sort(people).astype(np.uint32).data).serialize())
 
 
-def _logins(rows: Rows) -> bytes:
+def _logins(rows: DayColumns) -> bytes:
     members, counts = np.unique(rows.member[rows.own["is_login"]], return_counts=True)
     return pack(bitmap=BitMap(members.astype(np.uint32).data).serialize(), count=counts)
 
@@ -98,7 +78,7 @@ def logins(windows: list[Window], known: Known) -> tuple[Numbers, Numbers]:
     return rows.member[chosen], rows.own["at"][chosen]
 
 
-def _sessions(rows: Rows) -> bytes:
+def _sessions(rows: DayColumns) -> bytes:
     inside = rows.own["session"] != 0
     session, member, at = rows.own["session"][inside], rows.member[inside], rows.own["at"][inside]
     order = np.lexsort((at, member, session))
@@ -112,7 +92,7 @@ def _sessions(rows: Rows) -> bytes:
     )
 
 
-def _features(rows: Rows, cells: Numbers, names: list[tuple[str, ...]]) -> dict[str, bytes]:
+def _features(rows: DayColumns, cells: Numbers, names: list[tuple[str, ...]]) -> dict[str, bytes]:
     actions = sorted({name[:2] for name in names})
     pages = sorted({name[2:] for name in names if name[0] == PAGE_VIEW and name[2]})
     action_of = _places([name[:2] for name in names], actions)
@@ -142,7 +122,7 @@ def _pairs(key: Numbers, member: Numbers) -> Numbers:
     return pairs
 
 
-def _people(rows: Rows, names: list[tuple[str, ...]]) -> bytes:
+def _people(rows: DayColumns, names: list[tuple[str, ...]]) -> bytes:
     named = rows.person > 0
     pairs = _pairs(rows.key[named], rows.member[named])
     return pack(names, BitMap64(pairs.astype(np.uint64).data).serialize())
@@ -161,12 +141,7 @@ def _in_pieces(kind: str, names: list[tuple[str, ...]], arrays: dict[str, NDArra
     return made
 
 
-def piece_of(kind: str, group: int) -> str:
-    """The kind under which a group's part is kept."""
-    return f"{kind}{BY_GROUP}/{group % PIECES}"
-
-
-def _uses(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
+def _uses(rows: DayColumns, group: Numbers) -> dict[str, NDArray[Any]]:
     (key, group), _, which = counted(rows.key, group)
     return {"key": key, "group": group, "count": _summed(which, rows.number, len(key))}
 
@@ -175,7 +150,7 @@ def _summed(which: Numbers, counts: Numbers, length: int) -> Numbers:
     return np.bincount(which, weights=counts, minlength=length).astype(np.int64)
 
 
-def _endpoints(rows: Rows, cells: Numbers, given: list[tuple[str, ...]]) -> dict[str, bytes]:
+def _endpoints(rows: DayColumns, cells: Numbers, given: list[tuple[str, ...]]) -> dict[str, bytes]:
     names = sorted(given)
     rows = rows._replace(key=_places(given, names)[rows.key])
     made = {"endpoint": _people(rows, names)}
@@ -185,7 +160,7 @@ def _endpoints(rows: Rows, cells: Numbers, given: list[tuple[str, ...]]) -> dict
     return made
 
 
-def _requests(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
+def _requests(rows: DayColumns, group: Numbers) -> dict[str, NDArray[Any]]:
     (key, by, status), _, which = counted(rows.key, group, rows.own["status"])
     known = _summed(which, rows.number * rows.own["is_known"], len(key))
     total = np.bincount(which, weights=rows.own["total_ms"], minlength=len(key))
@@ -193,7 +168,7 @@ def _requests(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
     return {"key": key, "group": by, "status": status, "count": count, "known": known, "total_ms": total}
 
 
-def _latency(rows: Rows, group: Numbers) -> dict[str, NDArray[Any]]:
+def _latency(rows: DayColumns, group: Numbers) -> dict[str, NDArray[Any]]:
     known = rows.own["is_known"] > 0
     (key, bucket, by), _, which = counted(rows.key[known], rows.own["bucket"][known], group[known])
     count = _summed(which, rows.number[known], len(key))

@@ -16,10 +16,10 @@ from pyroaring import BitMap, BitMap64
 
 from analytics.models import RolledDay, RollUp
 from analytics.report_days import bounds
-from analytics.rollups.building.content import KEY_SHIFT, KINDS_OF_PEOPLE
 from analytics.rollups.building.marks import mark
 from analytics.rollups.building.members import VERSIONS
-from analytics.rollups.histogram import Numbers
+from analytics.rollups.layout import KEY_SHIFT, KINDS_OF_PEOPLE
+from analytics.rollups.numbers import Numbers
 from analytics.rollups.packing import pack, unpack
 from consent.models import ErasureRequest, SubjectKind
 from postgres import locks

@@ -11,8 +11,7 @@ import numpy as np
 from django.db.backends.utils import CursorWrapper
 
 from analytics.rollups.building.scan import Combination, Window, combinations
-from analytics.rollups.histogram import Numbers
-from analytics.rollups.numbers import distinct
+from analytics.rollups.numbers import NOTHING, Numbers, distinct
 from postgres import locks
 
 VERSIONS = 1 << 62  # a day's is drawn at random: no restored backup can bring one back
@@ -96,7 +95,7 @@ def known_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Known:
 
     Then the lock on members is held.
     """
-    hashes = distinct(np.concatenate([np.empty(0, dtype=np.int64), *(window.hashes for window in windows)]))
+    hashes = distinct(np.concatenate([NOTHING, *(window.hashes for window in windows)]))
     first_us = np.full(len(hashes), np.iinfo(np.int64).max)
     for window in windows:
         places = np.searchsorted(hashes, window.hashes)

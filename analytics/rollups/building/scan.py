@@ -13,13 +13,11 @@ import numpy as np
 from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 
-from analytics.rollups.histogram import Floats, Numbers, buckets_of
-
-ARRAY_HEAD_BYTES = 20  # dimensions, null flag, type, length, lower bound
-SENT_EPOCH_US = 946_684_800_000_000  # timestamps are sent as microseconds since 2000
+from analytics.rollups.histogram import buckets_of
+from analytics.rollups.layout import DEPLOYMENT
+from analytics.rollups.numbers import SENT_EPOCH_US, Floats, Numbers, decode_column, length_of_array
 
 IDENTIFIED = "user_id NOT LIKE 'anon:%%'"
-DEPLOYMENT = "CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deployment_type ELSE 'unknown' END"
 USER = f"CASE WHEN {IDENTIFIED} THEN user_id ELSE '' END"
 MEMBER = f"""hashtextextended({USER}, hashtextextended(organization_id,
     CASE deployment_type WHEN 'cloud' THEN 1 WHEN 'self-hosted' THEN 2 ELSE 3 END
@@ -102,27 +100,16 @@ class DayNames:
     endpoints: Names
 
 
-def array(sent: bytes, kind: str) -> NDArray[Any]:
-    """The elements of an array without nulls; `kind` as numpy writes it, big-endian."""
-    element = np.dtype([("bytes", ">i4"), ("value", kind)])
-    values = np.frombuffer(sent, dtype=element, offset=ARRAY_HEAD_BYTES)["value"]
-    return values.astype(values.dtype.newbyteorder("="))
-
-
-def _joined(rows: Sequence[Sequence[Any]], column: int, kind: str) -> NDArray[Any]:
-    native = np.dtype(kind).newbyteorder("=")
-    return np.concatenate([np.empty(0, dtype=native), *(array(row[column], kind) for row in rows)])
-
-
 def scan(cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames) -> Window:
     """The rows of [start, end)."""
-    found = {}
-    for table, statement in (("activity", ACTIVITY), ("feature", FEATURES), ("endpoint", ENDPOINTS)):
+    rows = []
+    for statement in (ACTIVITY, FEATURES, ENDPOINTS):
         cursor.execute(statement, {"start": start, "end": end})
-        found[table] = cursor.fetchall()
-    activity, features, endpoints = found["activity"], found["feature"], found["endpoint"]
-    hashes = [_joined(activity, 0, ">i8"), _joined(features, 3, ">i8"), _joined(endpoints, 2, ">i8")]
-    times = [_joined(activity, 1, ">i8"), _joined(features, 4, ">i8"), _joined(endpoints, 3, ">i8")]
+        rows.append(cursor.fetchall())
+    activity, features, endpoints = rows
+    places = ((activity, 0), (features, 3), (endpoints, 2))  # of the members' hashes; times are one further
+    hashes = [decode_column(some, place, ">i8") for some, place in places]
+    times = [decode_column(some, place + 1, ">i8") for some, place in places]
     everybody, member = np.unique(np.concatenate(hashes), return_inverse=True)
     at = np.concatenate(times) + SENT_EPOCH_US
     first = np.full(len(everybody), np.iinfo(np.int64).max)
@@ -141,7 +128,7 @@ def scan(cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames)
 
 
 def _activity(rows: Sequence[Any], member: Numbers, at: Numbers) -> Columns:
-    own = {"at": at, "is_login": _joined(rows, 2, "?"), "session": _joined(rows, 3, ">i8")}
+    own = {"at": at, "is_login": decode_column(rows, 2, "?"), "session": decode_column(rows, 3, ">i8")}
     nothing = np.zeros(len(member), dtype=np.int8)
     return Columns(member.astype(np.int32), nothing, nothing + 1, own)
 
@@ -149,7 +136,7 @@ def _activity(rows: Sequence[Any], member: Numbers, at: Numbers) -> Columns:
 def _numbered(rows: Sequence[Any], width: int, column: int, names: Names) -> Numbers:
     """For each element the number of its row's name, which is the row's first columns."""
     numbers = np.array([names.number(*row[:width]) for row in rows], dtype=np.int64)
-    return np.repeat(numbers, [(len(row[column]) - ARRAY_HEAD_BYTES) // 12 for row in rows])
+    return np.repeat(numbers, [length_of_array(row[column], ">i8") for row in rows])
 
 
 def _features(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
@@ -158,10 +145,10 @@ def _features(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
 
 
 def _endpoints(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
-    duration: Floats = _joined(rows, 4, ">f8")
+    duration: Floats = decode_column(rows, 4, ">f8")
     is_known = ~np.isnan(duration)
     bucket = np.where(is_known, buckets_of(np.where(is_known, duration, 0.0)), 0)
-    status = _joined(rows, 5, ">i4").astype(np.int64)
+    status = decode_column(rows, 5, ">i4").astype(np.int64)
     (key, member, status, is_known, bucket), count, which = counted(
         _numbered(rows, 2, 2, names), member, status, is_known.astype(np.int64), bucket
     )

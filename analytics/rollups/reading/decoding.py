@@ -1,4 +1,4 @@
-"""The contents of days as they are kept in a process's memory: decoded once for each version of a day."""
+"""Decoding contents into the form in which a process caches them: once for each version of a day."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from pyroaring import BitMap, BitMap64
 
-from analytics.rollups.building.content import KEY_SHIFT
+from analytics.rollups.layout import KEY_SHIFT
 from analytics.rollups.numbers import Numbers
 from analytics.rollups.packing import unpack
-from analytics.rollups.reading.cache import Rows
-from analytics.rollups.reading.people import Sets, Words, to_words
+from analytics.rollups.reading.directory import NameNumbers
+from analytics.rollups.reading.named_sets import NamedSets
+from analytics.rollups.reading.presence import Words, to_words
 from analytics.rollups.reading.requests import Counted
 
 
@@ -18,7 +19,7 @@ from analytics.rollups.reading.requests import Counted
 class DayMembers:
     """Members of one day, as numbers and as bits."""
 
-    sets: Sets[str]
+    sets: NamedSets[str]
     words: Words
 
     @property
@@ -35,17 +36,17 @@ def decode_members(content: bytes) -> DayMembers:
     numbers = np.frombuffer(BitMap.deserialize(bitmap).to_array(), dtype=np.uint32).astype(np.int64)
     starts = np.array([0, len(numbers)])
     words = to_words(numbers, int(numbers.max(initial=0)) // 64 + 1)
-    return DayMembers(Sets([""], starts, numbers, arrays.get("count")), words)
+    return DayMembers(NamedSets([""], starts, numbers, arrays.get("count")), words)
 
 
-def decode_pairs(content: bytes) -> Sets[tuple[str, ...]]:
+def decode_pairs(content: bytes) -> NamedSets[tuple[str, ...]]:
     names, bitmap, arrays = unpack(content)
     pairs = np.frombuffer(BitMap64.deserialize(bitmap).to_array(), dtype=np.uint64).astype(np.int64)
     starts = np.searchsorted(pairs, np.arange(len(names) + 1) << KEY_SHIFT)
-    return Sets(names, starts, pairs & (1 << KEY_SHIFT) - 1, arrays.get("count"))
+    return NamedSets(names, starts, pairs & (1 << KEY_SHIFT) - 1, arrays.get("count"))
 
 
-def decode_counted(content: bytes, rows: Rows) -> Counted:
+def decode_counted(content: bytes, rows: NameNumbers) -> Counted:
     names, _, arrays = unpack(content)
     key = arrays.pop("key")
     return Counted(arrays | {"row": rows.of(names)[key]})

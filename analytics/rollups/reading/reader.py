@@ -1,26 +1,25 @@
-"""What reports ask the roll-ups.
+"""Reading roll-ups: the questions that reports ask, answered within one snapshot of the database.
 
-A `Reader` answers within one snapshot of the database. People who have withdrawn, and anonymous ones, are out
-of every set of people from the moment of the withdrawal; uses, requests and durations are about events, and
-lose theirs with the erasure. Sealed days hold nobody but for what `sealed` tells, and no organization's part.
+Anonymous people are in no set of people, nor is anybody from the moment of their withdrawal. Uses, requests
+and durations count events: a person's drop out once the person is erased. Sealed days have no people and no
+organizations, only the counts that `sealed` gives.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 
-from analytics.models import RolledDay
 from analytics.report_days import days_between
-from analytics.rollups.building.content import CELLS, piece_of
-from analytics.rollups.numbers import Numbers
-from analytics.rollups.reading.cache import NEVER, Rows, memory
+from analytics.rollups.layout import DEPLOYMENT_TYPES, piece_of
+from analytics.rollups.numbers import NOTHING, Flags, Numbers
+from analytics.rollups.reading.cache import cache
 from analytics.rollups.reading.decoding import (
     decode_counted,
     decode_members,
@@ -28,22 +27,19 @@ from analytics.rollups.reading.decoding import (
     decode_sessions,
     size_of,
 )
-from analytics.rollups.reading.people import (
-    Arranged,
-    Crowd,
-    Firsts,
-    Flags,
-    People,
-    Presence,
-    Sets,
-    Words,
-    arranged,
-    by_first_part,
-)
+from analytics.rollups.reading.directory import NameNumbers
+from analytics.rollups.reading.firsts import Firsts, first_days
+from analytics.rollups.reading.named_sets import Arranged, NamedSets, arranged, by_first_part
+from analytics.rollups.reading.people import People
+from analytics.rollups.reading.presence import Presence, Words
 from analytics.rollups.reading.requests import Counted, Histograms, Name, Requests, Uses, histograms, merged
-from analytics.rollups.reading.sessions import Sessions
+from analytics.rollups.reading.sealed_days import SealedDay, sealed_days
+from analytics.rollups.reading.segments import Crowds, Segment, Withdrawn
+from analytics.rollups.reading.sessions import SessionFigures
 from consent.models import State
 from postgres.errors import cancelled_as
+
+__all__ = ["Reader", "ReportTimedOut", "SealedDay", "Segment", "reading"]
 
 TIMEOUT_SECONDS = 30
 
@@ -62,47 +58,6 @@ class ReportTimedOut(Exception):
         super().__init__(
             f"the report took longer than {TIMEOUT_SECONDS} seconds; choose a shorter range or a filter"
         )
-
-
-class Filters(Protocol):
-    """What a report's filters say of a segment."""
-
-    @property
-    def deployment(self) -> str: ...
-    @property
-    def organization(self) -> str: ...
-    @property
-    def include_internal(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Whose events count. '' is any deployment type (or organization, a pseudonym)."""
-
-    deployment: str = ""
-    organization: str = ""
-    include_internal: bool = False
-
-    @classmethod
-    def of(cls, filters: Filters) -> "Segment":
-        return cls(filters.deployment, filters.organization, filters.include_internal)
-
-
-class SealedDay(NamedTuple):
-    """Counts of people, taken when the rows went; None where one is kept back. No internal use.
-
-    Of the 27 days after a sealed one, which are open, it has the windows that reach into what has gone.
-    """
-
-    day: date
-    is_sealed: bool
-    active: dict[tuple[str, str, str], int | None]  # deployment ('' is any), activity, metric (dau, wau, mau)
-    features: dict[str, int | None]  # of any deployment
-
-
-class Withdrawn(NamedTuple):
-    users: str  # pseudonyms with commas between them
-    organizations: frozenset[str]
 
 
 _current: ContextVar["Reader | None"] = ContextVar("reader", default=None)
@@ -145,45 +100,19 @@ class Reader:
 
     def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
         self._cursor = cursor
-        self.members, self.groups = memory().top_up(cursor)
-        self._left = self._withdrawn(withdrawn)
+        self.members, self.groups = cache().top_up(cursor)
+        self._crowds = self._crowds_without(withdrawn)
         self._versions: dict[tuple[date, date], dict[date, int]] = {}
-        self._crowds: dict[Segment, Crowd] = {}
         self._matrices: dict[tuple[date, date, str], tuple[Words, Numbers, Numbers]] = {}
 
-    # --- who there is ---------------------------------------------------------------------------
-
-    def _withdrawn(self, withdrawn: Withdrawn) -> Flags:
-        """The members that count for nobody, because their user or organization has withdrawn."""
+    def _crowds_without(self, withdrawn: Withdrawn) -> Crowds:
         members, groups = self.members, self.groups
         left = np.zeros(len(members), dtype=np.bool_)
-        left[memory().withdrawn_members(self._cursor, members, withdrawn.users)] = True
+        left[cache().withdrawn_members(self._cursor, members, withdrawn.users)] = True
         if withdrawn.organizations:
             gone = np.array([name in withdrawn.organizations for name in groups.organization])
             left |= gone[members.group]
-        return left
-
-    def _groups(self, segment: Segment) -> Flags:
-        """By group's number: whether it lies in the segment."""
-        groups = self.groups
-        inside = np.array([name is not None for name in groups.organization])
-        if segment.organization:
-            inside = groups.organization == segment.organization
-        if segment.deployment:
-            inside = inside & (groups.deployment == CELLS.index(segment.deployment))
-        if not segment.include_internal:
-            inside = inside & ~groups.is_internal
-        return inside
-
-    def _crowd(self, segment: Segment) -> Crowd:
-        if segment not in self._crowds:
-            members = self.members
-            inside = self._groups(segment)[members.group] & members.is_known & (members.person > 0)
-            counts = inside & ~self._left
-            self._crowds[segment] = Crowd(
-                members.person, counts, counts & ~members.is_other, inside & self._left
-            )
-        return self._crowds[segment]
+        return Crowds(members, groups, left)
 
     # --- contents -------------------------------------------------------------------------------
 
@@ -202,7 +131,7 @@ class Reader:
             self._cursor.execute(CONTENTS, [kind, days])
             return {day: decode(bytes(content)) for day, content in self._cursor.fetchall()}
 
-        return memory().contents(self._versions_of(first, last), kind + form, fetch, size_of)
+        return cache().contents(self._versions_of(first, last), kind + form, fetch, size_of)
 
     @property
     def sealed_until(self) -> date | None:
@@ -221,7 +150,7 @@ class Reader:
         """Who was active (or signed in: `activity` “login”)."""
         first = self.begin(min(first, last), last)
         bits, rows, others = self._matrix(first, last, "login" if activity == "login" else "active")
-        crowd = self._crowd(segment)
+        crowd = self._crowds.of(segment)
         is_first = crowd.counts & ~self.members.is_other
         present = bits & np.packbits(_padded(is_first), bitorder="little").view(np.uint64)
         counted = crowd.counts[others]
@@ -235,7 +164,7 @@ class Reader:
         """The same for '' (any) and each deployment type; the segment's own does not matter."""
         return {
             name: self.presence(replace(segment, deployment=name), first, last, activity=activity)
-            for name in ("", *CELLS)
+            for name in ("", *DEPLOYMENT_TYPES)
         }
 
     def _matrix(self, first: date, last: date, kind: str) -> tuple[Words, Numbers, Numbers]:
@@ -244,7 +173,7 @@ class Reader:
             sets = self._contents(kind, first, last, decode_members)
             days = days_between(first, last)
             bits = np.zeros((len(days), self.members.words), dtype=np.uint64)
-            rows, others = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+            rows, others = [NOTHING], [NOTHING]
             for row, day in enumerate(days):
                 if (some := sets.get(day)) is None:
                     continue
@@ -257,31 +186,10 @@ class Reader:
         return self._matrices[first, last, kind]
 
     def firsts(self, segment: Segment, *, activity: str = "any") -> Firsts:
-        """Everybody's first day, anywhere, of those for whom it was one in the segment."""
-        members = self.members
-        is_login = activity == "login"
-        us = members.login_us if is_login else members.first_us
-        anywhere = self._crowd(Segment(include_internal=segment.include_internal)).counts
-        day = members.first_days(us)
-        first_day = np.full(len(members), NEVER)
-        np.minimum.at(first_day, members.person[anywhere], day[anywhere])
-        inside = np.flatnonzero(self._crowd(segment).counts & (us != NEVER))
-        own = members.person[inside]
-        is_new = np.zeros(len(members), dtype=np.bool_)
-        is_new[own[day[inside] == first_day[own]]] = True
-        person = np.flatnonzero(is_new)
-        if not is_login:
-            nothing = np.zeros(len(person), dtype=np.int64)
-            return Firsts(person, first_day[person], nothing, nothing, nothing.astype(np.bool_))
-        first_us = np.full(len(members), NEVER)
-        np.minimum.at(first_us, members.person[anywhere], us[anywhere])
-        at_first = us[inside] == first_us[own]
-        first_inside = np.zeros(len(members), dtype=np.bool_)
-        first_inside[own[at_first]] = True
-        next_us = np.full(len(members), NEVER)
-        np.minimum.at(next_us, own, np.where(at_first, members.next_login_us[inside], us[inside]))
-        next_at = np.where(next_us == NEVER, 0, next_us)[person]
-        return Firsts(person, first_day[person], first_us[person], next_at, first_inside[person])
+        """The people who were new in the segment, and their first days."""
+        anywhere = self._crowds.of(Segment(include_internal=segment.include_internal))
+        crowd = self._crowds.of(segment)
+        return first_days(self.members, anywhere, crowd, is_login=activity == "login")
 
     # --- who did what ---------------------------------------------------------------------------
 
@@ -301,16 +209,16 @@ class Reader:
     ) -> People[Any]:
         """`by_first`: by the first part of the names alone. Only of `chosen` names, if given."""
         width, form = self.members.width, f"{kind}, by first part" if by_first else kind
-        rows = memory().rows[form]
+        rows = cache().rows[form]
 
         def decode(content: bytes) -> Arranged:
-            sets: Sets[Any] = decode_pairs(content)
+            sets: NamedSets[Any] = decode_pairs(content)
             if by_first:
                 sets = by_first_part(sets)
             return arranged(sets, rows, self.members, width, everybody=kind == "endpoint")
 
         kept = self._contents(kind, first, last, decode, f" {form} {width}")
-        return People(days_between(first, last), kept, rows, self._crowd(segment), width, chosen=chosen)
+        return People(days_between(first, last), kept, rows, self._crowds.of(segment), width, chosen=chosen)
 
     def feature_people(
         self, segment: Segment, first: date, last: date, *, feature: str | None = None
@@ -338,16 +246,8 @@ class Reader:
 
     # --- how often, how long --------------------------------------------------------------------
 
-    def _cells(self, segment: Segment) -> Flags:
-        """By cell: whether it lies in the segment."""
-        cells = np.zeros(2 * len(CELLS), dtype=np.bool_)
-        for place, name in enumerate(CELLS):
-            cells[2 * place] = segment.deployment in ("", name)
-            cells[2 * place + 1] = cells[2 * place] and segment.include_internal
-        return cells
-
     def _counted(
-        self, kind: str, segment: Segment, first: date, last: date, rows: Rows
+        self, kind: str, segment: Segment, first: date, last: date, rows: NameNumbers
     ) -> tuple[dict[date, Counted], Flags]:
         """By cell, or by group where an organization is asked for, with those that lie in the segment."""
 
@@ -355,57 +255,51 @@ class Reader:
             return decode_counted(content, rows)
 
         if segment.organization:
-            groups = self._groups(segment)
+            groups = segment.groups(self.groups)
             pieces = {piece_of(kind, group) for group in np.flatnonzero(groups).tolist()}
             parts = [self._contents(piece, first, last, decode) for piece in sorted(pieces)]
             return merged(parts), groups
-        return self._contents(kind, first, last, decode), self._cells(segment)
+        return self._contents(kind, first, last, decode), segment.cells()
 
     def uses(self, segment: Segment, first: date, last: date, *, feature: str | None = None) -> Uses:
         """Uses of each feature and action, or of one feature's."""
-        rows = memory().rows["uses"]
+        rows = cache().rows["uses"]
         counted, inside = self._counted("uses", segment, first, last, rows)
         return Uses.of(days_between(first, last), counted, inside, rows, feature)
 
     def requests(self, segment: Segment, first: date, last: date, *, name: Name | None = None) -> Requests:
         """Requests of each endpoint and method, or of one."""
-        rows = memory().rows["requests"]
+        rows = cache().rows["requests"]
         requests, inside = self._counted("requests", segment, first, last, rows)
         latency = self._latency(segment, first, last, rows)
         return Requests(days_between(first, last), requests, inside, latency, rows, name)
 
-    def _latency(self, segment: Segment, first: date, last: date, rows: Rows) -> dict[date, Histograms]:
+    def _latency(
+        self, segment: Segment, first: date, last: date, rows: NameNumbers
+    ) -> dict[date, Histograms]:
         if segment.organization:
             counted, inside = self._counted("latency", segment, first, last, rows)
             return {day: histograms(some, inside) for day, some in counted.items()}
-        cells = self._cells(segment)
+        cells = segment.cells()
 
         def decode(content: bytes) -> Histograms:
             return histograms(decode_counted(content, rows), cells)
 
         return self._contents("latency", first, last, decode, f" of {cells.tolist()}")
 
-    def sessions(self, segment: Segment, first: date, last: date) -> Sessions:
+    def sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:
         """Sessions, as long as they are within the days, and sign-ins."""
         logins = self._contents("login", first, last, decode_members)
         parts = self._contents("session", first, last, decode_sessions)
-        return Sessions.of(self._crowd(segment), (some.sets for some in logins.values()), parts.values())
+        return SessionFigures.of(
+            self._crowds.of(segment), (some.sets for some in logins.values()), parts.values()
+        )
 
     # --- what there is --------------------------------------------------------------------------
 
     def sealed(self, first: date, last: date) -> list[SealedDay]:
-        """What was kept of days whose rows have gone, and windows of the days that follow these."""
-        days = RolledDay.objects.filter(day__range=(first, last), people__isnull=False).order_by("day")
-        return [
-            SealedDay(
-                day.day,
-                day.state == RolledDay.State.SEALED,
-                {(name, activity, metric): count for name, activity, metric, count in people["active"]},
-                dict(people.get("features", [])),
-            )
-            for day in days
-            if (people := day.people)
-        ]
+        """The counts of people that were taken when these days were sealed."""
+        return sealed_days(first, last)
 
 
 def _padded(flags: Flags) -> Flags:

@@ -14,21 +14,19 @@ from numpy.typing import NDArray
 from analytics.rollups.histogram import (
     BUCKETS,
     PER_DOUBLING,
-    Floats,
-    Numbers,
     bucket_of,
     percentiles,
     place_of,
     row_of,
     up_to,
 )
-from analytics.rollups.reading.cache import Rows
-from analytics.rollups.reading.people import EVERYBODY, Flags
+from analytics.rollups.numbers import NOTHING, Flags, Floats, Numbers
+from analytics.rollups.reading.directory import NameNumbers
+from analytics.rollups.reading.named_sets import ALL_NAMES
 
 Name = tuple[str, str]
 HEAT_BUCKETS = 12  # below 10 ms, then one for each doubling
 ERRORS_FROM = 5  # status class
-NOTHING = np.empty(0, dtype=np.int64)
 
 
 class Counted(NamedTuple):
@@ -72,7 +70,7 @@ def histograms(latency: Counted, groups: Flags) -> Histograms:
     """Of the entries in these groups, by name and all together."""
     chosen = groups[latency.arrays["group"]]
     row, bucket, count = (latency.arrays[name][chosen] for name in ("row", "bucket", "count"))
-    place = np.concatenate([place_of(EVERYBODY, bucket), place_of(row, bucket)])
+    place = np.concatenate([place_of(ALL_NAMES, bucket), place_of(row, bucket)])
     places, which = np.unique(place, return_inverse=True)
     counts = np.bincount(which, weights=np.concatenate([count, count]), minlength=len(places))
     return Histograms(places, counts.astype(np.int64))
@@ -110,7 +108,7 @@ class Joined:
         return self.sums(values).astype(np.int64)
 
 
-def _wanted(rows: Rows, only: Any) -> Flags:
+def _wanted(rows: NameNumbers, only: Any) -> Flags:
     """By row: whether it is asked for; `only` names one, or the first part of several."""
     wanted = np.ones(len(rows), dtype=np.bool_)
     if only is not None:
@@ -119,7 +117,7 @@ def _wanted(rows: Rows, only: Any) -> Flags:
     return wanted
 
 
-def _named(rows: Rows, found: Flags) -> tuple[list[Name], Numbers]:
+def _named(rows: NameNumbers, found: Flags) -> tuple[list[Name], Numbers]:
     """The names whose rows are found, in order, and these rows."""
     named = sorted((name, row) for name, row in rows.items() if row < len(found) and found[row])
     return [name for name, _ in named], np.array([row for _, row in named], dtype=np.int64)
@@ -139,7 +137,7 @@ class Uses:
         days: list[date],
         counted: Mapping[date, Counted],
         groups: Flags,
-        rows: Rows,
+        rows: NameNumbers,
         feature: str | None = None,
     ) -> "Uses":
         joined = Joined(days, counted, groups, _wanted(rows, feature), "count")
@@ -157,7 +155,7 @@ class Requests:
         requests: Mapping[date, Counted],
         groups: Flags,
         latency: Mapping[date, Histograms],
-        rows: Rows,
+        rows: NameNumbers,
         only: Name | None,
     ) -> None:
         self.days = days
@@ -194,7 +192,7 @@ class Requests:
                         total[day.places] += day.counts
                 until = max(high, low)
                 places = np.flatnonzero(total)
-                rows = np.append(self._rows, EVERYBODY)
+                rows = np.append(self._rows, ALL_NAMES)
                 measured = percentiles(places, up_to(total[places]), rows, shares)
                 found[span] = measured[:-1], measured[-1]
         return [found[span] for span in spans]
@@ -219,7 +217,7 @@ class Requests:
 
     def daily_percentiles_together(self, shares: Sequence[float]) -> Floats:
         """Of all keys: shape (days, shares)."""
-        rows = EVERYBODY + np.arange(len(self.days)) * self._length
+        rows = ALL_NAMES + np.arange(len(self.days)) * self._length
         return percentiles(*self._daily, rows, shares)
 
     def statuses(self, first: date, last: date) -> list[dict[str, int]]:
@@ -251,5 +249,5 @@ def _of_rows(some: Histograms, rows: Numbers) -> Histograms:
         return Histograms(NOTHING, NOTHING)
     low, high = np.searchsorted(some.places, [rows[0] * BUCKETS, (rows[0] + 1) * BUCKETS])
     own = some.places[low:high]
-    together = own + (EVERYBODY - rows[0]) * BUCKETS
+    together = own + (ALL_NAMES - rows[0]) * BUCKETS
     return Histograms(np.concatenate([together, own]), np.tile(some.counts[low:high], 2))

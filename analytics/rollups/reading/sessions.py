@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analytics.rollups.numbers import Numbers, distinct
-from analytics.rollups.reading.cache import NEVER
-from analytics.rollups.reading.people import Crowd, Sets
+from analytics.rollups.numbers import NEVER, NOTHING, Numbers, distinct
+from analytics.rollups.reading.named_sets import NamedSets
+from analytics.rollups.reading.segments import Crowd
 
 US_A_SECOND = 1_000_000
 PLACES = 1 << 20
 
 
-class Sessions(NamedTuple):
+class SessionFigures(NamedTuple):
     """Sessions that have a part in the days, and sign-ins, of identified people."""
 
     users: int
@@ -23,11 +23,13 @@ class Sessions(NamedTuple):
     signed_in: int
 
     @classmethod
-    def of(cls, crowd: Crowd, sign_ins: Iterable[Sets[str]], parts: Iterable[Numbers]) -> "Sessions":
+    def of(
+        cls, crowd: Crowd, sign_ins: Iterable[NamedSets[str]], parts: Iterable[Numbers]
+    ) -> "SessionFigures":
         """Of a crowd. `parts` of sessions have four rows, as `contents` makes them."""
-        some, nothing = list(sign_ins), np.empty(0, dtype=np.int64)
-        members = np.concatenate([nothing, *(one.members for one in some)])
-        counts = np.concatenate([nothing, *(one.count for one in some if one.count is not None)])
+        some = list(sign_ins)
+        members = np.concatenate([NOTHING, *(one.members for one in some)])
+        counts = np.concatenate([NOTHING, *(one.count for one in some if one.count is not None)])
         counted = crowd.counts[members]
         columns = np.concatenate([np.empty((4, 0), dtype=np.int64), *parts], axis=1)
         session, member, begin, length = columns[:, crowd.counts[columns[1]]]

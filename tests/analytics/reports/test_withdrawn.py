@@ -11,7 +11,7 @@ from analytics.reports.suppression import (
     suppress_feature,
     suppress_features,
 )
-from analytics.rollups.building import sealing
+from analytics.rollups import sealing
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import Segment
 from consent.models import State, TelemetryUser

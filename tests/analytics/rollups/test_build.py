@@ -14,8 +14,8 @@ from analytics import partitions
 from analytics.erasure import run as erasure
 from analytics.jobs import runs
 from analytics.models import Group, Mark, Member, RolledDay, RollUp
-from analytics.rollups import zone_change
-from analytics.rollups.building import build, marks, sealing
+from analytics.rollups import sealing, zone_change
+from analytics.rollups.building import build, marks
 from analytics.rollups.packing import unpack
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import Segment

@@ -20,20 +20,26 @@ from analytics.models import Mark, RolledDay, RollUp
 from analytics.partitions import Month
 from analytics.report_days import days_between, report_zone, report_zone_name
 from analytics.rollups.building import build
-from analytics.rollups.building.content import CELLS, KINDS_OF_EVENTS
 from analytics.rollups.building.erasing import FORGET_MEMBERS
 from analytics.rollups.building.marks import marked_days, quarters_of_day
 from analytics.rollups.building.members import VERSIONS
-from analytics.rollups.histogram import Numbers
+from analytics.rollups.layout import (
+    CELLS,
+    DEPLOYMENT_TYPES,
+    KINDS_OF_EVENTS,
+    LONGEST_WINDOW,
+    WINDOWS,
+    cell_of,
+    is_internal_cell,
+)
+from analytics.rollups.numbers import Numbers
 from analytics.rollups.packing import pack, unpack
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, Segment, reading
 from analytics.small_groups import too_few
 from postgres import locks
 
-WINDOWS = {"dau": 1, "wau": 7, "mau": 28}
-LONGEST = max(WINDOWS.values())
-BY_DEPLOYMENT = ("", *CELLS)
+BY_DEPLOYMENT = ("", *DEPLOYMENT_TYPES)
 FEW = 3  # days that may be built on the way
 SEEN_LATELY = """
 SELECT content FROM analytics_rollup JOIN analytics_rolledday USING (day)
@@ -85,20 +91,20 @@ def _is_built(day: date) -> bool:
 
 
 def _after(day: date) -> list[date]:
-    return days_between(day + timedelta(days=1), day + timedelta(days=LONGEST - 1))
+    return days_between(day + timedelta(days=1), day + timedelta(days=LONGEST_WINDOW - 1))
 
 
 def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
     """By day: deployment ('' is any), activity, metric and how many people, None where it is kept back."""
     found: dict[date, list[Any]] = {day: [] for day in days_between(first, last)}
     for activity in ("any", "login"):
-        seen = reader.presences(Segment(), first - timedelta(days=LONGEST), last, activity=activity)
+        seen = reader.presences(Segment(), first - timedelta(days=LONGEST_WINDOW), last, activity=activity)
         windows = {name: seen[name].windows(list(WINDOWS.values()), first, last) for name in BY_DEPLOYMENT}
         for column, day in enumerate(found):
             for metric, width in WINDOWS.items():
                 counts = {name: int(windows[name][width][column]) for name in BY_DEPLOYMENT}
                 # One small part gives itself away beside the others and the total: then no part is told.
-                parts_shown = not any(too_few(counts[name]) for name in CELLS)
+                parts_shown = not any(too_few(counts[name]) for name in DEPLOYMENT_TYPES)
                 for name, count in counts.items():
                     told = not too_few(count) and (parts_shown or not name)
                     found[day].append([name, activity, metric, count if told else None])
@@ -130,11 +136,12 @@ def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
 def _small(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
     """The names and cells of too few people."""
     found = set()
-    for place, deployment in enumerate(CELLS):
+    for deployment in DEPLOYMENT_TYPES:
         people: People[Any] = reader.people(kind, Segment(deployment=deployment), day, day)
         (seen,) = people.spans((day, day), repeated=False)
+        cell = cell_of(deployment, is_internal=False)
         of_names = zip(people.keys, seen.distinct.tolist(), seen.deserted.tolist(), strict=True)
-        found |= {(key, 2 * place) for key, count, gone in of_names if gone or too_few(count)}
+        found |= {(key, cell) for key, count, gone in of_names if gone or too_few(count)}
     return found
 
 
@@ -142,9 +149,12 @@ def _without(content: bytes, small: set[tuple[Any, int]]) -> bytes:
     """The entries of other cells, but for internal use."""
     names, _, arrays = unpack(content)
     stays = np.array(
-        [[cell % 2 == 0 and (name, cell) not in small for cell in range(2 * len(CELLS))] for name in names],
+        [
+            [not is_internal_cell(cell) and (name, cell) not in small for cell in range(CELLS)]
+            for name in names
+        ],
         dtype=np.bool_,
-    ).reshape(-1, 2 * len(CELLS))[arrays["key"], arrays["group"]]
+    ).reshape(-1, CELLS)[arrays["key"], arrays["group"]]
     return pack(names, b"", **{name: values[stays] for name, values in arrays.items()})
 
 

@@ -1,0 +1,44 @@
+"""What a built day holds: the kinds of content, how they are keyed, and what a cell is.
+
+| kind | holds |
+|---|---|
+| `active` | bitmap of members |
+| `login` | bitmap of members, and how often each signed in |
+| `feature`, `endpoint`, `page` | bitmap of (name, member); for pages also how often |
+| `uses` | how often each feature's action was used, by cell |
+| `requests` | requests of each endpoint by status class, and sums of durations, by cell |
+| `latency` | histograms of each endpoint, by cell |
+| `session` | each session's first and last event |
+
+Only people are in bitmaps and sessions, not anonymous events. A *cell* is one deployment type and internal
+use. `…_by_group/N` hold the same by group, for the filter by organization; N is the group's number modulo
+PIECES. Building writes this, reading and sealing read it.
+"""
+
+KINDS_OF_PEOPLE = ("active", "login", "feature", "endpoint", "page", "session")
+KINDS_OF_EVENTS = ("uses", "requests", "latency")
+
+KEY_SHIFT = 32  # a (name, member) pair is (name's number << 32) | member's number
+PIECES = 32  # contents by group are divided into so many
+
+DEPLOYMENT_TYPES = ("cloud", "self-hosted", "unknown")
+CELLS = 2 * len(DEPLOYMENT_TYPES)
+# What events claim is one of the three already; anything else would be an old or foreign row.
+DEPLOYMENT = "CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deployment_type ELSE 'unknown' END"
+
+WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days in which people are counted once
+LONGEST_WINDOW = max(WINDOWS.values())
+
+
+def cell_of(deployment_type: str, *, is_internal: bool) -> int:
+    """The number of a cell, from 0 to CELLS - 1; odd where the use is internal."""
+    return 2 * DEPLOYMENT_TYPES.index(deployment_type) + is_internal
+
+
+def is_internal_cell(cell: int) -> bool:
+    return cell % 2 == 1
+
+
+def piece_of(kind: str, group: int) -> str:
+    """The kind under which a group's part of `uses`, `requests` or `latency` is stored."""
+    return f"{kind}_by_group/{group % PIECES}"

@@ -1,0 +1,88 @@
+"""Segments: whose events a report counts, and who of them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from analytics.rollups.layout import CELLS, DEPLOYMENT_TYPES, cell_of
+from analytics.rollups.numbers import Flags, Numbers
+from analytics.rollups.reading.directory import GroupColumns, MemberColumns
+
+
+class Filters(Protocol):
+    """What a report's filters say of a segment."""
+
+    @property
+    def deployment(self) -> str: ...
+    @property
+    def organization(self) -> str: ...
+    @property
+    def include_internal(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Whose events count. '' is any deployment type; an organization is a pseudonym, '' is any."""
+
+    deployment: str = ""
+    organization: str = ""
+    include_internal: bool = False
+
+    @classmethod
+    def of(cls, filters: Filters) -> "Segment":
+        return cls(filters.deployment, filters.organization, filters.include_internal)
+
+    def cells(self) -> Flags:
+        """By cell: whether it lies in the segment. An organization has no cells of its own."""
+        cells = np.zeros(CELLS, dtype=np.bool_)
+        for name in DEPLOYMENT_TYPES:
+            if self.deployment in ("", name):
+                cells[cell_of(name, is_internal=False)] = True
+                cells[cell_of(name, is_internal=True)] = self.include_internal
+        return cells
+
+    def groups(self, groups: GroupColumns) -> Flags:
+        """By group's number: whether it lies in the segment. Forgotten groups lie in none."""
+        inside: Flags = np.array([name is not None for name in groups.organization])
+        if self.organization:
+            inside = groups.organization == self.organization
+        if self.deployment:
+            inside = inside & (groups.deployment == DEPLOYMENT_TYPES.index(self.deployment))
+        if not self.include_internal:
+            inside = inside & ~groups.is_internal
+        return inside
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """The people of a segment, by member's number."""
+
+    person: Numbers  # the person that each member is
+    counts: Flags  # members that count
+    firsts: Flags  # members that count and are the first of their person
+    left: Flags  # members that would count, but have withdrawn
+
+
+class Withdrawn(NamedTuple):
+    """Who counts for nothing: all members of these users and organizations."""
+
+    users: str  # pseudonyms with commas between them
+    organizations: frozenset[str]
+
+
+class Crowds:
+    """The crowd of each segment, without those who have withdrawn: `left` is a flag for each member."""
+
+    def __init__(self, members: MemberColumns, groups: GroupColumns, left: Flags) -> None:
+        self._members, self._groups, self._left = members, groups, left
+        self._crowds: dict[Segment, Crowd] = {}
+
+    def of(self, segment: Segment) -> Crowd:
+        if segment not in self._crowds:
+            members = self._members
+            inside = segment.groups(self._groups)[members.group] & members.is_known & (members.person > 0)
+            counts = inside & ~self._left
+            firsts = counts & ~members.is_other
+            self._crowds[segment] = Crowd(members.person, counts, firsts, inside & self._left)
+        return self._crowds[segment]
