@@ -1,4 +1,4 @@
-"""Rows as PostgreSQL's binary COPY wants them, and columns as its binary arrays, built column by column.
+"""Values in PostgreSQL's binary form: rows for COPY, arrays and single values for statements.
 
 The format is PostgreSQL's own ("COPY", "Binary Format"): a row is its number of fields, then for each
 field its length in bytes and its content, all big-endian. Texts repeat a lot, so each is encoded once.
@@ -6,17 +6,36 @@ field its length in bytes and its content, all big-endian. Texts repeat a lot, s
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any
 
 import msgspec
 
-from postgres import pipeline
+# PostgreSQL's numbers (OIDs) for the types that we send (its pg_type.dat).
+OIDS = {
+    "bool": 16,
+    "int4": 23,
+    "text": 25,
+    "float8": 701,
+    "timestamptz": 1184,
+    "uuid": 2950,
+    "jsonb": 3802,
+    "bool[]": 1000,
+    "int4[]": 1007,
+    "text[]": 1009,
+    "float8[]": 1022,
+    "timestamptz[]": 1185,
+    "uuid[]": 2951,
+    "jsonb[]": 3807,
+}
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack("!ii", 0, 0)  # no flags, no extension
 TRAILER = struct.pack("!h", -1)
 
 _LENGTH = struct.Struct("!i")
+_ARRAY = struct.Struct("!iiiii")  # dimensions, null flag, type, length, lower bound
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
 _NULL = _LENGTH.pack(-1)
 _TRUE, _FALSE = b"\x00\x00\x00\x01\x01", b"\x00\x00\x00\x01\x00"
 _JSONB_VERSION = b"\x01"
@@ -37,7 +56,7 @@ def encode_rows(columns: Sequence[tuple[str, Iterable[Any]]]) -> bytes:
 
 def encode_array(kind: str, values: Iterable[Any]) -> bytes:
     """A column as an array of this type."""
-    return pipeline.array(kind, list(ENCODERS[kind](values)))
+    return array(kind, list(ENCODERS[kind](values)))
 
 
 class _Texts(dict[str | None, bytes]):
@@ -95,3 +114,31 @@ ENCODERS: dict[str, Encode] = {
     "float8": _doubles,
     "jsonb": _objects,
 }
+
+
+def text_array(texts: Iterable[str]) -> bytes:
+    """A text[] of ASCII or other text."""
+    encoded = [text.encode() for text in texts]
+    return array("text", [_LENGTH.pack(len(text)) + text for text in encoded])
+
+
+def int_array(numbers: Iterable[int]) -> bytes:
+    """An int4[]."""
+    return array("int4", [b"\0\0\0\4" + _LENGTH.pack(number) for number in numbers])
+
+
+def integer(number: int) -> bytes:
+    """An int4."""
+    return _LENGTH.pack(number)
+
+
+def moment(content: bytes) -> datetime:
+    """A timestamptz that is no infinity."""
+    return _EPOCH + timedelta(microseconds=int.from_bytes(content, signed=True))
+
+
+def array(kind: str, fields: Sequence[bytes]) -> bytes:
+    """An array of one dimension; each field is its content behind its length, as in a COPY."""
+    if not fields:
+        return _ARRAY.pack(0, 0, OIDS[kind], 0, 0)[:12]
+    return _ARRAY.pack(1, 0, OIDS[kind], len(fields), 1) + b"".join(fields)

@@ -12,7 +12,8 @@ from django.db import Error, connections
 
 from consent.pseudonyms import ANONYMOUS
 from postgres import locks
-from postgres.pipeline import Question, Statement, int_array, integer
+from postgres.binary import int_array, integer
+from postgres.pipeline import Question, Statement
 
 BUCKETS = 64
 LOCK_SPACE = locks.INGEST_BARRIER

@@ -16,7 +16,8 @@ from consent.gate.permissions import Permissions, Registered
 from consent.gate.rules import StatePeriod, with_stale
 from consent.gate.switches import switches
 from consent.models import InForce, State
-from postgres.pipeline import Statement, ask, moment, text_array
+from postgres.binary import moment, text_array
+from postgres.pipeline import Statement, ask
 
 # Everything the rules ask about the subjects of one request, in one round trip.
 SUBJECTS = Statement(

@@ -13,7 +13,8 @@ from django.db import connections
 from pytest_django import Settings
 
 from postgres import pipeline
-from postgres.pipeline import Silent, Statement, ask, int_array, integer, text_array
+from postgres.binary import int_array, integer, text_array
+from postgres.pipeline import Silent, Statement, ask
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,8 @@ from django.db import connections
 
 from analytics.partitions import EVENT_TABLES
 from analytics.report_days import bounds, report_zone
-from postgres.pipeline import Question, Statement, int_array
+from postgres.binary import int_array
+from postgres.pipeline import Question, Statement
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
