@@ -34,8 +34,8 @@ from analytics.storage.writing import copy_rows, insert_rows
 from consent.gate import barrier, gate
 from consent.policies.event_lifetime import months_kept
 from postgres import pipeline
+from postgres.conversation import Silent
 from postgres.errors import CHECK_VIOLATION, UNIQUE_VIOLATION, sqlstate
-from postgres.pipeline import Silent
 
 ATTEMPTS = 3
 COPY_FROM = 64  # rows; fewer are inserted

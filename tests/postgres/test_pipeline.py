@@ -14,7 +14,8 @@ from pytest_django import Settings
 
 from postgres import pipeline
 from postgres.binary import int_array, integer, text_array
-from postgres.pipeline import Silent, Statement, ask
+from postgres.conversation import Silent
+from postgres.pipeline import Statement, ask
 
 pytestmark = pytest.mark.django_db
 
