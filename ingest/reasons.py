@@ -14,11 +14,6 @@ class Reason(NamedTuple):
     answer: str = ""  # of a record: what the sender reads in `partial_success`
     status: int = 0  # of a request: HTTP's number; gRPC's code follows from it
 
-    @property
-    def is_retryable(self) -> bool:
-        """Whether the sender is asked to send the same again."""
-        return self.status in (429, 503)
-
 
 REASONS = {
     # --- Records -------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ class Identities:
         subjects, refusals = ["", "", "", ""], {}
         for position, names in ids:
             try:
-                subjects[position] = self._subject(position, names, attributes)
+                subjects[position] = _first_pseudonym(self._pseudonyms[position], names, attributes)
             except RecordRefused as refused:
                 refusals[position] = refused.reason
         user, organization, session, installation = subjects
@@ -92,27 +92,17 @@ class Identities:
 
     def subjects(self, attributes: Mapping[str, Any], ids: SentIds, others: ResourceSubjects) -> Subjects:
         """A record's subjects: each its own, else its resource's. Raises `RecordRefused`."""
-        subjects = list(others.pseudonyms)
+        of_resource, refusals = others
+        subjects, known = [*of_resource], self._pseudonyms
         for position, names in ids:
-            pseudonym = self._subject(position, names, attributes)
+            pseudonym = _first_pseudonym(known[position], names, attributes)
             if pseudonym:
                 subjects[position] = pseudonym
-        for position, reason in others.refusals.items():
-            if not subjects[position]:
-                raise RecordRefused(reason)
+        if refusals:
+            for position, reason in refusals.items():
+                if not subjects[position]:
+                    raise RecordRefused(reason)
         return Subjects(*subjects)
-
-    def _subject(self, position: int, names: tuple[str, ...], attributes: Mapping[str, Any]) -> str:
-        """The pseudonym of the first of these ids that names somebody, else ''. Raises `RecordRefused`."""
-        known = self._pseudonyms[position]
-        for name in names:
-            value = attributes[name]
-            pseudonym = known.get(value) if type(value) is str else None
-            if pseudonym is None:
-                pseudonym = _new_pseudonym(known, value)
-            if pseudonym:
-                return pseudonym
-        return ""
 
     def nanoseconds(self, record: Record) -> int:
         """When the event happened, since 1970 UTC. Raises `RecordRefused`."""
@@ -160,6 +150,18 @@ def names_somebody(value: Any) -> bool:
     """Whether the value of an id is one, rather than a word for nobody."""
     text = as_text(value)
     return text is not None and text.strip().lower() not in NO_ID
+
+
+def _first_pseudonym(known: _Pseudonyms, names: tuple[str, ...], attributes: Mapping[str, Any]) -> str:
+    """The pseudonym of the first of these ids that names somebody, else ''. Raises `RecordRefused`."""
+    for name in names:
+        value = attributes[name]
+        pseudonym = known.get(value) if type(value) is str else None
+        if pseudonym is None:
+            pseudonym = _new_pseudonym(known, value)
+        if pseudonym:
+            return pseudonym
+    return ""
 
 
 def _new_pseudonym(known: _Pseudonyms, value: Any) -> str:

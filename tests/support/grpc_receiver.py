@@ -1,6 +1,5 @@
 """OTLP/gRPC as it really runs, `manage.py serve_grpc`, and the plainest of clients for it."""
 
-import base64
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -9,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from google.protobuf import json_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ingest.grpc.service import SERVICES
 from tests.support import programs
@@ -74,25 +70,6 @@ def refusal(channel: grpc.Channel, message: bytes, key: str = "", **options: Any
     except grpc.RpcError as error:
         return error
     raise AssertionError("it was accepted")
-
-
-def encoded(document: dict[str, Any]) -> bytes:
-    """A request of `tests.ingest.otlp` (JSON) as protobuf."""
-    message = ExportTraceServiceRequest() if "resourceSpans" in document else ExportLogsServiceRequest()
-    return bytes(json_format.ParseDict(_with_ids_in_base64(document), message).SerializeToString())
-
-
-def _with_ids_in_base64(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_with_ids_in_base64(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: base64.b64encode(bytes.fromhex(one)).decode()
-        if name in ("traceId", "spanId")
-        else _with_ids_in_base64(one)
-        for name, one in value.items()
-    }
 
 
 # --- HTTP/2 by hand, for what no client would send -----------------------------------------------

@@ -1,11 +1,15 @@
 """OTLP requests for tests, written as short as what they are about."""
 
+import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.test import Client
+from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from consent.decisions.recording import record_decision
 from consent.keys import issue_key
@@ -138,6 +142,26 @@ def logs(*records: dict[str, Any], resource: Mapping[str, Any] | None = None) ->
                 "scopeLogs": [{"scope": {"name": "tests"}, "logRecords": list(records)}],
             }
         ]
+    }
+
+
+# --- Protobuf ------------------------------------------------------------------------------------
+def encoded(document: dict[str, Any]) -> bytes:
+    """A request in JSON as protobuf, where ids are bytes."""
+    message = ExportTraceServiceRequest() if "resourceSpans" in document else ExportLogsServiceRequest()
+    return bytes(json_format.ParseDict(_with_ids_in_base64(document), message).SerializeToString())
+
+
+def _with_ids_in_base64(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_ids_in_base64(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: base64.b64encode(bytes.fromhex(one)).decode()
+        if name in ("traceId", "spanId")
+        else _with_ids_in_base64(one)
+        for name, one in value.items()
     }
 
 

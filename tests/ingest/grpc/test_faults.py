@@ -24,8 +24,8 @@ from consent.models import Key, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from ingest.errors import Failure
 from ingest.grpc import admission, service
-from tests.support.grpc_receiver import Receiver, call_frames, encoded, export, prefixed, receiver, refusal
-from tests.support.otlp import a_key, grant, span, traces
+from tests.support.grpc_receiver import Receiver, call_frames, export, prefixed, receiver, refusal
+from tests.support.otlp import a_key, encoded, grant, span, traces
 from tests.support.programs import environment, until
 from tests.support.relay import Relay, relay
 

@@ -31,8 +31,8 @@ from ingest.models import TrafficCount
 from ingest.otlp import status
 from tests.ingest.test_receiver import RESOURCE, check_the_three_rows
 from tests.support import grpc_receiver
-from tests.support.grpc_receiver import Receiver, call_frames, encoded, export, prefixed, refusal
-from tests.support.otlp import a_key, grant, log, logs, post, span, traces
+from tests.support.grpc_receiver import Receiver, call_frames, export, prefixed, refusal
+from tests.support.otlp import a_key, encoded, grant, log, logs, post, span, traces
 from tests.support.programs import until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,14 +5,12 @@ import time
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ingest.otlp import json as otlp_json
 from ingest.otlp import metrics, protobuf
 from ingest.otlp.records import DecodeError, Record, TooMany
-from tests.support.otlp import Whole, log, logs, span, traces, whole
+from tests.support.otlp import Whole, encoded, log, logs, span, traces, whole
 
 
 def decode(body: Any) -> Whole:
@@ -71,11 +69,21 @@ def test_not_a_number_is_read_from_its_name_and_from_the_bare_word() -> None:
         assert one(body.encode()).attributes["a"] != one(body.encode()).attributes["a"]
 
 
-def test_values_are_read_to_a_bounded_depth() -> None:
-    sent: dict[str, Any] = {"stringValue": "deep"}
-    for _ in range(40):
-        sent = {"arrayValue": {"values": [sent]}}
-    assert "deep" not in str(attribute(sent))
+@pytest.mark.parametrize("kind", ["arrayValue", "kvlistValue"])
+def test_values_are_read_to_sixteen_levels_in_both_encodings(kind: str) -> None:
+    def nested(levels: int) -> dict[str, Any]:
+        sent: dict[str, Any] = {"stringValue": "deep"}
+        for _ in range(levels):
+            sent = {kind: {"values": [sent if kind == "arrayValue" else {"key": "k", "value": sent}]}}
+        return sent
+
+    for levels, is_read in ((16, True), (17, False)):
+        document = traces(span(attributes={"a": nested(levels)}))
+        of_protobuf = whole(protobuf.decode_traces(encoded(document)))
+        assert ("deep" in str(one(document).attributes["a"])) is is_read
+        assert ("deep" in str(of_protobuf.records[0].attributes["a"])) is is_read
+        odd = traces(span(attributes={"a": nested(levels)}, name=7))  # read by the careful reader
+        assert ("deep" in str(one(odd).attributes["a"])) is is_read
 
 
 @pytest.mark.parametrize(
@@ -257,30 +265,31 @@ def test_both_encodings_give_the_same_records() -> None:
     records = logs(
         log("a", attributes=attributes, body={"stringValue": "b"}), log("", observedTimeUnixNano="5")
     )
-    for request, message, read_json, read_protobuf in (
-        (spans, ExportTraceServiceRequest(), otlp_json.decode_traces, protobuf.decode_traces),
-        (records, ExportLogsServiceRequest(), otlp_json.decode_logs, protobuf.decode_logs),
+    for request, read_json, read_protobuf in (
+        (spans, otlp_json.decode_traces, protobuf.decode_traces),
+        (records, otlp_json.decode_logs, protobuf.decode_logs),
     ):
-        json_format.ParseDict(with_base64_ids(request), message)
-        assert whole(read_protobuf(message.SerializeToString())) == whole(
-            read_json(json.dumps(request).encode())
-        )
+        of_json = whole(read_json(json.dumps(request).encode()))
+        assert whole(read_protobuf(encoded(request))) == of_json
+        assert len(of_json.records) == 2
 
 
-def with_base64_ids(message: Any) -> Any:
-    """Plain ProtoJSON, in which ids are base64."""
-    if isinstance(message, list):
-        return [with_base64_ids(one) for one in message]
-    if not isinstance(message, dict):
-        return message
-    import base64
-
-    return {
-        key: base64.b64encode(bytes.fromhex(of)).decode()
-        if key in ("traceId", "spanId")
-        else with_base64_ids(of)
-        for key, of in message.items()
-    }
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        (bytes(16), ""),
+        (bytes(8), ""),
+        (b"", ""),
+        (bytes(15) + b"\1", "0" * 31 + "1"),
+        (b"\1" * 15, ""),
+        (b"\1" * 17, ""),
+    ],
+)
+def test_ids_in_protobuf_are_absent_when_they_are_zero_or_of_a_wrong_length(raw: bytes, read: str) -> None:
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add(trace_id=raw, span_id=raw[8:])
+    (record,) = whole(protobuf.decode_traces(request.SerializeToString())).records
+    assert (record.trace_id, record.span_id) == (read, read[16:])
 
 
 @pytest.mark.parametrize("body", [b"x", b"\x0a\xff", b"\x0a\x02\x0a\x05", b"{}"])
