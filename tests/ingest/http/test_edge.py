@@ -13,6 +13,7 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from analytics.models import FeatureUsage
+from consent.models import Key
 from ingest.models import TrafficCount
 from tests.support.otlp import a_key, grant, span, traces
 from tests.support.programs import until
@@ -250,3 +251,54 @@ def test_a_refusal_is_counted_for_its_key(wire: Wire) -> None:
     assert wire.answer()[0] == 415
     counted = TrafficCount.objects.filter(key_id=key.pk, outcome="rejected", reason="wrong_type")
     until(counted.exists, what="it is counted")
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize(("size", "status"), [(1_000_000, 200), (1_000_001, 413)])
+def test_a_body_may_be_as_large_as_the_limit(
+    wire: Wire, key: str, framing: str, size: int, status: int
+) -> None:
+    body = b"{" + b" " * (size - 2) + b"}"
+    if framing == "length":
+        wire.send(key, body)
+    else:
+        wire.send(key, b"", Content_Length="", Transfer_Encoding="chunked")
+        wire.socket.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (size, body))
+    assert wire.answer()[0] == status
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"revoked_at": datetime(2026, 1, 1, tzinfo=UTC)}, 401),
+        ({"scopes": ["reports"]}, 403),
+        ({"is_publishable": True, "origins": ["https://page.example"]}, 403),
+    ],
+)
+def test_a_key_that_was_good_a_moment_ago_and_has_changed_stores_nothing(
+    wire: Wire, change: dict[str, object], status: int
+) -> None:
+    grant(user="u1")
+    text, key = a_key()
+    for number in (1, 2):
+        wire.send(text, feature(number))
+        assert wire.answer()[0] == 200
+    Key.objects.filter(pk=key.pk).update(**change)
+    wire.send(text, feature(3))
+    assert wire.answer()[0] == status
+    assert FeatureUsage.objects.count() == 2
+
+
+def test_a_changed_rate_holds_for_a_key_that_was_good_a_moment_ago(wire: Wire) -> None:
+    text, key = a_key()
+    for _ in range(11):
+        wire.send(text, b"{}")
+        assert wire.answer()[0] == 200
+    Key.objects.filter(pk=key.pk).update(requests_per_second=1)
+    answers = []
+    for _ in range(6):  # five in each window of five seconds, and at most two windows
+        wire.send(text, b"{}")
+        answers.append(wire.answer()[:2])
+    refused = [headers for status, headers in answers if status == 429]
+    assert refused
+    assert all(1 <= int(headers["retry-after"]) <= 5 for headers in refused)

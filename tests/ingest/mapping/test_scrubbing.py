@@ -7,6 +7,7 @@ import pytest
 
 from analytics.storage.rows import BaseEvent, Row
 from consent.registry.registry import current_registry
+from ingest.mapping import scrubbing
 from ingest.mapping.name_limits import RouteBook
 from ingest.mapping.rows import RowMaker
 from tests.support.otlp import KEPT_FROM, NOW, SERVER, record
@@ -164,3 +165,113 @@ def test_hostile_texts_take_no_time() -> None:
         for name in ("app_version", "os_version", "error.type", "timezone", "feature.name", "http.route"):
             made("a.b", attributes={name: text + "!", "username": text[:90], "http.method": "GET"})
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("route", "private", "template"),
+    [
+        ("/by/jane%20doe/posts", {"username": "Jane Doe"}, "/by/{id}/posts"),
+        ("/by/%6Aanedoe/posts", {"username": "janedoe"}, "/by/{id}/posts"),
+        ("/by/ja%6Eedoe", {"identity": "janedoe"}, "/by/{id}"),
+        ("/by/janedoe.html", {"user.id": "janedoe"}, "/by/{id}"),
+        ("/janedoe/janedoe", {"user.id": "janedoe"}, "/{id}/{id}"),
+        ("/by/posts", {"user.id": "janedoe"}, "/by/posts"),
+    ],
+)
+def test_a_private_word_is_in_no_part_of_a_route_however_it_is_encoded(
+    route: str, private: dict[str, str], template: str
+) -> None:
+    http = {"http.method": "GET", "http.route": route} | private
+    assert row(kind=SERVER, attributes=http).names[0] == template
+    on_resource = {"http.method": "GET", "http.route": route}
+    assert row(kind=SERVER, attributes=on_resource, resource=private).names[0] == template
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ({"user.id": "exp"}, "export"),  # three characters may be part of any word
+        ({"user.id": "expo"}, "{id}rt"),
+        ({"user.id": "null", "identity": "undefined"}, "export"),
+        ({"username": "ex"}, "export"),
+        ({"username": "exp"}, "export"),
+        ({"username": "export"}, "{id}"),
+        ({"username": "EXPORT"}, "{id}"),
+        ({"username": "x" * 101}, "export"),
+        ({"username": "..."}, "export"),
+    ],
+)
+def test_what_is_too_short_or_stands_for_nobody_hides_nothing(sent: dict[str, str], stored: str) -> None:
+    assert row(attributes=sent | {"feature.name": "export"}).names[0] == stored
+
+
+def test_of_one_record_at_most_32_ids_and_32_names_are_private() -> None:
+    many = scrubbing.private({f"{x}.name_of.username": f"person {x}" for x in range(40)})
+    assert (len(many.ids), len(many.names)) == (0, 32)
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("one two three four", "one two three four"),
+        ("one two three four five", "free_text"),
+        ("order 1234", "order {id}"),
+        ("order 12", "order 12"),
+        ("order a1234", "order a1234"),
+        ("order a12345", "order a{id}"),
+        ("run deadbeef1234", "run {id}"),
+        ("run deadbeefdead", "run deadbeefdead"),  # letters only may be a word
+        ("job 23ac192d-b7d4-4c10-a7d7-6ef660de0c38", "job {id}"),
+        ("  ", "incomplete"),
+        ("x" * 101, "x" * 100),
+        ("a\x00b", "a\N{REPLACEMENT CHARACTER}b"),
+        (" spaced   out ", "spaced out"),
+    ],
+)
+def test_a_name_is_short_plain_and_without_ids(name: str, stored: str) -> None:
+    found, reason = made(attributes={"feature.name": name})
+    assert (found.names[0] if found else reason) == stored
+
+
+def test_an_event_type_is_cut_where_its_column_ends() -> None:
+    words = " ".join(["abcdefghijklmno"] * 4)
+    assert row(attributes={"event.type": words}).names[0] == words[:50]
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ({"service.version": "1.0", "app_version": "2.0"}, "2.0"),  # its own name counts, wherever it stands
+        ({"app_version": "2.0", "service.version": "1.0"}, "2.0"),
+        ({"service.version": "1.0", "app.version": "3.0"}, "1.0"),
+        ({"app_version": None, "service.version": "1.0"}, "1.0"),
+        ({"app_version": "five", "service.version": "1.0"}, "1.0"),
+    ],
+)
+def test_an_attribute_sent_under_several_names_is_stored_once(sent: dict[str, Any], stored: str) -> None:
+    assert row(attributes={"feature.name": "export"} | sent).metadata == {"app_version": stored}
+    installation = {"install_id": "i"} | sent
+    facts, _ = made("base_telemetry.heartbeat", attributes=installation)
+    assert isinstance(facts, BaseEvent)
+    assert facts.facts == {"app_version": stored}
+
+
+def test_a_text_that_repeats_something_private_is_no_metadata_but_a_choice_is() -> None:
+    sent = {"feature.name": "export", "user.id": "5.10.0", "app_version": "5.10.0", "platform": "Linux"}
+    assert row(attributes=sent).metadata == {"platform": "Linux"}
+    assert row(attributes={"feature.name": "export", "user.id": "Linux", "platform": "Linux"}).metadata == {
+        "platform": "Linux"
+    }
+    facts, _ = made("base_telemetry.heartbeat", attributes={"install_id": "5.10.0", "app_version": "5.10.0"})
+    assert facts.facts == {}
+
+
+def test_what_the_record_says_wins_over_its_resource() -> None:
+    resource = {"app_version": "1.0", "platform": "Linux", "deployment.type": "cloud", "internal": True}
+    own = {"app_version": "2.0", "deployment.type": "self-hosted", "internal": False}
+    found = row(resource=resource, attributes=own, feature__name="export")
+    assert found.metadata == {"app_version": "2.0", "platform": "Linux"}
+    assert (found.deployment_type, found.is_internal) == ("self-hosted", False)
+    inherited = row(resource=resource, feature__name="export")
+    assert (inherited.deployment_type, inherited.is_internal) == ("cloud", True)
+    assert row(feature__name="export").deployment_type == "unknown"
