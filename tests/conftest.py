@@ -8,18 +8,19 @@ from contextlib import contextmanager
 import hypothesis
 import pytest
 import redis
-from django.db import OperationalError, connections
-from django.db.backends.postgresql.operations import DatabaseOperations
+from django.conf import settings
+from django.db import connections
+from django.test import override_settings
 from pytest_django import DjangoDbBlocker, Settings
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from analytics.rollups.reading import cache
 from consent.policies import event_lifetime
 from consent.registry import registry
-from postgres.errors import DEADLOCK_DETECTED, sqlstate
+from tests.support.databases import connected, databases
+from tests.support.restoring import restoring
 
 DATABASES = ["default", "analytics"]
-APPEND_ONLY = ("consent_decision", "consent_decisionhead", "consent_policyversion", "consent_subjectview")
-ALWAYS_THE_SAME = {"django_content_type", "auth_permission"}
 COMMITTING_FIXTURES = {"transactional_db", "live_server"}
 DATABASE_FIXTURES = COMMITTING_FIXTURES | {"db", "admin_client", "admin_user"}
 
@@ -33,6 +34,7 @@ hypothesis.settings.load_profile("candid")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Open both databases to every test that opens one: most of what we do touches both."""
     for item in items:
+        share_a_worker(item)
         marker = item.get_closest_marker("django_db")
         if marker is None and not DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
             continue
@@ -40,15 +42,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.django_db(*(marker.args if marker else ()), **options), append=False)
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Let tests be cleaned up: what is append-only may be truncated in the database of this run.
+def share_a_worker(item: pytest.Item) -> None:
+    """Tests that share a fixture of their module, as a started instance is, run in one worker."""
+    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009
+    if any(fixture.scope in ("module", "package") for those in fixtures for fixture in those):
+        item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
-    Changes and deletions are refused here, too; and nobody but its owner can do this to a table.
-    """
-    with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
-        for table in APPEND_ONLY:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER no_truncate")
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Two databases of this worker, which each test that commits leaves as `migrate` made them."""
+    with django_db_blocker.unblock(), databases(migrated=True) as names, connected(names), restoring():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -83,52 +88,26 @@ def _the_store_commits_nothing_that_a_test_rolls_back(request: pytest.FixtureReq
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _empty_the_tables_again_after_a_deadlock() -> Iterator[None]:
-    """A receiver in a process of its own writes its counts when it likes, also while a test is cleaned up.
-
-    The decision log begins anew, with a signed head.
-    """
-    from consent.decisions import log
-
-    empty = DatabaseOperations.execute_sql_flush
-
-    def patiently(operations: DatabaseOperations, statements: list[str]) -> None:
-        for attempt in range(5):
-            try:
-                empty(operations, statements)
-                if operations.connection.alias == "default":
-                    log.begin()
-                return
-            except OperationalError as error:
-                if sqlstate(error) != DEADLOCK_DETECTED or attempt == 4:
-                    raise
-        raise AssertionError
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", patiently)
+def _hash_passwords_quickly() -> Iterator[None]:
+    """With one round, which every process checks as it checks a million."""
+    hasher = "tests.support.passwords.OneRound"
+    with override_settings(PASSWORD_HASHERS=[hasher, *settings.PASSWORD_HASHERS]):
         yield
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _empty_only_what_holds_rows() -> Iterator[None]:
-    """Emptying a table costs the same when it is empty, and there are hundreds, partitions included.
+def _look_for_static_files_once() -> Iterator[None]:
+    """Every test client makes the middleware anew, and it looks at some two hundred files."""
+    look, files = WhiteNoiseMiddleware.add_files_from_finders, {}
 
-    Content types and permissions are the same for every test, and stay.
-    """
-    sql_flush = DatabaseOperations.sql_flush
-
-    def of_those_with_rows(
-        operations: DatabaseOperations, style: object, tables: list[str], **options: bool
-    ) -> list[str]:
-        looked_at = sorted({*tables} - ALWAYS_THE_SAME)
-        questions = [f"SELECT '{table}' WHERE EXISTS (SELECT FROM \"{table}\")" for table in looked_at]
-        with operations.connection.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(questions))
-            full = [table for (table,) in cursor.fetchall()]
-        return sql_flush(operations, style, full, **options | {"allow_cascade": True})
+    def look_once(middleware: WhiteNoiseMiddleware) -> None:
+        if not files:
+            look(middleware)
+            files.update(middleware.files)
+        middleware.files.update(files)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", of_those_with_rows)
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", look_once)
         yield
 
 

@@ -1,5 +1,6 @@
 """For every test of ingest: no background thread, no names left in memory by another test."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -40,6 +41,13 @@ def node_modules(pytestconfig: pytest.Config) -> Path:
         pytest.skip(reason)
     lock = (NODE / "package-lock.json").read_bytes()
     installed = NODE / "node_modules" / ".package-lock.candid"
+    with (NODE / "package.json").open() as held:  # one worker installs, the others wait
+        fcntl.flock(held, fcntl.LOCK_EX)
+        install(installed, lock)
+    return NODE
+
+
+def install(installed: Path, lock: bytes) -> None:
     if not installed.exists() or installed.read_bytes() != lock:
         result = subprocess.run(
             ["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True, text=True, timeout=300
@@ -48,4 +56,3 @@ def node_modules(pytestconfig: pytest.Config) -> Path:
             pytest.skip(f"npm ci could not install the Node SDK: {result.stderr[-200:]}")
         assert result.returncode == 0, result.stderr
         installed.write_bytes(lock)
-    return NODE

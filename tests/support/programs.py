@@ -1,25 +1,22 @@
 """Other processes of this project, for tests that need a real one: their environment, and running one."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from django.db import connections
 
+from tests.support.databases import addresses
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def named(url: str, database: str) -> str:
-    """The address of another database on the same server."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
 def numbered(url: str, database: int) -> str:
@@ -29,39 +26,30 @@ def numbered(url: str, database: int) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
+def another_redis(url: str) -> str:
+    """The address of a second database of Redis that belongs to this worker (`servers.py`)."""
+    parts = urlsplit(url)
+    path, query = parts.path.strip("/"), parse_qs(parts.query)
+    number = query["db"][0] if "db" in query else path if path.isdigit() else "0"
+    return numbered(url, int(number) + 1)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that nobody listens on, below those that the kernel gives to connections going out.
+
+    Chosen at random: other workers look for free ports at the same time.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def environment(**changes: str) -> dict[str, str]:
     """For a process that works on the databases of this test run."""
     here = addresses({alias: connections[alias].settings_dict["NAME"] for alias in connections})
     return os.environ | here | {"DJANGO_SETTINGS_MODULE": "telemetry_site.settings"} | changes
-
-
-def addresses(names: Mapping[str, str]) -> dict[str, str]:
-    """The variables that lead to databases of these names, which are by alias."""
-    variables = {"default": "DATABASE_URL", "analytics": "ANALYTICS_DATABASE_URL"}
-    return {variables[alias]: named(os.environ[variables[alias]], name) for alias, name in names.items()}
-
-
-@contextmanager
-def databases() -> Iterator[dict[str, str]]:
-    """Two empty ones beside those of this test run; their names, by alias."""
-    suffix = uuid.uuid4().hex[:12]
-    names = {alias: f"candid_test_{alias}_{suffix}" for alias in connections}
-    try:
-        for alias, name in names.items():
-            with connections[alias].cursor() as cursor:
-                cursor.execute(f"CREATE DATABASE {name}")
-        yield names
-    finally:
-        for alias, name in names.items():
-            with connections[alias].cursor() as cursor:
-                cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from analytics.jobs import runs
 from analytics.jobs.timetable import find_job, timetable
 from analytics.models import JobRun
 from telemetry_site.celery import app
-from tests.support.programs import ROOT, environment, numbered, process, until
+from tests.support.programs import ROOT, another_redis, environment, process, until
 
 
 def test_nothing_is_sent_without_an_endpoint(settings: Settings) -> None:
@@ -75,7 +75,7 @@ SEND = "import sys; from telemetry_site.celery import app; app.send_task('a task
 
 
 def test_the_queue_is_in_the_database_that_redis_url_names(settings: Settings) -> None:
-    queue, there = f"test-{uuid.uuid4()}", numbered(settings.REDIS_URL, 7)
+    queue, there = f"test-{uuid.uuid4()}", another_redis(settings.REDIS_URL)
     subprocess.run(
         [sys.executable, "-c", SEND, queue], cwd=ROOT, env=os.environ | {"REDIS_URL": there}, check=True
     )

@@ -22,7 +22,7 @@ from analytics.partitions import Month, existing
 from analytics.rollups.building import build
 from telemetry_site.celery import app
 from tests.support.events import TODAY, ago, crowd, months_standing
-from tests.support.programs import environment, numbered, process, until
+from tests.support.programs import another_redis, environment, process, until
 from tests.support.rolling import mark_everything
 
 WORKER = ("-m", "celery", "-A", "telemetry_site", "worker", "--pool", "solo", "--loglevel", "warning")
@@ -33,7 +33,7 @@ Worker = Callable[[], AbstractContextManager[Popen[bytes]]]
 @pytest.fixture
 def worker(transactional_db: None, settings: Settings, tmp_path: Path) -> Iterator[Worker]:
     """Starts a worker (one process, so that killing it leaves nothing) with a queue of this test's own."""
-    queue = numbered(settings.REDIS_URL, 9)
+    queue = another_redis(settings.REDIS_URL)
     yield lambda: process(*WORKER, env=environment(REDIS_URL=queue), log=tmp_path / "worker.log")
     with redis.Redis.from_url(queue) as connection:
         connection.flushdb()

@@ -25,6 +25,7 @@ from consent.pseudonyms import pseudonym
 from telemetry_site.embedded.programs import package_directory
 from tests.support import programs
 from tests.support.canaries.search import in_redis
+from tests.support.databases import addresses, databases
 from tests.support.events import activity, endpoint, feature
 from tests.support.otlp import a_key, grant, post, span, traces
 from tests.support.rolling import roll_up
@@ -116,7 +117,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def restored(transactional_db: None) -> Iterator[dict[str, str]]:
     """Two empty databases for a backup, by alias."""
-    with programs.databases() as names:
+    with databases() as names:
         yield names
 
 
@@ -177,7 +178,7 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
     for alias, name in restored.items():
         command = [program("psql"), *where(alias, name), "--quiet", "--set", "ON_ERROR_STOP=1"]
         subprocess.run([*command, "--file", str(backups[alias])], check=True, stdout=subprocess.DEVNULL)
-    environment |= programs.addresses(restored)
+    environment |= addresses(restored)
     assert "1 erasures again: 1001 rows" in programs.manage("replay_erasures", env=environment)
     with psycopg.connect(environment["DATABASE_URL"]) as database:
         (receipt,) = database.execute("SELECT receipt FROM consent_erasurerequest").fetchone()

@@ -86,7 +86,10 @@ def test_the_first_event_of_all_the_undecided_waits_for_an_opt_out_under_way(cli
 
     def waiting() -> int:
         with connections["default"].cursor() as cursor:
-            cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+            cursor.execute(
+                "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                " WHERE datname = current_database() AND NOT granted"
+            )
             return cursor.fetchone()[0]
 
     with closing(connections["default"].copy()) as another, ThreadPoolExecutor(2) as pool:

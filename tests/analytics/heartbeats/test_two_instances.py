@@ -10,12 +10,11 @@ from django.conf import settings
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, Installation, InstallationEvent
 from consent.keys import issue_key
 from consent.pseudonyms import pseudonym
+from tests.support.databases import addresses, databases
 from tests.support.programs import (
-    addresses,
-    databases,
+    another_redis,
     environment,
     manage,
-    numbered,
     process,
     until,
     web_server,
@@ -25,10 +24,10 @@ from tests.support.programs import (
 @pytest.fixture
 def sender_environment(transactional_db: None) -> Iterator[dict[str, str]]:
     """Another instance: databases of its own, another `ID_HASH_KEY`, another number in Redis."""
-    with databases() as names:
+    with databases(migrated=True) as names:
         yield environment(
             **addresses(names),
-            REDIS_URL=numbered(settings.REDIS_URL, 9),
+            REDIS_URL=another_redis(settings.REDIS_URL),
             ID_HASH_KEY="the sender's own key, not the receiver's",
             DO_NOT_TRACK="",
         )
@@ -39,7 +38,6 @@ def test_a_heartbeat_of_one_instance_arrives_as_an_installation_of_another_once(
 ) -> None:
     key, _ = issue_key(name="customers", scopes=["ingest", "heartbeat"])
     worker = ("-m", "celery", "-A", "telemetry_site", "worker", "-c", "1")
-    manage("migrate", env=sender_environment)
 
     with web_server(tmp_path / "web.log") as endpoint:
         sender = sender_environment | {"HEARTBEAT_ENDPOINT": endpoint, "HEARTBEAT_KEY": key}
@@ -69,7 +67,6 @@ def test_daily_analytics_and_metrics_of_one_instance_arrive_at_another_once(
     sender_environment: dict[str, str], tmp_path: Path
 ) -> None:
     key, _ = issue_key(name="customers", scopes=["heartbeat"])
-    manage("migrate", env=sender_environment)
     manage("seed_demo", "--days", "2", "--users", "60", "--events", "2000", env=sender_environment)
 
     with web_server(tmp_path / "web.log") as endpoint:

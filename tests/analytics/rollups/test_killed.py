@@ -87,7 +87,8 @@ def in_a_thread(work):
 def is_anybody_waiting() -> bool:
     with connections["analytics"].cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND NOT granted",
+            "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database"
+            " WHERE d.datname = current_database() AND classid = %s AND NOT granted",
             [locks.ROLL_UP_BUILD[0]],
         )
         return cursor.fetchone() != (0,)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.support.programs import addresses, databases, environment, manage
+from tests.support.databases import addresses, databases
+from tests.support.programs import environment, manage
 
 BEFORE = """
 INSERT INTO consent_decision (subject_kind, subject, state, policy_version, actor, method, reason,

@@ -303,7 +303,8 @@ def test_a_report_that_waits_behind_a_withdrawal_is_not_kept() -> None:
 
 def waits_for_a_lock(cursor: Any) -> bool:
     cursor.execute(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND NOT granted",
+        "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database"
+        " WHERE d.datname = current_database() AND classid = %s AND NOT granted",
         [barrier.LOCK_SPACE],
     )
     return bool(cursor.fetchone()[0])
