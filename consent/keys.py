@@ -1,7 +1,7 @@
 """API keys: how one is made, shown once, looked up and revoked.
 
-A key is stored only as a digest. It is 256 bits of randomness, so one round of SHA-256 is enough:
-there is nothing to guess, and an index look-up of a digest tells an attacker's clock nothing.
+A key is stored only as a digest. It has 256 bits of randomness, so one round of SHA-256 is enough: there is
+nothing to guess, and the time an index look-up of a digest takes reveals nothing.
 """
 
 import base64
@@ -29,13 +29,13 @@ VERSION = Statement(f"SELECT xmin::text::bytea {USABLE.format('$1')}", "text")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ORIGIN_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+")
 MAX_KEY_CHARACTERS = 200
-MAX_KNOWN = 1000  # keys a process remembers
+MAX_KNOWN = 1000  # keys that a process caches
 
 _known: dict[str, tuple[bytes | None, Key]] = {}  # by digest, with the version of the row
 
 
 class KeyRefused(Exception):
-    """No usable key. `status` is 401 (none, unknown, revoked) or 403 (lacks the scope)."""
+    """No usable key. `status` is 401 (none, unknown, revoked) or 403 (wrong scope, wrong origin)."""
 
     def __init__(self, status: int, message: str, *, reason: str = "") -> None:
         super().__init__(message)
@@ -52,29 +52,29 @@ def issue_key(
     origins: Iterable[str] = (),
     requests_per_second: int | None = None,
 ) -> tuple[str, Key]:
-    """Make a key: its text, which cannot be shown again, and the row that stands for it.
+    """Make a key. Returns its text, which cannot be shown again, and its row.
 
-    With `origins` it is publishable: pages of these websites may hold it, and it sends events only.
-    Raises `ValueError`, with a sentence for the one who asked.
+    With `origins` it is publishable: pages of these websites may contain it, and it only sends events.
+    Raises `ValueError` with a sentence for the person who asked.
     """
-    wanted = sorted({Scope(scope).value for scope in scopes})
-    pages_of = sorted({origin_of(text) for text in origins})
-    if not wanted:
+    values = sorted({Scope(scope).value for scope in scopes})
+    websites = sorted({origin_of(text) for text in origins})
+    if not values:
         raise ValueError("a key needs at least one scope")
     if not name.strip():
         raise ValueError("a key needs a name")
-    if pages_of and wanted != [Scope.INGEST]:
+    if websites and values != [Scope.INGEST]:
         raise ValueError("a publishable key can have the scope 'ingest' only: anybody may see it")
-    prefix = PUBLISHABLE_PREFIX if pages_of else PREFIX
+    prefix = PUBLISHABLE_PREFIX if websites else PREFIX
     text = prefix + secrets.token_urlsafe(32)
     key = Key.objects.create(
         name=name.strip()[:100],
         digest=digest_of(text),
         hint=text[: len(prefix) + 4],
-        scopes=wanted,
+        scopes=values,
         organization=organization_pseudonym,
-        is_publishable=bool(pages_of),
-        origins=pages_of,
+        is_publishable=bool(websites),
+        origins=websites,
         requests_per_second=requests_per_second,
     )
     return text, key
@@ -82,15 +82,15 @@ def issue_key(
 
 def origin_of(text: str) -> str:
     """A web origin as browsers write it, like `http://localhost:3000`. Raises `ValueError`."""
-    wrong = f"{text!r} is no origin: write it like https://app.example or http://localhost:3000"
+    message = f"{text!r} is not an origin: write it like https://app.example or http://localhost:3000"
     try:
         parts = urlsplit(text.strip().lower())
         port = parts.port
     except ValueError:
-        raise ValueError(wrong) from None
-    more = parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in DEFAULT_PORTS or not ORIGIN_HOST.fullmatch(parts.hostname or "") or more:
-        raise ValueError(wrong)
+        raise ValueError(message) from None
+    extra = parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in DEFAULT_PORTS or not ORIGIN_HOST.fullmatch(parts.hostname or "") or extra:
+        raise ValueError(message)
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return f"{parts.scheme}://{host}" + (
         f":{port}" if port not in (None, DEFAULT_PORTS[parts.scheme]) else ""
@@ -102,9 +102,10 @@ def digest_of(text: str) -> str:
 
 
 def authenticate(headers: Mapping[str, str], scope: str) -> Key:
-    """The key that a request shows in `authorization` (Bearer, or Basic: the password) or `x-api-key`.
+    """The key in `authorization` (Bearer, or Basic with the key as password) or `x-api-key`.
 
-    A publishable key holds with its `origin` only. Header names are lower-case. Raises `KeyRefused`.
+    A publishable key is valid only with one of its origins in `origin`. Header names are lower-case. Raises
+    `KeyRefused`.
     """
     text = _key_in(headers)
     if not text:
@@ -122,20 +123,20 @@ def authenticate(headers: Mapping[str, str], scope: str) -> Key:
 def _find(digest: str) -> Key | None:
     """The key with this digest, unless it is revoked.
 
-    Every request asks, and most of them for the same few keys: a row that has not changed since (its `xmin`)
-    is not read again.
+    Every request asks, mostly for the same few keys. So a key is cached, together with its row's version
+    (`xmin`), and the row is read again only when its version has changed.
     """
     default = connections["default"]
     with default.wrap_database_errors:
         default.ensure_connection()
         try:
-            (found,) = ask(default.connection, (VERSION, (digest.encode(),)))
+            (versions,) = ask(default.connection, (VERSION, (digest.encode(),)))
         except psycopg.Error as error:
             close_broken(error, "default")
             raise
-        if not found.ntuples:
+        if not versions.ntuples:
             return None
-        version, known = found.get_value(0, 0), _known.get(digest)
+        version, known = versions.get_value(0, 0), _known.get(digest)
         if known is None or known[0] != version:
             cursor = psycopg.Cursor(default.connection)
             row = cursor.execute(FIND, [digest], binary=True).fetchone()
@@ -163,16 +164,16 @@ def _key_in(headers: Mapping[str, str]) -> str:
 
 
 def revoke_key(*, key: Key) -> None:
-    """From the next request on the key is refused. Revoking twice changes nothing."""
+    """Refuse the key from the next request on. Revoking it again changes nothing."""
     Key.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
 def note_use(key_ids: Iterable[int], at: datetime) -> None:
-    """Remember when keys were last used; never moves the time back."""
+    """Record when keys were last used. The time never moves back."""
     Key.objects.filter(pk__in=list(key_ids)).exclude(last_used_at__gte=at).update(last_used_at=at)
 
 
 def publishable_origins() -> set[str]:
-    """The websites whose pages may send with some key."""
+    """All websites whose pages may send with some key."""
     origins = Key.objects.filter(is_publishable=True, revoked_at=None).values_list("origins", flat=True)
-    return {origin for some in origins for origin in some}
+    return {origin for of_one_key in origins for origin in of_one_key}

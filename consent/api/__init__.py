@@ -1,1 +1,1 @@
-"""The consent API, and what all addresses of an app or a person share."""
+"""The consent API, and what it shares with the other APIs: errors, rate limits, links, proxies."""

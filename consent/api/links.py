@@ -1,6 +1,6 @@
-"""Links to a person's own page: signed, and good for a while. Whoever has one may see and decide for them.
+"""Links to a person's own page: signed, and valid for a while. Whoever has one sees and decides for them.
 
-A link holds the pseudonym and its end, signed under `SECRET_KEY`; nothing is stored of it.
+A link contains the pseudonym and the time it expires, signed with `SECRET_KEY`. No table holds it.
 """
 
 import re
@@ -22,21 +22,21 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def make_link(user: str, *, valid: timedelta = VALID, now: datetime | None = None) -> tuple[str, datetime]:
-    """The path of a user's page, and until when it works. `user` is a pseudonym, known here or not."""
+    """The path of a user's page, and when it expires. `user` is a pseudonym, known here or not."""
     until = ((now or timezone.now()) + valid).replace(microsecond=0)
     token = signing.Signer(salt=_SIGNER).sign_object([user, int(until.timestamp())])
     return f"{PATH}{token.replace(':', '~')}/", until
 
 
 class Link(NamedTuple):
-    """Whose page a link opens (a pseudonym), and until when."""
+    """Whose page a link opens (a pseudonym), and when it expires."""
 
     user: str
     until: datetime
 
 
 def read_link(token: str, *, now: datetime | None = None) -> Link | None:
-    """What a token stands for; None when it is forged, has ended, or is no token at all."""
+    """The link of a token; None if it was forged, has expired, or is not a token at all."""
     try:
         user, until = signing.Signer(salt=_SIGNER).unsign_object(token.replace("~", ":"))
     except (signing.BadSignature, ValueError, TypeError):
@@ -48,13 +48,13 @@ def read_link(token: str, *, now: datetime | None = None) -> Link | None:
 
 def duration(text: str) -> timedelta:
     """`7d`, `12h` or `30m`, at most 30 days. Raises `ValueError`."""
-    found = _DURATION.fullmatch(text.strip())
-    valid = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
+    match = _DURATION.fullmatch(text.strip())
+    valid = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
     if not timedelta() < valid <= LONGEST:
         raise ValueError(f"a link is valid for a number of m, h or d, at most {LONGEST.days}d")
     return valid
 
 
 def whole(path: str, here: str = "http://localhost:8000/") -> str:
-    """The address to hand out: below `PUBLIC_URL`, else below the address that was asked."""
+    """The whole address of a path: below `PUBLIC_URL`, or else below the address of the request."""
     return (settings.PUBLIC_URL or here.rstrip("/")) + path

@@ -1,4 +1,4 @@
-"""Who asks: addresses in one form, and the proxies of ours whose word about a request is believed."""
+"""Client addresses in one form, and the trusted proxies whose headers about a request are believed."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,7 +10,7 @@ Address = IPv4Address | IPv6Address
 
 
 def address_of(text: str) -> Address | None:
-    """The address, `::ffff:192.0.2.7` as the IPv4 one that it is; None for what is none."""
+    """The address; `::ffff:192.0.2.7` as IPv4; None if `text` is not an address."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -19,7 +19,7 @@ def address_of(text: str) -> Address | None:
 
 
 def is_proxy(address: Address | None) -> bool:
-    """Whether it is one of `TRUSTED_PROXIES`."""
+    """Whether the address belongs to `TRUSTED_PROXIES`."""
     return address is not None and any(
         address in network for network in _networks(tuple(settings.TRUSTED_PROXIES))
     )

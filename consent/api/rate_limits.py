@@ -1,8 +1,8 @@
-"""How often something may be asked for, over all processes: counted in Redis, under keyed digests.
+"""Rate limits of the consent and privacy APIs and of sign-ins, counted over all processes in Redis.
 
-A count begins with the first request and is forgotten so many seconds later. Should Redis be away,
-everybody is let through, and the log says so once a minute: a withdrawal must not fail for want of a
-counter. Ingest has limits of its own (`ingest/load/rate_limits.py`).
+A count begins with the first request and is forgotten `seconds` later. If Redis is unreachable, everybody is
+let through, and the log says so once a minute: a withdrawal must not fail for want of a counter. Ingest has
+limits of its own (`ingest/load/rate_limits.py`).
 """
 
 import hashlib
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 REDIS_TIMEOUT = 0.5  # seconds
 COMPLAIN_EVERY = 60.0  # seconds
 
-# A count without an end would be one for good. (Redis 6 has no EXPIRE … NX.)
+# A count without expiry would last for ever. (Redis 6 has no EXPIRE … NX.)
 ADD = """
 local count = redis.call('INCRBY', KEYS[1], ARGV[1])
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
@@ -27,7 +27,7 @@ return {count, redis.call('TTL', KEYS[1])}
 
 
 class TooOften(Exception):
-    """More was asked than may be. `again_after` is in seconds, from 1 to the length of the window."""
+    """Too many requests. `again_after` is in seconds, from 1 to the length of the window."""
 
     def __init__(self, most: int, seconds: int, again_after: int) -> None:
         super().__init__(f"more than {most} requests in {seconds} seconds; ask again in {again_after}")
@@ -35,9 +35,9 @@ class TooOften(Exception):
 
 
 def spend(what: str, *, most: int, seconds: int) -> None:
-    """Count one request for `what`; 0 for `most` is no limit. Raises `TooOften`.
+    """Count one request for `what`. `most` is the limit, 0 for none. Raises `TooOften`.
 
-    `what` may hold a pseudonym or a name: Redis is told a digest.
+    `what` may contain a pseudonym or a name: Redis gets a digest of it.
     """
     if not most:
         return
@@ -47,12 +47,12 @@ def spend(what: str, *, most: int, seconds: int) -> None:
 
 
 def give_back(what: str, *, seconds: int) -> None:
-    """Take one request out of the count."""
+    """Take one request off the count."""
     _add(what, -1, seconds)
 
 
 def forget(what: str) -> None:
-    """Begin to count anew."""
+    """Reset the count."""
     try:
         _connection(settings.REDIS_URL).delete(_name(what))
     except redis.RedisError as error:
@@ -60,7 +60,7 @@ def forget(what: str) -> None:
 
 
 def _add(what: str, number: int, seconds: int) -> tuple[int, int]:
-    """The count, and the seconds until it is forgotten; zeros when Redis does not answer."""
+    """The count, and the seconds until it is forgotten; zeros if Redis does not answer."""
     try:
         count, left = _connection(settings.REDIS_URL).eval(ADD, 1, _name(what), number, seconds)
         return int(count), int(left)

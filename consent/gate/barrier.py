@@ -1,9 +1,9 @@
 """The barrier between ingest and a withdrawal: 64 advisory locks on the analytics database.
 
-An ingest transaction holds, shared and until it ends, the bucket of every subject it names, and
-only then reads consent. A withdrawal first commits its state, then takes its subject's bucket
-exclusively: once it has it, every transaction that read the older state has ended.
-Transaction-level locks, so that they survive PgBouncer in transaction mode.
+An ingest transaction first takes a shared lock on the bucket of every subject it names, holds it to its end,
+and reads consent after that. A withdrawal first commits the new state, and then takes its subject's bucket
+exclusively: once it has the lock, every transaction that read the older state has ended. The locks end with
+their transactions, so they work through PgBouncer in transaction mode.
 """
 
 from collections.abc import Iterable
@@ -19,16 +19,16 @@ BUCKETS = 64
 LOCK_SPACE = locks.INGEST_BARRIER
 WAIT = "5s"
 
-# Ascending, in one statement: two requests never wait for each other in a circle.
+# In ascending order, in one statement: two requests cannot deadlock.
 _SHARED = "SELECT pg_advisory_xact_lock_shared({}, bucket) FROM unnest({}::int[]) AS bucket"
 LOCK_SHARED, TAKE_SHARED = _SHARED.format("%s", "%s"), Statement(_SHARED.format("$1", "$2"), "int4", "int4[]")
 
-# The timeout first: what is selected is computed for the rows of FROM.
+# FROM is evaluated first, so the timeout is set before the lock is taken.
 TAKE_AND_RELEASE = "SELECT pg_advisory_xact_lock(%s, %s) FROM set_config('lock_timeout', %s, true)"
 
 
 class BarrierNotReached(Exception):
-    """What was to hold is recorded, but it is not certain that nothing is in flight. Ask again."""
+    """The change is recorded, but events in flight could not be ruled out. Wait again."""
 
 
 def bucket(pseudonym: str) -> int:
@@ -37,12 +37,12 @@ def bucket(pseudonym: str) -> int:
 
 
 def buckets(pseudonyms: Iterable[str]) -> list[int]:
-    """The buckets of all these subjects, ascending, each once. '' (a subject not named) has none."""
+    """The buckets of these subjects, ascending, each once. '' (no such subject named) has none."""
     return sorted({bucket(pseudonym) for pseudonym in pseudonyms if pseudonym})
 
 
 def lock_shared(pseudonyms: Iterable[str]) -> Question:
-    """The question that takes these subjects' locks, until its transaction ends (see `wire.ask`)."""
+    """The question (`postgres/pipeline.py`) that takes these subjects' locks until its transaction ends."""
     return TAKE_SHARED, (integer(LOCK_SPACE), int_array(buckets(pseudonyms)))
 
 
@@ -52,13 +52,13 @@ def wait_for_ingest(pseudonym: str) -> None:
 
 
 def wait_for_all_ingest() -> None:
-    """The same for all subjects. One bucket after another: ingest of the others goes on."""
+    """The same for all subjects, one bucket after another: ingest of the others continues."""
     for number in range(BUCKETS):
         wait_for_bucket(number)
 
 
 def wait_for_bucket(number: int) -> None:
-    """The same for all subjects of a bucket. A statement by itself is its own transaction."""
+    """The same for the subjects of one bucket. The statement runs in a transaction of its own."""
     try:
         with connections["analytics"].cursor() as cursor:
             cursor.execute(TAKE_AND_RELEASE, [LOCK_SPACE, number, WAIT])

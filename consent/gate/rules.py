@@ -1,8 +1,8 @@
-"""The consent policy, as a pure function: who may be stored, and in what detail.
+"""The consent rules, as pure functions: whose events may be stored, and in what detail.
 
-`effective = the most restrictive of (signal, instance switch, organization, user)`. Nobody can
-raise what another has lowered, and whatever is in doubt is denied. The table of all combinations
-is `tests/consent/gate/test_rules.py`; it reads like the documentation, because it is.
+`effective tier = the most restrictive of (signal, instance switch, organization, user)`. Nobody can raise
+what another has lowered, and in doubt an event is denied. `tests/consent/gate/test_rules.py` holds the table
+of all combinations.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from consent.models import DeploymentType, State
 
 
 class Tier(IntEnum):
-    """How much may be kept of a subject's events."""
+    """How much of a subject's events may be stored."""
 
     NOTHING = 0
     BASE = 1
@@ -24,7 +24,7 @@ class Tier(IntEnum):
 
 
 class Profile(StrEnum):
-    """What holds for those who have not decided."""
+    """The rule for subjects who have not decided."""
 
     STRICT = "strict"
     ORGANIZATION = "organization"
@@ -36,7 +36,7 @@ STRICTNESS = (Profile.STRICT, Profile.ORGANIZATION, Profile.NOTICE)
 
 
 class StatePeriod(NamedTuple):
-    """From `since` (inclusive) to `until` (exclusive; None: still) a subject's state was `state`."""
+    """A subject's state from `since` (inclusive) to `until` (exclusive; None while it lasts)."""
 
     state: State
     since: datetime
@@ -55,12 +55,12 @@ class Switches:
 
     @property
     def keep_undecided(self) -> bool:
-        """Whether events may be stored of somebody who has decided nothing."""
+        """Whether events of an undecided subject may be stored."""
         return {self.cloud, self.self_hosted} != {Profile.STRICT}
 
 
 def profile_of(deployment_type: str | None, switches: Switches) -> Profile:
-    """The profile of an organization's *registered* deployment type; the stricter one when it has none."""
+    """The profile for an organization's *registered* deployment type; without one, the stricter profile."""
     if deployment_type == DeploymentType.CLOUD:
         return switches.cloud
     if deployment_type == DeploymentType.SELF_HOSTED:
@@ -69,18 +69,18 @@ def profile_of(deployment_type: str | None, switches: Switches) -> Profile:
 
 
 def states_at(periods: Sequence[StatePeriod], moments: Iterable[datetime]) -> Iterator[State]:
-    """What a subject's decisions say about events dated so; the moments ascend.
+    """A subject's state for events dated at these ascending moments.
 
-    A withdrawal reaches back: an event dated before it is refused for good, also after a new grant.
-    So does a material change: what was agreed to then was not all that is collected now, and DENIED
-    stands for STALE there. Once through the periods, however many there are.
+    A withdrawal covers earlier events too: they are refused for good, even after a new grant. So does a
+    material change, because the earlier grant did not cover everything that is collected now (answered as
+    DENIED). One pass through the periods, however many there are.
     """
     refused_before = max((period.since for period in periods if period.state in REFUSALS), default=None)
-    waiting = sorted(range(len(periods)), key=lambda number: periods[number].since, reverse=True)
-    begun: list[int] = []  # a heap, of which the last period of the list comes first
+    later = sorted(range(len(periods)), key=lambda number: periods[number].since, reverse=True)
+    begun: list[int] = []  # a heap of negative places: the last period in the list is on top
     for at in moments:
-        while waiting and periods[waiting[-1]].since <= at:
-            heappush(begun, -waiting.pop())
+        while later and periods[later[-1]].since <= at:
+            heappush(begun, -later.pop())
         while begun and (until := periods[-begun[0]].until) is not None and until <= at:
             heappop(begun)
         if refused_before is not None and at < refused_before:
@@ -90,18 +90,18 @@ def states_at(periods: Sequence[StatePeriod], moments: Iterable[datetime]) -> It
 
 
 def with_stale(periods: Sequence[StatePeriod], material_since: datetime) -> list[StatePeriod]:
-    """A subject's periods; a grant that was open at the last material change is stale from then on."""
-    found: list[StatePeriod] = []
+    """A subject's periods, where a grant older than the last material change is stale from that change on."""
+    updated: list[StatePeriod] = []
     for period in periods:
         if period.state is State.GRANTED and period.until is None and period.since < material_since:
-            found += period._replace(until=material_since), StatePeriod(State.STALE, material_since, None)
+            updated += period._replace(until=material_since), StatePeriod(State.STALE, material_since, None)
         else:
-            found.append(period)
-    return found
+            updated.append(period)
+    return updated
 
 
 def notice_in_force(notice_since: datetime | None, material_since: datetime | None) -> datetime | None:
-    """The time of a notice that still stands: one given before the last material change is stale."""
+    """The time of the notice, if it still counts: one from before the last material change is stale."""
     if notice_since is None or (material_since is not None and notice_since < material_since):
         return None
     return notice_since
@@ -120,9 +120,9 @@ def tier(
 ) -> Tier:
     """The effective tier of an event dated `at`.
 
-    `organization` and `user` are their states at that time, None when the event names none. A
-    detailed event with no user asks only the organization, with no organization only the user,
-    with neither the profile's default for organizations. `signal` is Do Not Track or GPC.
+    `organization` and `user` are their states at that time, None if the event names none. Without a user,
+    only the organization is asked; without an organization, only the user; with neither, the profile's
+    default for organizations holds. `signal` is Do Not Track or Global Privacy Control.
     """
     if signal:
         return Tier.NOTHING

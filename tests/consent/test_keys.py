@@ -105,7 +105,7 @@ def test_a_publishable_key_can_only_send_events():
     ],
 )
 def test_what_is_no_origin_is_refused(text):
-    with pytest.raises(ValueError, match="is no origin"):
+    with pytest.raises(ValueError, match="is not an origin"):
         issue_key(name="page", scopes=["ingest"], origins=[text])
 
 

@@ -7,9 +7,24 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from consent.decisions.recording import DecisionRefused, record_decision, register_organization
+from consent.decisions.recording import (
+    DecisionRefused,
+    HoldsAlready,
+    record_decision,
+    register_organization,
+)
 from consent.gate import gate
-from consent.models import ConsentPeriod, Decision, Method, Organization, State, SubjectKind, TelemetryUser
+from consent.models import (
+    ConsentPeriod,
+    Decision,
+    ErasureRequest,
+    InForce,
+    Method,
+    Organization,
+    State,
+    SubjectKind,
+    TelemetryUser,
+)
 from consent.pseudonyms import pseudonym
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
@@ -106,3 +121,92 @@ def test_a_registration_does_not_bring_back_an_older_state(monkeypatch):
     register_organization(pseudonym=USER, label="north")
     row = Organization.objects.get(pseudonym=USER)
     assert (row.state, row.label, row.deployment_type) == (State.DENIED, "north", "cloud")
+
+
+def test_a_decision_takes_effect_between_the_one_before_and_now(monkeypatch):
+    moment = timezone.now() - timedelta(days=30)
+    decide(State.GRANTED, effective_at=moment)
+    with pytest.raises(DecisionRefused, match="later decision"):
+        decide(State.DENIED, effective_at=moment - timedelta(microseconds=1))
+    assert decide(State.DENIED, effective_at=moment).effective_at == moment
+    now = timezone.now()
+    monkeypatch.setattr("consent.decisions.recording.timezone.now", lambda: now)
+    with pytest.raises(DecisionRefused, match="future"):
+        decide(State.UNSET, effective_at=now + timedelta(microseconds=1))
+    assert decide(State.UNSET, effective_at=now).effective_at == now
+
+
+def test_a_decision_follows_one_that_another_clock_has_dated_ahead():
+    decide(State.GRANTED)
+    ahead = timezone.now() + timedelta(seconds=5)
+    ConsentPeriod.objects.update(since=ahead)
+    assert decide(State.DENIED).effective_at == ahead
+
+
+def test_who_and_why_are_cut_to_what_the_log_holds():
+    decision = decide(State.GRANTED, reason="r" * 600)
+    assert len(decision.reason) == 500
+    named = record_decision(
+        kind=SubjectKind.USER, subject=USER, state=State.DENIED, actor="a" * 200, method=Method.API
+    )
+    assert named.actor == "a" * 150
+
+
+@pytest.mark.parametrize(("state", "level"), [("granted", "detailed"), ("denied", "base"), ("unset", "base")])
+def test_the_level_of_a_decision(state, level):
+    assert decide(State(state)).level == level
+
+
+def test_the_same_from_the_start_is_nothing_new_only_where_that_is_asked():
+    with pytest.raises(HoldsAlready):
+        decide(State.UNSET, only_a_change=True)
+    assert not TelemetryUser.objects.exists()
+    decide(State.UNSET)
+    assert Decision.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        ("2026-11-02", "2026-11-02T00:00:00+00:00"),
+        ("2026-11-02T09:30", "2026-11-02T09:30:00+00:00"),
+        ("2026-11-02T09:30+02:00", "2026-11-02T07:30:00+00:00"),
+    ],
+)
+def test_the_commands_time_is_utc_unless_it_says_otherwise(given, moment):
+    call_command("set_consent", "granted", user="jane", since=given, stdout=StringIO())
+    assert Decision.objects.get().effective_at.isoformat() == moment
+
+
+# --- What a withdrawal erases -----------------------------------------------------------------------
+def erasures():
+    return ErasureRequest.objects.filter(is_withdrawal=True).count()
+
+
+def test_a_withdrawal_asks_for_erasure_once(settings):
+    settings.ON_WITHDRAWAL = "erase"
+    InForce.objects.update(undecided_kept=False)
+    decide(State.DENIED)
+    assert erasures() == 0  # nothing was kept before
+    decide(State.GRANTED)
+    decide(State.UNSET)
+    assert erasures() == 0
+    decide(State.DENIED)
+    assert erasures() == 1
+    ErasureRequest.objects.update(state="running")
+    decide(State.DENIED)
+    assert erasures() == 1
+
+
+def test_a_withdrawal_erases_what_was_kept_of_the_undecided(settings):
+    settings.ON_WITHDRAWAL = "erase"
+    InForce.objects.update(undecided_kept=True)
+    decide(State.DENIED)
+    assert erasures() == 1
+
+
+def test_the_operator_may_keep_what_was_there_before_a_withdrawal(settings):
+    settings.ON_WITHDRAWAL = "keep"
+    decide(State.GRANTED)
+    decide(State.DENIED)
+    assert not ErasureRequest.objects.exists()

@@ -20,6 +20,7 @@ from consent.gate.rules import (
     profile_of,
     states_at,
     tier,
+    with_stale,
 )
 from consent.models import State
 
@@ -274,3 +275,39 @@ def test_all_of_it_together_through_the_gate(
     for place, at in enumerate(EVENT_TIMES):
         expected = stored(at, place) and stored(NOW, len(EVENT_TIMES) - 1)
         assert permissions.allows(name, person, at) == expected, at
+
+
+# --- Borders ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("history", "at_hour", "state"),
+    [
+        ("09 granted", 9, State.GRANTED),
+        ("09 granted, 12 unset", 12, State.UNSET),
+        ("09 denied, 12 granted", 12, State.GRANTED),
+        ("09 granted, 12 stale, 15 granted", 15, State.GRANTED),
+    ],
+)
+def test_a_decision_holds_from_its_very_moment(history: str, at_hour: int, state: State) -> None:
+    at = DAY + timedelta(hours=at_hour)
+    before, then = states_at(periods(history), [at - timedelta(microseconds=1), at])
+    assert then == state
+    assert before != state
+
+
+def test_only_the_open_grant_from_before_a_material_change_becomes_stale() -> None:
+    granted, denied = periods("09 granted, 12 denied")
+    open_grant = StatePeriod(State.GRANTED, NOON, None)
+    assert with_stale([granted, denied], EVENING) == [granted, denied]
+    assert with_stale([open_grant], NOON) == [open_grant]
+    assert with_stale([open_grant], EVENING) == [
+        StatePeriod(State.GRANTED, NOON, EVENING),
+        StatePeriod(State.STALE, EVENING, None),
+    ]
+
+
+def test_a_notice_counts_from_its_very_moment_and_from_that_of_a_material_change() -> None:
+    about = {"profile": Profile.NOTICE, "organization": None, "user": State.UNSET, "notice_since": NOON}
+    assert tier(**about, at=NOON) == Tier.DETAILED
+    assert tier(**about, at=NOON - timedelta(microseconds=1)) == Tier.BASE
+    assert notice_in_force(NOON, NOON) == NOON
+    assert notice_in_force(NOON, NOON + timedelta(microseconds=1)) is None
