@@ -1,11 +1,13 @@
 """Consent receipts: the account of one subject, by pseudonym, in the form of ISO/IEC TS 27560."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from consent.decisions.consent_receipts import consent_receipt
 from consent.decisions.recording import record_decision
@@ -17,7 +19,7 @@ from consent.registry.registry import current_registry
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def decide(state: State, raw: str = "jane", **more: str) -> Decision:
+def decide(state: State, raw: str = "jane", **more: object) -> Decision:
     return record_decision(
         kind=SubjectKind.USER,
         subject=pseudonym("user", raw),
@@ -105,3 +107,36 @@ def test_what_is_no_pseudonym_gets_none(kind: str, subject: str) -> None:
 def test_the_command_wants_one_subject() -> None:
     with pytest.raises(CommandError):
         call_command("consent_receipt")
+
+
+def test_each_event_has_the_standards_word_for_it() -> None:
+    for state in (State.UNSET, State.GRANTED, State.UNSET, State.DENIED, State.GRANTED, State.DENIED):
+        decide(state)
+    receipt, _ = printed(user="jane")
+    assert [event["event_state"] for event in receipt["events"]] == [
+        *("unknown", "consent given", "consent withdrawn", "consent refused"),
+        *("consent given", "consent withdrawn"),
+    ]
+    assert [event["level"] for event in receipt["events"]] == [
+        *("base", "detailed", "base", "base", "detailed", "base")
+    ]
+
+
+def test_events_come_in_the_order_in_which_they_were_recorded() -> None:
+    earlier = timezone.now() - timedelta(days=9)
+    decide(State.GRANTED, effective_at=earlier)
+    receipt, _ = printed(user="jane")
+    (event,) = receipt["events"]
+    assert event["effective_at"] == earlier.isoformat()
+    assert event["event_time"] > event["effective_at"]
+    assert event["event_type"] == "explicit"
+    assert receipt["consent_state"] == "granted"
+
+
+def test_nothing_is_made_up_where_the_operator_says_nothing(settings: LazySettings) -> None:
+    settings.CONTROLLER_NAME = settings.CONTROLLER_CONTACT = settings.PUBLIC_URL = ""
+    receipt, _ = printed(user="jane")
+    (controller,) = receipt["party_identification"]
+    assert [controller[f"party_{field}"] for field in ("name", "contact", "url")] == [None, None, None]
+    assert receipt["pii_processing"]["privacy_notice"] is None
+    assert receipt["pii_processing"]["purposes"][0]["retention_period"] == "P12M"

@@ -6,11 +6,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, IntegrityError, connection, connections
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, connections
 
+from consent.decisions import verification
 from consent.decisions.recording import record_decision
 from consent.decisions.verification import verify
 from consent.models import Decision, DecisionHead, Method, State, SubjectKind
+from tests.support.second_connection import held, impatient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -290,3 +292,40 @@ def test_eight_writers_leave_no_gap() -> None:
         range(1, 8 * each + 1)
     )
     assert verify().faults == []
+
+
+def test_a_record_is_added_with_the_head_locked(log: list[Decision]) -> None:
+    with held("SELECT FROM consent_decisionhead FOR UPDATE"), impatient():
+        with pytest.raises(OperationalError, match="lock timeout"):
+            decide(State.DENIED)
+    assert verify().records == LENGTH
+
+
+def test_a_long_walk_says_how_far_it_is(log: list[Decision], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "RECORDS_AT_ONCE", 2)
+    told: list[tuple[int, int]] = []
+    verdict = verify(advance=lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == [2, 4, 6, 6]
+    assert {total for _, total in told} == {LENGTH}
+    assert (verdict.records, verdict.anchor) == (LENGTH, (LENGTH, log[-1].digest))
+
+
+def test_an_anchor_is_the_seal_of_its_own_record(log: list[Decision]) -> None:
+    for number in (1, LENGTH):
+        assert verify(anchor=verification.Anchor(number, log[number - 1].digest)).faults == []
+        (fault,) = verify(anchor=verification.Anchor(number, "0" * 64)).faults
+        assert fault == f"record {number} is not the one it was when the anchor was taken"
+
+
+@pytest.mark.parametrize("anchor", ["6", "6:abc", f"x:{'0' * 64}", f"6:{'0' * 64} "])
+def test_what_is_no_anchor_is_refused(anchor: str) -> None:
+    with pytest.raises(CommandError, match="COUNT:DIGEST"):
+        verified(anchor=anchor)
+
+
+def test_a_sound_log_is_signed_anew_with_each_record_and_a_broken_one_is_not(log: list[Decision]) -> None:
+    assert DecisionHead.objects.get().count == LENGTH
+    tamper("UPDATE consent_decisionhead SET signature = repeat('0', 64)")
+    decide(State.DENIED)
+    head = DecisionHead.objects.get()
+    assert (head.count, head.signature) == (LENGTH + 1, "")

@@ -124,3 +124,38 @@ def test_a_tombstones_time_only_grows() -> None:
         tombstones.raise_tombstones(Tombstone.Kind.USER, ["a" * 32], until)
     assert tombstones.erased_until("a" * 32) == now
     assert tombstones.erased_until("b" * 32) is None
+
+
+# --- Asked for more than once -----------------------------------------------------------------------
+def ask(until: datetime, *, is_withdrawal: bool = False, **more: Any) -> ErasureRequest:
+    fields = {"kind": SubjectKind.USER, "pseudonym": "a" * 32, "actor": "t", "method": Method.API} | more
+    return tombstones.ask_for_erasure(until=until, is_withdrawal=is_withdrawal, **fields)
+
+
+def test_asked_again_while_it_waits_it_is_the_same_request_up_to_the_later_time() -> None:
+    first = ask(NOW, is_withdrawal=True)
+    again = ask(NOW + timedelta(days=1), is_withdrawal=True)
+    assert (again.pk, again.until, again.is_withdrawal) == (first.pk, NOW + timedelta(days=1), True)
+    earlier = ask(NOW)
+    assert (earlier.pk, earlier.until) == (first.pk, NOW + timedelta(days=1))
+    assert ErasureRequest.objects.get().is_withdrawal is False  # asked for by itself, too
+    assert ask(NOW, is_withdrawal=True).is_withdrawal is False
+
+
+def test_asked_again_once_it_runs_it_is_another_request() -> None:
+    first = ask(NOW)
+    ErasureRequest.objects.update(state=ErasureRequest.Stage.RUNNING)
+    assert ask(NOW).pk != first.pk
+    assert ask(NOW, kind=SubjectKind.ORGANIZATION).pk != first.pk
+    assert ErasureRequest.objects.count() == 3
+
+
+def test_who_asked_and_why_are_cut_to_what_is_held() -> None:
+    request = ask(NOW, actor="a" * 200, reason="r" * 600)
+    assert (request.actor, request.reason) == ("a" * 150, "r" * 500)
+
+
+def test_the_latest_tombstone_of_a_name_counts() -> None:
+    for days, user in ((2, ""), (3, "b" * 32), (1, "c" * 32)):
+        tombstones.raise_tombstones(Tombstone.Kind.USER, ["a" * 32], NOW + timedelta(days=days), user=user)
+    assert tombstones.erased_until("a" * 32) == NOW + timedelta(days=3)
