@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from consent.keys import KeyRefused, authenticate, issue_key, note_use, revoke_key
+from consent.keys import KeyRefused, authenticate, issue_key, note_use, origin_of, revoke_key
 from consent.models import Key
 from consent.pseudonyms import pseudonym
 
@@ -115,3 +115,76 @@ def test_the_command_makes_publishable_keys(capsys):
     assert Key.objects.get().origins == ["http://localhost:3000"]
     with pytest.raises(CommandError, match="go together"):
         call_command("issue_key", "page", "--publishable")
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("http://a.example:80", "http://a.example"),
+        ("http://a.example:443", "http://a.example:443"),
+        ("https://A.example:8443/", "https://a.example:8443"),
+        (" https://[::1]:3000 ", "https://[::1]:3000"),
+    ],
+)
+def test_an_origin_is_written_as_browsers_write_it(text, origin):
+    assert origin_of(text) == origin
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"scopes": []}, "at least one scope"),
+        ({"name": "  "}, "needs a name"),
+        ({"scopes": ["everything"]}, "everything"),
+    ],
+)
+def test_a_key_without_name_or_scope_is_not_made(fields, message):
+    with pytest.raises(ValueError, match=message):
+        issue_key(**{"name": "app", "scopes": ["ingest"]} | fields)
+    assert not Key.objects.exists()
+
+
+def test_what_is_told_of_a_key():
+    text, key = issue_key(name=" " + "n" * 120, scopes=["reports", "ingest", "reports"])
+    assert (len(key.name), key.scopes, key.is_publishable) == (100, ["ingest", "reports"], False)
+    assert (key.hint, len(text)) == (text[:8], 47)
+    page, publishable = issue_key(name="page", scopes=["ingest"], origins=["https://a.example"])
+    assert publishable.hint == page[:12]
+
+
+def test_a_refusal_says_which_of_them_it_is():
+    text, _ = issue_key(name="app", scopes=["reports"])
+    for headers, message, reason in (
+        ({}, "no key: send it", "no_key"),
+        ({"x-api-key": "k" * 201}, "no key: send it", "no_key"),
+        ({"x-api-key": "k" * 200}, "unknown or revoked", "no_key"),
+        ({"x-api-key": text}, "does not have the scope 'ingest'", "wrong_scope"),
+    ):
+        with pytest.raises(KeyRefused, match=message) as refusal:
+            authenticate(headers, "ingest")
+        assert refusal.value.reason == reason
+
+
+def test_a_bearers_method_is_written_in_any_case_and_goes_before_the_other_header():
+    text, key = issue_key(name="app", scopes=["ingest"])
+    assert authenticate({"authorization": f"BEARER  {text} ", "x-api-key": "other"}, "ingest") == key
+    with pytest.raises(KeyRefused):
+        authenticate({"authorization": "Bearer other", "x-api-key": text}, "ingest")
+
+
+def test_a_key_that_was_never_used_is_noted_too_and_no_other():
+    (_, key), (_, other) = (issue_key(name="app", scopes=["ingest"]) for _ in range(2))
+    now = timezone.now()
+    note_use([key.pk], now)
+    key.refresh_from_db()
+    other.refresh_from_db()
+    assert (key.last_used_at, other.last_used_at) == (now, None)
+
+
+def test_the_command_takes_no_rate_below_nought(capsys):
+    with pytest.raises(CommandError, match="from 0"):
+        call_command("issue_key", "app", "--requests-per-second", "-1")
+    call_command("issue_key", "app", "--requests-per-second", "0")
+    assert capsys.readouterr().out.startswith("cnd_")
+    assert Key.objects.get().requests_per_second == 0
+    assert Key.objects.get().scopes == ["ingest"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from django.core.management import call_command
-from django.db import OperationalError, connections
+from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
@@ -24,6 +24,7 @@ from consent.policies.in_force import in_force
 from consent.pseudonyms import pseudonym
 from tests.support.declaring import MORE, declare
 from tests.support.programs import until
+from tests.support.second_connection import waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
 
@@ -168,18 +169,6 @@ def test_the_same_put_twice_at_the_same_time_is_one_decision(key: str, state: st
 
     assert changed == [False, True]
     assert (Decision.objects.count(), ConsentPeriod.objects.count()) == (1, 1)
-
-
-WAITING = """
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
-
-
-def waiting() -> int:
-    """Connections that wait for a lock of the operational database."""
-    with connections["default"].cursor() as cursor:
-        cursor.execute(WAITING)
-        return int(cursor.fetchone()[0])
 
 
 def test_a_user_is_asked_together_with_the_organization(key: str) -> None:
@@ -472,21 +461,6 @@ def test_a_withdrawal_that_is_not_certain_is_503_and_denied(
     again = ask(key, "put", "/api/users/telemetry/disable", **BY_USER)
     assert (again.status_code, again.json()["telemetry_enabled"]) == (200, False)
     assert Decision.objects.filter(state="denied").count() == 1
-
-
-def test_a_database_that_is_away_is_503_and_says_nothing_of_it(
-    key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def away(*args: object, **more: object) -> None:
-        raise OperationalError("connection to 10.1.2.3 refused for jane-4711")
-
-    monkeypatch.setattr("consent.decisions.status.record_decision", away)
-    answer = ask(key, "put", "/api/consent/user", {"state": "granted"}, **BY_USER)
-
-    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
-    for text in (answer.content.decode(), caplog.text):
-        assert "10.1.2.3" not in text
-        assert "jane" not in text
 
 
 # --- Policies and receipts ----------------------------------------------------------------------------

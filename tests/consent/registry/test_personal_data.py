@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from consent.registry.personal_data import finding, is_denied_name, looks_random
+from consent.registry.personal_data import finding, is_denied_name, is_persons_name, looks_random
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,45 @@ def test_time_grows_with_length_and_no_faster(piece: str) -> None:
         return min(spent)
 
     assert work(80_000) < 10 * max(work(20_000), 0.005)
+
+
+@pytest.mark.parametrize("name", ["email", "userName", "full_name", "customer.name", "e_mail", "telephone"])
+def test_names_of_persons(name: str) -> None:
+    assert is_persons_name(name)
+    assert is_denied_name(name)
+
+
+@pytest.mark.parametrize("name", ["password", "host_name", "api_key", "ip", "feature.name", "name"])
+def test_names_of_things(name: str) -> None:
+    assert not is_persons_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("4111111111111", None),  # 13 digits, and not Luhn's
+        ("4222222222222", "card"),  # 13 digits
+        ("0000000000000000", None),
+        ("422222222222", None),  # 12
+        ("a.b@c", "email"),
+        ("1.2.3.4.5", None),
+        ("v1.2.3.4", None),
+        ("999.1.2.3", "ip"),
+        ("ab:cd", None),
+        (r"D:\\Users\\Jane", "home_directory"),
+        ("x?a=b", "url"),
+        ("eyJhbGc.eyJz", "token"),
+        ("Bearer abcdefg", None),
+        ("bearer abcdefgh", "token"),
+        ("a1b2c3d4e5f6a7b8c9d0", "token"),
+        ("abcdefabcdefabcdefab", None),
+    ],
+)
+def test_at_the_borders_of_what_is_found(text: str, kind: str | None) -> None:
+    assert finding(text) == kind
+
+
+def test_a_word_of_fifteen_characters_is_no_digest() -> None:
+    assert not looks_random("a1b2c3d4e5f6a7b")
+    assert looks_random("a1b2c3d4e5f6a7b8")
+    assert not looks_random("abcdefabcdefabcd")

@@ -6,8 +6,17 @@ import pytest
 from pytest_django import Settings
 
 from consent.gate.rules import Tier
+from consent.registry.attributes import Attribute
 from consent.registry.cleaning import Dropped, Kept
-from consent.registry.registry import OURS, Registry, RegistryError, current_registry, load, use
+from consent.registry.registry import (
+    OURS,
+    Registry,
+    RegistryError,
+    current_registry,
+    from_text,
+    load,
+    use,
+)
 from tests.support.declaring import MORE, PAIRING, declare
 
 
@@ -144,3 +153,70 @@ def test_values_that_are_kept(name: str, value: object, kept: object) -> None:
 )
 def test_values_that_are_dropped(name: str, value: object, reason: str) -> None:
     assert load([OURS]).clean(name, value) == Dropped(reason)
+
+
+TEXT = MORE.replace('"choice"', '"text"').replace('values = ["light", "dark"]\n', "")
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (TEXT + "pattern = '(a)\\1'\n", "refers back"),
+        (TEXT + "pattern = '[a-z]+'\nmax_length = 256\n", "'max_length' must be 1 to 255"),
+        (TEXT + "pattern = '[a-z]+'\nmax_length = 0\n", "'max_length' must be 1 to 255"),
+        (MORE.replace('"choice"', '"number"') + "minimum = 1\nmaximum = 1\n", "the first being smaller"),
+        (MORE.replace('"choice"', '"number"') + "minimum = 1\n", "a number needs"),
+        (MORE.replace("colour_scheme", "a" * 61), "at most 60 characters"),
+        (MORE.replace('purpose = "Colour scheme"', 'purpose = " "'), "'purpose' must not be empty"),
+        (MORE + 'also = [""]\n', "'also' must be a list of names"),
+        (MORE.replace('["light", "dark"]', '["dark", ""]'), "a choice needs 'values'"),
+        ('[events]\nnames = [""]\n', "must have 1 to 100 characters"),
+        (f'[events]\nnames = ["{"x" * 101}"]\n', "must have 1 to 100 characters"),
+        (f'[endpoints]\ntemplates = ["/{"x" * 255}"]\n', "must have 1 to 255 characters"),
+    ],
+)
+def test_mistakes_at_the_borders(tmp_path: Path, text: str, mistake: str) -> None:
+    with pytest.raises(RegistryError) as caught:
+        extended(tmp_path, text)
+    assert mistake in str(caught.value)
+
+
+def test_what_is_just_within_the_borders(tmp_path: Path) -> None:
+    names = f'[events]\nnames = ["{"x" * 100}"]\n[endpoints]\ntemplates = ["/{"x" * 254}"]\n'
+    longest = TEXT.replace("colour_scheme", "a" * 60) + "pattern = '[a-z]+'\nmax_length = 255\n"
+    registry = extended(tmp_path, longest + names)
+    assert registry.attributes["a" * 60].max_length == 255
+
+
+def test_a_name_of_its_own_goes_before_another_attributes_other_name(tmp_path: Path) -> None:
+    registry = extended(tmp_path, MORE + 'also = ["browser", "hue"]\n')
+    assert registry.find("browser")[0] == "browser"  # type: ignore[index]
+    assert registry.find("hue")[0] == registry.find("metadata.hue")[0] == "colour_scheme"  # type: ignore[index]
+    assert registry.find("nothing") is None
+
+
+def test_the_digest_is_that_of_the_content_whatever_the_order(tmp_path: Path) -> None:
+    other = MORE.replace("colour_scheme", "second")
+    one, two = extended(tmp_path, MORE + other), extended(tmp_path, other + MORE)
+    assert one.digest == two.digest != load([OURS]).digest
+    assert extended(tmp_path, MORE + other.replace("dark mode", "light")).digest != one.digest
+    assert from_text(one.as_text()).digest == one.digest
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"attributes": [{}], "events": [], "endpoints": []}'])
+def test_a_damaged_registry_is_none(text: str) -> None:
+    with pytest.raises(RegistryError, match="cannot be read"):
+        from_text(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "words"),
+    [
+        ("boolean", {}, "true or false"),
+        ("choice", {"values": ("a", "b")}, "a, b; anything else becomes “other”"),
+        ("integer", {"minimum": 0, "maximum": 10}, "from 0 to 10"),
+        ("text", {"pattern": "[a-z]+", "max_length": 9}, "up to 9 characters of the form [a-z]+"),
+    ],
+)
+def test_what_is_allowed_in_words(kind: str, more: dict[str, object], words: str) -> None:
+    assert Attribute("a", kind, Tier.BASE, "p", "w", "e", **more).allowed == words  # type: ignore[arg-type]
