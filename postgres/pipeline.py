@@ -34,7 +34,8 @@ class Statement:
 
     def __init__(self, sql: str, *types: str) -> None:
         self.sql, self.types = sql.encode(), [OIDS[name] for name in types]
-        self.name = b"candid_" + hashlib.sha256(self.sql).hexdigest()[:16].encode()
+        meaning = b" ".join([self.sql, *map(str.encode, types)])
+        self.name = b"candid_" + hashlib.sha256(meaning).hexdigest()[:16].encode()
 
 
 Question = tuple[Statement, Sequence[bytes]]

@@ -127,7 +127,7 @@ class Storing:
             if part.attempts == ATTEMPTS:
                 raise StoreUnavailable("a partition is missing and could not be made") from error
             partitions.ensure_for(timezone.now(), months_kept())
-        elif state[:2] in UNSTORABLE:
+        elif state[:2] in UNSTORABLE or isinstance(error, psycopg.DataError):  # psycopg refuses NUL itself
             self._divide(part)
             return
         if part.attempts == ATTEMPTS:

@@ -131,3 +131,52 @@ def test_a_server_that_does_not_answer_is_given_up(
         os.kill(backend, signal.SIGCONT)
         with contextlib.suppress(ProcessLookupError):  # it may have found already that nobody is there
             os.kill(backend, signal.SIGTERM)
+
+
+def test_statements_that_differ_in_their_types_alone_are_two(connection: psycopg.Connection[Any]) -> None:
+    for kind, value in (("int4", integer(1)), ("text", b"1")):
+        (result,) = ask(connection, (Statement("SELECT pg_typeof($1)::text", kind), (value,)))
+        assert (result.get_value(0, 0) or b"").decode() == {"int4": "integer"}.get(kind, kind)
+
+
+def test_of_several_questions_none_is_asked_twice(connection: psycopg.Connection[Any]) -> None:
+    """The first might have been carried out: whoever asked decides, and finds statements prepared anew."""
+    ask(connection, (INSERT, (integer(1),)))
+    connection.execute("DEALLOCATE ALL")
+    with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+        ask(connection, (INSERT, (integer(2),)), (INSERT, (integer(3),)))
+    assert numbers(connection) == [1]
+    ask(connection, (INSERT, (integer(2),)), (INSERT, (integer(3),)))
+    assert numbers(connection) == [1, 2, 3]
+
+
+def test_in_a_transaction_a_forgotten_statement_is_an_error(connection: psycopg.Connection[Any]) -> None:
+    ask(connection, (INSERT, (integer(1),)))
+    connection.execute("DEALLOCATE ALL")
+    connection.execute("BEGIN")
+    with pytest.raises(psycopg.errors.InvalidSqlStatementName):
+        ask(connection, (INSERT, (integer(2),)))
+    connection.execute("ROLLBACK")
+    assert numbers(connection) == [1]
+
+
+def test_a_lost_connection_is_an_error_and_is_closed(connection: psycopg.Connection[Any]) -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.info.backend_pid])
+    with pytest.raises(psycopg.OperationalError):
+        ask(connection, (ADD, (integer(1), int_array([1]))))
+    assert not pipeline.answers(connection)
+    pipeline.roll_back(connection, pipeline.bounds(connection))  # raises nothing
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_an_error_only_broken_connections_are_closed() -> None:
+    good, bad = connections["default"], connections["analytics"]
+    for one in (good, bad):
+        one.ensure_connection()
+    with good.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [bad.connection.info.backend_pid])
+    pipeline.close_broken(Silent(), "default", "analytics")  # after waiting in vain nobody else is asked
+    assert None not in (good.connection, bad.connection)
+    pipeline.close_broken(psycopg.OperationalError(), "default", "analytics")
+    assert (good.connection is not None, bad.connection) == (True, None)

@@ -62,17 +62,17 @@ def test_a_day_is_built_when_it_is_marked_and_late_events_count():
 
 
 def test_building_again_changes_nothing():
-    crowd(3)
+    crowd(3, events=150, days=8)
     roll_up()
     before = state()
-    build.roll_up(ago(120), TODAY)
+    build.roll_up(ago(10), TODAY)
     assert [day for day in state()[0] if day[3]] == before[0]
     assert state()[1] == before[1]
 
 
 def test_the_order_in_which_days_are_built_does_not_matter():
-    crowd(4, events=300)
-    days = [ago(back) for back in range(101)]
+    crowd(4, events=200, days=20)
+    days = [ago(back) for back in range(21)]
     found = []
     for order in (days, days[::-1]):
         for day in order:
@@ -88,11 +88,11 @@ def test_the_order_in_which_days_are_built_does_not_matter():
 
 
 def test_large_days_are_read_hour_by_hour_and_come_out_the_same(monkeypatch):
-    crowd(6)
+    crowd(6, events=150, days=4)
     roll_up()
     before = state()
     monkeypatch.setattr(build, "AT_ONCE", 0)
-    build.roll_up(ago(100), TODAY)
+    build.roll_up(ago(4), TODAY)
     assert state()[1] == before[1]
 
 
@@ -101,7 +101,7 @@ def test_large_days_are_read_hour_by_hour_and_come_out_the_same(monkeypatch):
 )
 def test_a_mark_belongs_to_one_day_of_any_zone(settings, zone):
     settings.REPORT_TIME_ZONE = zone
-    crowd(8, events=200)
+    crowd(8, events=40, days=6)
     roll_up()
     before = state()
     for day in RolledDay.objects.all():

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from django.db import connections
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from analytics import partitions
@@ -21,12 +22,17 @@ from analytics.models import (
     Mark,
     UserActivity,
 )
+from analytics.storage.admission import foretell
+from analytics.storage.event_tables import event_table
 from analytics.storage.rows import BaseEvent, Row
 from analytics.storage.store import Receipt, StoreUnavailable, Storing
 from consent.decisions.recording import record_decision, register_organization
-from consent.gate import gate
-from consent.models import ConsentPeriod, Method, State, SubjectKind
+from consent.gate import barrier, gate
+from consent.gate.permissions import OtherRegistry
+from consent.models import ConsentPeriod, InForce, Method, State, SubjectKind, TelemetryUser
 from postgres.instants import microseconds
+from postgres.locks import INGEST_BARRIER
+from tests.support.programs import until
 from tests.support.storing import store
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
@@ -273,3 +279,164 @@ def test_what_is_refused_is_not_marked(consent):
     store([row(user="d" * 32) for _ in range(100)])
     store([row(user="d" * 32)])
     assert not Mark.objects.exists()
+
+
+BASE = BaseEvent(uuid.uuid4().bytes, "heartbeat", timezone.now(), INSTALLATION, {}, False)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_unstorable_row_beside_base_events_is_refused_alone(consent, number):
+    base_events = [BASE._replace(id=uuid.uuid4().bytes) for _ in range(number)]
+    receipt = store([row(names=("nul\0", "started"))], base_events)
+    assert receipt == Receipt(number, 0, {"unstorable": 1})
+
+
+def test_an_unstorable_base_event_is_refused_alone(consent):
+    receipt = store([row(), row()], [BASE._replace(facts={"app_version": "nul\0"}), BASE])
+    assert receipt == Receipt(3, 0, {"unstorable": 1})
+
+
+def test_a_row_of_no_known_month_that_cannot_be_made_means_send_it_again(consent, monkeypatch):
+    monkeypatch.setattr(partitions, "ensure_for", lambda now, months: [])
+    month = partitions.Month.of(timezone.now().date()).plus(-2)
+    name = partitions.partition_name("analytics_feature_usage", month)
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE analytics_feature_usage DETACH PARTITION {name}")
+    try:
+        with pytest.raises(StoreUnavailable, match="a partition is missing"):
+            store([row(at=month.starts_at + timedelta(days=3))])
+    finally:
+        with connections["analytics"].cursor() as cursor:
+            cursor.execute(
+                partitions.ATTACH.format(
+                    table="analytics_feature_usage",
+                    name=name,
+                    first=f"{month}-01 00:00:00+00",
+                    end=f"{month.plus(1)}-01 00:00:00+00",
+                )
+            )
+
+
+def stored_after(faults, state):
+    """The receipt of one row whose first transactions fail with this SQLSTATE."""
+    storing = Storing([row()])
+    for number, attempt in enumerate(storing.attempts()):
+        with attempt:
+            admitted = attempt.admit()
+            if number < faults:
+                with connections["analytics"].cursor() as cursor:
+                    cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
+            attempt.write(admitted)
+    return storing.receipt
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "53300"])
+def test_a_fault_that_passes_is_tried_three_times(consent, state):
+    assert stored_after(2, state) == Receipt(1, 0, {})
+    with pytest.raises(StoreUnavailable, match=state):
+        stored_after(3, state)
+    assert stored() == 1
+
+
+def test_an_error_after_the_commit_is_the_callers_and_nothing_counts_twice(consent):
+    storing = Storing([row()])
+    (attempt,) = storing.attempts()
+
+    def write_and_go_wrong():
+        with attempt:
+            attempt.write(attempt.admit())
+            connections["analytics"].cursor().execute("SELECT 1 / 0")
+
+    with pytest.raises(DatabaseError):
+        write_and_go_wrong()
+    assert (storing.receipt, list(storing.attempts()), stored()) == (Receipt(1, 0, {}), [], 1)
+
+
+def test_what_is_not_written_is_undone_and_its_locks_end(consent):
+    for attempt in Storing([row()]).attempts():
+        with attempt:
+            attempt.admit()
+            assert held_by_ingest(USER)
+    assert (stored(), held_by_ingest(USER)) == (0, False)
+
+
+def test_rows_of_another_registry_are_not_stored(consent):
+    InForce.objects.update_or_create(defaults={"registry_digest": "new"})
+    with pytest.raises(OtherRegistry):
+        store([row()], registry="old")
+    assert (stored(), held_by_ingest(USER)) == (0, False)
+    assert store([row()], registry="new").inserted == 1
+
+
+def held_by_ingest(subject):
+    """Whether a withdrawal of this subject would wait now."""
+    database = connections["analytics"]
+    with database.get_new_connection(database.get_connection_params()) as other:
+        return other.execute(
+            "SELECT NOT pg_try_advisory_xact_lock(%s, %s)", [INGEST_BARRIER, barrier.bucket(subject)]
+        ).fetchone()[0]
+
+
+@pytest.mark.parametrize("subject", [USER, ORGANIZATION, "anon:" + "0" * 27])
+def test_every_subject_is_locked_until_the_rows_are_written(consent, subject):
+    rows = [row(), row(user="")]
+    for attempt in Storing(rows).attempts():
+        with attempt:
+            admitted = attempt.admit()
+            assert held_by_ingest(subject)
+            attempt.write(admitted)
+    assert not held_by_ingest(subject)
+
+
+def test_a_withdrawal_that_ingest_waited_for_is_seen(consent):
+    """Consent is read after the lock is held, not before."""
+    database = connections["analytics"]
+    withdrawing = database.get_new_connection(database.get_connection_params())
+    withdrawing.execute("SELECT pg_advisory_xact_lock(%s, %s)", [INGEST_BARRIER, barrier.bucket(USER)])
+    with ThreadPoolExecutor(1) as pool:
+        storing = pool.submit(in_threads, store, [[row()]])
+        until(somebody_waits, what="ingest waits for the lock")
+        TelemetryUser.objects.filter(pseudonym=USER).update(state=State.DENIED)
+        ConsentPeriod.objects.filter(subject=USER, until=None).update(state=State.DENIED)
+        withdrawing.close()
+        assert storing.result(30) == [Receipt(0, 0, {"no_consent": 1})]
+
+
+def somebody_waits():
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone() != (0,)
+
+
+def test_rows_at_the_borders_of_a_grant(transactional_db):
+    since = timezone.now().replace(microsecond=500) - timedelta(hours=2)
+    for kind, subject in ((SubjectKind.USER, USER), (SubjectKind.ORGANIZATION, ORGANIZATION)):
+        decide(State.GRANTED, kind=kind, subject=subject, at=since)
+    one = timedelta(microseconds=1)
+    assert store([row(at=since)]).inserted == 1
+    assert store([row(at=since - one)]).refused == {"no_consent": 1}
+
+
+def test_of_two_facts_of_one_moment_the_one_that_came_last_counts(transactional_db):
+    for version in ("1.0", "1.1"):
+        store([], [BASE._replace(id=uuid.uuid4().bytes, facts={"app_version": version})])
+    assert Installation.objects.get().app_version == "1.1"
+    older = BASE._replace(
+        id=uuid.uuid4().bytes, timestamp=BASE.timestamp - timedelta(days=1), facts={"app_version": "0.9"}
+    )
+    store([], [older])
+    installation = Installation.objects.get()
+    assert (installation.app_version, installation.first_seen_at) == ("1.1", older.timestamp)
+
+
+def test_columns_that_differ_from_a_models_are_refused_at_start():
+    with pytest.raises(ImproperlyConfigured, match=r"analytics.UserActivity .* analytics/storage/rows.py"):
+        event_table("feature", UserActivity)
+
+
+def test_a_dry_run_tells_what_would_be_stored(consent):
+    event = row()
+    assert foretell(event) == (event, "")
+    assert foretell(row(user="d" * 32))[1] == "no_consent"
+    assert (foretell(BASE)[1], foretell(BASE._replace(do_not_track=True))[1]) == ("", "do_not_track")
+    assert stored() == 0
