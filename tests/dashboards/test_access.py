@@ -70,7 +70,7 @@ def test_signing_in_and_out(client: Client) -> None:
 def test_a_wrong_password_is_said_without_saying_which_part_was_wrong(client: Client) -> None:
     response = client.post("/accounts/login/", {"username": "mira", "password": "no"})
 
-    assert "User name and password do not match an account" in response.content.decode()
+    assert "The user name and password do not match an account" in response.content.decode()
 
 
 def test_a_get_does_not_sign_out(staff: Client) -> None:

@@ -120,14 +120,14 @@ def test_an_error_is_said_in_our_layout(staff: Client, monkeypatch: pytest.Monke
     response = staff.get("/dashboards/pipeline/")
 
     assert response.status_code == 500
-    assert "Something broke on our side" in response.content.decode()
+    assert "Something went wrong on our side" in response.content.decode()
 
 
 def test_a_request_that_makes_no_sense_is_said_in_our_layout(client: Client) -> None:
     response = client.get("/dashboards/", headers={"host": "elsewhere.example"})
 
     assert response.status_code == 400
-    assert "This request could not be read" in response.content.decode()
+    assert "This request could not be understood" in response.content.decode()
 
 
 @pytest.mark.django_db
@@ -135,4 +135,4 @@ def test_a_form_without_its_token_is_said_in_our_layout() -> None:
     response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "mira"})
 
     assert response.status_code == 403
-    assert "Its security token is missing or old" in response.content.decode()
+    assert "Its security token is missing or too old" in response.content.decode()

@@ -94,7 +94,7 @@ def test_without_a_script_the_form_has_a_button_and_says_no_to_compare(staff: Cl
 
     assert 'type="submit">Apply</button>' in page
     assert '<input type="hidden" name="compare" value="0">' in page
-    assert "compared with" not in page
+    assert "same weekdays</span>" not in page
 
 
 def test_tables_sort_by_link(staff: Client) -> None:

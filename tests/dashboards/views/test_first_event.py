@@ -105,7 +105,7 @@ def test_a_key_that_is_unknown_is_explained(staff: Client) -> None:
 
     panel = one_line(staff.get("/dashboards/first-event/arrivals/"))
 
-    assert "A request came without a key that is known here" in panel
+    assert "A request arrived without a valid key" in panel
     assert "Authorization: Bearer YOUR_KEY" in panel
 
 

@@ -56,7 +56,7 @@ def test_records_and_requests_are_counted_apart(staff: Client, key: Key) -> None
     assert "Sent again, stored once 7 0.3%" in page
     assert "401 Unauthorized: no key, or an unknown one 3 100.0%" in page
     assert f"web shop {key.hint}… never 1,500 7 500 0" in page
-    assert "No key, or one deleted since 0 0 0 3" in page
+    assert "No key, or a key deleted since 0 0 0 3" in page
 
 
 def test_the_switch_goes_back_thirty_days(staff: Client, key: Key) -> None:
@@ -103,7 +103,7 @@ def test_a_changed_time_zone_is_noticed_until_its_days_are_rebuilt(staff: Client
 
 
 def test_dropped_months_are_listed_all_tables_together(staff: Client) -> None:
-    assert "No month was dropped yet" in text_of(staff)
+    assert "No month has been deleted yet" in text_of(staff)
     at = datetime(2026, 2, 1, 0, 30, tzinfo=UTC)
     for table in ("analytics_feature_usage", "analytics_user_activity"):
         DroppedPartition.objects.create(
