@@ -23,7 +23,7 @@ ROOMS = {
         "management",
     ],
     "analytics": [
-        "router", "report_days", "partitions", "models", "jobs",
+        "router", "report_days", "small_groups", "partitions", "models", "jobs",
         "rollups", "rollups.building", "rollups.reading", "rollups.sealing",
         "storage", "erasure", "reports", "reports.suppression", "heartbeats", "customers", "access",
         "demo", "admin", "tasks", "urls", "management",
