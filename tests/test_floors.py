@@ -25,16 +25,16 @@ ROOMS = {
     "analytics": [
         "router", "report_days", "small_groups", "partitions", "models", "jobs",
         "rollups", "rollups.building", "rollups.reading", "rollups.sealing",
-        "storage", "erasure", "reports", "reports.suppression", "reports.catalogue", "heartbeats", "customers",
-        "access", "demo", "admin", "tasks", "urls", "management",
+        "storage", "erasure", "reports", "reports.suppression", "reports.catalogue", "heartbeats",
+        "customers", "access", "demo", "admin", "tasks", "urls", "management",
     ],
     "ingest": [
         "reasons", "models", "otlp", "mapping", "traffic", "load", "receive", "errors", "dry_run",
         "http", "grpc", "customers", "admin", "tasks", "urls",
     ],
     "dashboards": [
-        "access", "numbers", "sign_in", "charts", "tables", "layout", "api", "views", "checks", "templatetags",
-        "urls", "management",
+        "access", "numbers", "sign_in", "charts", "tables", "layout", "api", "views", "checks",
+        "templatetags", "urls", "management",
     ],
     "telemetry_site": [
         "groups", "health", "metrics", "middleware", "checks", "start", "embedded", "demo", "urls",
