@@ -16,7 +16,7 @@ MOST_AT_A_TOP = 12  # modules that stand at the top of a floor, outside of its r
 # listed by itself. docs/map.md says what each room is for.
 ROOMS = {
     "postgres": [
-        "errors", "instants", "locks", "binary", "pipeline", "timeouts",
+        "errors", "instants", "locks", "binary", "conversation", "pipeline", "timeouts",
     ],
     "consent": [
         "models", "pseudonyms", "keys", "gate", "registry", "policies", "decisions", "api", "admin",
@@ -29,8 +29,8 @@ ROOMS = {
         "customers", "access", "demo", "admin", "tasks", "urls", "management",
     ],
     "ingest": [
-        "reasons", "models", "otlp", "mapping", "traffic", "load", "receive", "errors", "dry_run",
-        "http", "grpc", "customers", "admin", "tasks", "urls",
+        "reasons", "models", "otlp", "mapping", "traffic", "load", "receive", "errors",
+        "dry_run", "http", "grpc", "customers", "admin", "checks", "tasks", "urls",
     ],
     "dashboards": [
         "access", "numbers", "sign_in", "charts", "tables", "layout", "api", "views", "checks",

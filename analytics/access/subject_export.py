@@ -120,7 +120,7 @@ def export_json(kind: SubjectKind, pseudonym: str) -> Iterator[str]:
 
     In pieces of its text; read it to its end, or close it. Nothing held is an export, too, of empty lists.
     """
-    with _Reading(kind, pseudonym) as reading:
+    with _SubjectReading(kind, pseudonym) as reading:
         yield '{"about": ' + json.dumps(reading.about())
         for section in reading.sections:
             yield f',\n"{section.name}": ['
@@ -132,7 +132,7 @@ def export_json(kind: SubjectKind, pseudonym: str) -> Iterator[str]:
         yield "}\n"
 
 
-class _Reading:
+class _SubjectReading:
     """Both databases as of one moment, until the block ends."""
 
     def __init__(self, kind: SubjectKind, pseudonym: str) -> None:
@@ -141,7 +141,7 @@ class _Reading:
         self._open = ExitStack()
         self._raw: dict[str, psycopg.Connection[Any]] = {}
 
-    def __enter__(self) -> "_Reading":
+    def __enter__(self) -> "_SubjectReading":
         with ExitStack() as opening:
             for alias in ("default", "analytics"):
                 self._raw[alias] = opening.enter_context(_one_moment(alias))

@@ -22,12 +22,12 @@ class Mark(models.Model):
 class RolledDay(models.Model):
     """A report day. While rows of it exist it is open; sealed, it is never built again."""
 
-    class State(models.TextChoices):
+    class Phase(models.TextChoices):
         OPEN = "open", "Open"
         SEALED = "sealed", "Sealed"
 
     day = models.DateField(primary_key=True, help_text="In the zone `zone`.")
-    state = models.CharField(max_length=6, choices=State, default=State.OPEN)
+    state = models.CharField(max_length=6, choices=Phase, default=Phase.OPEN)
     zone = models.CharField(max_length=64, blank=True, help_text="REPORT_TIME_ZONE when it was built.")
     version = models.BigIntegerField(default=0, help_text="Another one with every build; 0: not built yet.")
     events = models.BigIntegerField(default=0)

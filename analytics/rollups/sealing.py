@@ -62,7 +62,7 @@ def seal(days: Iterable[date]) -> int:
     """
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
         cursor.execute(locks.TAKE, locks.ROLL_UP_BUILD)
-        sealed = set(RolledDay.objects.filter(state=RolledDay.State.SEALED).values_list("day", flat=True))
+        sealed = set(RolledDay.objects.filter(state=RolledDay.Phase.SEALED).values_list("day", flat=True))
         due = sorted(set(days) - sealed)
         if not due:
             return 0
@@ -163,7 +163,7 @@ def _write(cursor: CursorWrapper, day: date, people: dict[str, Any], contents: d
     if contents:
         cursor.execute(build.FILL_DAY, [day, list(contents), list(contents.values())])
     RolledDay.objects.filter(day=day).update(
-        state=RolledDay.State.SEALED, people=people, version=secrets.randbelow(VERSIONS)
+        state=RolledDay.Phase.SEALED, people=people, version=secrets.randbelow(VERSIONS)
     )
 
 

@@ -8,7 +8,7 @@ from analytics.report_days import report_zone_name
 
 def rebuild_needed() -> str:
     """How many open days were built for another zone, and what to do, in a sentence; '' when none was."""
-    built = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(version=0)
+    built = RolledDay.objects.filter(state=RolledDay.Phase.OPEN).exclude(version=0)
     others = built.exclude(zone=report_zone_name()).order_by()
     zones = dict(others.values_list("zone").annotate(Count("day")))
     if not zones:

@@ -76,7 +76,7 @@ def due_days() -> list[date]:
     Before these the days beside them that there were none of: in this zone they may have their first events.
     """
     marked = marked_days()
-    built = RolledDay.objects.filter(state=RolledDay.State.OPEN).exclude(version=0)
+    built = RolledDay.objects.filter(state=RolledDay.Phase.OPEN).exclude(version=0)
     others = set(built.exclude(zone=report_zone_name()).values_list("day", flat=True))
     known = set(RolledDay.objects.values_list("day", flat=True)) if others else set()
     beside = {day + step for day in others for step in (timedelta(-1), timedelta(1))} - known
@@ -131,7 +131,7 @@ def _build(cursor: CursorWrapper, day: date) -> int | None:
     cursor.execute(locks.TAKE_SHARED, locks.ROLL_UP_BUILD)
     cursor.execute(ENTER_DAY, [day])
     cursor.execute(LOCK_DAY, [day])
-    is_sealed = cursor.fetchone() == (RolledDay.State.SEALED,)
+    is_sealed = cursor.fetchone() == (RolledDay.Phase.SEALED,)
     cursor.execute(MARKS, quarters_of_day(day))
     marks = [number for (number,) in cursor.fetchall()]
     events = None if is_sealed else _fill(cursor, day)

@@ -86,7 +86,7 @@ def _forget(cursor: CursorWrapper, which: str, names: str | list[str]) -> dict[s
 
 def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
     """From every open day that knows them. It is marked: rows that stay get members of other numbers."""
-    open_days = RolledDay.objects.filter(state=RolledDay.State.OPEN, events__gt=0).select_for_update()
+    open_days = RolledDay.objects.filter(state=RolledDay.Phase.OPEN, events__gt=0).select_for_update()
     active = RollUp.objects.filter(kind="active", day__in=[day.day for day in open_days])
     bits = BitMap(gone.astype(np.uint32))
     for day, content in active.values_list("day", "content").iterator(chunk_size=10):

@@ -24,7 +24,7 @@ def sealed_days(first: date, last: date) -> list[SealedDay]:
     return [
         SealedDay(
             day.day,
-            day.state == RolledDay.State.SEALED,
+            day.state == RolledDay.Phase.SEALED,
             {(name, activity, metric): count for name, activity, metric, count in people["active"]},
             dict(people.get("features", [])),
         )

@@ -371,7 +371,7 @@ def test_the_columns_of_a_cohort_end_with_its_present_week(ask):
 def test_sealed_days_are_explained_where_there_are_any(ask):
     assert "sealed" not in ask("retention").json()["definitions"]
     RolledDay.objects.create(
-        day=report_today() - timedelta(days=20), state=RolledDay.State.SEALED, zone="UTC"
+        day=report_today() - timedelta(days=20), state=RolledDay.Phase.SEALED, zone="UTC"
     )
     document = ask("daily-active-users").json()
     assert document["sealed_until"] == (report_today() - timedelta(days=20)).isoformat()
