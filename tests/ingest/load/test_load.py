@@ -1,146 +1,21 @@
-"""What happens when too much arrives, and when the receiver stops: under granian, and piece by piece."""
+"""What happens under granian when too much arrives and when the receiver stops; publishable keys."""
 
 import json
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
-import redis
-from django.conf import settings as present
 from django.test import Client
-from pytest_django import Settings
 
 from analytics.models import FeatureUsage
 from consent.keys import issue_key
-from ingest.load.memory_budget import Budget
-from ingest.load.rate_limits import RateLimited, Rates
-from ingest.load.threads import Busy
 from tests.ingest.http.test_edge import Wire, feature
 from tests.support.otlp import a_key, grant, log, logs, post
 from tests.support.programs import until
 from tests.support.receiver import running
-
-WHEN = 1_000_000_000.0  # the first second of a window
-
-
-def key(number: int = 1, *, publishable: bool = False, per_second: int | None = None) -> Any:
-    return SimpleNamespace(pk=number, is_publishable=publishable, requests_per_second=per_second)
-
-
-# --- Rates -----------------------------------------------------------------------------------------
-@pytest.fixture
-def rates(monkeypatch: pytest.MonkeyPatch) -> Rates:
-    monkeypatch.setattr(Rates, "_start", lambda self: None)
-    return Rates()
-
-
-@pytest.fixture
-def connection() -> Iterator["redis.Redis"]:
-    with closing(redis.Redis.from_url(present.REDIS_URL)) as connection:
-        yield connection
-        for name in connection.scan_iter("candid:rate:*"):
-            connection.delete(name)
-
-
-def spent(rates: Rates, sender: Any, now: float = WHEN) -> int:
-    """How many more requests the sender may make."""
-    number = 0
-    try:
-        while number < 10_000:
-            rates.spend(sender, now=now)
-            number += 1
-    except RateLimited:
-        return number
-    raise AssertionError("there is no limit")
-
-
-def test_a_key_may_send_so_many_requests_in_a_window(rates: Rates) -> None:
-    assert spent(rates, key(per_second=10)) == 50
-    assert spent(rates, key(2, per_second=20)) == 100
-    assert spent(rates, key(per_second=10), WHEN + 5) == 50
-
-
-def test_a_refused_sender_is_told_when_the_window_ends(rates: Rates) -> None:
-    spent(rates, key(per_second=1))
-    with pytest.raises(RateLimited) as refused:
-        rates.spend(key(per_second=1), now=WHEN + 2)
-    assert refused.value.again_after == 3
-
-
-def test_publishable_keys_have_a_limit_of_their_own(rates: Rates, settings: Settings) -> None:
-    settings.KEY_REQUESTS_PER_SECOND, settings.PUBLISHABLE_KEY_REQUESTS_PER_SECOND = 8, 3
-    assert (spent(rates, key(1)), spent(rates, key(2, publishable=True))) == (40, 15)
-
-
-def test_zero_is_no_limit(rates: Rates) -> None:
-    for _ in range(20_000):
-        rates.spend(key(per_second=0), now=WHEN)
-
-
-def test_two_processes_share_a_limit(monkeypatch: pytest.MonkeyPatch, connection: "redis.Redis") -> None:
-    monkeypatch.setattr(Rates, "_start", lambda self: None)
-    here, there = Rates(), Rates()
-    for _ in range(20):
-        here.spend(key(per_second=10), now=WHEN)
-        there.spend(key(per_second=10), now=WHEN)
-        here.exchange(connection)
-        there.exchange(connection)
-    left = spent(there, key(per_second=10))
-    there.exchange(connection)
-    here.spend(key(per_second=10), now=WHEN)  # one too many: it does not know of the last ones yet
-    here.exchange(connection)
-    assert (left, spent(here, key(per_second=10))) == (10, 0)
-
-
-def test_without_redis_the_limit_holds_here_and_the_log_says_so_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Settings
-) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    monkeypatch.setattr("ingest.load.rate_limits.SYNC_EVERY", 0.01)
-    rates = Rates()
-    rates.spend(key(per_second=10))
-    for _ in range(20):
-        rates.spend(key(per_second=1000))
-        time.sleep(0.02)
-    until(lambda: rates.unshared > 1, what="several exchanges have failed")
-    assert [record.levelname for record in caplog.records if "Redis does not answer" in record.message] == [
-        "WARNING"
-    ]
-
-
-@pytest.mark.django_db
-@pytest.mark.usefixtures("rolled_back")
-@pytest.mark.parametrize("content_type", ["application/json", "application/x-protobuf"])
-def test_a_limited_sender_is_answered_429(
-    client: Client, monkeypatch: pytest.MonkeyPatch, content_type: str
-) -> None:
-    def limited(_key: Any) -> None:
-        raise RateLimited(10, 3)
-
-    monkeypatch.setattr("ingest.load.rate_limits.spend", limited)
-    answer = post(client, "/v1/logs", b"", a_key()[0], content_type=content_type)
-    assert (answer.status_code, answer["Retry-After"], answer["Content-Type"]) == (429, "3", content_type)
-
-
-# --- Memory ----------------------------------------------------------------------------------------
-def test_bodies_share_a_number_of_bytes() -> None:
-    budget = Budget(100)
-    one, other = budget.share(), budget.share()
-    one.take(60)
-    one.take(30)
-    with pytest.raises(Busy):
-        other.take(11)
-    other.take(10)
-    one.give_back()
-    other.take(90)
-    other.give_back()
-    assert budget.held == 0
 
 
 # --- Under granian ---------------------------------------------------------------------------------

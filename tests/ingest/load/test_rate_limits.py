@@ -1,0 +1,161 @@
+"""How many requests a key may send: here, over several processes, and without Redis."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as present
+from django.test import Client
+from pytest_django import Settings
+
+from consent.models import Key
+from ingest.load import rate_limits
+from ingest.load.rate_limits import RateLimited, Rates
+from tests.support.otlp import a_key, post
+from tests.support.programs import until
+from tests.support.redis_server import own_redis
+
+WHEN = 1_000_000_000.0  # the first second of a window
+
+
+def key(number: int = 1, *, publishable: bool = False, per_second: int | None = None) -> Any:
+    return SimpleNamespace(pk=number, is_publishable=publishable, requests_per_second=per_second)
+
+
+@pytest.fixture
+def _no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts are exchanged when a test says so."""
+    monkeypatch.setattr(Rates, "_start", lambda self: None)
+
+
+@pytest.fixture
+def rates(_no_thread: None) -> Rates:
+    return Rates()
+
+
+@pytest.fixture
+def connection() -> Iterator["redis.Redis"]:
+    with closing(redis.Redis.from_url(present.REDIS_URL)) as connection:
+        yield connection
+        for name in connection.scan_iter("candid:rate:*"):
+            connection.delete(name)
+
+
+def spent(rates: Rates, sender: Any, now: float = WHEN) -> int:
+    """How many more requests the sender may make."""
+    number = 0
+    try:
+        while number < 10_000:
+            rates.spend(sender, now=now)
+            number += 1
+    except RateLimited:
+        return number
+    raise AssertionError("there is no limit")
+
+
+def test_a_key_may_send_so_many_requests_in_a_window(rates: Rates) -> None:
+    assert spent(rates, key(per_second=10)) == 50
+    assert spent(rates, key(2, per_second=20)) == 100
+    assert spent(rates, key(per_second=10), WHEN + 4.99) == 0
+    assert spent(rates, key(per_second=10), WHEN + 5) == 50
+
+
+@pytest.mark.parametrize(("second", "again_after"), [(0, 5), (2, 3), (2.9, 3), (4, 1)])
+def test_a_refused_sender_is_told_when_the_window_ends(rates: Rates, second: float, again_after: int) -> None:
+    spent(rates, key(per_second=1))
+    with pytest.raises(RateLimited) as refused:
+        rates.spend(key(per_second=1), now=WHEN + second)
+    assert (refused.value.again_after, refused.value.per_second) == (again_after, 1)
+
+
+def test_publishable_keys_have_a_limit_of_their_own(rates: Rates, settings: Settings) -> None:
+    settings.KEY_REQUESTS_PER_SECOND, settings.PUBLISHABLE_KEY_REQUESTS_PER_SECOND = 8, 3
+    assert (spent(rates, key(1)), spent(rates, key(2, publishable=True))) == (40, 15)
+    assert spent(rates, key(3, publishable=True, per_second=4)) == 20
+
+
+def test_zero_is_no_limit(rates: Rates) -> None:
+    for _ in range(5_000):
+        rates.spend(key(per_second=0), now=WHEN)
+
+
+def test_two_processes_share_a_limit(rates: Rates, connection: "redis.Redis") -> None:
+    here, there = rates, Rates()
+    for _ in range(20):
+        here.spend(key(per_second=10), now=WHEN)
+        there.spend(key(per_second=10), now=WHEN)
+        here.exchange(connection)
+        there.exchange(connection)
+    left = spent(there, key(per_second=10))
+    there.exchange(connection)
+    here.spend(key(per_second=10), now=WHEN)  # one too many: it does not know of the last ones yet
+    here.exchange(connection)
+    assert (left, spent(here, key(per_second=10))) == (10, 0)
+
+
+def test_what_is_told_to_redis_is_told_once_and_expires(rates: Rates, connection: "redis.Redis") -> None:
+    for _ in range(3):
+        rates.spend(key(7, per_second=10), now=WHEN)
+    for _ in range(2):
+        rates.exchange(connection)
+    (name,) = connection.scan_iter("candid:rate:7:*")
+    assert name == b"candid:rate:7:%d" % (WHEN // 5)
+    assert connection.get(name) == b"3"
+    assert 5 < connection.ttl(name) <= 10  # seconds: as long as the window may still count
+
+
+def test_counts_of_a_window_that_ended_while_they_were_exchanged_count_no_more(
+    rates: Rates, connection: "redis.Redis"
+) -> None:
+    class Slow:
+        """Redis that takes until the next window to answer."""
+
+        def pipeline(self, **options: Any) -> Any:
+            pipeline = connection.pipeline(**options)
+            execute = pipeline.execute
+            pipeline.execute = lambda: (execute(), rates.spend(key(2, per_second=10), now=WHEN + 5))[0]
+            return pipeline
+
+    rates.spend(key(per_second=10), now=WHEN)
+    rates.exchange(Slow())  # type: ignore[arg-type]
+    assert spent(rates, key(per_second=10), WHEN + 5) == 50
+
+
+def test_when_redis_stops_the_limit_holds_here_and_the_log_says_so_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    monkeypatch.setattr(rate_limits, "SYNC_EVERY", 0.01)
+    rates = Rates()
+
+    def fails_again() -> bool:
+        rates.spend(key(2, per_second=100_000))
+        return rates.unshared > 2
+
+    with own_redis() as server, closing(redis.Redis.from_url(server.url)) as connection:
+        settings.REDIS_URL = server.url
+        rates.spend(key(2, per_second=100_000))
+        until(lambda: connection.keys("candid:rate:2:*"), what="counts are exchanged")
+        server.stop()
+        until(fails_again, what="several exchanges have failed")
+        assert spent(rates, key(per_second=10), WHEN) == 50
+    told = [record for record in caplog.records if "Redis does not answer" in record.message]
+    assert [record.levelno for record in told] == [logging.WARNING]
+    rates._complained_at -= 60
+    rates._complain(redis.ConnectionError())
+    assert len([record for record in caplog.records if "Redis does not answer" in record.message]) == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("rolled_back", "_no_thread")
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-protobuf"])
+def test_a_limited_sender_is_answered_429(client: Client, content_type: str) -> None:
+    text, sender = a_key()
+    Key.objects.filter(pk=sender.pk).update(requests_per_second=1)
+    answers = [post(client, "/v1/logs", b"{", text, content_type=content_type) for _ in range(11)]
+    assert {answer.status_code for answer in answers} == {400, 429}  # five of each window are decoded
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert (refused["Content-Type"], 1 <= int(refused["Retry-After"]) <= 5) == (content_type, True)
