@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections
 from django.test import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pytest_django import Settings
@@ -277,14 +276,3 @@ def test_a_publishable_key_may_not_look_people_up(key: str) -> None:
 @pytest.mark.parametrize("shown", ["cnd_wrong", ""])
 def test_without_a_key_there_is_no_dry_run(shown: str) -> None:
     assert post(Client(), "/v1/traces", traces(span(1)), shown, **DRY).status_code == 401
-
-
-def test_a_database_that_is_away_is_503(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*args: object) -> None:
-        raise OperationalError
-
-    monkeypatch.setattr("consent.gate.gate.read_permissions", away)
-    answer = post(Client(), "/v1/traces", traces(span(1, attributes=FEATURE)), key, **DRY)
-
-    assert answer.status_code == 503
-    assert connections["analytics"].is_usable()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connections, transaction
+from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -22,6 +22,7 @@ from consent.models import ConsentPeriod, Key, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from ingest.customers.errors import MAX_BODY_BYTES
 from ingest.traffic import counting
+from tests.support.away import away
 from tests.support.programs import until
 
 pytestmark = pytest.mark.django_db
@@ -407,16 +408,18 @@ def test_only_post_is_answered_and_always_in_json(client: Client) -> None:
         assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
-def test_a_database_that_is_away_is_503_and_to_be_tried_again(
-    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("alias", ["default", "analytics"])
+def test_with_a_database_out_of_reach_it_is_503_and_to_be_tried_again(
+    client: Client, caplog: pytest.LogCaptureFixture, alias: str
 ) -> None:
-    def fail(**kwargs: object) -> None:
-        raise OperationalError("connection to acme-4711 refused")
-
-    monkeypatch.setattr(reports, "record_heartbeat", fail)
-    answer = post(client, HEARTBEAT, heartbeat(), licence_key())
+    key = licence_key()
+    with away(alias):
+        answer = post(client, HEARTBEAT, heartbeat(), key)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
-    assert "acme-4711" not in answer.text + caplog.text
+    assert answer.json()["error"]["code"] == "unavailable"
+    assert "the vendor side is unavailable: OperationalError" in caplog.text
+    assert "acme" not in answer.text + caplog.text
 
 
 def test_nothing_that_was_sent_is_logged_or_repeated(

@@ -6,7 +6,6 @@ import zlib
 from typing import Any
 
 import pytest
-from django.db import OperationalError
 from django.test import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -15,7 +14,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from pytest_django import Settings
 
 from analytics.models import EndpointUsage, FeatureUsage
-from analytics.storage.store import StoreUnavailable
 from consent.keys import revoke_key
 from tests.support.otlp import a_key, grant, log, logs, post, span, traces
 
@@ -172,26 +170,6 @@ def test_what_cannot_be_decoded_is_refused_in_its_own_encoding(
     answer = post(client, "/v1/traces", body, key, content_type=content_type)
     assert (answer.status_code, answer["Content-Type"]) == (400, content_type)
     assert answer.content[:2] == (b'{"' if content_type == "application/json" else b"\x08\x03")
-
-
-def test_storage_away_means_send_it_again(client: Client, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: Any, **__: Any) -> None:
-        raise StoreUnavailable("gone")
-
-    monkeypatch.setattr("ingest.receive.Storing", away)
-    answer = post(client, "/v1/traces", traces(feature()), key)
-    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
-
-
-def test_the_operational_database_away_means_the_same(
-    client: Client, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(*_: Any, **__: Any) -> None:
-        raise OperationalError("gone")
-
-    monkeypatch.setattr("ingest.http.rules.authenticate", away)
-    answer = post(client, "/v1/traces", traces(feature()), key, content_type=PROTOBUF)
-    assert (answer.status_code, answer["Retry-After"], answer["Content-Type"]) == (503, "2", PROTOBUF)
 
 
 def test_our_own_mistake_is_logged_without_a_word_of_the_payload(

@@ -7,10 +7,17 @@ from django.db import Error as DatabaseError
 from django.test import Client
 from django.utils import timezone
 
+from consent.keys import revoke_key
 from consent.models import Key
 from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
 from ingest.traffic import counting, writing
-from ingest.traffic.queries import traffic_by_day, traffic_by_key, traffic_last
+from ingest.traffic.queries import (
+    latest_rejections,
+    traffic_by_day,
+    traffic_by_key,
+    traffic_last,
+    undeclared_names,
+)
 from tests.support.failing import refusing
 from tests.support.otlp import a_key, grant, log, logs, post
 
@@ -111,6 +118,54 @@ def test_every_hour_and_every_day_has_its_line() -> None:
         (datetime(2026, 11, 22, tzinfo=UTC), 4, 0, 0, 0),
         (datetime(2026, 11, 23, tzinfo=UTC), 4, 0, 4, 0),
     ]
+
+
+def test_an_hour_holds_its_first_moment_and_no_earlier_one_is_counted() -> None:
+    now = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+    first = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    for minute in (first, first - timedelta(minutes=1)):
+        TrafficCount.objects.create(minute=minute, key_id=1, signal="logs", outcome="accepted", count=1)
+    TrafficCount.objects.create(minute=first, key_id=2, signal="logs", outcome="accepted", count=10)
+    found = traffic_last(2, now=now)
+    assert [hour.accepted for hour in found.spans] == [11, 0]
+    of_one = traffic_last(2, now=now, key_id=1)
+    assert (of_one.accepted, of_one.last_accepted) == (1, first)
+    assert traffic_last(3, now=now).accepted == 12
+    assert traffic_by_day(1, now=now).accepted == 12
+
+
+def test_a_key_that_may_not_send_has_no_line_unless_it_has_sent() -> None:
+    _, revoked = a_key()
+    revoke_key(key=revoked)
+    assert traffic_by_key(timezone.now() - timedelta(hours=1)) == []
+    counting.count(revoked.pk, "logs", "accepted", "", 1)
+    counting.flush()
+    assert [row.accepted for row in traffic_by_key(timezone.now() - timedelta(hours=1))] == [1]
+    assert traffic_by_key(timezone.now() + timedelta(hours=1)) == []
+
+
+def test_the_latest_rejections_come_first_and_name_their_key() -> None:
+    _, key = a_key()
+    for key_id, reason in ((key.pk, "too_large"), (None, "no_key"), (0, "malformed")):
+        counting.reject(key_id, "logs", reason, transport="http", status=400)
+        counting.flush()
+    assert [(row.key, row.reason) for row in latest_rejections(2)] == [(None, "malformed"), (None, "no_key")]
+    assert latest_rejections(3)[2].key == key
+
+
+def test_undeclared_names_that_few_records_had_or_that_are_declared_now_are_not_listed() -> None:
+    _, key = a_key()
+    today = datetime.now(UTC)
+    names = {"few.times": 4, "often.seen": 5, "most.often": 9, "app_version": 50}
+    counting.note_names(key.pk, names)
+    counting.flush()
+    listed = undeclared_names(today, 10, at_least=5)
+    assert [(row.name, row.count, row.key) for row in listed] == [
+        ("most.often", 9, key),
+        ("often.seen", 5, key),
+    ]
+    assert len(undeclared_names(today, 1, at_least=5)) == 1
+    assert undeclared_names(today + timedelta(days=1), 10, at_least=5) == []
 
 
 def test_what_each_key_sent_is_told_apart_from_what_had_no_key() -> None:

@@ -67,3 +67,47 @@ def test_details_are_kept_for_thirty_days() -> None:
         UndeclaredName.objects.create(day=at.date(), key_id=KEY, name="plan.tier", count=1)
     assert prune_details(now=NOW).startswith("Deleted 1 rejected requests and 1 undeclared names")
     assert prune_details(now=NOW) == ""
+
+
+def test_minutes_become_their_hour_once_it_ended_two_days_ago() -> None:
+    hour = datetime(2026, 3, 8, 12, tzinfo=UTC)  # the hour of NOW, two days before
+    for minute in (hour - timedelta(minutes=1), hour, hour + timedelta(minutes=1)):
+        count_at(minute)
+    assert roll_up_minutes(now=NOW + timedelta(minutes=59)) == "Rolled the traffic counts of 1 hours up."
+    minutes = TrafficCount.objects.order_by("minute").values_list("minute", flat=True)
+    assert list(minutes) == [hour - timedelta(hours=1), hour, hour + timedelta(minutes=1)]
+    assert roll_up_minutes(now=NOW + timedelta(minutes=60)) == "Rolled the traffic counts of 1 hours up."
+    assert list(TrafficCount.objects.order_by("minute").values_list("minute", "count")) == [
+        (hour - timedelta(hours=1), 1),
+        (hour, 2),
+    ]
+    assert roll_up_minutes(now=NOW + timedelta(minutes=60)) == ""
+
+
+def test_an_hour_keeps_its_keys_outcomes_and_reasons_apart() -> None:
+    at = datetime(2026, 3, 1, 10, 5, tzinfo=UTC)
+    for key, outcome, reason in ((1, "accepted", ""), (2, "accepted", ""), (1, "refused", "too_old")):
+        for minutes in (0, 1):
+            TrafficCount.objects.create(
+                minute=at + timedelta(minutes=minutes),
+                key_id=key,
+                signal="logs",
+                outcome=outcome,
+                reason=reason,
+                count=3,
+            )
+    roll_up_minutes(now=NOW)
+    assert set(TrafficCount.objects.values_list("key_id", "outcome", "reason", "count")) == {
+        *((1, "accepted", "", 6), (2, "accepted", "", 6), (1, "refused", "too_old", 6))
+    }
+
+
+def test_details_exactly_thirty_days_old_stay() -> None:
+    for at in (NOW - timedelta(days=30), NOW - timedelta(days=30, microseconds=1)):
+        RejectedRequest.objects.create(at=at, signal="logs", transport="http", status="400", reason="x")
+    for day in (30, 31):
+        UndeclaredName.objects.create(
+            day=(NOW - timedelta(days=day)).date(), key_id=1, name=str(day), count=1
+        )
+    assert prune_details(now=NOW) == "Deleted 1 rejected requests and 1 undeclared names of 30 days ago."
+    assert prune_details(now=NOW) == ""
