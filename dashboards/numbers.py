@@ -1,6 +1,6 @@
 """How numbers are written on a page: 1,234 · 1.69 M · 44.2% · 418 ms · 1.18 s · 2.3 pt.
 
-A number that suppression kept back is a `Withheld` and is written as such; nothing here looks behind it.
+A withheld number is written as the reason why it is withheld.
 """
 
 from django.conf import settings
@@ -14,7 +14,7 @@ NO_DATA = SafeString('<span class="muted">–<span class="vh">no data</span></sp
 
 
 def shown(value: Measure) -> float | None:
-    """The number for a drawing; None when it is kept back."""
+    """The number for a drawing; None when it is withheld."""
     return None if isinstance(value, Withheld) else value
 
 

@@ -1,1 +1,1 @@
-"""The reports: typed rows, read from roll-ups; `suppression` is the last step before anybody sees them."""
+"""The reports: typed rows, counted from roll-ups. `catalogue` lists them; `suppression` comes last."""

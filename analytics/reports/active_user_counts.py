@@ -1,4 +1,4 @@
-"""Distinct people by deployment type, day and metric: what active users are counted from."""
+"""Distinct people by deployment type, day and metric, for the active users report."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +15,10 @@ from analytics.rollups.reading.reader import SealedDay, Segment
 
 
 class PeopleByDay(Protocol):
-    """Who was there on which days: what is counted of it."""
+    """Who was active on which days."""
 
     def windows(self, widths: Sequence[int], first: date, last: date) -> Mapping[int, Iterable[int]]:
-        """By width: distinct people in so many days that end on each day from `first` to `last`."""
+        """By width (in days): distinct people in the window that ends on each day from `first` to `last`."""
 
     def distinct(self, first: date, last: date) -> int:
         """Distinct people on any of the days."""
@@ -39,7 +39,7 @@ def count_active_users(filters: ReportFilters, spans: Sequence[ReportFilters]) -
 
 
 def earliest_day(filters: ReportFilters) -> date:
-    """From there on the first day's 28 days, and the previous period's, are whole."""
+    """The first day that the windows of the range, and of the previous period, reach back to."""
     first = min(filters.first, filters.previous_complete.first) if filters.compare else filters.first
     return first - timedelta(days=LONGEST_WINDOW + 7)
 
@@ -58,17 +58,17 @@ def count_days(filters: ReportFilters, seen: Seen) -> Counts:
 
 
 def enter_sealed(filters: ReportFilters, counts: Counts, sealed: Sequence[SealedDay]) -> None:
-    """What was kept of a day stands for what can't be counted any more: of all, but of no organization."""
+    """Fill in the counts kept of sealed days. None were kept of one organization or with internal use."""
     is_kept = not filters.organization and not filters.include_internal
     for day in sealed:
         for (name, activity, metric), count in day.active.items():
             if activity == filters.activity:
-                kept = Withheld.HIDDEN if count is None else count
-                counts[name, day.day][metric] = kept if is_kept else Withheld.GONE
+                people = Withheld.HIDDEN if count is None else count
+                counts[name, day.day][metric] = people if is_kept else Withheld.GONE
 
 
 def count_spans(filters: ReportFilters, seen: Seen) -> dict[str, int]:
-    """Distinct people in the range, in its complete days, and before."""
+    """Distinct people in the range, in its complete days, and in the previous period."""
     own = seen[filters.deployment]
     spans = {"range": filters, "complete": filters.complete, "before": filters.previous_complete}
     return {

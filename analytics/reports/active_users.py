@@ -45,7 +45,7 @@ class ActiveDay(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ActiveUsersReport:
-    """`series` and `previous_series` hold the days by metric (dau, wau, mau); previous days align.
+    """`series` and `previous_series` hold the days by metric (dau, wau, mau); previous days align with them.
 
     They hold all deployment types whatever the filter: suppression hides in a filtered view what
     it hides in the whole. `days` and `previous` obey the filter.
@@ -82,7 +82,7 @@ def _narrowed(days: list[ActiveDay], filters: ReportFilters) -> list[ActiveDay]:
 
 
 def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
-    """The report, exact."""
+    """The exact report. Raises `ReportTimedOut`."""
     with rollups.reading() as reader:
         first = earliest_day(filters)
         seen = reader.presences(Segment.of(filters), first, filters.last, activity=filters.activity)
@@ -93,7 +93,7 @@ def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
 def active_users_of(
     filters: ReportFilters, seen: Seen, sealed: Sequence[SealedDay] = ()
 ) -> ActiveUsersReport:
-    """The report that says who was seen from `earliest_day` on, and what was kept of sealed days."""
+    """The report, from who was seen since `earliest_day` and from what was kept of sealed days."""
     before = filters.previous_complete
     last = filters.complete.last if filters.complete.length else None
     counts, in_span = count_days(filters, seen), count_spans(filters, seen)
@@ -148,7 +148,7 @@ def _days(filters: ReportFilters, counts: Counts, metric: str) -> list[ActiveDay
 
 
 def _complete_totals(filters: ReportFilters, days: list[ActiveDay], until: date) -> list[int]:
-    """Of every complete day; none at all where one is not known any more."""
+    """The totals of complete days; empty when one of them was not kept."""
     totals = [day.total for day in _narrowed(days, filters) if day.day <= until]
     known = [total for total in totals if isinstance(total, int)]
     return known if len(known) == len(totals) else []
@@ -169,7 +169,7 @@ def _highest(filters: ReportFilters, series: dict[str, list[ActiveDay]]) -> Acti
 
 
 def _window(counts: Counts, deployment: str, last: date | None) -> tuple[int, ...]:
-    """Daily users of the 28 days that end on `last`; none where one of these days is not known any more."""
+    """Daily users of the 28 days that end on `last`; empty when one of them was not kept."""
     if last is None:
         return ()
     days = [

@@ -1,6 +1,6 @@
-"""What a cell of a report may hold: a number, nothing, or the mark of a number that is not shown.
+"""What a cell of a report may hold: a number, nothing, or the reason why its number is withheld.
 
-The report functions return numbers, and marks of sealed days only; all others come in with suppression.
+Report functions return numbers, and withhold only what sealed days did not keep. Suppression does the rest.
 """
 
 import enum
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 
 class Withheld(enum.Enum):
-    """Stands where a number is kept back, or was not kept. Prints as what people read in its place."""
+    """Why a cell shows no number. Prints as what people read in its place."""
 
-    FEW = "few"  # a group of fewer people than `SUPPRESS_BELOW`, but not of none
-    HIDDEN = "hidden"  # belongs to such a group, or would give its size away by subtraction
-    GONE = "not kept"  # of sealed days, and was not kept when their events were dropped
+    FEW = "few"  # a group of fewer people than `SUPPRESS_BELOW`, but not empty
+    HIDDEN = "hidden"  # belongs to such a group, or would reveal its size by subtraction
+    GONE = "not kept"  # of a sealed day, which did not keep it when its events were dropped
 
     def __str__(self) -> str:
         return f"<{settings.SUPPRESS_BELOW}" if self is Withheld.FEW else self.value
 
 
 class Deserted(int):
-    """0 people where there were some, who have withdrawn: what they did counts until it is erased."""
+    """Zero, because everyone here withdrew. What they did still counts until it is erased."""
 
 
 DESERTED = Deserted(0)
@@ -39,7 +39,7 @@ class Compared(NamedTuple):
 
     @property
     def change(self) -> float | None:
-        """Relative change, 0.1 for ten per cent more; None where it can't be told."""
+        """Relative change, 0.1 for ten per cent more; None without two numbers."""
         if isinstance(self.value, Withheld) or isinstance(self.before, Withheld):
             return None
         if self.value is None or not self.before:
@@ -48,14 +48,14 @@ class Compared(NamedTuple):
 
 
 def exact(cell: Count) -> int:
-    """The number in a cell that is known not to be hidden yet."""
+    """The number in a cell that suppression has not seen yet. Raises TypeError for a withheld one."""
     if isinstance(cell, Withheld):
         raise TypeError("this report has been through suppression already")
     return cell
 
 
 def of_people(counts: NDArray[np.int64], deserted: NDArray[np.bool_]) -> list[Any]:
-    """Counts of people as (nested) lists, DESERTED where these say so and nobody is left."""
+    """Counts of people as (nested) lists, with DESERTED for each zero that `deserted` names."""
     cells: NDArray[Any] = counts
     if deserted.any():
         cells = counts.astype(object)

@@ -1,4 +1,4 @@
-"""The definitions in words: the same on pages, in the API and in the documentation."""
+"""The definitions of what reports count, in the words of pages, API and documentation."""
 
 DEFINITIONS = {
     "active_user": "A person is active on a day when we accepted at least one event of theirs that day.",
@@ -23,6 +23,6 @@ DEFINITIONS = {
     "that end on it.",
     "sessions": "A session lasts from its first to its last event.",
     "today": "Today is not over: it is shown as “so far” and left out of headlines and comparisons.",
-    "sealed": "Of days whose events were dropped the totals are kept, as they were, without small groups.",
-    "suppression": "Groups of fewer people than the threshold are hidden, and what would give them away too.",
+    "sealed": "Days whose events were dropped keep their totals, without small groups.",
+    "suppression": "Groups of fewer people than the threshold are hidden, and so is what would reveal them.",
 }

@@ -1,4 +1,4 @@
-"""Requests and their durations, read from the roll-ups: by endpoint and method, by day, and together."""
+"""Requests, durations and people by endpoint and method, read from the roll-ups for the endpoint reports."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ P95 = (0.95,)
 
 
 class RequestMeasures(NamedTuple):
-    """Of one group of requests. Durations in milliseconds, None where none was sent."""
+    """Measures of one group of requests. Durations in milliseconds, None when none was sent."""
 
     requests: int = 0
     errors: int = 0
@@ -35,9 +35,9 @@ class RequestMeasures(NamedTuple):
 
 @dataclass
 class EndpointCounts:
-    """By name and span (range, complete, before), and by day: of all names together, or of the one asked for.
+    """Measures by name and span (range, complete, before), and by day: of all names together or of one.
 
-    Trends are p95 and people on each day of the range. What is not there had no requests.
+    Trends are p95 and people on each day of the range. What is missing had no requests.
     """
 
     spans: dict[tuple[Name, str], RequestMeasures] = field(default_factory=dict)
@@ -46,14 +46,14 @@ class EndpointCounts:
 
 
 class EndpointDetail(NamedTuple):
-    """Requests of one name in the range: by class of status, and by day and bucket of duration."""
+    """Requests of one name in the range, by class of status and by day and bucket of duration."""
 
     statuses: dict[str, int]
     latency: dict[tuple[date, int], int]
 
 
 def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = None) -> EndpointCounts:
-    """Of every endpoint and method and of all together, or of one: the range and the period before."""
+    """Counts of the range and of the previous period: of each name and all together, or of one name."""
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     requests = reader.requests(Segment.of(filters), first, filters.last, name=name)
     people = reader.endpoint_people(Segment.of(filters), first, filters.last, name=name)
@@ -62,15 +62,15 @@ def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = N
         spans["complete"] = filters.complete
         if filters.compare:
             spans["before"] = filters.previous_complete
-    found = EndpointCounts(spans=_measured(requests, people, spans, together=name is None))
-    found.days = _days(requests, people, together=name is None)
+    counts = EndpointCounts(spans=_measured(requests, people, spans, together=name is None))
+    counts.days = _days(requests, people, together=name is None)
     if name is None:
-        found.trends = _trends(requests, people, filters)
-    return found
+        counts.trends = _trends(requests, people, filters)
+    return counts
 
 
 def read_endpoint_detail(reader: Reader, filters: ReportFilters, name: Name) -> EndpointDetail:
-    """Of one endpoint and method."""
+    """Statuses and latency of one endpoint and method."""
     requests = reader.requests(Segment.of(filters), filters.first, filters.last, name=name)
     if not requests.keys:
         return EndpointDetail({}, {})
@@ -86,13 +86,13 @@ def read_endpoint_detail(reader: Reader, filters: ReportFilters, name: Name) -> 
 def _measured(
     requests: Requests, people: People[Name], spans: dict[str, ReportFilters], *, together: bool
 ) -> dict[tuple[Name, str], RequestMeasures]:
-    """Each endpoint and method with requests in a span, and all of them together."""
+    """Measures of each name with requests in a span, and of all names together."""
     if not requests.keys:
         return {}
     bounds = [(span.first, span.last) for span in spans.values()]
     measured = requests.spans(PERCENTILES, *bounds)
     crowds = people.spans(*bounds, repeated=False)
-    found = {}
+    measures = {}
     for span, (first, last), (by_name, of_all), crowd in zip(spans, bounds, measured, crowds, strict=True):
         columns = slice(*(max((day - requests.days[0]).days, 0) for day in (first, last + timedelta(days=1))))
         sums = [
@@ -103,24 +103,24 @@ def _measured(
         rows = zip(*(column.tolist() for column in sums), strict=True)
         for name, row, percentiles in zip(requests.keys, rows, _known(by_name), strict=True):
             if row[0]:
-                found[name, span] = _measures(row, percentiles, users.get(name, 0))
+                measures[name, span] = _measures(row, percentiles, users.get(name, 0))
         totals = [column.sum().item() for column in sums]
         if together and totals[0]:
             (percentiles,) = _known(of_all[np.newaxis])
-            found[TOGETHER, span] = _measures(
+            measures[TOGETHER, span] = _measures(
                 totals, percentiles, DESERTED if crowd.all_deserted else crowd.together
             )
-    return found
+    return measures
 
 
 def _measures(numbers: Sequence[Any], percentiles: Percentiles, users: int) -> RequestMeasures:
-    """Of requests, errors, known durations and their sum."""
+    """From the numbers of requests, errors and known durations, and the sum of durations."""
     requests, errors, known, duration_ms = numbers
     return RequestMeasures(requests, errors, ratio(duration_ms, known), percentiles, users)
 
 
 def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[date, RequestMeasures]:
-    """The days that had requests."""
+    """Measures of each day with requests."""
     if not requests.keys:
         return {}
     sums = [
@@ -145,7 +145,7 @@ def _trends(requests: Requests, people: People[Name], filters: ReportFilters) ->
     if not requests.keys:
         return {}
     begin = (filters.first - requests.days[0]).days
-    none, nobody = (None,) * -begin, (0,) * -begin  # days before the first that is known
+    none, nobody = (None,) * -begin, (0,) * -begin  # for the days before the first roll-up
     p95 = requests.daily_percentiles(P95)[:, max(begin, 0) :, 0]
     daily = of_people(people.daily(), people.daily_deserted())
     users = {name: counts[max(begin, 0) :] for name, counts in zip(people.keys, daily, strict=True)}

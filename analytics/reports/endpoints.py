@@ -20,7 +20,7 @@ from analytics.rollups.reading import reader as rollups
 
 
 class EndpointRow(NamedTuple):
-    """One endpoint and method (both '' in a total). Durations in milliseconds, None where none was sent."""
+    """One endpoint and method (both '' in a total). Durations in milliseconds, None when none was sent."""
 
     endpoint: str
     method: str
@@ -31,11 +31,11 @@ class EndpointRow(NamedTuple):
     p50_ms: Measure
     p95_ms: Measure
     p99_ms: Measure
-    users: Count  # identified ones; requests without any are shown all the same
+    users: Count  # identified ones; requests of nobody are shown all the same
     previous_p95_ms: Measure = None
     change: Measure = None  # of p95 over complete days, relative
     trend: tuple[Measure, ...] = ()  # p95 of each day of the range
-    trend_users: tuple[Count, ...] = ()  # these two for suppression
+    trend_users: tuple[Count, ...] = ()  # this and the next are for suppression
     compared_users: tuple[int, int] = (0, 0)  # of the complete days, and before
 
     @property
@@ -55,7 +55,7 @@ class EndpointDay(NamedTuple):
 
 
 class StatusRow(NamedTuple):
-    status: str  # 2xx, 3xx, 4xx, 5xx, or “none” where no status was sent
+    status: str  # 2xx, 3xx, 4xx, 5xx, or “none” when no status was sent
     requests: Count
 
 
@@ -105,39 +105,39 @@ class EndpointReport:
 
 def endpoints_report(filters: ReportFilters) -> EndpointsReport:
     """Every endpoint that answered a request in the range; percentiles are within 1 %."""
-    filters = filters.kept
+    filters = filters.countable
     with rollups.reading() as reader:
         return endpoints_of(filters, read_endpoints(reader, filters))
 
 
 def endpoint_report(filters: ReportFilters, endpoint: str, method: str) -> EndpointReport | None:
-    """One endpoint and method; None when range and period before know no request of it."""
-    filters = filters.kept
+    """One endpoint and method; None when neither the range nor the previous period has a request of it."""
+    filters = filters.countable
     name = endpoint, method
     with rollups.reading() as reader:
-        found = read_endpoints(reader, filters, name)
+        counts = read_endpoints(reader, filters, name)
         return (
-            endpoint_of(filters, name, found, read_endpoint_detail(reader, filters, name))
-            if found.days
+            endpoint_of(filters, name, counts, read_endpoint_detail(reader, filters, name))
+            if counts.days
             else None
         )
 
 
-def endpoints_of(filters: ReportFilters, found: EndpointCounts) -> EndpointsReport:
-    """The report that says what was counted."""
+def endpoints_of(filters: ReportFilters, counts: EndpointCounts) -> EndpointsReport:
+    """The report, from what was counted."""
     rows = []
-    for name, span in found.spans:
+    for name, span in counts.spans:
         if span == "range" and name != TOGETHER:
-            trend, users = found.trends[name]
-            rows.append(_with_previous(filters, found, name)._replace(trend=trend, trend_users=users))
+            trend, users = counts.trends[name]
+            rows.append(_with_previous(filters, counts, name)._replace(trend=trend, trend_users=users))
     rows.sort(key=lambda row: (-exact(row.requests), row.endpoint, row.method))
-    return EndpointsReport(filters=filters, rows=rows, **_common(filters, found, TOGETHER))
+    return EndpointsReport(filters=filters, rows=rows, **_common(filters, counts, TOGETHER))
 
 
 def endpoint_of(
-    filters: ReportFilters, name: Name, found: EndpointCounts, detail: EndpointDetail
+    filters: ReportFilters, name: Name, counts: EndpointCounts, detail: EndpointDetail
 ) -> EndpointReport:
-    """The report that says what was counted."""
+    """The report, from what was counted."""
     endpoint, method = name
     return EndpointReport(
         filters=filters,
@@ -145,41 +145,41 @@ def endpoint_of(
         method=method,
         statuses=[StatusRow(status, count) for status, count in sorted(detail.statuses.items())],
         latency=[LatencyCell(*cell, count) for cell, count in sorted(detail.latency.items())],
-        **_common(filters, found, name),
+        **_common(filters, counts, name),
     )
 
 
-def _common(filters: ReportFilters, found: EndpointCounts, name: Name) -> dict[str, Any]:
-    """What both reports say: totals and days."""
+def _common(filters: ReportFilters, counts: EndpointCounts, name: Name) -> dict[str, Any]:
+    """The totals and days that both reports have."""
 
     def days_of(span: ReportFilters) -> list[EndpointDay]:
         return [
-            _day(day, found.days.get(day, RequestMeasures()), day < filters.today)
+            _day(day, counts.days.get(day, RequestMeasures()), day < filters.today)
             for day in days_between(span.first, span.last)
         ]
 
     return {
-        "total": _with_previous(filters, found, name),
-        "headline": _row(name, found, "complete"),
-        "previous": _row(name, found, "before") if filters.compare else None,
+        "total": _with_previous(filters, counts, name),
+        "headline": _row(name, counts, "complete"),
+        "previous": _row(name, counts, "before") if filters.compare else None,
         "days": days_of(filters),
         "previous_days": days_of(filters.previous) if filters.compare else [],
     }
 
 
-def _with_previous(filters: ReportFilters, found: EndpointCounts, name: Name) -> EndpointRow:
-    row = _row(name, found, "range")
+def _with_previous(filters: ReportFilters, counts: EndpointCounts, name: Name) -> EndpointRow:
+    row = _row(name, counts, "range")
     if not filters.compare:
         return row
-    complete, previous = _row(name, found, "complete"), _row(name, found, "before")
+    complete, previous = _row(name, counts, "complete"), _row(name, counts, "before")
     now, before = complete.p95_ms, previous.p95_ms
     change = now / before - 1 if isinstance(now, float) and isinstance(before, float) and before else None
     users = exact(complete.users), exact(previous.users)
     return row._replace(previous_p95_ms=before, change=change, compared_users=users)
 
 
-def _row(name: Name, found: EndpointCounts, span: str) -> EndpointRow:
-    of = found.spans.get((name, span), RequestMeasures())
+def _row(name: Name, counts: EndpointCounts, span: str) -> EndpointRow:
+    of = counts.spans.get((name, span), RequestMeasures())
     rate = ratio(of.errors, of.requests)
     return EndpointRow(*name, of.requests, of.errors, rate, of.mean, *of.percentiles, of.users)
 

@@ -1,4 +1,4 @@
-"""FeatureCounts of features and their people, read from the roll-ups."""
+"""Uses of features and their people, read from the roll-ups for the feature reports."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ class FeatureUsers(NamedTuple):
 
 @dataclass
 class FeatureCounts:
-    """What was counted of each feature that the range or the period before knows."""
+    """Counts of each feature that was used in the range or in the previous period."""
 
     people: dict[str, FeatureUsers] = field(default_factory=dict)
     users_on: dict[str, dict[date, Count]] = field(default_factory=dict)
@@ -39,46 +39,46 @@ class FeatureCounts:
 
 
 class FeatureDetail(NamedTuple):
-    """What was counted of one feature in the range. Actions: name, people, uses; most used first."""
+    """More of one feature in the range. Actions: name, people, uses; most used first."""
 
     actions: list[tuple[str, int, int]]
     users_by_deployment: dict[str, int]
 
 
 def read_features(reader: Reader, filters: ReportFilters, feature: str | None = None) -> FeatureCounts:
-    """Of every feature, or of one: the range and the period before."""
+    """Counts of every feature, or of one: in the range and in the previous period."""
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     people = reader.feature_people(Segment.of(filters), first, filters.last, feature=feature)
     uses = reader.uses(Segment.of(filters), first, filters.last, feature=feature)
     daily = zip(people.keys, of_people(people.daily(), people.daily_deserted()), strict=True)
     users_on = {name: dict(zip(people.days, users, strict=True)) for name, users in daily}
-    found = FeatureCounts(
+    counts = FeatureCounts(
         _people(people, filters), users_on, _by_feature(uses), _kinds_of_action(uses, filters)
     )
     if filters.reaches_sealed:
-        _enter_sealed(found, filters, reader.sealed(filters.first, filters.last))
-    return found
+        _enter_sealed(counts, filters, reader.sealed(filters.first, filters.last))
+    return counts
 
 
-def _enter_sealed(found: FeatureCounts, filters: ReportFilters, days: Iterable[SealedDay]) -> None:
-    """What was kept of sealed days' people: of all deployment types together."""
+def _enter_sealed(counts: FeatureCounts, filters: ReportFilters, days: Iterable[SealedDay]) -> None:
+    """Fill in the people kept of sealed days. They were kept for all deployment types together only."""
     for day in days:
         if day.is_sealed:
-            for feature in found.uses_on:
-                kept = day.features.get(feature, 0)
-                users = Withheld.HIDDEN if kept is None else kept
-                found.users_on.setdefault(feature, {})[day.day] = (
+            for feature in counts.uses_on:
+                people = day.features.get(feature, 0)
+                users = Withheld.HIDDEN if people is None else people
+                counts.users_on.setdefault(feature, {})[day.day] = (
                     Withheld.GONE if filters.deployment else users
                 )
 
 
 def read_feature_detail(reader: Reader, filters: ReportFilters, feature: str) -> FeatureDetail:
-    """Of one feature in the range."""
+    """Actions of one feature in the range, and its people by deployment type."""
     segment, first, last = Segment.of(filters), filters.first, filters.last
     uses = reader.uses(segment, first, last, feature=feature)
     people = reader.action_people(segment, first, last, feature)
-    (found,) = people.spans((first, last), repeated=False)
-    users = dict(zip(people.keys, of_people(found.distinct, found.deserted), strict=True))
+    (seen,) = people.spans((first, last), repeated=False)
+    users = dict(zip(people.keys, of_people(seen.distinct, seen.deserted), strict=True))
     counts = zip(uses.keys, uses.daily.sum(axis=1).tolist(), strict=True)
     actions = [(action, users.get(action, 0), count) for (_, action), count in counts if count]
     by_deployment = {}
@@ -99,13 +99,13 @@ def _people(people: People[str], filters: ReportFilters) -> dict[str, FeatureUse
 
 
 def _by_feature(uses: RolledUses) -> dict[str, dict[date, int]]:
-    """FeatureCounts of each feature on each day, all its actions together."""
-    found: dict[str, NDArray[np.int64]] = {}
+    """Uses of each feature on each day, all its actions together."""
+    totals: dict[str, NDArray[np.int64]] = {}
     for (feature, _), counts in zip(uses.keys, uses.daily, strict=True):
-        found[feature] = found[feature] + counts if feature in found else counts
+        totals[feature] = totals[feature] + counts if feature in totals else counts
     return {
         feature: dict(zip(uses.days, counts.tolist(), strict=True))
-        for feature, counts in found.items()
+        for feature, counts in totals.items()
         if counts.any()
     }
 

@@ -1,4 +1,4 @@
-"""Feature adoption: how many people use a feature, how much of all active people that is, how often."""
+"""Feature adoption: how many people use a feature, what share of active people that is, how often."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -39,7 +39,7 @@ class FeatureRow(NamedTuple):
 
     @property
     def uses_per_user(self) -> Measure:
-        """FeatureCounts / users; hidden where either is, None where nobody identified used it."""
+        """Uses / users; withheld when either is, None when nobody identified used it."""
         if not isinstance(self.uses, int):
             return self.uses
         if not isinstance(self.users, int):
@@ -54,7 +54,7 @@ class FeaturesReport:
     filters: ReportFilters
     rows: list[FeatureRow]
     active_users: Count  # whole range
-    days: list[date]  # what the trends' entries belong to
+    days: list[date]  # the days of the trends
 
 
 class FeatureDay(NamedTuple):
@@ -91,8 +91,8 @@ class FeatureReport:
     uses: Compared
     share: Compared
     repeat_users: Compared
-    active_users: Count  # of the complete days: what `share` is a share of
-    repeat_users_so_far: Count = 0  # these two for suppression
+    active_users: Count  # in the complete days: the whole that `share` refers to
+    repeat_users_so_far: Count = 0  # this and the next are for suppression
     active_users_so_far: Count = 0
 
 
@@ -105,15 +105,15 @@ class Active(NamedTuple):
 
 
 def features_report(filters: ReportFilters, *, active: Active | None = None) -> FeaturesReport:
-    """Every feature that was used in the range, exact. `active` spares counting who has been counted."""
-    filters = filters.kept
+    """Every feature that was used in the range, exact. `active`: who was active, if already counted."""
+    filters = filters.countable
     with rollups.reading() as reader:
         return features_of(filters, read_features(reader, filters), active or read_active(filters))
 
 
 def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None:
-    """One feature, exact; None when the range and the period before it know no use of it."""
-    filters = filters.kept
+    """One feature, exact; None when it was used neither in the range nor in the previous period."""
+    filters = filters.countable
     with rollups.reading() as reader:
         uses = read_features(reader, filters, feature)
         if feature not in uses.uses_on:
@@ -122,14 +122,14 @@ def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None
     return feature_of(filters, feature, uses, detail, active)
 
 
-def features_of(filters: ReportFilters, found: FeatureCounts, active: Active) -> FeaturesReport:
-    """The report that says what was counted."""
+def features_of(filters: ReportFilters, counts: FeatureCounts, active: Active) -> FeaturesReport:
+    """The report, from what was counted."""
     days = days_between(filters.first, filters.last)
     rows = []
-    for feature, uses_on in found.uses_on.items():
-        if feature not in found.actions:
+    for feature, uses_on in counts.uses_on.items():
+        if feature not in counts.actions:
             continue  # used in the previous period only
-        used, users_on = found.people.get(feature, FeatureUsers()), found.users_on.get(feature, {})
+        used, users_on = counts.people.get(feature, FeatureUsers()), counts.users_on.get(feature, {})
         rows.append(
             FeatureRow(
                 feature=feature,
@@ -137,7 +137,7 @@ def features_of(filters: ReportFilters, found: FeatureCounts, active: Active) ->
                 uses=sum(uses_on.get(day, 0) for day in days),
                 share=ratio(used.users, active.in_range),
                 repeat_users=used.twice,
-                actions=found.actions[feature],
+                actions=counts.actions[feature],
                 change=_change(used) if filters.compare else None,
                 previous_users=used.before if filters.compare else None,
                 previous_share=ratio(used.before, active.before) if filters.compare else None,
@@ -150,11 +150,11 @@ def features_of(filters: ReportFilters, found: FeatureCounts, active: Active) ->
 
 
 def feature_of(
-    filters: ReportFilters, feature: str, found: FeatureCounts, detail: FeatureDetail, active: Active
+    filters: ReportFilters, feature: str, counts: FeatureCounts, detail: FeatureDetail, active: Active
 ) -> FeatureReport:
-    """The report that says what was counted."""
-    used = found.people.get(feature, FeatureUsers())
-    uses_on, users_on = found.uses_on[feature], found.users_on.get(feature, {})
+    """The report, from what was counted."""
+    used = counts.people.get(feature, FeatureUsers())
+    uses_on, users_on = counts.uses_on[feature], counts.users_on.get(feature, {})
     compare = filters.compare
 
     def days_of(span: ReportFilters) -> list[FeatureDay]:
@@ -192,7 +192,7 @@ def _change(used: FeatureUsers) -> float | None:
 
 
 def read_active(filters: ReportFilters) -> Active:
-    """Who was active: what features' shares are shares of."""
+    """How many people were active: the whole that shares of features refer to."""
     spans = {"range": filters}
     if filters.compare and filters.complete.length:
         spans["before"] = filters.previous_complete

@@ -36,7 +36,7 @@ class ReportFilters:
     definition: str = "window"
     metric: str = "dau"
     sort: str = ""
-    sealed_until: date | None = None  # a day of the range: of it and those before only some counts are kept
+    sealed_until: date | None = None  # the last sealed day, if it lies in the range
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], *, today: date, last_sealed: date | None) -> Self:
@@ -62,7 +62,7 @@ class ReportFilters:
         return asked if last_sealed is None else asked._knowing(last_sealed)
 
     def _knowing(self, last_sealed: date) -> Self:
-        """The same question, not compared with a period that reaches into sealed days."""
+        """The same question with its sealed days; without comparison if that would reach into sealed days."""
         return replace(
             self,
             sealed_until=last_sealed if last_sealed >= self.first else None,
@@ -108,9 +108,9 @@ class ReportFilters:
         return replace(self, range="custom", first=first)
 
     @property
-    def kept(self) -> Self:
-        """The days of which this question's counts are kept: of one organization, or with internal use,
-        none is kept of sealed days. Raises as `unsealed` does.
+    def countable(self) -> Self:
+        """The days with counts for this question. Sealed days keep none of one organization or with
+        internal use: they are left out then. Raises `FilterError` when all days are sealed.
         """
         return self.unsealed if self.organization or self.include_internal else self
 

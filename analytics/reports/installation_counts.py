@@ -1,4 +1,4 @@
-"""Installations by what they report and when they were heard of: what the report is counted from."""
+"""Installations by what they report and when they were last heard of, read for their report."""
 
 from collections import defaultdict
 from datetime import date, timedelta
@@ -15,7 +15,7 @@ WINDOW_DAYS = 7
 NOT_REPORTED = "Not reported"
 
 
-# For each installation the days of its heartbeats, with the days until the next one: as in active users.
+# The days of each installation's heartbeats, each with the number of days until the next one.
 SPELLS = f"""
 WITH beat AS (
     SELECT DISTINCT installation_id, (event."timestamp" AT TIME ZONE %(zone)s)::date AS day
@@ -41,7 +41,7 @@ SELECT app_version, platform, architecture, release_channel, {DEPLOYMENT}, count
 """
 
 
-# Last heard of: the latest event up to the end of the days that count, not the latest of all.
+# `heard`: the latest event before the end of the span, not the latest of all.
 LEDGER = """
 SELECT count(*) FILTER (WHERE first_seen_at >= %(first_at)s),
        count(*) FILTER (WHERE heard >= %(active_since)s),

@@ -28,7 +28,7 @@ OLDER = "Older"
 
 
 class InstallationDay(NamedTuple):
-    """Active installations, in all and by version; `versions` aligns with `shown_versions`."""
+    """Active installations: all, and by version; `versions` aligns with `shown_versions`."""
 
     day: date
     total: Count
@@ -65,7 +65,7 @@ class InstallationsReport:
 
 
 def installations_report(filters: ReportFilters) -> InstallationsReport:
-    """The report, exact."""
+    """The exact report. Raises `ReportTimedOut`."""
     now, before = filters.complete, filters.previous_complete
     compare = filters.compare and now.length > 0
     kinds = read_kinds(filters, now.last)
@@ -105,7 +105,7 @@ def installations_report(filters: ReportFilters) -> InstallationsReport:
 
 
 def version_key(version: str) -> tuple[tuple[int, ...], str]:
-    """Orders versions by their numbers: 2.10 after 2.9; what holds no number comes first."""
+    """Sorts versions by their numbers: 2.10 after 2.9; versions without a number come first."""
     return tuple(int(digits) for digits in re.findall(r"[0-9]{1,9}", version.partition("+")[0])), version
 
 
@@ -127,7 +127,7 @@ def _kind_rows(
     before: Iterable[InstallationKind] | None,
     of: Callable[[InstallationKind], str],
 ) -> list[KindRow]:
-    """Installations by one of the things they report, most first."""
+    """Installations by one thing that they report, the most frequent first."""
     now_counts: dict[str, int] = defaultdict(int)
     before_counts: dict[str, int] = defaultdict(int)
     for kind in kinds:

@@ -1,4 +1,4 @@
-"""The overview: the headline of each report, and how many have said yes."""
+"""The overview: the headline of each report, and how many have opted in."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Coverage:
 
     @property
     def known(self) -> Count | None:
-        """All together; None where a part is hidden."""
+        """All together; None when a part is withheld."""
         parts = (self.granted, self.denied, self.unset)
         numbers = [part for part in parts if isinstance(part, int)]
         return sum(numbers) if len(numbers) == len(parts) else None
@@ -44,7 +44,7 @@ class OverviewReport:
 
 
 def overview_report(filters: ReportFilters) -> OverviewReport:
-    """All headlines of one period, exact."""
+    """The headlines of all reports for one period, exact."""
     by_deployment: dict[str, dict[str, int]] = {name: {} for name in DEPLOYMENTS}
     organizations = Organization.objects.order_by().values_list("deployment_type", "state")
     for deployment, state, number in organizations.annotate(number=CountOf("pk")):
@@ -71,7 +71,7 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
 
 
 def _active(report: ActiveUsersReport) -> Active:
-    """Who was active, as the report has counted it: what features' shares are shares of."""
+    """Who was active, as the active users report has counted it."""
     now, before = report.period_users
     return Active(
         exact(report.users_so_far),
@@ -81,7 +81,7 @@ def _active(report: ActiveUsersReport) -> Active:
 
 
 def _coverage(counts: dict[str, int]) -> Coverage:
-    """Whoever must be asked again has not decided about the present policy."""
+    """Stale consent counts as undecided: it does not cover the present policy."""
     return Coverage(
         granted=counts.get(State.GRANTED, 0),
         denied=counts.get(State.DENIED, 0),

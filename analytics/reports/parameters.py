@@ -1,4 +1,4 @@
-"""The parameters of a report's address: their names, what each may be, and how one is read.
+"""The parameters of a report's address: their names, their allowed values, and how they are read.
 
 A message of `FilterError` names the parameter and what is allowed. It never repeats what was sent:
 somebody may have typed a raw id.

@@ -1,4 +1,7 @@
-"""Retention: of the people first seen on a day, how many came back. Immature ones are in neither part."""
+"""Retention: of the people first seen on a day, how many came back.
+
+People whose seven days are not over are *immature*: they count neither as back nor as gone.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -80,31 +83,33 @@ class RetentionReport:
 
 
 def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> RetentionReport:
-    """The report, exact. `now` decides which seven days are over (the clock's when left out)."""
+    """The exact report. `now` decides which seven days are over (the clock's when left out)."""
     filters = filters.unsealed
     now = now or timezone.now()
     with rollups.reading() as reader:
         return retention_of(filters, read_cohorts(reader, filters, now))
 
 
-def retention_of(filters: ReportFilters, found: Cohorts) -> RetentionReport:
-    """The report that says what was counted."""
-    mondays = [monday for monday in cohort_weeks(filters) if monday >= found.since]
-    rows = [_cohort_row(filters, found, monday) for monday in mondays]
+def retention_of(filters: ReportFilters, cohorts: Cohorts) -> RetentionReport:
+    """The report, from what was counted."""
+    mondays = [monday for monday in cohort_weeks(filters) if monday >= cohorts.since]
+    rows = [_cohort_row(filters, cohorts, monday) for monday in mondays]
     while rows and not rows[0].users:
         rows.pop(0)
     return RetentionReport(
         filters=filters,
-        headline=_headline(found, filters.first, filters.last),
-        previous=_headline(found, filters.previous.first, filters.previous.last) if filters.compare else None,
-        curve=[_curve_day(n, found.curve[n]) for n in range(1, CURVE_DAYS + 1)],
+        headline=_headline(cohorts, filters.first, filters.last),
+        previous=_headline(cohorts, filters.previous.first, filters.previous.last)
+        if filters.compare
+        else None,
+        curve=[_curve_day(n, cohorts.curve[n]) for n in range(1, CURVE_DAYS + 1)],
         cohorts=rows,
         averages=cohort_averages(rows),
     )
 
 
 def cohort_averages(rows: list[CohortRow]) -> list[Measure]:
-    """Per week the share over all cohorts, of the cells that are over and shown."""
+    """The share of each week over all cohorts, from the cells that are over and shown."""
     averages: list[Measure] = []
     for week in range(TRIANGLE_WEEKS):
         users = size = 0
@@ -118,8 +123,8 @@ def cohort_averages(rows: list[CohortRow]) -> list[Measure]:
     return averages
 
 
-def _headline(found: Cohorts, first: date, last: date) -> Headline:
-    ledgers = [found.ledgers[day] for day in days_between(first, last) if day in found.ledgers]
+def _headline(cohorts: Cohorts, first: date, last: date) -> Headline:
+    ledgers = [cohorts.ledgers[day] for day in days_between(first, last) if day in cohorts.ledgers]
     new, mature, retained = (sum(numbers) for numbers in zip(Ledger(), *ledgers, strict=True))
     return Headline(new, new - mature, mature, retained, ratio(retained, mature))
 
@@ -128,13 +133,13 @@ def _curve_day(n: int, of: Visits) -> CurveDay:
     return CurveDay(n, *of, ratio(of.on_day, of.eligible), ratio(of.on_or_after, of.eligible))
 
 
-def _cohort_row(filters: ReportFilters, found: Cohorts, monday: date) -> CohortRow:
-    headline = _headline(found, monday, monday + timedelta(days=6))
+def _cohort_row(filters: ReportFilters, cohorts: Cohorts, monday: date) -> CohortRow:
+    headline = _headline(cohorts, monday, monday + timedelta(days=6))
     users = exact(headline.new_users)
     weeks = min((week_of(filters.today) - monday).days // 7 + 1, TRIANGLE_WEEKS)
     cells = []
     for week in range(weeks):
-        came = found.weeks.get((monday, week), 0)
+        came = cohorts.weeks.get((monday, week), 0)
         is_open = monday + timedelta(weeks=week + 1) > filters.today
         cells.append(CohortCell(week, came, ratio(came, users), is_open))
     return CohortRow(

@@ -1,7 +1,7 @@
-"""People by the day on which they were first seen, and when they came again: what retention is counted from.
+"""People by the day on which they were first seen, and when they came back, for the retention report.
 
-Everybody's bits are looked up a day (or week) after their own first one: for all people at once, who
-are in order of their first day, so that those for whom day N is over come first.
+All people are looked up at once, each N days (or weeks) after their own first day. They are sorted by that
+day, so that people whose day N is over come first.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from analytics.rollups.reading.reader import Reader, Segment
 
 WINDOW_DAYS = 7
 CURVE_DAYS = 28
-TRIANGLE_WEEKS = 12  # columns, and rows at least
+TRIANGLE_WEEKS = 12  # columns; also the least number of rows
 MOST_COHORTS = 53
 LOGIN_WINDOW = timedelta(hours=168)
 MICROSECOND = timedelta(microseconds=1)
@@ -57,7 +57,7 @@ class Cohorts:
 
 
 def cohort_weeks(filters: ReportFilters) -> list[date]:
-    """The Mondays of the cohorts: the range's weeks, and enough before them to show a course."""
+    """The Mondays of the cohorts: the weeks of the range, and earlier ones up to TRIANGLE_WEEKS."""
     last = week_of(filters.last)
     count = (last - week_of(filters.first)).days // 7 + 1
     count = min(max(count, TRIANGLE_WEEKS), MOST_COHORTS)
@@ -65,13 +65,13 @@ def cohort_weeks(filters: ReportFilters) -> list[date]:
 
 
 def earliest_first_day(filters: ReportFilters) -> date:
-    """Nobody first seen before it is counted."""
+    """The first day of the cohorts and the ledgers: who was first seen earlier is not counted."""
     monday = cohort_weeks(filters)[0]
     return min(monday, filters.previous.first if filters.compare else filters.first)
 
 
 def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohorts:
-    """What retention is counted from. `now` decides which 168 hours are over."""
+    """Count for one question. `now` decides which 168 hours are over."""
     segment = Segment.of(filters)
     activity = "login" if filters.definition == "login_window" else filters.activity
     firsts = reader.firsts(segment, activity=activity)
@@ -83,23 +83,23 @@ def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohor
     new = (column >= 0) & (firsts.day <= filters.last.toordinal())
     order = np.argsort(column[new].astype(np.int16), kind="stable")
     crowd = _Crowd(seen, firsts.person[new][order], column[new][order], seen.column(filters.today))
-    found = Cohorts(weeks=_weeks(crowd), since=since)
-    came_again = _curve(crowd, filters, found.curve)
+    cohorts = Cohorts(weeks=_weeks(crowd), since=since)
+    came_again = _curve(crowd, filters, cohorts.curve)
     if filters.definition == "login_window":
         inside = new & firsts.first_inside
         is_over = firsts.first_at + LOGIN_WINDOW // MICROSECOND <= now.timestamp() * 1_000_000
         within = firsts.next_at - firsts.first_at <= LOGIN_WINDOW // MICROSECOND
         retained = is_over & within & (firsts.next_at > 0)
-        found.ledgers = _ledgers(seen.first, *(column[inside & some] for some in (new, is_over, retained)))
+        cohorts.ledgers = _ledgers(seen.first, *(column[inside & some] for some in (new, is_over, retained)))
     else:
         mature = crowd.first[: crowd.over(WINDOW_DAYS)]
-        found.ledgers = _ledgers(seen.first, crowd.first, mature, mature[came_again[: len(mature)]])
-    return found
+        cohorts.ledgers = _ledgers(seen.first, crowd.first, mature, mature[came_again[: len(mature)]])
+    return cohorts
 
 
 @dataclass(frozen=True)
 class _Crowd:
-    """New people in order of the day (a row of `seen`) on which they were first seen."""
+    """New people, sorted by the day (a row of `seen`) on which they were first seen."""
 
     seen: Presence
     person: Numbers
@@ -107,20 +107,20 @@ class _Crowd:
     today: int
 
     def over(self, n: int) -> int:
-        """How many of them have a day N that is over: these come first."""
+        """The number of people whose day N is over. They come first."""
         return int(np.searchsorted(self.first, self.today - n))
 
     def came(self, rows: NDArray[np.uint64], row: Numbers) -> Flags:
-        """Of the first `len(row)` people: whether their bit is set in the row that is named for each."""
+        """Whether each of the first `len(row)` people has a bit in the row given for them."""
         width = rows.shape[1] * rows.itemsize
         person = self.person[: len(row)]
-        found = rows.view(np.uint8).ravel().take(row * width + (person >> 3))
-        came: Flags = (found >> (person & 7).astype(np.uint8) & 1).astype(np.bool_)
+        octets = rows.view(np.uint8).ravel().take(row * width + (person >> 3))
+        came: Flags = (octets >> (person & 7).astype(np.uint8) & 1).astype(np.bool_)
         return came
 
 
 def _curve(crowd: _Crowd, filters: ReportFilters, curve: dict[int, Visits]) -> Flags:
-    """Fill in the curve; returns who came on any of days 1 to 7."""
+    """Fill in the curve. Returns who came back on any of days 1 to 7."""
     low = int(np.searchsorted(crowd.first, crowd.seen.column(filters.first)))
     bits = crowd.seen.bits
     later = np.bitwise_or.accumulate(bits[: crowd.today][::-1], axis=0)[::-1]  # from a day to yesterday
@@ -139,24 +139,24 @@ def _curve(crowd: _Crowd, filters: ReportFilters, curve: dict[int, Visits]) -> F
 
 
 def _weeks(crowd: _Crowd) -> dict[tuple[date, int], int]:
-    """Everybody's weeks, from the one in which they were first seen."""
+    """How many of each cohort came in each week, counted from the cohort's own."""
     first, bits = crowd.seen.first, crowd.seen.bits
     weekday = first.weekday()
     starts = [0, *range(7 - weekday, len(bits), 7)]
     by_week = np.bitwise_or.reduceat(bits, starts, axis=0)
     cohort = (crowd.first + weekday) // 7
-    found = {}
+    weeks = {}
     for week in range(min(TRIANGLE_WEEKS, len(starts))):
         until = int(np.searchsorted(cohort, len(starts) - week))
         came = crowd.came(by_week, cohort[:until] + week)
         counts = np.bincount(cohort[:until][came]).tolist()
         for number, count in enumerate(counts):
-            found[week_of(first) + timedelta(weeks=number), week] = count
-    return found
+            weeks[week_of(first) + timedelta(weeks=number), week] = count
+    return weeks
 
 
 def _ledgers(origin: date, new: Numbers, mature: Numbers, retained: Numbers) -> dict[date, Ledger]:
-    """By day, from the days (counted from `origin`) on which each was first seen."""
+    """Ledgers by day. Each argument holds the first day, counted from `origin`, of each of its people."""
     length = int(new.max(initial=-1)) + 1
     counts = (np.bincount(days, minlength=length).tolist() for days in (new, mature, retained))
     return {

@@ -41,7 +41,7 @@ class SessionCounts(NamedTuple):
 
 
 def sessions_report(filters: ReportFilters) -> SessionsReport | None:
-    """The report, exact, of days that are not sealed; None where all are."""
+    """The exact report of the days that are not sealed; None when all are."""
     if filters.is_sealed(filters.last):
         return None
     filters = filters.unsealed
@@ -64,7 +64,7 @@ def sessions_report(filters: ReportFilters) -> SessionsReport | None:
 def sessions_of(
     filters: ReportFilters, now: SessionCounts, before: SessionCounts | None, pages: list[PageRow]
 ) -> SessionsReport:
-    """The report that says what was counted."""
+    """The report, from what was counted."""
     return SessionsReport(
         filters=filters,
         users=Compared(now.users, before.users if before else None),

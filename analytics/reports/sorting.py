@@ -1,4 +1,4 @@
-"""The order of rows. Hidden cells sort as 0, so that a row's place tells nothing about them."""
+"""The order of rows. Withheld cells sort as 0, so that a row's place tells nothing about them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -30,12 +30,12 @@ ENDPOINT_COLUMNS: Mapping[str, Callable[[EndpointRow], object]] = {
 
 
 def sorted_features(rows: Sequence[FeatureRow], sort: str) -> list[FeatureRow]:
-    """By `sort` (a column, `-` for descending); by users, most first, when it names none of these."""
+    """By `sort` (a column, `-` for descending); by users, most first, when it is not theirs."""
     return _sorted(rows, sort, FEATURE_COLUMNS, "users", lambda row: row.feature)
 
 
 def sorted_endpoints(rows: Sequence[EndpointRow], sort: str) -> list[EndpointRow]:
-    """By `sort` (a column, `-` for descending); by requests, most first, when it names none of these."""
+    """By `sort` (a column, `-` for descending); by requests, most first, when it is not theirs."""
     return _sorted(rows, sort, ENDPOINT_COLUMNS, "requests", lambda row: f"{row.endpoint} {row.method}")
 
 

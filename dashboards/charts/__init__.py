@@ -1,4 +1,4 @@
-"""Reports turned into figures. They take reports that have been through suppression."""
+"""Reports as figures. Every report has been through suppression before it comes here."""
 
 from dashboards.charts.active_users import active_users_plot
 from dashboards.charts.features import feature_plot, features_plot

@@ -1,4 +1,4 @@
-"""Active users: deployment types stacked. What is hidden never looks like a fall."""
+"""Active users: deployment types stacked. A hidden part never looks like a fall."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -11,7 +11,7 @@ from dashboards.charts import axes, drawing, wording
 from dashboards.charts.plot import Number, Plot, Trace, figure, token
 from dashboards.numbers import shown
 
-# what a layer is called, where its numbers are, its colour, the colour of its label
+# name, field of `ActiveDay`, colour, colour of the label
 LAYERS = (
     ("Cloud", "cloud", "series-1", "series-1-ink"),
     ("Self-hosted", "self_hosted", "series-2", "series-2-ink"),
@@ -84,7 +84,7 @@ def _layer_areas(
 
 
 def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool]) -> list[Trace]:
-    """Grey areas, each from the last whole day before to the first after."""
+    """Grey areas over the days without a stack, each from the last day before them to the first after."""
     traces: list[Trace] = []
     line = {"width": 1.5, "color": token("series-other")}
     for run in drawing.runs([not whole for whole in is_whole]):

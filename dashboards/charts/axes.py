@@ -14,7 +14,7 @@ def iso(days: Sequence[date]) -> list[str]:
 
 
 def day_axis(days: Sequence[date]) -> dict[str, Any]:
-    """Ticks on Mondays, every second one on longer ranges, and on firsts of the month on a year's."""
+    """Ticks on days, Mondays, every second Monday or firsts of the month: the longer the range, the fewer."""
     if len(days) == 1:
         return {
             "range": iso([days[0] - timedelta(days=1), days[0] + timedelta(days=1)]),

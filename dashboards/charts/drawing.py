@@ -61,7 +61,7 @@ def areas(days: Sequence[date], values: Sequence[Number], colour: str, **more: A
 def finished_line(
     days: Sequence[date], values: Sequence[Number], colour: str, width: float, today: date
 ) -> Trace:
-    """The drawn line: up to the last day that is over."""
+    """The solid line, up to the last day that is over."""
     done = [(day, value) for day, value in zip(days, values, strict=True) if day < today]
     return {
         "type": "scatter",
@@ -140,7 +140,7 @@ def earlier_lines(
 
 
 def added(below: Sequence[Number], values: Sequence[Number]) -> list[Number]:
-    """The next edge of a stack; None where either is not known."""
+    """The next edge of a stack; None where either part is."""
     return [
         None if under is None or value is None else under + value
         for under, value in zip(below, values, strict=True)

@@ -1,4 +1,4 @@
-"""Features: people per day, of the most used ones and of one."""
+"""Features: people per day, for the most used ones together and for a single one."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,7 +13,7 @@ LINE_COLOURS = [f"series-{i}" for i in range(1, 6)]
 
 
 def features_plot(report: FeaturesReport) -> Plot:
-    """People per day of the five features with most users; with most uses where users were not kept."""
+    """People per day of the five most used features: by users, or by uses if sealed days are among them."""
     filters, days = report.filters, list(report.days)
     measure = attrgetter("uses" if filters.reaches_sealed else "users")
     known = [row for row in report.rows if shown(measure(row)) is not None]

@@ -73,7 +73,7 @@ def _bands(
 
 
 def _height(value: Measure) -> Number:
-    """Log axes cannot show zero; 0.1 ms is the least."""
+    """At least 0.1 ms: a logarithmic axis cannot show zero."""
     number = shown(value)
     return None if number is None else max(0.1, round(number, 1))
 

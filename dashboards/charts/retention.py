@@ -8,7 +8,7 @@ from dashboards.charts.plot import Number, Plot, figure, token
 
 
 def retention_weeks_plot(report: RetentionReport) -> Plot:
-    """The headline's definition, by week of first activity; weeks with immature people hollow."""
+    """The headline's definition, by week of first activity; weeks with immature people are hollow."""
     weeks = [row for row in report.cohorts if row.rate is not None]
     starts = [row.week_start for row in weeks]
     rates = [_in_percent(row.rate) for row in weeks]
@@ -52,7 +52,7 @@ def retention_weeks_plot(report: RetentionReport) -> Plot:
 
 
 def retention_curve_plot(report: RetentionReport) -> Plot:
-    """On day N, and on day N or later."""
+    """The share of people active on day N, and on day N or later."""
     numbers = [day.n for day in report.curve]
     traces = []
     ends: list[tuple[str, float, str]] = []

@@ -45,7 +45,7 @@ def sparkline(
 
 
 class _Scale:
-    """From values to points of a box, shared by the line and the earlier one."""
+    """Turns values into points of the box, for the line and for the earlier one."""
 
     def __init__(self, values: Sequence[Number], previous: Sequence[Number], width: int, height: int) -> None:
         shown = [float(value) for value in (*values, *previous) if value is not None]

@@ -55,7 +55,7 @@ def versions_plot(report: InstallationsReport) -> Plot:
 
 
 def _rest(days: Sequence[InstallationDay]) -> list[Number]:
-    """What the shown versions of a day leave of its total: the hidden ones together, as in the table."""
+    """What the shown versions leave of each day's total: the hidden ones together, as in the table."""
     rest: list[Number] = []
     for day in days:
         total, parts = shown(day.total), [shown(value) for value in day.versions]

@@ -53,7 +53,7 @@ def edge_label(text: str, value: float, colour: str, *, shift: int = 0, name: st
 def stacked_labels(
     labels: Sequence[tuple[str, float, str]], *, span: float, height_px: int = 330
 ) -> list[Trace]:
-    """Labels (text, value, colour), bottom to top, pushed apart where they would touch."""
+    """Labels (text, value, colour) from bottom to top, pushed apart where they would touch."""
     placed: list[Trace] = []
     last = -1e9
     for text, value, colour in labels:

@@ -1,4 +1,4 @@
-"""Heat tables: latency by day and bucket, cohorts by week. A hidden cell has no depth of colour.
+"""Heat tables: latency by day and bucket, cohorts by week. A withheld cell has no colour.
 
 They are tables and not plots, so that they print, can be read aloud and need no script.
 """
@@ -35,14 +35,14 @@ class LatencyHeat(NamedTuple):
 def latency_heat(report: EndpointReport) -> LatencyHeat:
     """Buckets (slowest first) × days; colour is the bucket's share of the day's requests."""
     totals: dict[date, float] = {day.day: shown(day.requests) or 0 for day in report.days}
-    found = {(cell.bucket, cell.day): cell.requests for cell in report.latency}
-    shares = [share_of(value, totals.get(day, 0)) or 0 for (_, day), value in found.items()]
+    requests = {(cell.bucket, cell.day): cell.requests for cell in report.latency}
+    shares = [share_of(value, totals.get(day, 0)) or 0 for (_, day), value in requests.items()]
     top = min(1.0, max(0.05, max(shares, default=0.3)))
     labels = ["< 10 ms", *map(round_milliseconds, LATENCY_EDGES_MS)]
     labels[-1] = f"≥ {labels[-1]}"
     rows = []
     for bucket in range(len(LATENCY_EDGES_MS), -1, -1):
-        cells = [_latency_cell(found.get((bucket, day)), day, total, top) for day, total in totals.items()]
+        cells = [_latency_cell(requests.get((bucket, day)), day, total, top) for day, total in totals.items()]
         rows.append(HeatRow(labels[bucket], cells))
     step = max(7, 7 * (len(totals) // 40 + 1))
     names = [f"{day.day} {day:%b}" if i % step == 0 else "" for i, day in enumerate(totals)]

@@ -1,7 +1,7 @@
-"""Reports turned into table rows: beside the earlier period, with lengths of bars and depths of cells.
+"""Reports as table rows: numbers beside the earlier period, with the lengths of their bars.
 
-Reports have been through suppression before they come here. A hidden count (`Withheld`) gets no bar and
-no depth, so that neither gives it away.
+Reports have been through suppression before they come here. A withheld count gets no bar, which would
+reveal it.
 """
 
 from collections.abc import Sequence
@@ -106,7 +106,7 @@ def bar_rows(
     kinds: Sequence[str] = (),
     is_code: bool = False,
 ) -> list[BarRow]:
-    """Rows with bars against the longest; shares of `whole`, where it is given and shown."""
+    """Rows with bars against the longest; shares of `whole`, if it is given and shown."""
     widest = highest([value for _, value in named])
     total = shown(whole)
     return [
@@ -140,7 +140,7 @@ def kind_rows(kinds: Sequence[KindRow]) -> list[BarRow]:
 
 
 def latency_axis_ms(rows: Sequence[EndpointRow]) -> float:
-    """Where the latency bars end: a round number above the slower half of p99, so that few are cut."""
+    """Where the latency bars end: a round number that at least 85 % of the p99 stay below."""
     slow = sorted(number for row in rows if (number := shown(row.p99_ms)) is not None)
     wanted = slow[int(len(slow) * 0.85)] if slow else 1000.0
     return next((nice for nice in NICE_MS if nice >= wanted), NICE_MS[-1])

@@ -1,4 +1,4 @@
-"""Suppression of active users: days by deployment type, and headlines as their day shows them."""
+"""Suppression of active users: days by deployment type, and and headlines that agree with their days."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from analytics.reports.suppression.rules import (
 
 
 def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
-    """Days by deployment type as parts of their total; means only of days that are all shown.
+    """Deployment types as parts of a day's total; means only when all of their days are shown.
 
     The days hold every deployment type whatever the filter, so a filtered view hides what the
     whole hides, and cannot be subtracted from it.
@@ -61,7 +61,7 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
 def _active_day(day: ActiveDay) -> ActiveDay:
     parts = (day.cloud, day.self_hosted, day.unknown)
     if any(isinstance(number, Withheld) for number in (day.total, *parts)):
-        return day  # sealed: thresholded when it was
+        return day  # sealed: its small groups were left out then
     cloud, self_hosted, unknown = (
         ruled(number, verdict) for number, verdict in zip(parts, parts_of(day.total, parts), strict=True)
     )
@@ -71,7 +71,7 @@ def _active_day(day: ActiveDay) -> ActiveDay:
 def _latest(
     hidden: ActiveUsersReport, metric: str, value: Compared, weeks_before: int | None = None
 ) -> Compared:
-    """A headline as its day shows it, where that day is among the days; else by its own size."""
+    """A headline shows what its day shows. If its day is not in the report, its own size decides."""
     filters, own = hidden.filters, compared(value)
     if own.value is None or not filters.complete.length:
         return own
@@ -93,7 +93,7 @@ def _all_shown(report: ActiveUsersReport, metric: str) -> tuple[bool, bool]:
 
 
 def _period(users: Compared, so_far: Count) -> Compared:
-    """Where today adds few people, the headline keeps them in: the difference would show them."""
+    """The headline includes today when today adds few people: the difference would reveal them."""
     if isinstance(users.value, int) and few(exact(so_far) - users.value):
         users = users._replace(value=exact(so_far))
     return compared(users)

@@ -4,29 +4,23 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from analytics.reports.cells import Count, Withheld
-from analytics.reports.endpoints import (
-    EndpointDay,
-)
-from analytics.reports.features import (
-    FeatureDay,
-)
+from analytics.reports.endpoints import EndpointDay
+from analytics.reports.features import FeatureDay
 from analytics.reports.filters import ReportFilters
-from analytics.reports.suppression.rules import (
-    Verdicts,
-    few,
-    rows_of,
-)
+from analytics.reports.suppression.rules import Verdicts, few, rows_of
 
 Day = TypeVar("Day", FeatureDay, EndpointDay)
 
 
 def day_verdicts(days: Sequence[Day], people: Count, complete_people: Count) -> Verdicts:
-    """Verdicts for days. They add up to two totals, with today and without it.
+    """Verdicts for days, which add up to two totals: with today and without it.
 
-    Where either today or the days beside it are of few, only the first total is shown; else today
-    is shown, and of the other days so many are hidden that either sum is safe.
+    If today or the complete days are of few people, only the first total is shown. Otherwise today is
+    shown, and enough of the complete days are hidden to make both sums safe.
     """
-    known = [day if isinstance(day.users, int) else day._replace(users=0) for day in days]  # sealed: none
+    known = [
+        day if isinstance(day.users, int) else day._replace(users=0) for day in days
+    ]  # sealed days hide nobody
     if few(complete_people) or any(few(day.users) for day in known if not day.complete):
         return rows_of(people, [day.users for day in known])
     verdicts: Verdicts = rows_of(people, [day.users for day in known if day.complete])

@@ -22,7 +22,7 @@ from analytics.reports.suppression.rules import (
 
 
 def suppress_endpoints(report: EndpointsReport) -> EndpointsReport:
-    """Rows add up to the total's requests, and so do days."""
+    """Rows add up to the requests of the total, and so do days."""
     verdicts: Verdicts = rows_of(report.total.users, [row.users for row in report.rows])
     rows = [_endpoint_row(row, verdict) for row, verdict in zip(report.rows, verdicts, strict=True)]
     if report.filters.reaches_sealed:
@@ -31,7 +31,7 @@ def suppress_endpoints(report: EndpointsReport) -> EndpointsReport:
 
 
 def suppress_endpoint(report: EndpointReport) -> EndpointReport:
-    """As the list; and the latency of a day that is hidden is hidden with it."""
+    """As in the list. A hidden day hides its latency, too."""
     common = _common(report)
     hidden = {day.day for day in common["days"] if isinstance(day.requests, Withheld)}
     whole = few(report.total.users)
@@ -46,7 +46,7 @@ def suppress_endpoint(report: EndpointReport) -> EndpointReport:
 
 
 def _common(report: EndpointsReport | EndpointReport) -> dict[str, Any]:
-    """Totals and days. Where today is of few, the headline keeps today in."""
+    """Totals and days. The headline includes today when today adds few people."""
     filters, total = report.filters, report.total
     today_is_few = any(few(day.users) for day in report.days if not day.complete)
     new_today = few(exact(total.users) - exact(report.headline.users))

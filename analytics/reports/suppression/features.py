@@ -54,7 +54,7 @@ def _feature_row(row: FeatureRow) -> FeatureRow:
     change = row.change
     users, before = exact(row.users), row.previous_users
     if few(users - row.complete_users) and isinstance(before, int) and before:
-        change = users / before - 1  # today stays in: its few people would be the difference
+        change = users / before - 1  # with today: the difference would be its few people
     return row._replace(
         repeat_users=part(row.repeat_users, row.users),
         change=hidden_measure(change, few(before) or few(row.complete_users)),
@@ -66,12 +66,12 @@ def _feature_row(row: FeatureRow) -> FeatureRow:
 
 
 def _row_without_people(row: FeatureRow) -> FeatureRow:
-    """Who used it on sealed days is not known any more, and so are distinct people of the range."""
+    """Sealed days do not keep who used a feature, so distinct people of the range are unknown."""
     return row._replace(users=Withheld.GONE, share=Withheld.GONE, repeat_users=Withheld.GONE)
 
 
 def suppress_feature(report: FeatureReport) -> FeatureReport:
-    """Days and actions add up to the uses, deployment types (nearly) to the users."""
+    """Days and actions add up to the uses; deployment types add up to the users, or overlap a little."""
     report = _suppressed_feature(report)
     if not report.filters.reaches_sealed:
         return report

@@ -1,4 +1,4 @@
-"""Suppression of the installations report: the threshold counts installations."""
+"""Suppression of the installations report: here the threshold is of installations, not people."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -72,7 +72,7 @@ def _day(day: InstallationDay) -> InstallationDay:
 
 
 def _folded(rows: Sequence[KindRow], before: int | None) -> list[KindRow]:
-    """Small kinds as one row, “Other, 3 kinds”, with the next smallest if that is still too small."""
+    """Small kinds become one row, “Other, 3 kinds”, which takes in the next smallest until it is enough."""
     numbers = [exact(row.installations) for row in rows]
     total = sum(numbers)
     if few(total):
@@ -84,11 +84,11 @@ def _folded(rows: Sequence[KindRow], before: int | None) -> list[KindRow]:
         if not folded or (len(folded) > 1 and enough(sum(numbers[one] for one in folded))):
             break
         folded.add(index)
-    kept = [row for index, row in enumerate(rows) if index not in folded]
+    large = [row for index, row in enumerate(rows) if index not in folded]
     if folded:
         together = sum(numbers[index] for index in folded)
         previous = [exact(rows[index].previous or 0) for index in folded]
-        kept.append(
+        large.append(
             KindRow(
                 f"Other, {len(folded)} kinds",
                 together,
@@ -96,11 +96,11 @@ def _folded(rows: Sequence[KindRow], before: int | None) -> list[KindRow]:
                 None if before is None else sum(previous),
             )
         )
-    return _previous_hidden(kept, before)
+    return _previous_hidden(large, before)
 
 
 def _previous_hidden(rows: Sequence[KindRow], before: int | None) -> list[KindRow]:
-    """The previous counts are parts of the previous total, with the kinds that are no more as another."""
+    """Previous counts are parts of the previous total; kinds that have disappeared are one more part."""
     if before is None:
         return list(rows)
     numbers = [exact(row.previous or 0) for row in rows]
@@ -114,7 +114,7 @@ def _previous_hidden(rows: Sequence[KindRow], before: int | None) -> list[KindRo
 
 
 def _nothing(report: InstallationsReport) -> InstallationsReport:
-    """Fewer installations than may be told apart: nothing but that there are few."""
+    """For fewer installations than the threshold: nothing but that there are few."""
     hidden = Compared(Withheld.HIDDEN, None)
     return replace(
         report,

@@ -1,4 +1,4 @@
-"""Suppression of the overview: each report's own, and people by what they decided."""
+"""Suppression of the overview: each report by its own rules, and people by what they decided."""
 
 from dataclasses import replace
 

@@ -26,7 +26,7 @@ from analytics.reports.suppression.rules import (
 
 
 def suppress_retention(report: RetentionReport) -> RetentionReport:
-    """The ledger, the curve and the cohorts; averages are made anew of what is shown."""
+    """The ledger, the curve and the cohorts; averages are computed again from what is shown."""
     headline = _headline(report.headline)
     rows = _cohort_rows(report)
     return replace(
@@ -54,7 +54,7 @@ def _headline(ledger: Headline) -> Headline:
 
 
 def _curve(curve: Sequence[CurveDay], anchors: Sequence[Count]) -> list[CurveDay]:
-    """Each day's people are among those of the day before: shown where the step is none or enough."""
+    """Each day's people are a part of the previous day's: shown when the difference is none or enough."""
     eligibles = [number for number in anchors if isinstance(number, int)]
     laters: list[int] = []
     days = []
@@ -85,7 +85,7 @@ def _curve(curve: Sequence[CurveDay], anchors: Sequence[Count]) -> list[CurveDay
 
 
 def _cohort_rows(report: RetentionReport) -> list[CohortRow]:
-    """Cohorts of whole weeks may add up to the headline: their columns are parts of its numbers."""
+    """Weekly cohorts may add up to the headline, so their columns are parts of its numbers."""
     filters = report.filters
     inside = [
         index

@@ -1,8 +1,8 @@
 """The rules of suppression, on bare numbers.
 
-A group of 1 to `SUPPRESS_BELOW` - 1 people is *few*, and so is one that everybody left by withdrawing. Few
-are ruled FEW and print as "<5"; what belongs to them, or would give them away by subtraction, is ruled
-HIDDEN. A group of none is shown.
+A group of 1 to `SUPPRESS_BELOW` - 1 people is *few*; so is one that everybody left by withdrawing. Its count
+is withheld as FEW and prints as "<5". What belongs to it, or would reveal it by subtraction, is withheld
+as HIDDEN. An empty group is shown.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ Verdicts = list[Withheld | None]  # None: the number may be shown
 
 
 def few(people: Count | float | None) -> bool:
-    """Whether this many people are too few to be shown; or all gone, for there may have been few of them."""
+    """Whether so many people are too few to be shown. A deserted group is: it may have been small."""
     if isinstance(people, Deserted):
         return True
     return isinstance(people, int | float) and too_few(people)
@@ -26,6 +26,7 @@ def shown(people: Count) -> Count:
 
 
 def ruled(value: Count, verdict: Withheld | None) -> Count:
+    """The value, or why it is withheld."""
     return value if verdict is None else verdict
 
 
@@ -34,7 +35,7 @@ def hidden_measure(value: Measure, hide: bool) -> Measure:
 
 
 def parts_of(total: Count, parts: Sequence[Count]) -> Verdicts:
-    """Verdicts for counts of people that add up to a total (or overlap a little), when the total is shown.
+    """Verdicts for counts of people that add up to a shown total, or overlap a little.
 
     Few parts are hidden, and with them the smallest others, until two are hidden and what is left of
     the total after subtracting the shown ones is the size of a group that might be shown.
@@ -80,7 +81,7 @@ def _hide_smallest(numbers: Sequence[int], verdicts: Verdicts, safe: Callable[[]
 
 
 def part(number: Count, whole: Count) -> Count:
-    """A part of a shown group, of which the rest must not be few either."""
+    """A part of a group whose size is shown: the rest must not be few either."""
     if few(number):
         return Withheld.FEW
     if isinstance(number, Withheld) or isinstance(whole, Withheld):
@@ -100,7 +101,7 @@ def compared(value: Compared) -> Compared:
 
 
 def measured(value: Compared, people: Compared) -> Compared:
-    """Two measures, each hidden when the people that it is of are few or hidden."""
+    """Two measures, each hidden when its people are few or withheld."""
     return Compared(
         hidden_measure(value.value, _few(people.value) or isinstance(people.value, Withheld)),
         hidden_measure(value.before, _few(people.before) or isinstance(people.before, Withheld)),

@@ -12,7 +12,7 @@ from analytics.reports.suppression.rules import (
 
 
 def suppress_sessions(report: SessionsReport) -> SessionsReport:
-    """Everything about few people is hidden; pages each by their own people."""
+    """Hides everything about few people; each page counts its own."""
     return replace(
         report,
         users=compared(report.users),

@@ -9,8 +9,8 @@ from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, Report
 
 def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
     report = FEATURES.shown(filters)
-    wanted = query.get("feature", "")
-    chosen = [row for row in report.rows if not wanted or row.feature == wanted]
+    name = query.get("feature", "")
+    chosen = [row for row in report.rows if not name or row.feature == name]
     rows = [
         [
             row.feature,

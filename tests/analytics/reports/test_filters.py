@@ -176,9 +176,9 @@ def test_a_range_keeps_its_days_that_are_not_sealed():
 
 def test_of_one_organization_and_of_internal_use_sealed_days_keep_nothing():
     sealed = date(2026, 11, 5)
-    assert filters(TODAY, sealed, from_="2026-11-02").kept.first == date(2026, 11, 2)
+    assert filters(TODAY, sealed, from_="2026-11-02").countable.first == date(2026, 11, 2)
     for one in ({"org": "a" * 32}, {"internal": "1"}):
-        assert filters(TODAY, sealed, from_="2026-11-02", **one).kept.first == date(2026, 11, 6)
+        assert filters(TODAY, sealed, from_="2026-11-02", **one).countable.first == date(2026, 11, 6)
 
 
 def test_columns_that_rows_are_sorted_by_can_be_asked_for():
