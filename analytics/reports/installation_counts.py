@@ -1,15 +1,21 @@
 """Installations by what they report and when they were last heard of, read for their report."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from django.db.backends.utils import CursorWrapper
+
 from analytics.report_days import bounds, report_zone_name
 from analytics.reports.filters import ReportFilters
-from analytics.reports.source import report_cursor
 from analytics.rollups.layout import DEPLOYMENT
+from analytics.rollups.reading.reader import TIMEOUT_SECONDS, ReportTimedOut
+from postgres.timeouts import time_limited_cursor
 
 WINDOW_DAYS = 7
+WORK_MEMORY_MB = 64
 
 
 NOT_REPORTED = "Not reported"
@@ -82,7 +88,7 @@ def read_kinds(filters: ReportFilters, last: date) -> list[InstallationKind]:
     """What the installations active on `last` report."""
     where, parameters = _where(filters)
     since, until = bounds(last - timedelta(days=WINDOW_DAYS - 1), last)
-    with report_cursor() as cursor:
+    with _report_cursor() as cursor:
         cursor.execute(KINDS.format(where=where), parameters | {"since": since, "until": until})
         return [
             InstallationKind(
@@ -102,7 +108,7 @@ def read_ledger(filters: ReportFilters, span: ReportFilters) -> InstallationLedg
     first_at, until = bounds(span.first, span.last)
     active_since, _ = bounds(span.last - timedelta(days=WINDOW_DAYS - 1), span.last)
     parameters |= {"first_at": first_at, "until": until, "active_since": active_since}
-    with report_cursor() as cursor:
+    with _report_cursor() as cursor:
         cursor.execute(LEDGER.format(where=where), parameters)
         return InstallationLedger(*cursor.fetchone())
 
@@ -113,9 +119,18 @@ def read_days(filters: ReportFilters) -> dict[tuple[str, date], int]:
     since, until = bounds(filters.first - timedelta(days=WINDOW_DAYS - 1), filters.last)
     parameters |= {"since": since, "until": until, "zone": report_zone_name()}
     counts: dict[tuple[str, date], int] = defaultdict(int)
-    with report_cursor() as cursor:
+    with _report_cursor() as cursor:
         cursor.execute(SPELLS.format(where=where), parameters)
         for version, day, gap, number in cursor.fetchall():
             for offset in range(gap):
                 counts[version or NOT_REPORTED, day + timedelta(days=offset)] += number
     return counts
+
+
+@contextmanager
+def _report_cursor() -> Iterator[CursorWrapper]:
+    """A cursor for statements that read rows, with the time limit of reports. Raises `ReportTimedOut`."""
+    with time_limited_cursor("analytics", f"{TIMEOUT_SECONDS}s", ReportTimedOut) as cursor:
+        cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY_MB}MB'")
+        cursor.execute("SET LOCAL jit = off")  # compiling took longer than it saved
+        yield cursor

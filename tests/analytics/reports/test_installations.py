@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from analytics.reports import installation_counts, source
+from analytics.reports import installation_counts
 from analytics.reports.cells import Compared, Withheld
 from analytics.reports.installations import installations_report, version_key
 from analytics.reports.sessions import sessions_report
@@ -181,7 +181,7 @@ def test_a_report_that_reads_rows_has_a_time_limit(monkeypatch):
     """However slow the machine: no other statement takes a second, and this one never ends within it."""
     slow = installation_counts.LEDGER.replace("WHERE {where}", "WHERE pg_sleep(60) IS NOT NULL AND {where}")
     monkeypatch.setattr(installation_counts, "LEDGER", slow)
-    monkeypatch.setattr(source, "TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(installation_counts, "TIMEOUT_SECONDS", 1)
     installation(1, [ago(1)])
     with pytest.raises(ReportTimedOut):
         installations_report(filters())

@@ -8,7 +8,7 @@ from analytics.reports.features import features_report
 from analytics.reports.overview import overview_report
 from analytics.reports.suppression import suppress_overview
 from consent.models import Organization, TelemetryUser
-from tests.support.events import crowd, filters, make_partitions, person
+from tests.support.events import ago, crowd, endpoint, feature, filters, make_partitions, person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 
@@ -45,3 +45,14 @@ def test_whoever_must_be_asked_again_has_not_decided():
     overview = overview_report(filters())
     assert (overview.users.granted, overview.users.unset, overview.users.known) == (6, 7, 13)
     assert overview.organizations.unset == overview.organizations_by_deployment["cloud"].unset == 7
+
+
+def test_every_report_of_the_overview_hides_few_people():
+    make_partitions()
+    for user in range(3):
+        feature(user, ago(12))
+        endpoint(user, ago(12))
+    after = suppress_overview(overview_report(filters()))
+    few = Withheld.FEW
+    assert (after.active_users.users_so_far, after.features.rows[0].users) == (few, few)
+    assert (after.endpoints.total.users, after.retention.headline.new_users) == (few, few)

@@ -487,3 +487,82 @@ def test_the_counterpart_of_today_is_no_part_of_the_previous_total():
     over = filters(from_="2026-11-01", to="2026-11-16")
     assert previous_day_verdicts(over, feature_days(9, 9, 4), 12) == [HIDDEN, None, FEW]
     assert previous_day_verdicts(asked, [], 0) == []
+
+
+# --- the period before, sealed days, the overview -----------------------------------------------
+
+
+def feature_report(**changes):
+    report = FeatureReport(
+        filters=filters(range="7d"),
+        feature="a",
+        days=feature_days(9, 20, 9),
+        previous=feature_days(4, 20, 3),
+        actions=[],
+        deployments=[],
+        users_so_far=30,
+        uses_so_far=38,
+        users=Compared(20, 24),
+        uses=Compared(29, 24),
+        share=Compared(0.5, 0.6),
+        repeat_users=Compared(18, 20),
+        active_users=40,
+        active_users_so_far=50,
+    )
+    return replace(report, **changes)
+
+
+def test_the_days_of_the_period_before_hide_few_people_too():
+    shown_days = suppress_feature(feature_report()).previous
+    assert [(day.users, day.uses) for day in shown_days] == [(FEW, HIDDEN), (HIDDEN, HIDDEN), (FEW, HIDDEN)]
+    few_before = suppress_feature(feature_report(users=Compared(20, 4))).previous
+    assert {day.users for day in few_before} == {HIDDEN}
+
+
+def test_the_headlines_of_a_feature_hide_few_people_and_what_is_theirs():
+    after = suppress_feature(feature_report(users=Compared(20, 4)))
+    assert (after.users, after.uses, after.share) == (
+        Compared(20, FEW),
+        Compared(29, HIDDEN),
+        Compared(0.5, HIDDEN),
+    )
+    assert suppress_feature(feature_report()).repeat_users == Compared(HIDDEN, HIDDEN), "but two; but four"
+    assert suppress_feature(feature_report(repeat_users=Compared(15, 19))).repeat_users == Compared(15, 19)
+
+
+def test_today_of_few_is_in_the_headlines_of_a_feature():
+    after = suppress_feature(
+        feature_report(days=feature_days(9, 20, 3), users_so_far=22, repeat_users_so_far=7)
+    )
+    assert (after.users.value, after.uses.value, after.repeat_users.value) == (22, 38, 7)
+    assert (after.share.value, after.active_users) == (22 / 50, 50)
+    assert (after.repeat_users_so_far, after.active_users_so_far) == (0, 0)
+
+
+def test_features_of_sealed_days_are_in_the_order_of_uses():
+    rows = [feature_row(users, name=name) for users, name in ((9, "b"), (20, "a"), (30, "c"))]
+    asked = filters(TODAY, ago(20))
+    report = suppress_features(
+        FeaturesReport(filters=asked, rows=rows, active_users=99, days=[ago(1), ago(0)])
+    )
+    assert [(row.feature, row.uses) for row in report.rows] == [("c", 90), ("a", 60), ("b", 27)]
+    assert {row.users for row in report.rows} == {row.share for row in report.rows} == {Withheld.GONE}
+    assert report.active_users is Withheld.GONE
+
+
+def test_endpoints_hide_the_few_of_the_period_before():
+    days = [EndpointDay(ago(1), 90, 0, 1.0, 2.0, 3.0, 9, True)]
+    before = [EndpointDay(ago(8), 40, 0, 1.0, 2.0, 3.0, users, True) for users in (4, 9)]
+    report = replace(
+        endpoints([endpoint_row(9)._replace(compared_users=(9, 4))], days),
+        previous=endpoint_row(4, ""),
+        previous_days=before,
+    )
+    after = suppress_endpoints(report)
+    assert (after.previous.users, after.previous.requests) == (FEW, HIDDEN)
+    assert {day.users for day in after.previous_days} == {FEW, HIDDEN}
+    assert {day.p95_ms for day in after.previous_days} == {HIDDEN}
+    assert (after.rows[0].previous_p95_ms, after.rows[0].change) == (HIDDEN, HIDDEN)
+    few_now = replace(report, rows=[endpoint_row(9)._replace(compared_users=(4, 9))])
+    assert suppress_endpoints(few_now).rows[0].change is HIDDEN
+    assert suppress_endpoints(few_now).rows[0].previous_p95_ms == 8.0

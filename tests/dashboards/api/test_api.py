@@ -345,6 +345,14 @@ def test_every_column_of_endpoints(ask):
     assert row["p95_change"] == pytest.approx(1.0, rel=0.03)
 
 
+def test_measures_have_six_decimals(ask):
+    for user in range(1, 16):
+        feature(user, YESTERDAY, name="timer" if user < 6 else "other")
+    (row,) = ask("feature-adoption", feature="timer").json()["rows"]
+    (line,) = table(ask("feature-adoption", feature="timer", format="csv"))
+    assert (row["share"], line["share"]) == (0.333333, "0.333333")
+
+
 def test_the_columns_of_a_cohort_end_with_its_present_week(ask):
     for user in range(1, 11):
         activity(user, YESTERDAY - timedelta(days=20))
