@@ -1,6 +1,6 @@
 """A request's body, bounded: read within a limit and a deadline, and inflated within the same limit.
 
-`front.py` reads bodies off the threads that store them. What is read here is a Django request's:
+`http/edge.py` reads bodies off the threads that store them. What is read here is a Django request's:
 Django's own stream drops chunked bodies; a server that hands them over on `wsgi.input` says so with
 `wsgi.input_terminated`.
 """

@@ -44,7 +44,7 @@ def quarters_of(ascending: Sequence[int]) -> list[int]:
 
 
 def marking(quarters: Iterable[int]) -> Question:
-    """The question (see `wire.ask`) that marks these quarters."""
+    """The question (see `pipeline.ask`) that marks these quarters."""
     return _MARK, (int_array(quarters),)
 
 

@@ -1,4 +1,4 @@
-"""PRODUCT section 3, rule by rule: a record, and where it goes."""
+"""The rules of docs/send-events.md, one by one: a record, and where it goes."""
 
 import pytest
 
