@@ -8,11 +8,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from pytest_django import Settings
 
 from analytics import partitions
 from analytics.models import (
+    CustomerAnalytics,
+    CustomerHeartbeat,
     DroppedPartition,
     EndpointUsage,
     FeatureUsage,
@@ -321,3 +323,83 @@ def test_a_month_in_use_all_the_time_is_said_so(monkeypatch: pytest.MonkeyPatch)
     other.close()
     assert Month(2024, 1) in standing_months()
     assert not DroppedPartition.objects.exists()
+
+
+@pytest.mark.usefixtures("fifteen_months")
+def test_everybody_waits_a_second_at_most_and_a_vacuum_ten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DETACH makes everybody behind it wait: it must not wait itself for as long as it likes."""
+    limits: list[str] = []
+
+    def note(*arguments: object) -> None:
+        with connections["analytics"].cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            limits.append(cursor.fetchone()[0])
+
+    monkeypatch.setattr(pruning, "_enter_in_ledger", note)
+    monkeypatch.setattr(pruning.sealing, "seal", note)
+    pruning.prune(now=NOW)
+    assert limits == ["10s", "1s"] * 3
+
+
+@pytest.mark.usefixtures("an_old_month")
+def test_a_month_in_use_is_tried_eight_times_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "LOCK_TIMEOUT", "5ms")
+    other = connections["analytics"].copy()
+    pauses: list[float] = []
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT 1 FROM analytics_feature_usage LIMIT 1")
+        with pytest.raises(pruning.PruningBlocked, match="tried 8 times"):
+            pruning.prune(now=NOW, pause=pauses.append)
+    other.close()
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+
+
+@pytest.mark.usefixtures("an_old_month")
+def test_what_is_no_lock_is_raised_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "DROP", "SELECT pg_terminate_backend(pg_backend_pid()) /* {name} */")
+    pauses: list[float] = []
+    with pytest.raises(OperationalError):
+        pruning.prune(now=NOW, pause=pauses.append)
+    assert (pauses, Month(2024, 1) in standing_months()) == ([], True)
+
+
+@pytest.mark.django_db
+def test_small_tables_go_by_the_month_to_the_microsecond(settings: Settings) -> None:
+    settings.EVENT_RETENTION_MONTHS = 12
+    border = Month(2025, 11).starts_at
+    for letter, at in (("a", border - timedelta(microseconds=1)), ("b", border)):
+        row = Installation.objects.create(pseudonym=letter * 32, first_seen_at=at, last_seen_at=NOW)
+        InstallationEvent.objects.create(installation=row, name="heartbeat", timestamp=at, received_at=at)
+        Installation.objects.create(pseudonym=letter.upper() * 32, first_seen_at=at, last_seen_at=at)
+        CustomerHeartbeat.objects.create(organization_id=letter, timestamp=at, metrics={}, received_at=at)
+        CustomerAnalytics.objects.create(organization_id=letter, date=at, analytics={}, received_at=at)
+        SentHeartbeat.objects.create(name="heartbeat", day=at)
+    dry = pruning.prune(now=NOW, dry_run=True)
+    assert (Installation.objects.count(), CustomerHeartbeat.objects.count()) == (4, 2)
+    pruned = pruning.prune(now=NOW)
+    assert pruned.sentence == (
+        "Dropped 1 old base events, 1 installations not seen since, 2 customers' reports; "
+        "kept from 2025-11 on."
+    )
+    assert dry.sentence == pruned.sentence.replace("Dropped", "Would drop")
+    assert sorted(Installation.objects.values_list("pseudonym", flat=True)) == ["B" * 32, "a" * 32, "b" * 32]
+    left = [
+        model.objects.count()
+        for model in (InstallationEvent, CustomerHeartbeat, CustomerAnalytics, SentHeartbeat)
+    ]
+    assert left == [1, 1, 1, 1]
+
+
+@pytest.mark.django_db
+def test_rows_of_a_large_month_are_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    partitions.ensure(Month(2025, 8), Month(2025, 8))
+    for _ in range(3):
+        add_rows(Month(2025, 8).starts_at)
+    (partition,) = [one for one in existing() if one.name == "analytics_feature_usage_p2025_08"]
+    assert pruning._measure(partition).rows == 3
+    monkeypatch.setattr(pruning, "COUNTED_BELOW_BYTES", 8192)
+    assert pruning._measure(partition).rows == 8192 // pruning.BYTES_PER_ROW  # never analyzed
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute("ANALYZE analytics_feature_usage_p2025_08")
+    assert pruning._measure(partition).rows == 3
