@@ -1,7 +1,6 @@
-"""Jobs, the ledger of pruning, what was sent and what was received, in the Django admin: read only.
+"""The Django admin of this app: jobs, pruning, sent and received reports (read only), and licences.
 
-Licences are written here. And of an organization is shown what only events can tell: its users, by what
-they decided.
+It also adds to an organization's page what only events can tell: how many users it has, by their decisions.
 """
 
 from typing import Any
@@ -17,8 +16,8 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from analytics.customers.organization_users import DAYS, members_of
-from analytics.customers.reports import entitlements_fault
+from analytics.customers.licences import fault_in_entitlements
+from analytics.customers.organization_users import DAYS, count_users
 from analytics.jobs import status
 from analytics.models import (
     CustomerAnalytics,
@@ -49,7 +48,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in t
 
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnlyAdmin):
-    """All runs; above them how each job stands."""
+    """All runs, below a table of how each job stands."""
 
     change_list_template = "admin/analytics/job_runs.html"
     list_display = ("job", "started_at", "took", "outcome", "summary")
@@ -111,7 +110,7 @@ class InstallationAdmin(ReadOnlyAdmin):
 
 
 class CustomersAdmin(NotedAdmin, ReadOnlyAdmin):
-    """What customers report, each an organization."""
+    """What customers report; each is an organization, and looking at one is noted."""
 
     kind = SubjectKind.ORGANIZATION
 
@@ -140,7 +139,7 @@ admin.site.unregister(Organization)
 
 @admin.register(Organization)
 class OrganizationWithUsersAdmin(OrganizationAdmin):
-    """Consent's page of an organization, with its users."""
+    """Consent's page of an organization, with a count of its users."""
 
     readonly_fields = (*OrganizationAdmin.readonly_fields, "users_by_state")
 
@@ -151,8 +150,8 @@ class OrganizationWithUsersAdmin(OrganizationAdmin):
 
     @admin.display(description="by decision")
     def users_by_state(self, organization: Organization) -> SafeString:
-        context = {"members": members_of(organization.pseudonym), "days": DAYS}
-        return render_to_string("admin/analytics/members.html", context)
+        context = {"users": count_users(organization.pseudonym), "days": DAYS}
+        return render_to_string("admin/analytics/organization_users.html", context)
 
 
 class LicenseForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -162,7 +161,7 @@ class LicenseForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 
     def clean_entitlements(self) -> dict[str, Any]:
         entitlements = self.cleaned_data["entitlements"]
-        if fault := entitlements_fault(entitlements):
+        if fault := fault_in_entitlements(entitlements):
             raise forms.ValidationError(fault)
         return dict(entitlements or {})
 
@@ -170,7 +169,7 @@ class LicenseForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
 class NewLicenseForm(LicenseForm):
     key = forms.ModelChoiceField(
         Key.objects.none(),
-        help_text="A key with the scope “heartbeat” that has no licence yet. The customer shows it; "
+        help_text="A key with the scope “heartbeat” that has no licence yet. The customer uses it; "
         "revoking it ends the licence.",
     )
 
@@ -183,7 +182,7 @@ class NewLicenseForm(LicenseForm):
 
 @admin.register(License)
 class LicenseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A licence is never deleted: its end is its `expires_at`, or that of its key."""
+    """A licence is never deleted: it ends at `expires_at`, or when its key is revoked."""
 
     form = LicenseForm
     list_display = ("customer_name", "key_shown", "expires_at", "entitlements")
@@ -212,5 +211,5 @@ class LicenseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def key_shown(self, licence: License) -> str:
         key = Key.objects.filter(pk=licence.key_id).first()
         if key is None:
-            return "gone"
+            return "deleted"
         return f"{key.name} ({key.hint}…)" + (", revoked" if key.revoked_at else "")

@@ -1,4 +1,7 @@
-"""The rights of access and erasure, and a person's own page: every path below it is answered alike."""
+"""Addresses of the rights of access and erasure, and of a person's own page.
+
+The own page answers every path below its own: one that is no link is refused like a bad link.
+"""
 
 from django.urls import path
 
@@ -9,9 +12,11 @@ from consent.api import links
 OWN_PAGE = links.PATH.removeprefix("/")
 
 urlpatterns = [
-    path("api/privacy/export", api.Export.as_view(), name="privacy-export"),
-    path("api/privacy/erasure", api.Erasure.as_view(), name="privacy-erasure"),
-    path("api/privacy/erasure/<str:erasure>", api.ErasureReceipt.as_view(), name="privacy-erasure-receipt"),
+    path("api/privacy/export", api.ExportView.as_view(), name="privacy-export"),
+    path("api/privacy/erasure", api.ErasureView.as_view(), name="privacy-erasure"),
+    path(
+        "api/privacy/erasure/<str:erasure>", api.ErasureReceiptView.as_view(), name="privacy-erasure-receipt"
+    ),
     path(OWN_PAGE, own_page, {"token": ""}),
     path(f"{OWN_PAGE}<path:token>", own_page, name="own-page"),
 ]

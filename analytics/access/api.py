@@ -1,7 +1,7 @@
-"""`/api/privacy/*`: the right of access and the right to erasure, for an app that speaks for its people.
+"""`/api/privacy/*`: the right of access and the right to erasure, for an app that acts for its users.
 
-A request names whom it is about, and nobody is supplied: an empty body must not erase an organization.
-A key bound to an organization may name that one only, and no users.
+A request must name its subject; no key supplies one, since an empty body must not erase an organization.
+A key bound to an organization may name only that one, and no users.
 """
 
 import uuid
@@ -22,7 +22,7 @@ from consent.api.openapi import AUTH, ERRORS, ORGANIZATION_HEADER, USER_HEADER
 from consent.decisions.tombstones import ask_for_erasure
 from consent.models import ErasureRequest, Method, SubjectKind
 
-TELLING = "Which of the two is named decides; exactly one must be, in a header or in the body."
+ONE_SUBJECT = "Name exactly one subject, a user or an organization, in a header or in the body."
 
 
 class NamedSubject(serializers.Serializer[Any]):
@@ -34,24 +34,24 @@ class ErasureAnswer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(["user", "organization"])
     state = serializers.ChoiceField(["waiting", "running", "done"])
-    erased_up_to = serializers.DateTimeField(help_text="Events dated or received up to then.")
+    erased_up_to = serializers.DateTimeField(help_text="Covers events dated or received up to then.")
     asked_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
     receipt = serializers.DictField(
-        allow_null=True, help_text="Counts by table, what remains and why, signed; once it is done."
+        allow_null=True, help_text="Signed: counts by table, what remains and why. Null until it is done."
     )
 
 
 class PrivacyView(KeyedView):
-    most, seconds = 60, 60  # of each kind: they read whole tables
+    most, seconds = 60, 60  # for each address: they read whole tables
 
 
-class Export(PrivacyView):
+class ExportView(PrivacyView):
     @extend_schema(
         operation_id="privacy_export",
-        summary="All that is held on a subject",
-        description=f"{TELLING} Rows of every table, decisions, times with and without consent, erasures. "
-        "Somebody nobody has heard of gets an export without rows. The answer comes in pieces.",
+        summary="Everything stored about a subject",
+        description=f"{ONE_SUBJECT} The answer has the rows of every table, decisions, times with and "
+        "without consent, and erasures. The export of an unknown subject has no rows. The answer is streamed.",
         tags=["privacy"],
         auth=AUTH,
         request=NamedSubject,
@@ -65,13 +65,13 @@ class Export(PrivacyView):
         return response
 
 
-class Erasure(PrivacyView):
+class ErasureView(PrivacyView):
     @extend_schema(
         operation_id="privacy_erasure",
-        summary="Erase all that is held on a subject",
-        description=f"{TELLING} Answered at once with 202; events dated up to now are refused from then on, "
-        "rows go within minutes, and a receipt follows. Consent for later events stays as it is. Asked "
-        "again before it has begun, it is the same erasure.",
+        summary="Erase everything stored about a subject",
+        description=f"{ONE_SUBJECT} Answers 202 at once. From then on events dated up to now are refused; "
+        "rows are deleted within minutes, and a receipt follows. Consent for later events does not change. "
+        "Asking again before the erasure has begun returns the same erasure.",
         tags=["privacy"],
         auth=AUTH,
         request=NamedSubject,
@@ -82,38 +82,39 @@ class Erasure(PrivacyView):
         kind, subject = self.one_subject(request, body_of(request))
         erasure = ask_for_erasure(kind=kind, pseudonym=subject, actor=self.key.name, method=Method.API)
         location = reverse("privacy-erasure-receipt", args=[erasure.public_id])
-        return Response(_told(erasure), status=202, headers={"Location": location})
+        return Response(_answer(erasure), status=202, headers={"Location": location})
 
 
-class ErasureReceipt(PrivacyView):
+class ErasureReceiptView(PrivacyView):
     @extend_schema(
         operation_id="privacy_erasure_receipt",
         summary="How far an erasure is, and its receipt",
         tags=["privacy"],
         auth=AUTH,
         parameters=[OpenApiParameter("erasure", uuid.UUID, OpenApiParameter.PATH)],
-        responses={200: ErasureAnswer, 404: OpenApiResponse(ERROR, "none that this key may see")} | ERRORS,
+        responses={200: ErasureAnswer, 404: OpenApiResponse(ERROR, "no such erasure that this key may see")}
+        | ERRORS,
     )
     def get(self, request: Request, erasure: str) -> Response:
-        found = _erasure(erasure, self.key.organization)
-        if found is None:
+        request_row = _find_erasure(erasure, self.key.organization)
+        if request_row is None:
             raise ApiError(404, "not_found", "there is no such erasure that this key may see")
-        return Response(_told(found))
+        return Response(_answer(request_row))
 
 
-def _erasure(public_id: str, organization: str) -> ErasureRequest | None:
-    """The erasure with this id; of its own organization only, where the key is bound to one."""
+def _find_erasure(public_id: str, organization: str) -> ErasureRequest | None:
+    """The erasure with this id; a key bound to an organization sees only that one's."""
     try:
-        wanted = uuid.UUID(public_id)
+        identifier = uuid.UUID(public_id)
     except ValueError:
         return None
-    seen = ErasureRequest.objects.filter(public_id=wanted)
+    visible = ErasureRequest.objects.filter(public_id=identifier)
     if organization:
-        seen = seen.filter(kind=SubjectKind.ORGANIZATION, pseudonym=organization)
-    return seen.first()
+        visible = visible.filter(kind=SubjectKind.ORGANIZATION, pseudonym=organization)
+    return visible.first()
 
 
-def _told(erasure: ErasureRequest) -> dict[str, Any]:
+def _answer(erasure: ErasureRequest) -> dict[str, Any]:
     return {
         "id": erasure.public_id,
         "kind": erasure.kind,
@@ -126,11 +127,11 @@ def _told(erasure: ErasureRequest) -> dict[str, Any]:
 
 
 def _begun(pieces: Iterator[str]) -> Iterator[str]:
-    """The same pieces, the first one made now: a database that is away is an answer, not half of one."""
+    """The same pieces, the first one made now: an unreachable database gives a 503, not half a body."""
     first = next(pieces)
 
-    def all_of_them() -> Iterator[str]:
+    def all_pieces() -> Iterator[str]:
         yield first
         yield from pieces
 
-    return all_of_them()
+    return all_pieces()

@@ -1,4 +1,4 @@
-"""What is held of one user, counted: how many events of each kind, and from which days."""
+"""How many events of each kind are stored about one user, and from which days."""
 
 from datetime import date
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from postgres.timeouts import TookTooLong, time_limited_cursor
 
 TIMEOUT = "5s"
 KINDS = {"activity": "Signing in and sessions", "endpoint": "Requests", "feature": "Use of features"}
-# One statement for all, so that there is one limit. Tables are reached by their names and by no others.
+# One statement for all tables, so that one time limit covers them.
 SESSIONS = f"WITH sessions (name) AS MATERIALIZED ({SESSIONS_OF_USER}) "
 COUNT = """
 SELECT '{key}', count(*), min((timestamp AT TIME ZONE 'UTC')::date), max((timestamp AT TIME ZONE 'UTC')::date)
@@ -18,8 +18,8 @@ SELECT '{key}', count(*), min((timestamp AT TIME ZONE 'UTC')::date), max((timest
 """
 
 
-class Held(NamedTuple):
-    """Rows of one kind, and the days (UTC) of the first and the last of them; None without any."""
+class RowCount(NamedTuple):
+    """Rows of one kind, and the days (UTC) of the first and the last; None when there are none."""
 
     kind: str
     rows: int
@@ -27,16 +27,16 @@ class Held(NamedTuple):
     last: date | None
 
 
-def held_of(user: str) -> list[Held] | None:
-    """Of a pseudonym, one line for each table; None when counting takes longer than a page can wait.
+def count_rows(user: str) -> list[RowCount] | None:
+    """One line for each table, by pseudonym; None when counting takes longer than a page can wait.
 
-    As in an export (`subject.py`), events of the person's sessions that name nobody are counted too.
+    As in an export, events of the user's sessions that name nobody are counted too.
     """
-    counts = (COUNT.format(key=key, table=table.name) for key, table in TABLES.items())
+    selects = (COUNT.format(key=key, table=table.name) for key, table in TABLES.items())
     try:
         with time_limited_cursor("analytics", TIMEOUT) as cursor:
-            cursor.execute(SESSIONS + " UNION ALL ".join(counts), {"subject": user, "anonymous": ANONYMOUS})
-            found = {key: counted for key, *counted in cursor.fetchall()}
+            cursor.execute(SESSIONS + " UNION ALL ".join(selects), {"subject": user, "anonymous": ANONYMOUS})
+            counts_by_key = {key: counts for key, *counts in cursor.fetchall()}
     except TookTooLong:
         return None
-    return [Held(KINDS[key], *found[key]) for key in TABLES]
+    return [RowCount(KINDS[key], *counts_by_key[key]) for key in TABLES]

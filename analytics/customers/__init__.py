@@ -1,1 +1,1 @@
-"""Customers: their licences, what their instances report, and the users of their organizations."""
+"""Customers: their licences, what their collectors report, and the users of their organizations."""

@@ -1,7 +1,7 @@
-"""The users of an organization by what each of them decided, as its page in the admin shows them.
+"""How many users an organization has, by their decisions, for its page in the admin.
 
-Only events tell who belongs to which organization, and no index leads to an organization's events: those
-of the last days are read, for as long as a page can wait. Whose events were erased is not among them.
+Only events tell who belongs to an organization. They are not indexed by it, so only the last days are read,
+for as long as a page can wait. Users whose events were erased are not counted.
 """
 
 from collections import Counter
@@ -28,15 +28,15 @@ SELECT DISTINCT user_id FROM ({EVENTS}) AS events
 """
 
 
-class Members(NamedTuple):
-    """How many users an organization has, and how many of them are in each state; few are hidden."""
+class OrganizationUsers(NamedTuple):
+    """How many users an organization has, and how many in each state; small groups are hidden."""
 
     total: Count
     by_state: dict[State, Count]
 
 
-def members_of(organization: str, *, now: datetime | None = None) -> Members | None:
-    """Of a pseudonym, by the events of the last `DAYS`; None when counting takes longer than `TIMEOUT`."""
+def count_users(organization: str, *, now: datetime | None = None) -> OrganizationUsers | None:
+    """By its pseudonym and the events of the last `DAYS`; None when counting takes longer than `TIMEOUT`."""
     since = (now or timezone.now()) - timedelta(days=DAYS)
     try:
         with time_limited_cursor("analytics", TIMEOUT) as cursor:
@@ -49,7 +49,7 @@ def members_of(organization: str, *, now: datetime | None = None) -> Members | N
     numbers[State.UNSET] = len(users) - states.total() + states[State.UNSET]
     parts = [numbers.get(state, 0) for state in State]
     verdicts = parts_of(len(users), parts)
-    return Members(
+    return OrganizationUsers(
         total=shown(len(users)),
         by_state={
             state: ruled(part, verdict) for state, part, verdict in zip(State, parts, verdicts, strict=True)

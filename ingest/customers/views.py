@@ -1,6 +1,6 @@
 """What customers' collectors call, JSON: licence checks, heartbeats, daily analytics.
 
-What of it is kept is decided by `analytics/customers/reports.py`.
+What is stored of it: `analytics/customers/reports.py`.
 """
 
 import json
@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from analytics.customers import reports
+from analytics.customers import licences, reports
 from consent import keys
 from consent.api.do_not_track import asks_not_to_be_tracked
 from consent.models import Key, Scope
@@ -123,16 +123,16 @@ class TelemetryAnalytics(VendorView):
         return Response(recorded._asdict())
 
 
-def _terms(request: Request, check: dict[str, Any], now: datetime) -> reports.Terms:
+def _terms(request: Request, check: dict[str, Any], now: datetime) -> licences.LicenceTerms:
     """The terms of the key that is shown. Raises `ReportRefused` when none is, or one for something else."""
     shown = any(request.headers.get(name) for name in KEY_HEADERS)
     try:
         key = _key(request, {} if shown else {"x-api-key": check.get("license_key") or ""})
     except keys.KeyRefused as refused:
         if refused.status == 401 and (shown or check.get("license_key")):
-            return reports.no_terms(refused.message)
+            return licences.no_terms(refused.message)
         raise
-    return reports.terms_of(key, now=now)
+    return licences.terms_of(key, now=now)
 
 
 def _key(request: Request, instead: dict[str, str] | None = None) -> Key:

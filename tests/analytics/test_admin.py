@@ -1,7 +1,7 @@
 """Jobs, what was sent and what arrived can be read in the admin; licences are written there."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -79,6 +79,28 @@ def test_how_each_job_stands_is_told_above_the_runs(admin_client: Client) -> Non
     assert "erasure new never – It has not run yet." in words
 
 
+def test_a_run_under_way_has_no_duration_yet(admin_client: Client) -> None:
+    JobRun.objects.create(job="prune", started_at=AT, outcome="running")
+    JobRun.objects.create(job="roll-ups", started_at=AT, ended_at=AT + timedelta(seconds=1.5), outcome="done")
+    page = admin_client.get(reverse("admin:analytics_jobrun_changelist")).text
+    assert set(re.findall(r'class="field-took">([^<]+)<', page)) == {"–", "1.50 s"}
+
+
+def test_an_installations_latest_thirty_days_are_shown_the_newest_first(admin_client: Client) -> None:
+    installation = Installation.objects.create(pseudonym="a" * 32, first_seen_at=AT, last_seen_at=AT)
+    for days in range(31):
+        at = AT - timedelta(days=days)
+        InstallationEvent.objects.create(
+            installation=installation, name="heartbeat", timestamp=at, received_at=AT
+        )
+    page = admin_client.get(reverse("admin:analytics_installation_change", args=[installation.pk])).text
+    days = re.findall(r"<div>(\d{4}-\d\d-\d\d): 1</div>", page)
+    assert days == sorted(days, reverse=True)
+    assert (len(days), days[0]) == (30, "2026-03-10")
+    page = admin_client.get(reverse("admin:analytics_installation_changelist")).text
+    assert 'class="field-heartbeats">31<' in page
+
+
 def new_key(scope: str = "heartbeat") -> Key:
     return issue_key(name=f"key for {scope}", scopes=[scope])[1]
 
@@ -113,7 +135,7 @@ def test_only_keys_that_can_be_licences_are_offered(admin_client: Client) -> Non
     [
         ("[1]", "Write a JSON object"),
         ('{"a b": 1}', "A name has 1 to 100 letters"),
-        ('{"deep": {}}', "is no number, true or false, or text"),
+        ('{"deep": {}}', "must be a number, true or false, or a text"),
     ],
 )
 def test_entitlements_are_flat(admin_client: Client, entitlements: str, said: str) -> None:
@@ -131,3 +153,14 @@ def test_a_licence_is_changed_but_not_deleted(admin_client: Client) -> None:
     assert (licence.customer_name, licence.entitlements, licence.expires_at) == ("Acme GmbH", {}, None)
     address = reverse("admin:analytics_license_delete", args=[licence.pk])
     assert admin_client.post(address, {"post": "yes"}).status_code == 403
+
+
+def test_what_became_of_a_licences_key_is_shown(admin_client: Client) -> None:
+    key = new_key()
+    add_licence(admin_client, key)
+    address = reverse("admin:analytics_license_changelist")
+    assert f"key for heartbeat ({key.hint}…)<" in admin_client.get(address).text
+    revoke_key(key=key)
+    assert f"key for heartbeat ({key.hint}…), revoked<" in admin_client.get(address).text
+    License.objects.update(key_id=key.pk + 1)
+    assert 'class="field-key_shown">deleted<' in admin_client.get(address).text

@@ -2,14 +2,15 @@
 
 import json
 import uuid
+from datetime import datetime
 from typing import Any
 
-import psycopg
 import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from analytics.access import api
 from analytics.erasure import receipts
 from analytics.models import FeatureUsage
 from consent.keys import issue_key
@@ -17,6 +18,7 @@ from consent.models import ErasureRequest
 from consent.pseudonyms import pseudonym
 from tests.consent.api.test_api import ask
 from tests.support.events import activity, feature, person
+from tests.support.failing import unreachable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
 
@@ -74,16 +76,13 @@ def test_a_bound_key_exports_its_organization(acme_key: str) -> None:
 
 
 def test_a_database_that_is_away_is_503_and_not_half_an_answer(
-    key: str, monkeypatch: pytest.MonkeyPatch
+    key: str,
 ) -> None:
-    def away(*args: object) -> None:
-        raise psycopg.OperationalError("no connection to 10.1.2.3")
-
-    monkeypatch.setattr("analytics.access.subject_export._one_moment", away)
-    answer = ask(key, "post", EXPORT, X_User_Id="jane-4711")
+    with unreachable("analytics"):
+        answer = ask(key, "post", EXPORT, X_User_Id="jane-4711")
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
-    assert "10.1.2.3" not in answer.content.decode()
+    assert "127.0.0.1" not in answer.content.decode()
 
 
 # --- Erasure ------------------------------------------------------------------------------------------
@@ -100,7 +99,14 @@ def test_an_erasure_is_answered_at_once_and_leaves_a_receipt(key: str) -> None:
     call_command("erase", user="jane-4711", yes=True)
 
     done = ask(key, "get", address).json()
-    assert done["state"] == "done"
+    assert (done["state"], done["kind"], done["id"]) == ("done", "user", asked.json()["id"])
+    request = ErasureRequest.objects.get()
+    moments = [done[name] for name in ("asked_at", "erased_up_to", "finished_at")]
+    assert [datetime.fromisoformat(moment) for moment in moments] == [
+        request.asked_at,
+        request.until,
+        request.finished_at,
+    ]
     assert done["receipt"]["deleted"]["analytics_feature_usage"] == 1
     assert receipts.verify(done["receipt"])["subject"] == JANE
     assert set(FeatureUsage.objects.values_list("user_id", flat=True)) == {person(1)}
@@ -111,6 +117,14 @@ def test_asked_for_twice_it_is_one_erasure(key: str) -> None:
 
     assert first["id"] == second["id"]
     assert ErasureRequest.objects.count() == 1
+
+
+def test_each_address_has_a_limit_of_its_own(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.PrivacyView, "most", 1)
+    answers = [ask(key, "post", ERASURE, X_User_Id="jane-4711").status_code for _ in range(3)]
+
+    assert set(answers) == {202, 429}
+    assert ask(key, "get", f"{ERASURE}/{NOTHING}").status_code == 404
 
 
 @pytest.mark.parametrize("address", [EXPORT, ERASURE])

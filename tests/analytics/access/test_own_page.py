@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 from django.core import signing
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connections
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from analytics.access import own_page, row_counts
 from analytics.erasure.run import carry_out
 from consent.api import links
 from consent.decisions.recording import record_decision
 from consent.gate.barrier import LOCK_SPACE, bucket
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import pseudonym
-from tests.support.events import activity, feature, person
+from tests.support.events import activity, endpoint, feature, person
+from tests.support.failing import unreachable
 from tests.support.pages import one_line
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
@@ -73,11 +75,41 @@ def test_it_shows_the_state_and_what_is_held_of_this_person_only() -> None:
     assert f"{days_ago(9):%-d %B %Y}" not in page
 
 
+def test_events_of_their_sessions_are_counted_too() -> None:
+    session = pseudonym("session", "s-1")
+    activity(JANE, days_ago(2), session=session)
+    endpoint(f"anon:{session[:27]}", days_ago(4))
+    endpoint("anon:" + "f" * 27, days_ago(9))
+
+    counts = row_counts.count_rows(JANE)
+
+    assert counts == [
+        row_counts.RowCount("Signing in and sessions", 1, days_ago(2).date(), days_ago(2).date()),
+        row_counts.RowCount("Requests", 1, days_ago(4).date(), days_ago(4).date()),
+        row_counts.RowCount("Use of features", 0, None, None),
+    ]
+
+
+def test_earlier_decisions_are_shown_the_newest_first_and_nobody_elses() -> None:
+    decide(State.GRANTED)
+    record_decision(
+        kind=SubjectKind.USER, subject=person(1), state=State.GRANTED, actor="app", method=Method.SIGNAL
+    )
+    choose(link(), choice="out")
+
+    history = one_line(Client().get(link())).partition("Earlier decisions")[2]
+
+    assert re.findall(r"<td[^>]*>(Opted \w+)</td> ?<td>([^<]+)</td>", history) == [
+        ("Opted out", "on this page"),
+        ("Opted in", "in the product"),
+    ]
+
+
 def test_somebody_unknown_gets_a_page_like_any_other_and_leaves_no_trace() -> None:
     answer = Client().get(link(pseudonym("user", "nobody")))
 
     assert answer.status_code == 200
-    assert "No event is held of you" in answer.content.decode()
+    assert "No event of yours is stored" in answer.content.decode()
     assert "<b>Not decided.</b>" in answer.content.decode()
     assert TelemetryUser.objects.count() == 0
 
@@ -126,7 +158,7 @@ def test_opting_out_needs_no_account_and_is_on_record() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "fate"),
-    [("erase", "What was kept before is being erased."), ("keep", "What was kept before stays")],
+    [("erase", "Earlier ones are being erased."), ("keep", "Earlier ones stay")],
 )
 def test_who_has_opted_out_is_told_what_becomes_of_events_from_before(
     settings: Settings, setting: str, fate: str
@@ -138,9 +170,9 @@ def test_who_has_opted_out_is_told_what_becomes_of_events_from_before(
 
     page = one_line(Client().get(link()))
 
-    assert f"No event of yours is stored any more. {fate}" in page
+    assert f"Your events are no longer stored. {fate}" in page
     carry_out()
-    assert ("What was kept before" in one_line(Client().get(link()))) == (setting == "keep")
+    assert ("Earlier ones" in one_line(Client().get(link()))) == (setting == "keep")
 
 
 def test_opting_in_needs_the_box_to_be_ticked() -> None:
@@ -158,6 +190,13 @@ def test_opting_in_is_not_offered_to_who_asks_not_to_be_tracked(signal: str) -> 
     assert choose(link(), client=client, choice="in", agree="yes").status_code == 409
     assert state() == "unset"
     assert choose(link(), client=client, choice="out").status_code == 303
+    assert state() == "denied"
+
+
+def test_a_policy_that_has_changed_since_must_be_read_first() -> None:
+    assert choose(link(), choice="in", agree="yes", policy_version="an older one").status_code == 409
+    assert state() == "unset"
+    assert choose(link(), choice="out", policy_version="an older one").status_code == 303
     assert state() == "denied"
 
 
@@ -210,7 +249,7 @@ def test_a_withdrawal_that_is_not_certain_says_so_holds_and_can_be_sent_again(
         answer = choose(link(), client=client, choice="out")
 
         assert (answer.status_code, answer["Retry-After"], state()) == (503, "5", "denied")
-        assert "Your decision is recorded and holds" in answer.content.decode()
+        assert "Your decision is recorded and in effect" in answer.content.decode()
         assert '<input type="hidden" name="choice" value="out">' in answer.content.decode()
         assert fill_in(client, link(), answer, choice="out").status_code == 503
         sender.execute("ROLLBACK")
@@ -252,6 +291,18 @@ def test_links_that_do_not_work_are_answered_alike() -> None:
     assert state() == "granted"
 
 
+def test_links_that_do_not_work_are_limited_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(own_page.BAD_LINKS, "most", 1)
+    bad = [links.PATH + name for name in "abc"]
+
+    assert {Client().get(path).status_code for path in bad} == {404, 429}
+    assert Client().get(link()).status_code == 200
+
+
+def test_a_slash_after_the_link_is_no_harm() -> None:
+    assert Client().get(link() + "/").status_code == 200
+
+
 def test_a_new_secret_key_ends_all_links(settings: Settings) -> None:
     path = link()
     settings.SECRET_KEY = "another"
@@ -284,13 +335,12 @@ def test_every_answer_keeps_the_address_to_itself(
     def broken(*args: object) -> None:
         raise RuntimeError(f"something about {JANE}")
 
-    def away(*args: object) -> None:
-        raise OperationalError(f"no connection for {JANE}")
-
-    for failure, status in ((broken, 500), (away, 503)):
-        monkeypatch.setattr("analytics.access.own_page.held_of", failure)
+    with unreachable("analytics"):
         answers.append(Client().get(paths[0]))
-        assert answers[-1].status_code == status
+    assert (answers[-1].status_code, answers[-1]["Retry-After"]) == (503, "5")
+    monkeypatch.setattr("analytics.access.own_page.count_rows", broken)
+    answers.append(Client().get(paths[0]))
+    assert answers[-1].status_code == 500
     for answer in answers:
         assert answer["Referrer-Policy"] == "no-referrer"
         assert answer["Cache-Control"] == "no-store"

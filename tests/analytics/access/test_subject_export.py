@@ -6,9 +6,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,9 +19,11 @@ from analytics.access import subject_export
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
 from consent.decisions.recording import record_decision
 from consent.keys import issue_key
-from consent.models import Method, State, SubjectKind, TelemetryUser
+from consent.models import Method, State, SubjectKind, SubjectView, TelemetryUser
 from consent.pseudonyms import pseudonym
 from tests.support.events import activity, endpoint, feature, installation, person
+from tests.support.failing import unreachable
+from tests.support.programs import until
 from tests.support.rolling import roll_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -153,3 +157,50 @@ def test_the_command_takes_a_raw_id_and_writes_none(tmp_path: Path) -> None:
 def test_the_command_wants_one_subject() -> None:
     with pytest.raises(CommandError):
         call_command("export_subject")
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="none/jane.json: No such file"):
+        call_command("export_subject", user="jane", output=str(tmp_path / "none" / "jane.json"))
+
+
+def test_a_subject_of_the_other_kind_is_somebody_else() -> None:
+    """Even if its pseudonym were the same."""
+    decide(SubjectKind.ORGANIZATION, JANE, State.GRANTED)
+    decide(SubjectKind.ORGANIZATION, JANE, State.DENIED)
+    SubjectView.objects.create(page="account", subject=JANE, subject_kind="organization", viewed_by="x")
+    exported = export(SubjectKind.USER, JANE)
+    assert [exported[name] for name in ("decisions", "intervals", "erasures", "views_by_staff")] == [[]] * 4
+
+
+def test_rows_are_in_order_and_their_times_are_utc() -> None:
+    activity(JANE, DAY - timedelta(days=1))
+    exported = export(SubjectKind.USER, JANE)
+    days = [row["timestamp"] for row in exported["analytics_user_activity"]]
+    assert days == sorted(days)
+    assert all(day.endswith("+00:00") for day in days)
+    assert exported["about"]["format"] == "candid-export/1"
+    assert exported["about"]["as_of"].endswith("+00:00")
+
+
+def backends() -> int:
+    """Connections to either database."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = ANY(%s)",
+            [[connections[alias].settings_dict["NAME"] for alias in ("default", "analytics")]],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_no_connection_is_left_open_by_an_export_that_ended_was_dropped_or_failed() -> None:
+    before = backends()
+    export(SubjectKind.USER, JANE)
+    pieces = subject_export.export_json(SubjectKind.USER, JANE)
+    next(pieces)
+    assert backends() == before + 2
+    pieces.close()
+    until(lambda: backends() == before, what="both connections are closed")
+    with unreachable("analytics"), pytest.raises(psycopg.OperationalError):
+        export(SubjectKind.USER, JANE)
+    until(lambda: backends() < before, what="only the unreachable one is missing")

@@ -12,6 +12,7 @@ from analytics.customers import organization_users
 from consent.decisions.recording import record_decision
 from consent.models import Method, Organization, State, SubjectKind
 from tests.support.events import activity, endpoint, feature, person
+from tests.support.pages import one_line
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,9 +32,9 @@ def use(users: range, state: State | None = None) -> None:
 def page(client: Client) -> dict[str, str]:
     """The numbers of an organization's page, by the words beside them."""
     organization, _ = Organization.objects.get_or_create(pseudonym=ACME)
-    shown = client.get(reverse("admin:consent_organization_change", args=[organization.pk])).text
-    found = re.findall(r'<th scope="row">([^<]+)</th><td>([^<]+)</td>', shown)
-    return {name: number.replace("&lt;", "<") for name, number in found}
+    shown = one_line(client.get(reverse("admin:consent_organization_change", args=[organization.pk])))
+    cells = re.findall(r'<th scope="row">([^<]+)</th> ?<td>([^<]+)</td>', shown)
+    return {name: number.replace("&lt;", "<") for name, number in cells}
 
 
 def test_users_are_counted_once_by_what_they_decided(admin_client: Client) -> None:
@@ -78,3 +79,16 @@ def test_what_takes_too_long_is_said(admin_client: Client, monkeypatch: pytest.M
     organization = Organization.objects.create(pseudonym=ACME)
     shown = admin_client.get(reverse("admin:consent_organization_change", args=[organization.pk])).text
     assert "counting takes longer than a page can wait" in shown
+
+
+def test_each_kind_of_event_counts_for_exactly_so_many_days() -> None:
+    now = timezone.now()
+    since = now - timedelta(days=organization_users.DAYS)
+    for number in range(1, 6):
+        feature(number, since, organization_id=ACME)
+        endpoint(10 + number, LATELY, organization_id=ACME)
+        activity(20 + number, LATELY, organization_id=ACME)
+        feature(30 + number, since - timedelta(microseconds=1), organization_id=ACME)
+    users = organization_users.count_users(ACME, now=now)
+    assert users
+    assert users.total == 15

@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from analytics.customers import reports
+from analytics.customers.reported_numbers import MAX_NUMBERS, NAME_FORM
 from analytics.models import CustomerAnalytics, CustomerHeartbeat, License
 from consent.decisions.recording import record_decision
 from consent.gate import barrier
@@ -211,16 +212,16 @@ def test_only_names_and_finite_numbers_are_kept_and_the_rest_is_counted(client: 
     assert (answer["outcome"], answer["kept"], answer["dropped"]) == ("stored", 2, 14)
     assert answer["warnings"] == [
         "8 not kept: no finite number below 2^63",
-        f"4 not kept: a name other than {reports.FORM}",
+        f"4 not kept: a name other than {NAME_FORM}",
         "2 not kept: a name that looks personal or secret",
     ]
 
 
 def test_too_many_numbers_are_counted_too(client: Client) -> None:
-    body = heartbeat(metrics={f"metric_{number}": number for number in range(reports.MAX_NUMBERS + 5)})
+    body = heartbeat(metrics={f"metric_{number}": number for number in range(MAX_NUMBERS + 5)})
     answer = post(client, HEARTBEAT, body, licence_key()).json()
-    assert (answer["kept"], answer["dropped"]) == (reports.MAX_NUMBERS, 5)
-    assert answer["warnings"] == [f"5 not kept: more than {reports.MAX_NUMBERS} of them"]
+    assert (answer["kept"], answer["dropped"]) == (MAX_NUMBERS, 5)
+    assert answer["warnings"] == [f"5 not kept: more than {MAX_NUMBERS} of them"]
 
 
 def test_a_heartbeat_without_a_single_number_is_still_one(client: Client) -> None:
@@ -286,7 +287,7 @@ def test_of_an_organization_that_must_be_asked_again_nothing_is_kept(client: Cli
 
 @pytest.mark.django_db(transaction=True)
 def test_a_report_that_waits_behind_a_withdrawal_is_not_kept() -> None:
-    def record() -> reports.Recorded:
+    def record() -> reports.RecordedReport:
         try:
             return reports.record_heartbeat(organization=ACME, timestamp=NOW, metrics={"n": 1})
         finally:
