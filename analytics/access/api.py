@@ -51,7 +51,7 @@ class ExportView(PrivacyView):
         operation_id="privacy_export",
         summary="Everything stored about a subject",
         description=f"{ONE_SUBJECT} The answer has the rows of every table, decisions, times with and "
-        "without consent, and erasures. The export of an unknown subject has no rows. The answer is streamed.",
+        "without consent, and erasures. That of an unknown subject has no rows. The answer is streamed.",
         tags=["privacy"],
         auth=AUTH,
         request=NamedSubject,

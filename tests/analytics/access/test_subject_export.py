@@ -160,7 +160,7 @@ def test_the_command_wants_one_subject() -> None:
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="none/jane.json: No such file"):
+    with pytest.raises(CommandError, match=r"none/jane\.json: No such file"):
         call_command("export_subject", user="jane", output=str(tmp_path / "none" / "jane.json"))
 
 
