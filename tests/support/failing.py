@@ -1,4 +1,4 @@
-"""Databases that refuse some rows of a table, or that cannot be reached, for as long as the block lasts."""
+"""Databases that refuse: a trigger that raises for some rows of a table, for as long as the block lasts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,17 +24,3 @@ def refusing(table: str, rows: str, *, database: str = "analytics") -> Iterator[
         with connections[database].cursor() as cursor:
             cursor.execute(f"DROP TRIGGER refuse ON {table}")
             cursor.execute("DROP FUNCTION refuse")
-
-
-@contextmanager
-def unreachable(database: str) -> Iterator[None]:
-    """Nothing answers at the database's address, as when its server is down."""
-    connection = connections[database]
-    given = connection.settings_dict
-    connection.close()
-    connection.settings_dict = given | {"HOST": "127.0.0.1", "PORT": "1"}
-    try:
-        yield
-    finally:
-        connection.close()
-        connection.settings_dict = given

@@ -17,8 +17,8 @@ from consent.keys import issue_key
 from consent.models import ErasureRequest
 from consent.pseudonyms import pseudonym
 from tests.consent.api.test_api import ask
+from tests.support.away import away
 from tests.support.events import activity, feature, person
-from tests.support.failing import unreachable
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
 
@@ -78,7 +78,7 @@ def test_a_bound_key_exports_its_organization(acme_key: str) -> None:
 def test_a_database_that_is_away_is_503_and_not_half_an_answer(
     key: str,
 ) -> None:
-    with unreachable("analytics"):
+    with away("analytics"):
         answer = ask(key, "post", EXPORT, X_User_Id="jane-4711")
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")

@@ -20,8 +20,8 @@ from consent.decisions.recording import record_decision
 from consent.gate.barrier import LOCK_SPACE, bucket
 from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import pseudonym
+from tests.support.away import away
 from tests.support.events import activity, endpoint, feature, person
-from tests.support.failing import unreachable
 from tests.support.pages import one_line
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
@@ -335,7 +335,7 @@ def test_every_answer_keeps_the_address_to_itself(
     def broken(*args: object) -> None:
         raise RuntimeError(f"something about {JANE}")
 
-    with unreachable("analytics"):
+    with away("analytics"):
         answers.append(Client().get(paths[0]))
     assert (answers[-1].status_code, answers[-1]["Retry-After"]) == (503, "5")
     monkeypatch.setattr("analytics.access.own_page.count_rows", broken)

@@ -21,8 +21,8 @@ from consent.decisions.recording import record_decision
 from consent.keys import issue_key
 from consent.models import Method, State, SubjectKind, SubjectView, TelemetryUser
 from consent.pseudonyms import pseudonym
+from tests.support.away import away
 from tests.support.events import activity, endpoint, feature, installation, person
-from tests.support.failing import unreachable
 from tests.support.programs import until
 from tests.support.rolling import roll_up
 
@@ -201,6 +201,6 @@ def test_no_connection_is_left_open_by_an_export_that_ended_was_dropped_or_faile
     assert backends() == before + 2
     pieces.close()
     until(lambda: backends() == before, what="both connections are closed")
-    with unreachable("analytics"), pytest.raises(psycopg.OperationalError):
+    with away("analytics"), pytest.raises(psycopg.OperationalError):
         export(SubjectKind.USER, JANE)
     until(lambda: backends() < before, what="only the unreachable one is missing")
