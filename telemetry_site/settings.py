@@ -7,6 +7,7 @@ production start that lacks a key.
 
 import re
 import secrets
+import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import environ  # type: ignore[import-untyped]
 from csp.constants import NONE, SELF
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VERSION = "0.1.0"
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 env = environ.Env()
 environ.Env.read_env(str(BASE_DIR / ".env"))
@@ -53,7 +54,6 @@ REDIS_URL_IS_SET = bool(env.str("REDIS_URL", default=""))
 DATABASE_ROUTERS = ["analytics.router.AnalyticsRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 # --- What is kept, and for whom -----------------------------------------------------------------
 REPORT_TIME_ZONE = env.str("REPORT_TIME_ZONE", default="UTC")

@@ -59,13 +59,14 @@ def arguments() -> argparse.Namespace:
 
 def start(options: argparse.Namespace, folder: Path, running: contextlib.ExitStack) -> dict[str, list[int]]:
     """The receivers of every instance; their ports, once they answer."""
-    from telemetry_site.management.commands import up
+    from telemetry_site.server import probes
+from telemetry_site.server.programs import granian
 
     target = UNLOCKED if options.unlocked else "telemetry_site.server.rsgi_otlp"
     serve = ["-m", UNLOCKED, "serve_grpc"] if options.unlocked else ["manage.py", "serve_grpc"]
     ports, grpc_ports = free_ports(options.instances), free_ports(options.instances)
     commands = [
-        up.granian(f"{target}:application", {"host": "127.0.0.1", "workers": options.workers}, port)
+        granian(f"{target}:application", {"host": "127.0.0.1", "workers": options.workers}, port)
         for port in ports
     ]
     commands += [[sys.executable, *serve, "--port", str(port), "--verbosity", "0"] for port in grpc_ports]
@@ -75,8 +76,8 @@ def start(options: argparse.Namespace, folder: Path, running: contextlib.ExitSta
         running.callback(end, process)
     end_at = time.monotonic() + READY_WITHIN
     while not (
-        all(up.answers(f"http://127.0.0.1:{port}/health") for port in ports)
-        and all(up.speaks_http2("127.0.0.1", port) for port in grpc_ports)
+        all(probes.answers(f"http://127.0.0.1:{port}/health") for port in ports)
+        and all(probes.speaks_http2("127.0.0.1", port) for port in grpc_ports)
     ):
         if time.monotonic() > end_at:
             raise RuntimeError("the receivers did not start; look at the logs in " + str(folder))

@@ -1,7 +1,7 @@
-"""Runs processes in the foreground: their lines with time and name, restarts, one bounded stop.
+"""Runs programs in the foreground: prints their lines, restarts those that end, stops them within a limit.
 
-Each process leads a session of its own, so that Ctrl-C reaches only this one, which then stops
-them in order. On Linux a process whose supervisor was killed is told to stop by the kernel.
+Each program leads a session of its own, so that Ctrl-C reaches only the supervisor, which then stops
+them in order. On Linux the kernel tells a program to stop when its supervisor is killed.
 """
 
 import contextlib
@@ -15,39 +15,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+
+from telemetry_site.server.output import Output
 
 GRACE = 10  # seconds from the signal to SIGKILL
-HEAD_START = 3  # seconds of these in which only those that came last are told to stop
-RESTARTS = 5  # within RESTART_WINDOW a second apart; then ever further, up to LONGEST_PAUSE
-RESTART_WINDOW = 600  # seconds; many times the longest pause, else what keeps ending is forgotten
+HEAD_START = 3  # of these seconds, in which only the programs that started last are told to stop
+RESTARTS = 5  # restarts within RESTART_WINDOW after a second's pause; then the pause doubles each time
+RESTART_WINDOW = 600  # seconds; many times the longest pause, or a program that keeps ending would look new
 LONGEST_PAUSE = 30  # seconds
 READY_LIMIT = 180  # seconds
 WATCH_EVERY = 1  # seconds; a sender gives up after ten
 PR_SET_PDEATHSIG = 1  # prctl(2)
-COLOURS = ("36", "33", "35", "32")
-DIM = "2"
-
-
-class Output:
-    """Writes whole lines, each with the time and the name of who said it; in colour on a terminal only."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._width = max(map(len, names))
-        colours = COLOURS * len(names)
-        self._colours = dict(zip(names, colours, strict=False)) if _wants_colour(sys.stdout) else {}
-        self._lock = threading.Lock()
-
-    def line(self, name: str, text: str) -> None:
-        stamp, label = time.strftime("%H:%M:%S"), name.ljust(self._width)
-        if self._colours:
-            label = f"\x1b[{self._colours.get(name, DIM)}m{label}\x1b[0m"
-        self.plain(f"{stamp} {label} | {text}")
-
-    def plain(self, text: str) -> None:
-        with self._lock:
-            sys.stdout.write(f"{text}\n")
-            sys.stdout.flush()
 
 
 @dataclass
@@ -57,9 +35,9 @@ class Program:
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)  # beside our own
-    waits: bool = False  # started when the others answer, and told to stop before them
-    ends: list[float] = field(default_factory=list)  # the latest, in monotonic seconds
-    again_at: float = 0.0  # monotonic seconds; when to start it again after it has ended
+    waits: bool = False  # started once the others answer, and stopped before them
+    ends: list[float] = field(default_factory=list)  # when it last ended, in monotonic seconds
+    again_at: float = 0.0  # monotonic seconds; when to start it again
     process: subprocess.Popen[bytes] | None = None
     reader: threading.Thread | None = None
 
@@ -77,12 +55,15 @@ class Supervisor:
         announce: Callable[[], None],
         watch: Callable[[], None],
     ) -> None:
-        """`missing` names what does not answer yet, or ''; `announce` follows, and `watch` now and then."""
+        """`missing` names what does not answer yet; when it says '', `announce` is called once.
+
+        From then on `watch` is called every second.
+        """
         self._programs, self._output, self._directory = programs, output, directory
         self._missing, self._announce, self._watch = missing, announce, watch
         self._wake = threading.Event()
         self._signals = 0
-        self._failed = False
+        self._is_ready = self._failed = False
 
     def run(self) -> int:
         """The exit code: 0 after a signal, 1 when something would not run."""
@@ -107,32 +88,38 @@ class Supervisor:
             signal.signal(signal.SIGHUP, stop)
 
     def _keep_running(self) -> None:
-        started_at = watched_at = time.monotonic()
-        is_ready = False
+        started_at = self._watched_at = time.monotonic()
         for program in self._programs:
             if not program.waits:
                 self._start(program)
         while not self._failed and not self._wake.wait(0.1):
             now = time.monotonic()
-            for program in self._programs:
-                if program.process and program.process.poll() is not None:
-                    self._ended(program, now, is_ready=is_ready)
-                elif program.again_at and now >= program.again_at:
-                    self._start(program)
+            self._replace_ended(now)
             if self._failed:
-                continue
-            if not is_ready:
-                is_ready = not (missing := self._missing())
-                for program in self._programs:
-                    if program.name == missing and not program.process:
-                        self._start_the_rest()
-                if is_ready:
-                    self._announce()
-                elif now - started_at > READY_LIMIT:
-                    self._fail(f"{missing} does not answer after {READY_LIMIT} s")
-            elif now - watched_at > WATCH_EVERY:
+                return
+            if not self._is_ready:
+                self._become_ready(now - started_at)
+            elif now - self._watched_at > WATCH_EVERY:
                 self._watch()
-                watched_at = time.monotonic()
+                self._watched_at = time.monotonic()
+
+    def _replace_ended(self, now: float) -> None:
+        for program in self._programs:
+            if program.process and program.process.poll() is not None:
+                self._ended(program, now)
+            elif program.again_at and now >= program.again_at:
+                self._start(program)
+
+    def _become_ready(self, seconds: float) -> None:
+        """Announce it once nothing is missing; give up after `READY_LIMIT`."""
+        missing = self._missing()
+        if any(program.name == missing and not program.process for program in self._programs):
+            self._start_the_rest()
+        if not missing:
+            self._is_ready = True
+            self._announce()
+        elif seconds > READY_LIMIT:
+            self._fail(f"{missing} does not answer after {READY_LIMIT} s")
 
     def _start_the_rest(self) -> None:
         for program in self._programs:
@@ -141,8 +128,8 @@ class Supervisor:
 
     def _start(self, program: Program) -> None:
         program.again_at = 0.0
-        # The program keeps the pipe's other end, too: when this process is killed, what the program says
-        # while it stops must not fail (celery takes a broken pipe for a lost broker, and lives on).
+        # The program also holds the pipe's reading end: when this process is killed, the program must still
+        # be able to write while it stops (celery takes a broken pipe for a lost broker, and lives on).
         ours, theirs = os.pipe()
         program.process = subprocess.Popen(
             program.command,
@@ -169,14 +156,15 @@ class Supervisor:
             self._failed = True
             self._wake.set()
 
-    def _ended(self, program: Program, now: float, *, is_ready: bool) -> None:
-        """Have it started again, unless it never worked. What ends it may last, as a full disk does."""
+    def _ended(self, program: Program, now: float) -> None:
+        """Schedule its restart. Before everything is ready, give up instead: it may never have worked."""
         code = program.process.returncode if program.process else 0
         self._kill_rest(program)
-        if not is_ready:
+        if not self._is_ready:
             self._fail(f"{program.name} ended with {code} before everything was ready")
             return
         program.ends = [moment for moment in program.ends if now - moment < RESTART_WINDOW] + [now]
+        # Further and further apart: what ended it may last, as a full disk does.
         pause = min(2 ** max(0, len(program.ends) - RESTARTS), LONGEST_PAUSE)
         self._output.line("up", f"{program.name} ended with {code}; starting it again in {pause} s")
         program.process, program.again_at = None, now + pause
@@ -186,9 +174,9 @@ class Supervisor:
         self._output.line("up", f"{sentence}; stopping.")
 
     def _stop_all(self) -> None:
-        """SIGTERM to each leader, those that came last first; at the end, or after GRACE, SIGKILL.
+        """SIGTERM to each program, to those that started last first; SIGKILL to what is left after GRACE.
 
-        A second signal ends the waiting.
+        A second signal skips the wait.
         """
         if self._signals:
             self._output.line("up", "stopping")
@@ -196,11 +184,11 @@ class Supervisor:
         last = [program for program in self._programs if program.waits]
         first = [program for program in self._programs if not program.waits]
         steps = ((last, last, time.monotonic() + HEAD_START), (first, self._programs, until))
-        for told, awaited, by in steps:
-            for program in self._running(told):
+        for stopped, awaited, deadline in steps:
+            for program in self._running(stopped):
                 program.process.terminate()  # type: ignore[union-attr]
             while self._running(awaited):
-                if time.monotonic() > by or self._signals > signals:
+                if time.monotonic() > deadline or self._signals > signals:
                     break
                 time.sleep(0.02)
         for program in self._programs:
@@ -210,10 +198,10 @@ class Supervisor:
         return [program for program in programs if program.process and program.process.poll() is None]
 
     def _kill_rest(self, program: Program) -> None:
-        """End what is left of a program's group, so that nothing of it keeps a port."""
+        """End what is left of a program's process group, so that nothing holds its port."""
         if not program.process:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # it is empty, says Linux, says macOS
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # no process is left
             os.killpg(program.process.pid, signal.SIGKILL)
         program.process.wait()
         if program.reader:
@@ -221,7 +209,7 @@ class Supervisor:
 
 
 def _stop_with_parent() -> Callable[[], None] | None:
-    """What a child does before it becomes its program: ask for SIGTERM when this process dies."""
+    """What a child runs before its program: ask the kernel for SIGTERM when this process dies."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl
@@ -230,7 +218,3 @@ def _stop_with_parent() -> Callable[[], None] | None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return ask
-
-
-def _wants_colour(stream: IO[str]) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -17,7 +17,8 @@ from consent.decisions.recording import record_decision
 from consent.keys import issue_key
 from consent.models import Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
-from telemetry_site.management.commands import up
+from telemetry_site.server import probes
+from telemetry_site.server.programs import granian
 from tests.support import programs
 from tests.support.withdrawal import flips
 
@@ -32,14 +33,14 @@ UNLOCKED = "tests.support.withdrawal.unlocked"
 def receivers(tmp_path: Path, application: str, serve_grpc: tuple[str, ...]) -> Iterator[dict[str, object]]:
     """OTLP over HTTP and over gRPC, each a process; the orders for senders."""
     http, grpc = programs.free_port(), programs.free_port()
-    _python, *granian = up.granian(f"{application}:application", {"host": "127.0.0.1", "workers": 1}, http)
+    _python, *web = granian(f"{application}:application", {"host": "127.0.0.1", "workers": 1}, http)
     environment = programs.environment(DEBUG="1")
     with (
-        programs.process(*granian, env=environment, log=tmp_path / "http.log"),
+        programs.process(*web, env=environment, log=tmp_path / "http.log"),
         programs.process(*serve_grpc, "--port", str(grpc), env=environment, log=tmp_path / "grpc.log"),
     ):
-        programs.until(lambda: up.answers(f"http://127.0.0.1:{http}/health"), what="OTLP/HTTP answers")
-        programs.until(lambda: up.speaks_http2("127.0.0.1", grpc), what="OTLP/gRPC answers")
+        programs.until(lambda: probes.answers(f"http://127.0.0.1:{http}/health"), what="OTLP/HTTP answers")
+        programs.until(lambda: probes.speaks_http2("127.0.0.1", grpc), what="OTLP/gRPC answers")
         key, _ = issue_key(name="senders", scopes=["ingest"])
         yield {"key": key, "ports": [http], "grpc_ports": [grpc], "senders": 8, "records": 40}
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from telemetry_site.management.commands import up
+from telemetry_site.server.programs import granian
 from tests.support import programs
 
 
@@ -30,7 +30,7 @@ def running(
     port = programs.free_port()
     address = f"http://127.0.0.1:{port}"
     options = {"host": "127.0.0.1", "workers": 1}
-    _python, *arguments, application = up.granian(f"{target}:application", options, port)
+    _python, *arguments, application = granian(f"{target}:application", options, port)
     arguments += ["--http1-header-read-timeout", "1500", application]  # ms
     environment = programs.environment(DEBUG="1", **settings)
     with programs.process(*arguments, env=environment, log=log) as process:

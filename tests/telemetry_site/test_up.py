@@ -17,7 +17,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from telemetry_site import demo
 from telemetry_site.management.commands import up
-from telemetry_site.server.supervisor import Output
+from telemetry_site.server import probes
+from telemetry_site.server.output import Output
 from tests.support.instances import Instance, data_dir, free_port, kill, manage, processes
 
 
@@ -55,8 +56,8 @@ def test_two_instances_run_side_by_side_and_each_leaves_nothing(directory: Path)
         assert get(first.port, "/health") == (200, b'{"status": "ok"}')
         assert get(first.otlp_port, "/health") == (200, b'{"status": "ok"}')
         assert get(first.otlp_port, "/admin/")[0] == 404
-        assert up.speaks_http2("127.0.0.1", first.grpc_port)
-        assert not up.speaks_http2("127.0.0.1", free_port())
+        assert probes.speaks_http2("127.0.0.1", first.grpc_port)
+        assert not probes.speaks_http2("127.0.0.1", free_port())
         assert well(first.port), get(first.port, "/ready")
         assert get(first.otlp_port, "/v1/logs")[0] == 405
         counted = b'candid_requests_total{signal="logs",status="405",transport="http"} 1.0'

@@ -1,15 +1,10 @@
-"""`manage.py up`: the whole of Candid in the foreground, under one supervisor."""
+"""`manage.py up`: starts all of Candid in the foreground, under one supervisor."""
 
 import contextlib
-import errno
 import os
 import platform
-import resource
-import socket
 import sys
-import urllib.error
-import urllib.request
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.management import call_command
@@ -21,14 +16,10 @@ from kombu.exceptions import OperationalError as KombuError
 from analytics.rollups import zone_change
 from telemetry_site import demo, embedded, metrics
 from telemetry_site.celery import app
-from telemetry_site.server.supervisor import Output, Program, Supervisor
+from telemetry_site.server import probes, programs
+from telemetry_site.server.output import Output
+from telemetry_site.server.supervisor import Supervisor
 
-CONNECTIONS = 4096  # open at once, per worker
-HEADERS_WITHIN = 30_000  # ms; also how long an idle connection is kept
-STOP_WITHIN = 8  # seconds for requests under way when a stop is asked for
-# Three jobs may take long (roll-ups, erasure, pruning); the short ones need a place beside them.
-WORKER_OPTIONS = ("--concurrency=4", "--without-gossip", "--without-mingle")  # no news of other workers
-CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 OUR_APPS = {"telemetry_site", "dashboards", "ingest", "analytics", "consent"}
 
 
@@ -51,23 +42,23 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         check_options(options)
         output = Output(["web", "otlp", "grpc", "worker", "beat", "up"])
-        held = embedded.start(settings.DATA_DIR) if settings.EMBEDDED else None
+        servers = embedded.start(settings.DATA_DIR) if settings.EMBEDDED else None
         try:
             try:
                 prepare_databases(output)
             except OperationalError as error:
                 raise CommandError(f"A database does not answer: {error}") from error
             greeting = prepare_demo(output) if options["demo"] else []
-            code = supervise(options, output, greeting, held)
+            code = supervise(options, output, greeting, servers)
         finally:
-            if held:
-                held.stop()
+            if servers:
+                servers.stop()
         if code:
             sys.exit(code)
 
 
 def check_options(options: dict[str, Any]) -> None:
-    """Refuse what cannot work before anything is started."""
+    """Refuse options that cannot work, before anything is started. Raises `CommandError`."""
     if options["demo"] and not settings.EMBEDDED:
         raise CommandError("--demo works with the embedded servers only: it would write to your databases.")
     if options["workers"] < 1:
@@ -78,31 +69,12 @@ def check_options(options: dict[str, Any]) -> None:
         if len(same) > 1:
             raise CommandError(f"{' and '.join(same)} are both {port}: choose different ports.")
     for option, port in ports.items():
-        if problem := port_problem(options["host"], port):
+        if problem := probes.port_problem(options["host"], port):
             raise CommandError(f"Port {port} ({option}) {problem}; choose another one with {option}.")
 
 
-def port_problem(host: str, port: int) -> str:
-    """Why this port cannot be listened on, '' when it can."""
-    if not 0 < port < 65536:
-        return "is no port number"
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
-    except OSError as error:
-        reasons = {
-            errno.EADDRINUSE: "is already in use by another program",
-            errno.EACCES: "may not be used without root's rights",
-        }
-        return reasons.get(error.errno or 0, f"cannot be listened on at {host} ({error.strerror})")
-    return ""
-
-
 def prepare_databases(output: Output) -> None:
-    """Migrate both, unless a newer version has been here: its tables are not ours to use."""
+    """Migrate both databases, unless a newer version of Candid has: this one cannot use its tables."""
     for alias in connections:
         loader = MigrationLoader(connections[alias])
         replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
@@ -120,7 +92,7 @@ def prepare_databases(output: Output) -> None:
 
 
 def prepare_demo(output: Output) -> list[str]:
-    """Demo data and sign-in; what to print when everything is up."""
+    """Make demo data and a sign-in; returns what to print when everything is up."""
     if demo.seed_once(settings.DATA_DIR):
         output.line("up", "demo data is in place")
     password = demo.sign_in(settings.DATA_DIR)
@@ -128,128 +100,63 @@ def prepare_demo(output: Output) -> list[str]:
 
 
 def supervise(
-    options: dict[str, Any], output: Output, greeting: list[str], held: embedded.Servers | None
+    options: dict[str, Any], output: Output, greeting: list[str], servers: embedded.Servers | None
 ) -> int:
     """Run the programs until a signal; the exit code."""
-    host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
-    reachable = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
-    web, otlp = (f"http://{reachable}:{options[name]}" for name in ("port", "otlp_port"))
-    grpc = f"http://{reachable}:{options['grpc_port']}"
+    addresses = Addresses.of(options)
     node = f"up-{options['port']}@{platform.node() or 'localhost'}"
-
-    def missing() -> str:
-        for name, address in (("web", web), ("otlp", otlp)):
-            if not answers(f"{address}/health"):
-                return name
-        if not speaks_http2(reachable.strip("[]"), options["grpc_port"]):
-            return "grpc"
-        with contextlib.suppress(KombuError):
-            if app.control.ping(destination=[node], timeout=0.5, limit=1):
-                return ""
-        return "worker"
 
     def announce() -> None:
         connections.close_all()
-        output.plain(
-            "\n".join([f"Send OTLP to {otlp}, over gRPC to {grpc}", *greeting, f"Candid is ready: {web}"])
-        )
+        output.plain("\n".join([addresses.for_senders(), *greeting, f"Candid is ready: {addresses.web}"]))
 
     def watch() -> None:
         try:
-            if held and held.ensure():
+            if servers and servers.ensure():
                 output.line("up", "an embedded server had ended and was started again")
         except embedded.EmbeddedError as error:
             output.line("up", str(error))
 
-    programs = [
-        Program("web", granian("telemetry_site.server.rsgi:application", options, options["port"])),
-        Program(
-            "otlp", granian("telemetry_site.server.rsgi_otlp:application", options, options["otlp_port"])
-        ),
-        *(Program("grpc", serve_grpc(options)) for _ in range(grpc_processes(options))),
-        # What receives is up first and down last: senders give up after some seconds without it.
-        Program(
-            "worker", celery("worker", f"--hostname={node}", *WORKER_OPTIONS), CELERY_ENVIRONMENT, waits=True
-        ),
-        Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT, waits=True),
-    ]
-    open_files()
-    with metrics.directory(settings.DATA_DIR) as figures:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(figures)  # for the programs
+    programs.raise_open_files_limit()
+    with metrics.directory(settings.DATA_DIR) as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)  # for the programs
         return Supervisor(
-            programs, output, directory=settings.BASE_DIR, missing=missing, announce=announce, watch=watch
+            programs.all_programs(options, node),
+            output,
+            directory=settings.BASE_DIR,
+            missing=lambda: what_is_missing(addresses, options["grpc_port"], node),
+            announce=announce,
+            watch=watch,
         ).run()
 
 
-def open_files() -> None:
-    """Let the programs open as many files as they may have connections, where the system allows it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS + 1024
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+def what_is_missing(addresses: "Addresses", grpc_port: int, node: str) -> str:
+    """The name of a program that does not answer yet, '' when all do."""
+    for name, address in (("web", addresses.web), ("otlp", addresses.otlp)):
+        if not probes.answers(f"{address}/health"):
+            return name
+    if not probes.speaks_http2(addresses.host.strip("[]"), grpc_port):
+        return "grpc"
+    with contextlib.suppress(KombuError):
+        if app.control.ping(destination=[node], timeout=0.5, limit=1):
+            return ""
+    return "worker"
 
 
-def granian(target: str, options: dict[str, Any], port: int) -> list[str]:
-    # HTTP/1 only: without TLS nobody speaks HTTP/2, and granian's guessing waits for a first byte without
-    # end. Its backpressure counts connections, idle ones too, not requests: `ingest` bounds those.
-    # fmt: off
-    return [
-        sys.executable, "-m", "granian", "--interface", "rsgi", "--http", "1",
-        "--host", options["host"], "--port", str(port), "--workers", str(options["workers"]),
-        "--backlog", "2048", "--backpressure", str(CONNECTIONS), "--no-ws",
-        "--http1-header-read-timeout", str(HEADERS_WITHIN), "--workers-kill-timeout", str(STOP_WITHIN),
-        "--respawn-failed-workers", "--respawn-interval", "0.5", "--log-level", "warning", target,
-    ]
-    # fmt: on
+class Addresses(NamedTuple):
+    """Where the programs answer, as seen from this machine."""
 
+    host: str
+    web: str
+    otlp: str
+    grpc: str
 
-def grpc_processes(options: dict[str, Any]) -> int:
-    """Half as many as workers: on two processors that also held the database, one was faster than two."""
-    return max(1, int(options["workers"]) // 2)
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> "Addresses":
+        host = f"[{options['host']}]" if ":" in options["host"] else options["host"]
+        host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
+        ports = (options[name] for name in ("port", "otlp_port", "grpc_port"))
+        return cls(host, *(f"http://{host}:{port}" for port in ports))
 
-
-def serve_grpc(options: dict[str, Any]) -> list[str]:
-    # Processes that share a port, not forks: grpcio's threads do not survive one.
-    sharing = ["--reuse-port"] if grpc_processes(options) > 1 else []
-    # fmt: off
-    return [
-        sys.executable, str(settings.BASE_DIR / "manage.py"), "serve_grpc", "--verbosity", "0",
-        "--host", options["host"], "--port", str(options["grpc_port"]), *sharing,
-    ]
-    # fmt: on
-
-
-def celery(*arguments: str) -> list[str]:
-    command, *options = arguments
-    return [
-        sys.executable,
-        "-m",
-        "celery",
-        "--app=telemetry_site",
-        "--quiet",
-        "--no-color",
-        command,
-        *options,
-    ]
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=2) as response:  # noqa: S310  (our own address)
-            return bool(response.status == 200)
-    except urllib.error.HTTPError:
-        return True  # it answers, if not to this host name (ALLOWED_HOSTS)
-    except OSError:
-        return False
-
-
-def speaks_http2(host: str, port: int) -> bool:
-    """Whether a gRPC server answers; without gRPC, whose threads must not be in a process that forks."""
-    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # and empty SETTINGS
-    try:
-        with socket.create_connection((host, port), timeout=2) as connection:
-            connection.sendall(preface)
-            return connection.recv(4)[3:] == b"\4"  # its own SETTINGS
-    except OSError:
-        return False
+    def for_senders(self) -> str:
+        return f"Send OTLP to {self.otlp}, over gRPC to {self.grpc}"
