@@ -60,7 +60,7 @@ def arguments() -> argparse.Namespace:
 def start(options: argparse.Namespace, folder: Path, running: contextlib.ExitStack) -> dict[str, list[int]]:
     """The receivers of every instance; their ports, once they answer."""
     from telemetry_site.server import probes
-from telemetry_site.server.programs import granian
+    from telemetry_site.server.programs import granian
 
     target = UNLOCKED if options.unlocked else "telemetry_site.server.rsgi_otlp"
     serve = ["-m", UNLOCKED, "serve_grpc"] if options.unlocked else ["manage.py", "serve_grpc"]
