@@ -87,6 +87,57 @@ def test_signing_in_forgets_the_failures(client: Client, name: str) -> None:
         client.logout()
 
 
+def test_the_last_failure_but_one_still_leaves_a_try(client: Client, name: str) -> None:
+    for number in range(sign_in.PER_CLIENT - 1):
+        sign_in.spend(f"guess {number}", "127.0.0.1")
+    assert attempt(client, name, PASSWORD).status_code == 302
+
+
+def test_signing_in_gives_a_client_back_one_attempt_and_no_more(name: str) -> None:
+    for _ in range(sign_in.PER_CLIENT + 1):  # nobody is kept out for signing in often
+        assert sign_in.spend(name, "192.0.2.7") == 0
+        sign_in.forgive(name, "192.0.2.7")
+    for number in range(sign_in.PER_CLIENT):
+        assert sign_in.spend(f"guess {number}", "192.0.2.7") == 0
+    assert sign_in.spend(name, "192.0.2.7") > 0
+    sign_in.forgive(name, "192.0.2.7")
+    assert sign_in.spend(name, "192.0.2.7") > 0
+
+
+def test_who_is_no_staff_does_not_enter_the_admin_and_counts_as_a_failure(client: Client, name: str) -> None:
+    User.objects.update(is_staff=False)
+    for _ in range(sign_in.PER_ACCOUNT):
+        assert attempt(client, name, PASSWORD, page="/admin/login/").status_code == 200
+    assert THROTTLED in attempt(client, name, PASSWORD, page="/admin/login/").text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(900, "15 minutes"), (61, "2 minutes"), (60, "1 minute."), (1, "1 minute.")]
+)
+def test_the_wait_is_the_longer_one_in_minutes_rounded_up(
+    client: Client, name: str, store: "redis.Redis", seconds: int, words: str
+) -> None:
+    for _ in range(sign_in.PER_ACCOUNT):
+        sign_in.spend(name, "127.0.0.1")
+    for number in range(sign_in.PER_CLIENT):
+        sign_in.spend(f"guess {number}", "127.0.0.1")
+    digests = {what: rate_limits._name(what) for what, _ in sign_in._counted(name, "127.0.0.1")}
+    for number, digest in enumerate(digests.values()):
+        store.expire(digest, seconds if number else 1)
+    assert f"Try again in {words}" in attempt(client, name).text
+
+
+def test_space_around_a_name_opens_no_second_count(client: Client, name: str) -> None:
+    for _ in range(sign_in.PER_ACCOUNT):
+        sign_in.spend(f" {name.upper()} ", "127.0.0.1")
+    assert THROTTLED in attempt(client, name).text
+
+
+def test_a_form_without_a_name_counts_nothing(client: Client, name: str, store: "redis.Redis") -> None:
+    assert attempt(client, "", PASSWORD).status_code == 200
+    assert not list(store.scan_iter("candid:limit:*"))
+
+
 def test_a_sign_in_that_outlasts_its_count_leaves_none_for_good(name: str, store: "redis.Redis") -> None:
     sign_in.forgive(name, "192.0.2.7")
     assert [0 < store.ttl(key) <= sign_in.WINDOW for key in store.scan_iter("candid:limit:*")] == [True]

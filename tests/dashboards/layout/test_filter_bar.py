@@ -82,6 +82,49 @@ def test_above_fifty_organizations_the_list_becomes_a_search_field(staff: Client
     assert 'value="Customer 7"' in page
 
 
+def test_up_to_fifty_organizations_are_a_list(staff: Client) -> None:
+    Organization.objects.bulk_create(
+        Organization(pseudonym=pseudonym(str(i)), label=f"Customer {i}") for i in range(50)
+    )
+
+    page = text(staff, f"{PAGE}?org={pseudonym('7')}")
+
+    assert "<datalist" not in page
+    assert f'<option value="{pseudonym("7")}" selected>Customer 7' in page
+
+
+def test_presets_keep_the_other_filters_and_start_a_range_of_ones_own_with_its_dates(staff: Client) -> None:
+    page = text(staff, "/dashboards/features/?range=7d&deployment=cloud&sort=name&rows=all&nonsense=1")
+
+    presets = page.partition('aria-label="Date range"')[2].partition("</div>")[0]
+    assert 'href="?range=90d&amp;deployment=cloud&amp;sort=name"' in presets
+    assert re.search(r'"\?range=custom&amp;from=\d{4}-\d\d-\d\d&amp;to=\d{4}-\d\d-\d\d&amp;dep', presets)
+    assert re.findall(r'aria-current="true"\s*>\s*([^<]+?)\s*<', presets) == ["7 days"]
+
+
+def test_the_form_keeps_what_it_has_no_field_for(staff: Client) -> None:
+    page = text(staff, f"{PAGE}?activity=login&metric=wau&rows=all&range=90d")
+
+    for name, value in (("activity", "login"), ("metric", "wau"), ("rows", "all"), ("range", "90d")):
+        assert f'<input type="hidden" name="{name}" value="{value}">' in page
+    assert "sign-ins only" in page
+
+
+@pytest.mark.parametrize("value", ['"><script>', "<b>"])
+def test_what_an_address_holds_is_text_on_the_page(staff: Client, value: str) -> None:
+    for page in ("features/", f"features/{value}/", "endpoints/detail/", "active-users/"):
+        query = dict.fromkeys(("endpoint", "method", "org", "rows"), value)
+        answer = staff.get(f"/dashboards/{page}", query)
+        assert value not in answer.content.decode()
+
+
+def test_an_organization_of_the_search_field_stays_in_the_words(staff: Client) -> None:
+    Organization.objects.create(pseudonym=pseudonym("acme"), label="Acme")
+
+    assert f"opted-in users, Acme ({pseudonym('acme')[:6]}), internal" in text(staff, f"{PAGE}?org=acme")
+    assert f"opted-in users, {'e' * 6}, internal" in text(staff, f"{PAGE}?org={'e' * 32}")
+
+
 def test_two_organizations_of_one_label_are_not_mixed_up(staff: Client) -> None:
     for name in ("a", "b"):
         Organization.objects.create(pseudonym=pseudonym(name), label="Acme")

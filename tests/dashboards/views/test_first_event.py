@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,15 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
-from analytics.models import FeatureUsage
+from analytics.models import FeatureUsage, Installation
 from consent.decisions.recording import record_decision
 from consent.keys import issue_key
 from consent.models import Key, Method, Scope, State, SubjectKind
 from consent.pseudonyms import pseudonym as pseudonym_of
-from dashboards.views.first_event import EXAMPLE_ORGANIZATION, EXAMPLE_USER, command, snippets
+from dashboards.views.first_event import EXAMPLE_ORGANIZATION, EXAMPLE_USER, command, has_events, snippets
 from ingest.models import TrafficCount
 from ingest.traffic import counting
-from tests.dashboards.conftest import days_ago, feature_used
+from tests.dashboards.conftest import days_ago, feature_used, requested, signed_in
 from tests.support.pages import one_line
 
 
@@ -180,3 +181,40 @@ def test_counts_of_events_are_shown_however_few(staff: Client) -> None:
     assert "Dropped: not a known event" in page
     assert "401 Unauthorized: no key, or an unknown one" in page
     assert "&lt;5" not in page
+
+
+@pytest.mark.parametrize("event", [feature_used, signed_in, requested])
+def test_any_kind_of_event_is_a_first_event(staff: Client, event: Callable[..., None]) -> None:
+    assert not has_events()
+    event("somebody", at=days_ago(1))
+
+    assert has_events()
+    assert "The first event is stored" in one_line(staff.get("/dashboards/first-event/arrivals/"))
+
+
+def test_an_installation_is_an_event_too(db: None) -> None:
+    now = timezone.now()
+    Installation.objects.create(pseudonym="i" * 32, first_seen_at=now, last_seen_at=now)
+    assert has_events()
+
+
+@pytest.mark.parametrize(
+    ("scopes", "revoked", "ready"),
+    [(["ingest"], False, True), (["reports"], False, False), (["ingest"], True, False)],
+)
+def test_a_key_that_may_send_is_seen(staff: Client, scopes: list[str], revoked: bool, ready: bool) -> None:
+    issue_key(name="app", scopes=scopes)
+    Key.objects.update(revoked_at=timezone.now() if revoked else None)
+
+    panel = one_line(staff.get("/dashboards/first-event/arrivals/"))
+
+    assert ("A key that may send events exists" in panel) is ready
+
+
+def test_advice_ends_with_the_first_event(staff: Client) -> None:
+    TrafficCount.objects.create(
+        minute=timezone.now(), signal="traces", outcome="refused", reason="no_consent", count=1
+    )
+    assert "Your event arrived but was dropped" in one_line(staff.get("/dashboards/first-event/arrivals/"))
+    feature_used("somebody", at=days_ago(1))
+    assert "Your event arrived" not in one_line(staff.get("/dashboards/first-event/arrivals/"))

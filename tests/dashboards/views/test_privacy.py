@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -15,11 +16,13 @@ from pytest_django import Settings
 
 from analytics import partitions
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
+from consent.gate.rules import Tier
 from consent.policies import event_lifetime, publishing
 from consent.policies.in_force import in_force
 from consent.registry import registry
 from consent.registry.registry import current_registry
 from dashboards.views import privacy_traffic
+from dashboards.views.privacy_content import _listed
 from ingest.mapping.name_limits import known_names
 from ingest.traffic import counting
 from tests.support.declaring import MORE, collect
@@ -223,3 +226,50 @@ def check() -> str:
 
 def test_other_methods_are_405() -> None:
     assert Client().post("/privacy/").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"kind": "boolean"}, "yes or no"),
+        ({"kind": "choice", "values": ("a", "b")}, "one of: a, b; else “other”"),
+        ({"kind": "text", "max_length": 32}, "a text in the form of the example, at most 32 characters"),
+        ({"kind": "integer", "minimum": 1, "maximum": 5000}, "a whole number from 1 to 5,000"),
+        ({"kind": "number", "maximum": 0.5}, "a number from 0 to 0.5"),
+    ],
+)
+def test_what_is_kept_of_an_attribute_is_said_in_words(declared: dict[str, Any], words: str) -> None:
+    attribute = next(iter(current_registry().attributes.values()))
+    assert _listed(replace(attribute, **declared)).allowed == words
+
+
+def test_the_example_of_a_boolean_is_as_json_has_it() -> None:
+    attribute = next(iter(current_registry().attributes.values()))
+    assert _listed(replace(attribute, kind="boolean", example=True)).example == "true"
+
+
+@pytest.mark.parametrize(("setting", "erases"), [("erase", True), ("keep", False)])
+def test_it_says_whether_opting_out_erases(settings: Settings, setting: str, erases: bool) -> None:
+    settings.ON_WITHDRAWAL = setting
+
+    assert document()["erased_on_withdrawal"] is erases
+    assert ("is erased within a day" in page()) is erases
+
+
+def test_attributes_are_listed_under_their_tier() -> None:
+    detailed, base = page().split('id="base"')
+    for attribute in current_registry().attributes.values():
+        place = base if attribute.tier == Tier.BASE else detailed
+        assert f"<code>{attribute.name}</code>" in place
+
+
+def test_the_minimum_size_of_groups_is_the_one_in_force(settings: Settings) -> None:
+    settings.SUPPRESS_BELOW = 17
+
+    assert document()["groups_hidden_below"] == 17
+    assert "groups of fewer than 17 people" in page()
+
+
+def test_a_head_is_answered_like_a_get_and_an_unknown_format_with_the_page() -> None:
+    assert Client().head("/privacy/").status_code == 200
+    assert Client().get("/privacy/?format=xml")["Content-Type"].startswith("text/html")
