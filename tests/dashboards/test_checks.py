@@ -1,6 +1,8 @@
 """A report that is only in the catalogue: the start names every other place that must know it."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +25,11 @@ def test_what_a_new_report_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         "is not in the navigation.",
         "has no definition of “survey”.",
     ]
+
+
+def test_no_module_shows_an_exact_report() -> None:
+    """Who counts a report here also suppresses it; those of the catalogue come through `shown`."""
+    for path in Path(checks.__file__).parent.rglob("*.py"):
+        text = path.read_text()
+        for name in re.findall(r"import .*?\b(\w+)_report\b", text):
+            assert f"suppress_{name}(" in text, f"{path} counts {name}_report and does not suppress it"

@@ -1,4 +1,6 @@
-"""Every report from raw rows, in plain SQL: what the roll-ups are measured against, and must equal."""
+"""Every report counted from raw rows in plain SQL: the oracle that reports from roll-ups must equal.
+
+It shares the rows and the layout of reports, and nothing that counts."""
 
 from tests.support.plain_sql.active_users import active_users_report
 from tests.support.plain_sql.endpoints import endpoint_report, endpoints_report

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.reports.endpoint_counts import PERCENTILES, Name, RequestMeasures
+from analytics.reports.endpoint_counts import Name, RequestMeasures
 from tests.support.plain_sql.columns import Flags, Numbers, joined, numbered, small_numbers
+
+PERCENTILES = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,14 @@ from django.utils import timezone
 from analytics.report_days import report_today
 from analytics.reports.filters import ReportFilters
 from analytics.reports.retention import RetentionReport, retention_of
-from analytics.reports.retention_counts import (
-    CURVE_DAYS,
-    TRIANGLE_WEEKS,
-    WINDOW_DAYS,
-    Cohorts,
-    Ledger,
-    Visits,
-    earliest_first_day,
-)
+from analytics.reports.retention_counts import Cohorts, Ledger, Visits, earliest_first_day
 from tests.support.plain_sql.columns import Numbers, counted
 from tests.support.plain_sql.presence import Days, Presence, presence
 from tests.support.plain_sql.source import EVENT_TABLES, in_segment, people, plain_cursor, segment
 
+WINDOW_DAYS = 7
+CURVE_DAYS = 28
+TRIANGLE_WEEKS = 12
 NEVER = 10_000  # days; later than any day that is kept
 
 # Sign-ins within 168 hours of the first one, to the second; the first does not count again.

@@ -26,7 +26,7 @@ DEPLOYMENT = "CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deploym
 
 @contextmanager
 def plain_cursor() -> Iterator[CursorWrapper]:
-    """A cursor with memory enough to count people in it."""
+    """A cursor with enough memory to count people."""
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY_MB}MB'")
         cursor.execute("SET LOCAL jit = off")  # compiling took longer than it saved
@@ -35,7 +35,7 @@ def plain_cursor() -> Iterator[CursorWrapper]:
 
 @dataclass(frozen=True)
 class Segment:
-    """The rows that a report counts: a time, and conditions. `parameters` go with every statement."""
+    """The rows that a report counts: conditions in SQL, and their parameters."""
 
     conditions: tuple[str, ...]
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -68,7 +68,7 @@ def segment(filters: ReportFilters, first: date | None, last: date, *, by_deploy
 
 
 def person() -> Segment:
-    """Holds for events of identified people who have not withdrawn: what counts of people count."""
+    """Events of identified people who have not withdrawn: the events by which people are counted."""
     users = list(TelemetryUser.objects.filter(state=State.DENIED).values_list("pseudonym", flat=True))
     organizations = list(Organization.objects.filter(state=State.DENIED).values_list("pseudonym", flat=True))
     counted = Segment((IDENTIFIED,))
@@ -80,20 +80,20 @@ def person() -> Segment:
 
 
 def people(rows: Segment) -> Segment:
-    """Of these events those that count for a person."""
+    """The rows that count for a person."""
     counted = person()
     return rows.with_(*counted.conditions, **counted.parameters)
 
 
 def activity_sources(filters: ReportFilters) -> tuple[tuple[str, str], ...]:
-    """The tables that make somebody active, each with the condition that goes with it."""
+    """The tables whose events make somebody active, each with its condition."""
     if filters.activity == "login":
         return ((EVENT_TABLES[0], "event_type = 'login'"),)
     return tuple((table, "TRUE") for table in EVENT_TABLES)
 
 
 def in_segment(filters: ReportFilters) -> Segment:
-    """The filters as an expression: for reports that must see a person's other events too."""
+    """The filters as an expression, for reports that must also see a person's other events."""
     inside = Segment(("TRUE",))
     if filters.deployment:
         inside = inside.with_(f"{DEPLOYMENT} = %(deployment)s", deployment=filters.deployment)
