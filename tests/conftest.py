@@ -1,7 +1,6 @@
 """What every test may rely on: both databases, nothing left by another test, a browser if there is one."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from analytics.rollups.reading import cache
 from consent.policies import event_lifetime
 from consent.registry import registry
 from tests.support.databases import connected, databases
+from tests.support.needed import needed
 from tests.support.restoring import restoring
 
 DATABASES = ["default", "analytics"]
@@ -166,10 +166,4 @@ def unspent(settings: Settings) -> Iterator[None]:
 def chromium() -> str:
     """The path of an installed Chromium; without one the test is skipped, or fails where CI=1."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        reason = "no Chromium is installed (apt-get install chromium, or set CHROMIUM)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return path
+    return os.environ.get("CHROMIUM") or needed(*names)

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from django.db import connections
 from ingest.http import cors
 from ingest.mapping.name_limits import known_names
 from ingest.traffic import counting
+from tests.support.needed import needed
 
 NODE = Path(__file__).parent.parent / "node"
 
@@ -34,11 +34,7 @@ def rolled_back(db: None) -> None:
 @pytest.fixture(scope="session")
 def node_modules(pytestconfig: pytest.Config) -> Path:
     """The Node SDK, installed once as locked; without npm the test is skipped, or fails where CI=1."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        reason = "node and npm are not installed"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    needed("node"), needed("npm")
     lock = (NODE / "package-lock.json").read_bytes()
     installed = NODE / "node_modules" / ".package-lock.candid"
     with (NODE / "package.json").open() as held:  # one worker installs, the others wait

@@ -25,6 +25,7 @@ from dashboards.views.first_event import EXAMPLE_ORGANIZATION, EXAMPLE_USER, com
 from ingest.models import TrafficCount
 from ingest.traffic import counting
 from tests.dashboards.conftest import days_ago, feature_used, requested, signed_in
+from tests.support.needed import needed
 from tests.support.pages import one_line
 
 
@@ -46,6 +47,8 @@ def say_yes() -> None:
 
 
 def run(kind: str, code: str) -> None:
+    if kind == "sh":
+        needed("curl")
     command = [sys.executable, "-c", code] if kind == "py" else ["sh", "-c", code]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=clean, check=False)
