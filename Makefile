@@ -16,7 +16,7 @@ PRODUCTION := env -u DEBUG -u CANDID_EMBEDDED -u PUBLIC_URL \
 	SECRET_KEY=lint-only-3f0c9d1e7b5a48269c0d7e8f1a2b3c4d5e6f708192a3b4c5 \
 	ID_HASH_KEY=lint-only-5c4b3a291807f6e5d4c3b2a1f8e7d0c9628485ab7e1d9c0f
 
-.PHONY: run test lint lock bench
+.PHONY: run test lint lock bench proofs
 
 run: $(INSTALLED)  ## Candid with demo data; ARGS="--port 8001" passes options on
 	@$(PY) manage.py up --demo $(ARGS)
@@ -35,6 +35,9 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)  ## ingest under load, beside COPY of the same rows
 	@$(PY) -m benchmarks.ingest $(ARGS)
+
+proofs: $(INSTALLED)  ## the long proofs before a release; ARGS="faults bare" chooses
+	@$(PY) -m benchmarks.proofs $(ARGS)
 
 lock: $(INSTALLED)  ## resolve pyproject.toml anew, for every platform
 	@$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

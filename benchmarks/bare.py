@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,make,git,ca-certificates"
 PASSED_ON = re.compile(r"^(PIP_|SSL_|REQUESTS_CA_BUNDLE|https?_proxy|no_proxy)", re.IGNORECASE)
-PIP_FILES = ("/etc/pip.conf", "~/.config/pip/pip.conf", "~/.pip/pip.conf")
+PIP_FILES = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf", "/etc/xdg/pip/constraints.txt")
+PIP_FILES += ("~/.config/pip/pip.conf", "~/.pip/pip.conf")
 NAMES_AND_CERTIFICATES = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 READY_WITHIN = 900  # seconds; the first command installs everything
 # Mounts live in a namespace of their own, and go with it: nothing of this machine is below the root.
@@ -91,7 +92,9 @@ def package_directories() -> list[Path]:
     answer = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True)
     words = re.findall(r"(?:file://)?/[^\s'\"\\]+", answer.stdout)
     paths = [Path(unquote(urlsplit(word).path)) for word in words]
-    return sorted({path for path in paths if path.is_dir() and path != Path("/")})
+    # An index (`simple`) refers to the files beside it.
+    places = {path.parent if path.name == "simple" else path for path in paths if path.is_dir()}
+    return sorted(places - {Path("/")})
 
 
 def copy(source: Path, target: Path) -> None:
