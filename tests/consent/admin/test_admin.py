@@ -15,6 +15,7 @@ from consent.keys import KeyRefused, authenticate, issue_key
 from consent.models import Decision, ErasureRequest, Key, Organization, State, TelemetryUser
 from consent.pseudonyms import pseudonym
 from tests.support.pages import one_line
+from tests.support.second_connection import held
 
 RAW = "customer-4711"
 Capture = Callable[..., Any]
@@ -115,19 +116,27 @@ def test_a_states_field_cannot_be_posted(admin_client: Client) -> None:
     assert (row.label, row.state, row.pseudonym) == ("New", State.UNSET, pseudonym("organization", RAW))
 
 
+def in_flight(row: Any) -> Any:
+    """Ingest of the subject's events, which has not ended."""
+    lock = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
+    return held(lock, [barrier.LOCK_SPACE, barrier.bucket(row.pseudonym)], database="analytics")
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_barrier_that_was_not_reached_is_said(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def not_reached(subject: str) -> None:
-        raise barrier.BarrierNotReached("in flight")
-
-    monkeypatch.setattr(barrier, "wait_for_ingest", not_reached)
-    row = organization()
-    page = act(admin_client, "deny", row, reason="Asked")
-    assert "could not be ruled out" in page.text
+    monkeypatch.setattr(barrier, "WAIT", "100ms")
+    row, other = organization(), organization("other")
+    with in_flight(row):
+        page = act(admin_client, "deny", row, reason="Asked")
+        assert "Recorded for 1: opted out" in act(admin_client, "deny", other, reason="Asked").text
+        assert "Recorded for 1: opted in" in act(admin_client, "grant", other, reason="Asked").text
+    assert "events in flight could not be ruled out. Record the decision again" in " ".join(page.text.split())
     assert "Recorded for" not in page.text
     row.refresh_from_db()
     assert row.state == State.DENIED
+    assert "Recorded for 1" in act(admin_client, "deny", row, reason="Asked").text
 
 
 @pytest.mark.parametrize(
@@ -186,17 +195,26 @@ def test_an_organization_is_added_once(admin_client: Client) -> None:
     assert Organization.objects.count() == 1
 
 
-def test_another_deployment_type_waits_for_events_in_flight(
-    admin_client: Client, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Capture
+@pytest.mark.django_db(transaction=True)
+def test_another_rule_for_an_organization_waits_for_events_in_flight(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row, waited = organization(), []
-    monkeypatch.setattr(barrier, "wait_for_ingest", waited.append)
+    monkeypatch.setattr(barrier, "WAIT", "100ms")
+    row = organization()
     address = reverse("admin:consent_organization_change", args=[row.pk])
-    for deployment_type in ("cloud", "cloud", "self-hosted"):
-        with django_capture_on_commit_callbacks(using="default", execute=True):
-            body = {"label": "Acme", "deployment_type": deployment_type, "reason": "As agreed"}
-            admin_client.post(address, body)
-    assert waited == [row.pseudonym] * 2
+    notice = {"notice_since_0": "2026-11-02", "notice_since_1": "09:00"}
+    forms: list[tuple[dict[str, str], bool]] = [
+        ({"deployment_type": "cloud"}, True),
+        ({"deployment_type": "cloud", "label": "North"}, False),
+        ({"deployment_type": "cloud", "label": "North"} | notice, True),
+    ]
+    for changed, waits in forms:
+        with in_flight(row):
+            page = admin_client.post(address, {"reason": "As agreed"} | changed, follow=True).text
+        assert ("Saved, but events in flight could not be ruled out" in page) is waits
+        row.refresh_from_db()
+        assert (row.deployment_type, row.label) == ("cloud", changed.get("label", ""))
+    assert row.notice_since is not None
 
 
 RULES = [
@@ -388,3 +406,95 @@ def test_pages_keep_to_the_content_security_policy(admin_client: Client) -> None
     for page in pages:
         assert page.status_code == 200
         assert not re.search(inline, page.text)
+
+
+# --- Forms, at their borders ------------------------------------------------------------------------
+def test_a_key_for_websites_sends_events_only(admin_client: Client) -> None:
+    page = make_key(admin_client, websites="https://app.example")
+    assert "its only scope can be" in page.text
+    assert "is not an origin" in make_key(admin_client, websites="app.example", scopes=["ingest"]).text
+    assert not Key.objects.exists()
+    page = make_key(admin_client, websites="https://b.example https://a.example", scopes=["ingest"])
+    assert key_text(page).startswith("cnd_pub_")
+    assert Key.objects.get().origins == ["https://a.example", "https://b.example"]
+
+
+def test_a_key_may_name_its_organization_twice_if_it_is_the_same(admin_client: Client) -> None:
+    own = pseudonym("organization", RAW)
+    make_key(admin_client, organization_raw_id=RAW, organization_pseudonym=f" {own.upper()} ")
+    assert Key.objects.get().organization == own
+    assert "32 hex digits" in make_key(admin_client, organization_pseudonym="abc").text
+
+
+def test_a_keys_rate_is_kept_and_can_be_changed(admin_client: Client) -> None:
+    make_key(admin_client, requests_per_second="5")
+    key = Key.objects.get()
+    assert key.requests_per_second == 5
+    address = reverse("admin:consent_key_change", args=[key.pk])
+    admin_client.post(address, {"name": "shop", "requests_per_second": "0"})
+    assert Key.objects.get().requests_per_second == 0
+
+
+def test_revoking_asks_for_a_reason_and_leaves_other_keys_alone(admin_client: Client) -> None:
+    (_, key), (_, other) = (issue_key(name=name, scopes=["ingest"]) for name in ("shop", "till"))
+    assert 'name="reason"' in act(admin_client, "revoke", key).text
+    assert not Key.objects.exclude(revoked_at=None).exists()
+    assert "Revoked 1." in act(admin_client, "revoke", key, reason="Leaked").text
+    assert list(Key.objects.filter(revoked_at=None)) == [other]
+
+
+def test_a_registration_keeps_a_decision_that_was_recorded_meanwhile(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = organization(label="Acme")
+    save = Organization.save
+
+    def a_decision_comes_first(self: Organization, *args: Any, **options: Any) -> None:
+        Organization.objects.filter(pk=self.pk).update(state=State.DENIED)
+        save(self, *args, **options)
+
+    monkeypatch.setattr(Organization, "save", a_decision_comes_first)
+    address = reverse("admin:consent_organization_change", args=[row.pk])
+    admin_client.post(address, {"label": "North", "deployment_type": "unknown"})
+    row.refresh_from_db()
+    assert (row.label, row.state) == ("North", State.DENIED)
+
+
+@pytest.mark.parametrize(("on_withdrawal", "erased"), [("erase", True), ("keep", False)])
+def test_the_page_between_says_that_a_denial_erases(
+    admin_client: Client, settings: Any, on_withdrawal: str, erased: bool
+) -> None:
+    settings.ON_WITHDRAWAL = on_withdrawal
+    row = organization()
+    assert ("is erased within a day" in act(admin_client, "deny", row).text) is erased
+    assert "is erased" not in act(admin_client, "unset", row).text
+
+
+def test_finding_needs_a_post_with_an_id(admin_client: Client) -> None:
+    find = reverse("admin:consent_telemetryuser_find")
+    for answer in (admin_client.get(find, {"raw_id": RAW}), admin_client.post(find, {"raw_id": "  "})):
+        assert answer.headers["Location"] == reverse("admin:consent_telemetryuser_changelist")
+    row = telemetry_user()
+    answer = admin_client.post(find, {"raw_id": f" {RAW} "})
+    assert answer.headers["Location"].endswith(f"/{row.pk}/change/")
+
+
+def test_an_erasures_state_and_receipt_are_shown(admin_client: Client) -> None:
+    form = {"kind": "user", "raw_id": RAW, "reason": "Asked by letter"}
+    admin_client.post(reverse("admin:consent_erasurerequest_add"), form)
+    ErasureRequest.objects.update(
+        state="done", receipt={"deleted": {"a": 1200, "b": 34}}, finished_at="2026-11-20T12:00Z"
+    )
+    page = admin_client.get(reverse("admin:consent_erasurerequest_changelist")).text
+    assert "1,234" in page
+    assert "Request" in page
+
+
+def test_a_subject_that_is_erased_cannot_be_deleted_from_its_erasures(admin_client: Client) -> None:
+    admin_client.post(
+        reverse("admin:consent_erasurerequest_add"), {"kind": "user", "raw_id": RAW, "reason": "Asked"}
+    )
+    request = ErasureRequest.objects.get()
+    for page in ("delete", "change"):
+        address = reverse(f"admin:consent_erasurerequest_{page}", args=[request.pk])
+        assert admin_client.post(address, {"post": "yes", "reason": "x"}).status_code == 403

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from consent.decisions.recording import record_decision
+from consent.gate import barrier
 from consent.models import (
     Decision,
     Key,
@@ -22,6 +23,7 @@ from consent.models import (
 )
 from consent.pseudonyms import pseudonym
 from tests.support.pages import one_line
+from tests.support.second_connection import held
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,6 +96,19 @@ def test_one_is_not_hidden_among_a_few(admin_client: Client) -> None:
     record_decision(kind=SubjectKind.USER, subject=joe, state=State.DENIED, actor="t", method=Method.API)
     admin_client.get(page("telemetryuser_changelist"), {"pseudonym__in": f"{USER},{joe}"})
     assert sorted(views()) == sorted([("user", USER, "list"), ("user", joe, "list")])
+
+
+@pytest.mark.parametrize(("others", "noted"), [(3, 4), (4, 0)])
+def test_four_of_a_list_are_looked_for_and_five_are_looked_through(
+    admin_client: Client, others: int, noted: int
+) -> None:
+    for number in range(others):
+        subject = pseudonym("user", f"joe {number}")
+        record_decision(
+            kind=SubjectKind.USER, subject=subject, state=State.GRANTED, actor="t", method=Method.API
+        )
+    admin_client.get(page("telemetryuser_changelist"), {"state__exact": "granted"})
+    assert len(views()) == noted
 
 
 def test_looking_for_one_who_is_not_recorded_is_noted_too(admin_client: Client) -> None:
@@ -185,6 +200,32 @@ def test_migrating_again_gives_back_what_a_group_lacks_and_takes_nothing() -> No
     make_groups()
     names = set(group.permissions.values_list("codename", flat=True))
     assert {"view_decision", "view_key"} <= names
+
+
+def test_only_who_may_publish_sees_the_page_and_the_button(client: Client) -> None:
+    member(client, "consent managers")
+    assert client.get(page("policyversion_publish")).status_code == 403
+    assert page("policyversion_publish") not in client.get(page("policyversion_changelist")).text
+    client.logout()
+    member(client, "privacy officers")
+    assert page("policyversion_publish") in client.get(page("policyversion_changelist")).text
+
+
+def test_publishing_that_is_not_certain_is_said(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(barrier, "WAIT", "100ms")
+    member(client, "privacy officers")
+    lock = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
+    with held(lock, [barrier.LOCK_SPACE, 0], database="analytics"):
+        said = publish(client, text="What we collect.")
+    assert "Published, but events in flight could not be ruled out" in said
+    assert PolicyVersion.objects.filter(version="2").exists()
+
+
+def test_a_version_that_is_named_is_that_version(client: Client) -> None:
+    member(client, "privacy officers")
+    said = publish(client, text="What we collect.", version=" 2026-11 ", editorial="on")
+    assert "Published version 2026-11." in said
+    assert "must be asked again" not in said
 
 
 # --- Policies ---------------------------------------------------------------------------------------
