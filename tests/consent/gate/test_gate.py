@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.gate.permissions import Permissions, Registered
 from consent.gate.rules import REFUSALS, Profile, StatePeriod, Tier, profile_of, tier
 from consent.models import State
+from postgres.instants import microseconds
 
 ORGANIZATION, USER = "b" * 32, "a" * 32
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -84,3 +86,61 @@ def test_windows_say_what_the_policy_says_after_the_tombstone(
     if user is not None and erased and at <= erased:
         expected = False
     assert permissions.allows(named, "" if user is None else USER, at) == expected
+
+
+# --- Borders ----------------------------------------------------------------------------------------
+def hour(number: float) -> datetime:
+    return START + timedelta(hours=number)
+
+
+def asked_at(now: float, *decided: StatePeriod, **more: object) -> Permissions:
+    return Permissions({USER: list(decided)}, {}, {}, hour(now), **more)
+
+
+GRANTED_TWICE = (
+    StatePeriod(State.GRANTED, hour(1), hour(2)),
+    StatePeriod(State.UNSET, hour(2), hour(3)),
+    StatePeriod(State.GRANTED, hour(3), None),
+)
+MICROSECOND = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("at", "allowed"),
+    [
+        *((hour(1) - MICROSECOND, False), (hour(1), True), (hour(2) - MICROSECOND, True), (hour(2), False)),
+        *((hour(3) - MICROSECOND, False), (hour(3), True), (hour(9), True)),
+    ],
+)
+def test_a_window_begins_with_its_first_moment_and_ends_before_its_last(at, allowed):
+    permissions = asked_at(8, *GRANTED_TWICE)
+    assert permissions.allows("", USER, at) is allowed
+    spans = permissions.spans("", USER)
+    assert any(since <= microseconds(at) < until for since, until in spans) is allowed
+
+
+def test_nothing_is_allowed_while_the_state_of_today_forbids_it():
+    granted, *_ = GRANTED_TWICE
+    ended = (granted, StatePeriod(State.UNSET, hour(2), None))
+    assert not asked_at(8, *ended).allows("", USER, hour(1))
+    assert asked_at(8, *GRANTED_TWICE).allows("", USER, hour(1))
+    assert not asked_at(1.5, *ended).allows("", USER, hour(1))  # decided after this request began
+    assert not asked_at(2, *ended).allows("", USER, hour(1))
+
+
+def test_a_tombstone_ends_within_a_window_and_takes_in_those_before_it():
+    erased = asked_at(8, *GRANTED_TWICE, tombstones={USER: hour(1.5)})
+    assert not erased.allows("", USER, hour(1.5))
+    assert erased.allows("", USER, hour(1.5) + MICROSECOND)
+    erased = asked_at(8, *GRANTED_TWICE, tombstones={USER: hour(2)})
+    assert [until for _, until in erased.spans("", USER)] == [1 << 62]
+
+
+def test_a_session_has_no_decisions_but_may_have_been_erased():
+    session = f"anon:{'a' * 27}"
+    organization = {ORGANIZATION: [StatePeriod(State.GRANTED, hour(1), None)]}
+    for tombstones, allowed in (({}, True), ({session: hour(5)}, False), ({ORGANIZATION: hour(5)}, False)):
+        permissions = Permissions({}, organization, {}, hour(8), tombstones=tombstones)
+        assert permissions.allows(ORGANIZATION, session, hour(5)) is allowed
+    both = Permissions({}, organization, {}, hour(8), tombstones={session: hour(3), ORGANIZATION: hour(5)})
+    assert not both.allows(ORGANIZATION, session, hour(5))
