@@ -97,6 +97,15 @@ def named(name: str) -> Iterator[Path]:
         yield from (ROOT / folder).rglob(name)
 
 
+def test_every_path_named_in_the_code_exists() -> None:
+    files = [f"/{path.relative_to(ROOT)}" for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")]
+    quoted = re.compile(r"`([\w/-]+\.(?:py|toml|md|html|sql))`")
+    named = {(path, name) for path in SOURCES for name in quoted.findall(path.read_text())}
+
+    lost = [f"{path}: {name}" for path, name in named if not any(file.endswith(f"/{name}") for file in files)]
+    assert [line for line in lost if not line.endswith(("manage.py", "<room>.toml"))] == []
+
+
 @every_page
 def test_links_lead_somewhere(page: Path) -> None:
     for target, _, anchor in re.findall(r"\]\(([^)#]*)(#?)([^)]*)\)", page.read_text()):
