@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
 from analytics.jobs.timetable import all_jobs
@@ -167,3 +168,7 @@ def test_nothing_pretends_to_be_a_package() -> None:
 
     assert "build-system" not in pyproject
     assert "setuptools" not in pyproject["tool"]
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == settings.VERSION
