@@ -1,1 +1,1 @@
-"""Jobs: when they run, how each run went, and what one failure does to the rest."""
+"""Jobs: when they run (`timetable.py`), how each run went, and how one failure leaves the rest alone."""

@@ -1,4 +1,4 @@
-"""Runs over many items of which one may fail: the others are done all the same, and then the run fails."""
+"""For runs over many items: one failing item does not stop the rest; its error is raised at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 
 class Failures:
-    """What has failed in a run so far."""
+    """The errors of a run so far."""
 
     def __init__(self) -> None:
         self._errors: list[Exception] = []
 
     @contextmanager
     def keep(self, item: str) -> Iterator[None]:
-        """Keep what the block raises, with the item's name; that the job's time is up is raised at once."""
+        """Keep the block's error, with the item's name. Only that the job's time is up is raised at once."""
         try:
             yield
         except SoftTimeLimitExceeded:
@@ -24,7 +24,7 @@ class Failures:
             self._errors.append(error)
 
     def raise_kept(self) -> None:
-        """Raise what was kept: the only error as it was, several as a group that quotes the first."""
+        """Raise what was kept: a single error as it was, several as a group that quotes the first."""
         if len(self._errors) == 1:
             raise self._errors[0]
         if self._errors:

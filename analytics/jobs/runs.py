@@ -1,8 +1,8 @@
-"""Running a job: one at a time across all processes, with a row that says how it went.
+"""Runs a job: one run at a time across all processes, with a `JobRun` row that says how it went.
 
-The lock is a PostgreSQL advisory lock held by a transaction of a connection of its own. It ends
-with the run, also when the process is killed, and it survives PgBouncer in transaction mode; an
-expiring key would do neither.
+A run holds a PostgreSQL advisory lock, in a transaction on a connection of its own. The lock ends with the
+run, even when the process is killed, and works through PgBouncer in transaction mode. An expiring key
+would do neither.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,11 +24,11 @@ ENDED = (JobRun.Outcome.DONE, JobRun.Outcome.FAILED)
 
 
 def run_job(name: str, work: Callable[[], str]) -> JobRun:
-    """Run `work` unless another run of the job is under way; the row that says how it went.
+    """Run `work`, unless another run of the job is under way; the row that says how it went.
 
-    `work` returns a sentence that says what it did, or '' when nothing was due: of such runs only
-    the latest leaves a row, and of those that found another one under way. What it raises is
-    recorded, without the details that a database adds, and raised again.
+    `work` returns a sentence that says what it did, or '' when nothing was due. Only the latest run with
+    nothing due keeps its row, and only the latest that was skipped. An error is recorded, without the
+    details that a database adds, and raised again.
     """
     with _only_one(name) as alone:
         started_at = timezone.now()
@@ -59,12 +59,12 @@ def run_job(name: str, work: Callable[[], str]) -> JobRun:
 
 @contextmanager
 def _only_one(name: str) -> Iterator[bool]:
-    """Whether this is the only run of the job; it stays so until the block ends."""
+    """Whether no other run of the job is under way; none can begin until the block ends."""
     database = connections["analytics"]
     connection = database.get_new_connection(database.get_connection_params())
     try:
         cursor = connection.cursor()
-        # The transaction idles for as long as the job runs. It has no snapshot, so it holds no VACUUM back.
+        # The transaction is idle for as long as the job runs. It has no snapshot, so VACUUM is not held up.
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         cursor.execute(locks.TRY_BY_NAME, [locks.JOB, name])
         row = cursor.fetchone()
@@ -84,13 +84,13 @@ UPDATE analytics_jobrun SET outcome = 'failed', ended_at = %(now)s, summary = %(
 
 
 def close_abandoned(now: datetime) -> None:
-    """Note the runs whose process was killed. One statement: what ends by itself meanwhile is left alone."""
+    """Mark runs whose process was killed as failed. One statement, so a run that just ends is left alone."""
     with connections["analytics"].cursor() as cursor:
         cursor.execute(CLOSE, {"now": now, "killed": KILLED, "space": locks.JOB})
 
 
 def _close_earlier(name: str, now: datetime) -> None:
-    """Whoever holds the lock knows that no other run is alive."""
+    """Mark earlier runs as killed: whoever holds the lock knows that no other is alive."""
     JobRun.objects.filter(job=name, outcome=JobRun.Outcome.RUNNING).update(
         outcome=JobRun.Outcome.FAILED, ended_at=now, summary=KILLED
     )
@@ -119,7 +119,7 @@ def has_rested(name: str, now: datetime, rest: Rest) -> bool:
 
 
 def note_beat(now: datetime) -> str:
-    """Beat's tick came through a worker: one row, moved on every minute."""
+    """Note that beat's tick came through a worker: one row, updated every minute."""
     summary = "Beat and a worker are alive."
     fields = {"started_at": now, "ended_at": now, "outcome": JobRun.Outcome.DONE, "summary": summary}
     if not JobRun.objects.filter(job=BEAT).update(**fields):
@@ -128,18 +128,18 @@ def note_beat(now: datetime) -> str:
 
 
 def last_beat() -> datetime | None:
-    """When beat's last tick came through a worker (UTC); every minute when all is well."""
+    """When beat's last tick came through a worker (UTC): less than a minute ago when all is well."""
     return JobRun.objects.filter(job=BEAT).values_list("started_at", flat=True).first()
 
 
 def latest_runs(*, ended: bool = False) -> dict[str, JobRun]:
-    """Of every job its latest run, by name; with `ended`, its latest that is over. Skipped ones are none."""
+    """The latest run of each job, by name; with `ended`, the latest that ended. Skipped runs do not count."""
     outcomes = ENDED if ended else (*ENDED, JobRun.Outcome.RUNNING)
     runs = JobRun.objects.filter(outcome__in=outcomes)
     return {run.job: run for run in runs.order_by("job", "-started_at").distinct("job")}
 
 
 def last_successes() -> dict[str, datetime]:
-    """When each job last ended well (UTC), by name; a run with nothing due is one."""
+    """When each job last succeeded (UTC), by name; a run with nothing due is a success."""
     done = JobRun.objects.filter(outcome=JobRun.Outcome.DONE, ended_at__isnull=False)
     return dict(done.values_list("job").annotate(Max("ended_at")).order_by("job"))

@@ -16,9 +16,9 @@ from analytics.jobs.decorator import task_of
 from analytics.jobs.timetable import Job, timetable
 from analytics.models import JobRun
 
-GRACE = timedelta(seconds=30)  # in which what beat has sent begins
-LATE_AFTER = timedelta(minutes=3)  # after the time in the table; the tick has sent it again by then
-SENT_AGAIN_FOR = timedelta(minutes=1)  # then the next tick will
+GRACE = timedelta(seconds=30)  # within which a job that beat sent has begun
+LATE_AFTER = timedelta(minutes=3)  # after its time in the table; the tick has sent it again by then
+SENT_AGAIN_FOR = timedelta(minutes=1)  # after that the next tick sends it
 
 
 class JobStanding(StrEnum):
@@ -30,7 +30,7 @@ class JobStanding(StrEnum):
 
 
 class JobState(NamedTuple):
-    """A job of the timetable. `run` is the one that `sentence` is about; times are UTC."""
+    """How a job of the timetable stands. `sentence` is about `run`; times are UTC."""
 
     job: str
     standing: JobStanding
@@ -54,7 +54,7 @@ def states(now: datetime) -> list[JobState]:
 
 
 def tick(*, now: datetime) -> str:
-    """Note that beat and a worker are alive, account for killed runs, and send what was missed."""
+    """Note that beat and a worker are alive, mark killed runs as failed, and send what was missed."""
     sentence = runs.note_beat(now)
     runs.close_abandoned(now)
     latest = runs.latest_runs()

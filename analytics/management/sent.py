@@ -1,4 +1,4 @@
-"""How the sending commands run and what they say."""
+"""Runs the job of a sending command, and prints what it did."""
 
 from collections.abc import Callable
 
@@ -9,9 +9,9 @@ from analytics.jobs.runs import run_job
 
 
 def say(command: BaseCommand, job: str, work: Callable[[], str]) -> None:
-    """Run the job and print what it did, in a sentence; exits with an error when it was not delivered."""
+    """Run the job and print what it did. Raises `CommandError` when nothing could be delivered."""
     try:
         run = run_job(job, work)
     except NotDelivered as error:
         raise CommandError(str(error)) from error
-    command.stdout.write(run.summary or f"Nothing to do: {job} was settled before.")
+    command.stdout.write(run.summary or f"Nothing to do: {job} was sent before.")

@@ -1,4 +1,4 @@
-"""How commands name a subject: by its raw id, which is hashed at once."""
+"""The options by which commands name a subject: its raw id, which is hashed at once."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -8,7 +8,7 @@ from consent.pseudonyms import pseudonym
 
 
 def add_subject(parser: ArgumentParser) -> None:
-    """`--user ID | --organization ID`, one of them."""
+    """Add `--user ID | --organization ID`; exactly one must be given."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--user", metavar="ID", help="raw id of the user")
     which.add_argument("--organization", metavar="ID", help="raw id of the organization")

@@ -1,4 +1,4 @@
-"""`manage.py export_subject --user ID | --organization ID`: all that is held on a subject, as JSON."""
+"""`manage.py export_subject --user ID | --organization ID`: everything stored about a subject, as JSON."""
 
 import os
 from argparse import ArgumentParser
@@ -11,11 +11,11 @@ from analytics.management.subjects import add_subject, subject_of
 
 
 class Command(BaseCommand):
-    help = "Writes all that is held on a subject as JSON: events, consent, erasures, all of one moment."
+    help = "Writes everything stored about a subject as JSON: events, consent and erasures, as of one moment."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_subject(parser)
-        parser.add_argument("--output", metavar="FILE", help="write it there, readable for you only")
+        parser.add_argument("--output", metavar="FILE", help="write it to this file, readable by you only")
 
     def handle(self, *args: Any, output: str | None, **options: Any) -> None:
         kind, subject = subject_of(options)
@@ -27,4 +27,4 @@ class Command(BaseCommand):
                 file.writelines(export_json(kind, subject))
         except OSError as error:
             raise CommandError(f"cannot write {output}: {error.strerror}") from error
-        self.stdout.write(f"Wrote all that is held on {kind} {subject} to {output}.")
+        self.stdout.write(f"Wrote everything stored about {kind} {subject} to {output}.")

@@ -1,4 +1,4 @@
-"""`manage.py prune [--dry-run]`: drop the months older than the rule, now."""
+"""`manage.py prune [--dry-run]`: drop the months that are older than the rule now."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,14 +11,14 @@ from analytics.storage import pruning
 
 
 class Command(BaseCommand):
-    help = "Drops each month of events that is wholly older than EVENT_RETENTION_MONTHS, and says which."
+    help = "Drops every month of events that is entirely older than EVENT_RETENTION_MONTHS, and says which."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="only say what would be dropped")
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
         if dry_run:
-            self.tell(pruning.prune(now=timezone.now(), dry_run=True))
+            self.report(pruning.prune(now=timezone.now(), dry_run=True))
             return
         done: list[pruning.Pruned] = []
 
@@ -32,9 +32,9 @@ class Command(BaseCommand):
             raise CommandError(f"{error}. Run it again.") from error
         if not done:
             raise CommandError(run.summary)
-        self.tell(done[0])
+        self.report(done[0])
 
-    def tell(self, pruned: pruning.Pruned) -> None:
+    def report(self, pruned: pruning.Pruned) -> None:
         for dropped in pruned.months.values():
             for partition, rows, _ in dropped:
                 self.stdout.write(f"{partition.name}: about {rows} rows")

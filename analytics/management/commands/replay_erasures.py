@@ -1,4 +1,4 @@
-"""`manage.py replay_erasures [--receipts DIR]`: erase again what a restored backup has brought back."""
+"""`manage.py replay_erasures [--receipts DIR]`: repeat erasures that a restored backup has undone."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,8 +14,8 @@ from consent.gate.barrier import BarrierNotReached
 
 class Command(BaseCommand):
     help = (
-        "After a backup was restored, and before anything is received again: carries out every erasure once "
-        "more, also those that only a receipt knows of because the restored database is older."
+        "Run it after a backup was restored, and before anything is received again. Repeats every erasure, "
+        "including those that only a receipt knows of because the restored database is older."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,31 +29,29 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            asked = replay.ask_again(
+            requests = replay.ask_again(
                 receipts=self.read(options["receipts"]), actor="manage.py replay_erasures"
             )
-            for request in asked:
+            for request in requests:
                 carry_out(request)
         except BarrierNotReached as error:
             raise CommandError(f"Not done: {error}. Run it again.") from error
-        if problems := [request for request in asked if request.receipt is None]:
-            told = ", ".join(f"{request}: {request.problem or 'not done yet'}" for request in problems)
-            raise CommandError(f"{len(problems)} of {len(asked)} are not done: {told}")
-        rows = sum(sum((request.receipt or {})["deleted"].values()) for request in asked)
-        self.stdout.write(f"Carried out {len(asked)} erasures again: {rows} rows.")
+        if unfinished := [request for request in requests if request.receipt is None]:
+            reasons = ", ".join(f"{request}: {request.problem or 'not done yet'}" for request in unfinished)
+            raise CommandError(f"{len(unfinished)} of {len(requests)} are not done: {reasons}")
+        rows = sum(sum((request.receipt or {})["deleted"].values()) for request in requests)
+        self.stdout.write(f"Repeated {len(requests)} erasures: {rows} rows.")
 
     def read(self, directory: Path | None) -> list[dict[str, Any]]:
-        """The receipts of a directory. One that does not stand stops everything: it may hide a subject."""
+        """The receipts of a directory. An invalid one stops everything, since it may hide a subject."""
         if directory is None:
             return []
         if not directory.is_dir():
-            raise CommandError(f"{directory} is no directory.")
-        found = []
+            raise CommandError(f"{directory} is not a directory.")
+        valid = []
         for file in sorted(directory.glob("*.json")):
             try:
-                found.append(receipts.read(file))
+                valid.append(receipts.read(file))
             except receipts.InvalidReceipt as error:
-                raise CommandError(
-                    f"{file.name}: {error}. Take it out, or bring it back unchanged."
-                ) from error
-        return found
+                raise CommandError(f"{file.name}: {error}. Remove it, or restore it unchanged.") from error
+        return valid

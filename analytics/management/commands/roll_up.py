@@ -1,4 +1,4 @@
-"""`manage.py roll_up [--from D --to D] [--processes N]`: build roll-ups now, several days at a time."""
+"""`manage.py roll_up [--from D --to D] [--processes N]`: build roll-ups now, several days in parallel."""
 
 import multiprocessing
 from argparse import ArgumentParser
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--from", dest="first", type=day, help="first report day, like 2026-01-31")
         parser.add_argument("--to", dest="last", type=day, help="last report day (today)")
-        parser.add_argument("--processes", type=int, default=1, help="days built at a time (1)")
+        parser.add_argument("--processes", type=int, default=1, help="days built in parallel (1)")
 
     def handle(
         self, *args: Any, first: date | None, last: date | None, processes: int, **options: Any
@@ -32,15 +32,15 @@ class Command(BaseCommand):
         if last and not first:
             raise CommandError("--to needs --from.")
         if processes < 1:
-            raise CommandError("--processes needs a number from 1.")
+            raise CommandError("--processes must be at least 1.")
         days = days_between(first, last or report_today()) if first else sorted(due_days())
         columns = (TextColumn("Days"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         built = events = 0
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("", total=len(days))
-            for found in counts(days, processes):
+            for count in counts(days, processes):
                 progress.advance(bar)
-                built, events = built + (found is not None), events + (found or 0)
+                built, events = built + (count is not None), events + (count or 0)
         sealed = len(days) - built
         left = f" {sealed} are sealed and stay as they are." if sealed else ""
         self.stdout.write(f"Built {built} days of {events:,} events.{left}")
@@ -51,7 +51,7 @@ def day(text: str) -> date:
 
 
 def counts(days: list[date], processes: int) -> Iterator[int | None]:
-    """The events of each day as it is built, None for a sealed one; at the end, what failed is raised."""
+    """The events of each day as it is built, None for a sealed one; errors are raised at the end."""
     failures = Failures()
     for built, result in results(days, processes):
         with failures.keep(str(built)):
@@ -60,11 +60,11 @@ def counts(days: list[date], processes: int) -> Iterator[int | None]:
 
 
 def results(days: list[date], processes: int) -> Iterator[tuple[date, Callable[[], int | None]]]:
-    """Each day with what returns its events, or raises what building it did."""
+    """Each day with a function that returns its events, or raises what building it raised."""
     if processes == 1 or len(days) < 2:
         yield from ((day, partial(build_day, day)) for day in days)
         return
-    connections.close_all()  # no process may use another's
+    connections.close_all()  # processes must not share connections
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(min(processes, len(days)), mp_context=context) as pool:
         futures = {pool.submit(build_day, day): day for day in days}

@@ -1,4 +1,4 @@
-"""`manage.py send_daily_analytics`: yesterday's totals, now, unless sent before."""
+"""`manage.py send_daily_analytics`: send yesterday's totals now, unless they were sent before."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from analytics.management.sent import say
 
 
 class Command(BaseCommand):
-    help = "Sends yesterday's totals (UTC) to HEARTBEAT_ENDPOINT, unless sent before."
+    help = "Sends yesterday's totals (UTC) to HEARTBEAT_ENDPOINT, unless they were sent before."
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()

@@ -1,4 +1,4 @@
-"""`manage.py send_heartbeat`: first seen (once ever) and today's heartbeat (once a day), now."""
+"""`manage.py send_heartbeat`: send first_seen (once ever) and today's heartbeat (once a day) now."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`manage.py verify_receipt FILE`: was this receipt of an erasure made here, and is it unchanged?"""
+"""`manage.py verify_receipt FILE`: was this erasure receipt made here, and is it unchanged?"""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -10,7 +10,7 @@ from analytics.erasure import receipts
 
 
 class Command(BaseCommand):
-    help = "Checks the signature of a receipt of an erasure."
+    help = "Checks the signature of an erasure receipt."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
@@ -22,6 +22,6 @@ class Command(BaseCommand):
             raise CommandError(f"{file.name}: {error}.") from error
         rows = sum(receipt["deleted"].values())
         self.stdout.write(
-            f"The receipt stands: {rows} rows of {receipt['kind']} {receipt['subject']} up to "
+            f"The receipt is valid: {rows} rows of {receipt['kind']} {receipt['subject']} up to "
             f"{receipt['erased_up_to']} were erased by {receipt['finished_at']}."
         )

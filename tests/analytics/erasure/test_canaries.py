@@ -179,7 +179,7 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
         command = [program("psql"), *where(alias, name), "--quiet", "--set", "ON_ERROR_STOP=1"]
         subprocess.run([*command, "--file", str(backups[alias])], check=True, stdout=subprocess.DEVNULL)
     environment |= addresses(restored)
-    assert "1 erasures again: 1001 rows" in programs.manage("replay_erasures", env=environment)
+    assert "Repeated 1 erasures: 1001 rows" in programs.manage("replay_erasures", env=environment)
     with psycopg.connect(environment["DATABASE_URL"]) as database:
         (receipt,) = database.execute("SELECT receipt FROM consent_erasurerequest").fetchone()
         (tombstones,) = database.execute("SELECT count(*) FROM consent_tombstone").fetchone()

@@ -40,7 +40,7 @@ def test_replaying_erases_what_a_restored_backup_brought_back() -> None:
     feature(JANE, timezone.now() + timedelta(seconds=1))  # newer than the erasure
     out = StringIO()
     call_command("replay_erasures", stdout=out)
-    assert "1 erasures again: 6 rows" in out.getvalue()
+    assert "Repeated 1 erasures: 6 rows" in out.getvalue()
     assert rows() == {"UserActivity": [], "EndpointUsage": [], "FeatureUsage": [JANE]}
 
 
@@ -157,5 +157,5 @@ def test_what_cannot_be_erased_again_is_named(tmp_path: Path, settings) -> None:
                 call_command("replay_erasures", stdout=StringIO())
         finally:
             client.delete(f"cache:{JANE}")
-    with pytest.raises(CommandError, match="is no directory"):
+    with pytest.raises(CommandError, match="is not a directory"):
         call_command("replay_erasures", receipts=tmp_path / "none")

@@ -214,8 +214,8 @@ def test_the_commands_say_what_they_did(vendor: Vendor) -> None:
     assert sent_first.startswith("Sent first_seen of ")
     assert sent_heartbeat.startswith("Sent heartbeat of ")
     assert again == [
-        "Nothing to do: first seen was settled before.",
-        "Nothing to do: heartbeat was settled before.",
+        "Nothing to do: first seen was sent before.",
+        "Nothing to do: heartbeat was sent before.",
     ]
     assert sent_analytics.startswith("Sent analytics of ")
     assert JobRun.objects.filter(outcome="done").exclude(summary=runs.NOTHING_DUE).count() == 3

@@ -1,15 +1,17 @@
 """Jobs: one at a time across processes, each run with its account."""
 
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from analytics.jobs import runs
 from analytics.jobs.timetable import Rest
 from analytics.models import JobRun, SentHeartbeat
+from postgres import locks
 from tests.support.programs import environment, process, until
 
 LONG_JOB = """
@@ -19,7 +21,8 @@ from analytics.jobs.runs import run_job
 run_job("sweep", lambda: time.sleep(60) or "swept")
 """
 
-REST = Rest(9, at_most=timedelta(hours=6))
+HOUR = timedelta(hours=1)
+REST = Rest(9, at_most=6 * HOUR)
 
 
 def fails() -> str:
@@ -177,3 +180,76 @@ def test_no_rest_is_longer_than_the_longest() -> None:
     begin = datetime(2026, 3, 1, tzinfo=UTC)
     JobRun.objects.create(job="sweep", started_at=begin, ended_at=begin + timedelta(hours=3), outcome="done")
     assert runs.has_rested("sweep", begin + timedelta(hours=9), REST)
+
+
+@pytest.mark.django_db
+def test_a_long_account_is_cut_and_not_refused() -> None:
+    runs.run_job("sweep", lambda: " " + "x" * 600)
+    assert JobRun.objects.get().summary == "x" * 500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_is_skipped_while_somebody_else_holds_its_lock() -> None:
+    with closing(connections["analytics"].copy()) as another:
+        another.cursor().execute("BEGIN")
+        another.cursor().execute(locks.TRY_BY_NAME, [locks.JOB, "sweep"])
+        run = runs.run_job("sweep", fails)
+        assert (run.outcome, run.summary) == ("skipped", "Another run of this job is under way.")
+        assert runs.run_job("wash", lambda: "Washed.").outcome == "done"
+        another.cursor().execute("ROLLBACK")
+    assert runs.run_job("sweep", lambda: "Swept.").outcome == "done"
+
+
+@pytest.mark.django_db
+def test_the_lock_is_kept_however_long_the_job_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may end transactions that idle; this one idles for as long as the job runs."""
+    opened = []
+    database = connections["analytics"]
+    connect = database.get_new_connection
+    monkeypatch.setattr(
+        database, "get_new_connection", lambda given: opened.append(connect(given)) or opened[0]
+    )
+
+    def limit() -> str:
+        return str(opened[0].execute("SHOW idle_in_transaction_session_timeout").fetchone()[0])
+
+    given = database.get_connection_params()
+    options = f"{given.get('options', '')} -c idle_in_transaction_session_timeout=60000".strip()
+    monkeypatch.setattr(database, "get_connection_params", lambda: given | {"options": options})
+    runs.run_job("sweep", lambda: limit())
+    assert JobRun.objects.get().summary == "0"
+    assert opened[0].closed
+
+
+@pytest.mark.django_db
+def test_a_run_accounts_for_killed_runs_of_its_own_job_only() -> None:
+    for job in ("sweep", "wash"):
+        JobRun.objects.create(job=job, started_at=timezone.now(), outcome="running")
+    runs.run_job("sweep", lambda: "Swept.")
+    outcomes = JobRun.objects.order_by("id").values_list("job", "outcome")
+    assert list(outcomes) == [("sweep", "failed"), ("wash", "running"), ("sweep", "done")]
+
+
+@pytest.mark.django_db
+def test_what_a_killed_run_began_is_resumed_without_a_rest() -> None:
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    killed = JobRun.objects.create(job="sweep", started_at=begin, ended_at=begin + HOUR, outcome="failed")
+    assert not runs.has_rested("sweep", begin + HOUR, REST)
+    killed.summary = runs.KILLED
+    killed.save()
+    assert runs.has_rested("sweep", begin + HOUR, REST)
+
+
+@pytest.mark.django_db
+def test_the_longest_rest_ends_to_the_second() -> None:
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    JobRun.objects.create(job="sweep", started_at=begin, ended_at=begin + 3 * HOUR, outcome="done")
+    assert not runs.has_rested("sweep", begin + 9 * HOUR - timedelta(seconds=1), REST)
+
+
+@pytest.mark.django_db
+def test_old_runs_of_other_jobs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "RUNS_KEPT", 1)
+    for job in ("wash", "sweep", "sweep"):
+        runs.run_job(job, lambda: "Done.")
+    assert sorted(JobRun.objects.values_list("job", flat=True)) == ["sweep", "wash"]

@@ -57,8 +57,17 @@ def test_a_run_by_hand_does_not_stand_for_a_later_one() -> None:
     assert sweep().standing == "done"
 
 
-@pytest.mark.parametrize(("minutes", "standing"), [(0, "done"), (3, "done"), (4, "late")])
-def test_a_job_is_late_three_minutes_after_its_time(minutes: int, standing: str) -> None:
+def test_failed_and_late_are_bad_and_nothing_else() -> None:
+    bad = {
+        one
+        for one in status.JobStanding
+        if status.JobState("sweep", one, run=None, sentence="", next_at=NOON).is_bad
+    }
+    assert bad == {"failed", "late"}
+
+
+@pytest.mark.parametrize(("minutes", "standing"), [(0, "done"), (3, "done"), (3.01, "late")])
+def test_a_job_is_late_three_minutes_after_its_time(minutes: float, standing: str) -> None:
     ran("sweep", datetime(2026, 2, 28, 4, 40, tzinfo=UTC))
     state = sweep(datetime(2026, 3, 1, 4, 40, tzinfo=UTC) + minutes * MINUTE)
     assert state.standing == standing
@@ -103,6 +112,22 @@ def test_the_tick_sends_what_was_missed_and_lets_the_next_tick_try_again(
     ran("sweep", NOON + MINUTE)
     status.tick(now=NOON + 2 * MINUTE)
     assert len(sent) == 2
+
+
+@pytest.mark.parametrize(("seconds", "tasks"), [(30, []), (31, ["a.sweep"])])
+def test_the_tick_gives_beat_half_a_minute(
+    sent: list[tuple[str, float]], seconds: int, tasks: list[str]
+) -> None:
+    due = datetime(2026, 3, 1, 4, 40, tzinfo=UTC)
+    ran("sweep", due - timedelta(days=1))
+    ran("wash", due)
+    status.tick(now=due + timedelta(seconds=seconds))
+    assert [task for task, _ in sent] == tasks
+
+
+def test_the_tick_sends_what_never_ran(sent: list[tuple[str, float]]) -> None:
+    status.tick(now=NOON)
+    assert [task for task, _ in sent] == ["a.sweep", "a.wash"]
 
 
 def test_the_tick_leaves_alone_what_runs_or_has_just_been_sent_by_beat(sent: list[tuple[str, float]]) -> None:
