@@ -1,8 +1,8 @@
-"""How much one gRPC process takes on at a time. What is beyond is sent back at once, to come again.
+"""Bounds on what one gRPC process works on at a time. Excess calls are refused at once, to be sent again.
 
-Nothing queues without a bound: calls are counted from their headers on, a message that is arriving
-has one of a few places, and whole messages share a number of bytes. Before a call has its place its
-message is not read, and HTTP/2 stops the sender after some 64 KiB.
+Calls are counted from their headers on, an arriving message takes one of a limited number of places, and
+whole messages share a number of bytes. The message of a call without a place is not read, and HTTP/2 stops
+its sender after some 64 KiB.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from ingest.load.body import LARGE
 CALLS = 512  # at any stage
 ARRIVALS = 128  # messages that are being received
 ARRIVAL_LIMIT = 10.0  # seconds a message may take to arrive
-PATIENCE = 1.0  # seconds after which a slow message loses its place when all are taken
+PATIENCE = 1.0  # seconds after which a slow message loses its place if all are taken
 RETRY_AFTER = "1"  # seconds
 
 
 class Admission:
-    """The bounds of one server. All of it belongs to the event loop's thread."""
+    """The bounds of one server. Used on the event loop's thread only."""
 
     def __init__(self, *, max_message: int) -> None:
-        """`max_message` in bytes: two such messages fit at once, or many small ones."""
+        """`max_message` is in bytes; two messages of that size fit at once, or many small ones."""
         self.calls = 0
         self.bytes = 0
         self._max_bytes = 2 * max_message
@@ -43,7 +43,7 @@ class Admission:
 
     @asynccontextmanager
     async def arrival(self) -> AsyncIterator[None]:
-        """A place to receive a message. Raises `Failure`: 408 too slow, 503 none free or lost to others."""
+        """A place to receive a message. Raises `Failure`: 408 if it is too slow, 503 if no place is free."""
         now = asyncio.get_running_loop().time()
         if len(self._arriving) >= ARRIVALS:
             oldest, since = next(iter(self._arriving.items()))
@@ -65,7 +65,7 @@ class Admission:
 
     @contextmanager
     def memory(self, size: int) -> Iterator[None]:
-        """Account for a message of so many bytes. Raises `Failure` (503) when there is no room."""
+        """Room for a message of this many bytes. Raises `Failure` (503) if there is none."""
         if self.bytes + size > self._max_bytes:
             raise _busy()
         self.bytes += size
@@ -76,7 +76,7 @@ class Admission:
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:
-        """Large messages wait for each other: decoded, they take several times their size."""
+        """Large messages are decoded one at a time: they take several times their size."""
         if size <= LARGE:
             yield
             return

@@ -1,7 +1,7 @@
 """The gRPC server of one process: its options, its health, and how it ends.
 
-One process first of all: grpcio must never be forked. Several share a port with SO_REUSEPORT.
-TLS is the proxy's business.
+grpcio must never be forked, so every process starts its own server; several share a port with
+SO_REUSEPORT. TLS is left to the proxy.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class CannotListen(Exception):
-    """The address is taken, or is none."""
+    """The address is in use or invalid."""
 
 
 def options(*, reuse_port: bool) -> list[tuple[str, int]]:
@@ -39,14 +39,14 @@ def options(*, reuse_port: bool) -> list[tuple[str, int]]:
         ("grpc.per_message_decompression", 0),  # see ingest.grpc.service.inflated
         ("grpc.max_concurrent_streams", 256),  # per connection; more wait at the client
         ("grpc.so_reuseport", int(reuse_port)),
-        # Clients may ask every second whether we are there, also between calls: SDKs, meshes and
-        # load balancers do, and gRPC's own default (5 minutes) breaks their connections.
+        # Clients may ping every second, also between calls: SDKs, meshes and load balancers do, and
+        # gRPC's default (5 minutes) would break their connections.
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 900),
-        # We ask too, so that a peer that vanished is not kept for ever.
+        # We ping too, so that connections of vanished peers end.
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
-        # Now and then a connection is closed politely, so that load spreads anew over processes.
+        # Connections are closed politely now and then, so that load spreads over the processes.
         ("grpc.max_connection_age_ms", 600_000),
         ("grpc.max_connection_age_grace_ms", 30_000),
     ]
@@ -78,7 +78,7 @@ async def serve(address: str, *, threads: int, reuse_port: bool = False, announc
 
 
 class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
-    """grpc.health.v1: '' is whether this process answers, a service's name whether it can store."""
+    """grpc.health.v1: '' tells whether this process answers, a service's name whether it can store."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
             self._watchers.discard(watcher)
 
     async def watch_databases(self) -> None:
-        """Keep the services' state, for ever."""
+        """Keep the services' state up to date, for ever."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "health") as thread:
             while True:
@@ -108,7 +108,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
                 await asyncio.sleep(HEALTH_EVERY)
 
     async def end(self) -> None:
-        """Say NOT_SERVING to all, and end the streams of those who watch: they would outlast the rest."""
+        """Say NOT_SERVING to all, and end the streams of watchers, which would outlast everything else."""
         await self.enter_graceful_shutdown()
         await asyncio.sleep(0.05)  # for the news to be written
         self._ending = True
@@ -117,7 +117,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
 
 
 def databases_answer() -> bool:
-    """Whether both do, within the patience of `postgres.pipeline`."""
+    """Whether both databases answer, within the patience of `postgres.pipeline`."""
     freshen()
     for alias in connections:
         wrapper = connections[alias]

@@ -30,12 +30,8 @@ PREFLIGHT = [
 
 
 def preflight(request: ExportRequest, headers: Headers) -> ExportAnswer | None:
-    """The answer to a preflight; None for any other request. A page that may not send is not invited."""
-    if (
-        request.method != "OPTIONS"
-        or not request.origin
-        or not headers.get("access-control-request-method", "")
-    ):
+    """The answer to a preflight; None for any other request with an origin. Unknown pages are not invited."""
+    if request.method != "OPTIONS" or not headers.get("access-control-request-method", ""):
         return None
     more = PREFLIGHT if may_send(request.origin) else []
     return ExportAnswer(200, answer_headers(request.origin) + more, b"")

@@ -60,10 +60,11 @@ class Edge:
     ) -> ExportAnswer:
         """One trip to a thread for a key that was admitted a moment ago; two for any other."""
         try:
-            if request.origin and cors.is_stale(request.origin):
-                await self._pool.run(cors.refresh)
-            if preflight := cors.preflight(request, scope.headers):
-                return preflight
+            if request.origin:  # only browsers send it
+                if cors.is_stale(request.origin):
+                    await self._pool.run(cors.refresh)
+                if preflight := cors.preflight(request, scope.headers):
+                    return preflight
             rules.check_method(request)
             if not self._is_expected(request):
                 self._recent_keys.add(request.shown, await self._pool.run(rules.admit, request))

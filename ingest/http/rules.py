@@ -46,7 +46,7 @@ def take(request: ExportRequest, raw: bytes, hold: Callable[[int], None] | None 
 def answer(request: ExportRequest, content: bytes) -> ExportAnswer:
     """Store the content of an admitted request, or only say what would become of it. Raises the refusal."""
     assert request.key is not None
-    is_dry = dry_run.is_asked_for(request.dry_run, request.key)
+    is_dry = bool(request.dry_run) and dry_run.is_asked_for(request.dry_run, request.key)
     process = dry_run.dry_run if is_dry else receive
     result = process(
         signal=request.signal,

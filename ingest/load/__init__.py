@@ -1,1 +1,1 @@
-"""How much is taken on at once: threads, memory, bodies, rates."""
+"""Bounds on load: threads, memory, bodies, rates, and the keys and connections that are remembered."""

@@ -1,7 +1,12 @@
 """A request's body, bounded: read within a limit and a deadline, and inflated within the same limit.
 
+<<<<<<< HEAD
 `http/edge.py` reads bodies off the threads that store them. What is read here is a Django request's:
 Django's own stream drops chunked bodies; a server that hands them over on `wsgi.input` says so with
+=======
+Under granian `http/incoming.py` reads bodies, on the event loop. Here the body of a Django request is read.
+Django's own stream drops chunked bodies; a server that passes them on in `wsgi.input` says so with
+>>>>>>> 76329eb (Say in plain English what ingest does)
 `wsgi.input_terminated`.
 """
 
@@ -13,15 +18,15 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-DEADLINE = 10.0  # seconds from the first byte asked for to the last one read
+DEADLINE = 10.0  # seconds in which the whole body must arrive
 PIECE = 64 * 1024  # bytes
-LARGE = 4 * 1024 * 1024  # bytes, inflated; larger ones take many times as much to decode, so one at a time
+LARGE = 4 * 1024 * 1024  # bytes, inflated; decoding takes many times as much, so larger ones go one at a time
 MAX_MEMBERS = 10_000
 CODINGS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's window bits
 
 
 class BodyRefused(Exception):
-    """The body cannot be taken. `status` is what HTTP calls it."""
+    """The body cannot be accepted. `status` is HTTP's."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -30,9 +35,10 @@ class BodyRefused(Exception):
 
 
 def check(coding: str, length: str, *, limit: int | None = None) -> None:
-    """What a head says about its body: `Content-Encoding`, lower-case, and `Content-Length`, '' when absent.
+    """Check what a head says about its body. Raises `BodyRefused`: 400, 413 or 415.
 
-    `limit` is in bytes, `OTLP_MAX_BODY_BYTES` by default. Raises `BodyRefused`: 400, 413 or 415.
+    `coding` is `Content-Encoding`, lower-case, `length` is `Content-Length`; both '' when absent. `limit` is
+    in bytes, `OTLP_MAX_BODY_BYTES` by default.
     """
     limit = settings.OTLP_MAX_BODY_BYTES if limit is None else limit
     if coding not in CODINGS:
@@ -43,7 +49,7 @@ def check(coding: str, length: str, *, limit: int | None = None) -> None:
 
 
 def declared_length(length: str) -> int | None:
-    """The number in a `Content-Length`; None when there is none. Raises `BodyRefused`."""
+    """The number in a `Content-Length`, None for ''. Raises `BodyRefused`."""
     if not length:
         return None
     if not (length.isascii() and length.isdecimal()):
@@ -91,7 +97,7 @@ def read_raw(request: HttpRequest, *, limit: int | None = None) -> bytes:
 def inflated(
     raw: bytes, coding: str, *, limit: int | None = None, hold: Callable[[int], None] | None = None
 ) -> bytes:
-    """A body without its `Content-Encoding`, which `check` has seen. Raises `BodyRefused`: 400 or 413."""
+    """A body with its `Content-Encoding` undone. Raises `BodyRefused`: 400 or 413."""
     window_bits = CODINGS[coding]
     if window_bits is None or not raw:
         return raw
@@ -99,13 +105,13 @@ def inflated(
 
 
 def inflate(data: bytes, window_bits: int, limit: int, hold: Callable[[int], None] | None = None) -> bytes:
-    """`data` decompressed, all gzip members of it, at most `limit` bytes. Raises `BodyRefused`.
+    """`data` decompressed, with all its gzip members; at most `limit` bytes. Raises `BodyRefused`.
 
     `hold` is told of each piece's bytes, and may raise.
     """
     if window_bits == CODINGS["deflate"] and not _has_zlib_header(data):
         window_bits = -15  # some clients send bare deflate under this name
-    view, at = memoryview(data), 0  # fed in pieces, else the rest is copied once for every member
+    view, at = memoryview(data), 0  # fed in pieces, or the rest would be copied for every member
     pieces: list[bytes] = []
     room = limit
     for _ in range(MAX_MEMBERS):

@@ -1,8 +1,8 @@
-"""The database connections of a pool's thread: kept, but not past their age nor when they may be broken.
+"""Keeps the database connections of a pool's thread fresh: closes those that are too old or broken.
 
-What `close_old_connections` does around a Django request, without its price: with health checks on, that
-makes every request ask each database `SELECT 1` first. A connection that was good a second ago is
-taken as it is; should it have broken since, its error is answered with 503, or tried again (`store`).
+Django's `close_old_connections` does the same around a request, but with health checks on it asks each
+database `SELECT 1` every time. Here a connection that worked within the last second is trusted. If it has
+broken since, the store tries again, or the sender gets 503.
 """
 
 import threading
@@ -18,7 +18,7 @@ _thread = threading.local()
 
 
 def freshen() -> None:
-    """Before a piece of work: close what is broken or too old, check what has been idle."""
+    """Before a piece of work: check connections that were idle or failed; close the broken and the old."""
     now = time.monotonic()
     last: float = getattr(_thread, "used_at", 0.0)
     _thread.used_at = now

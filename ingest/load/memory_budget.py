@@ -1,6 +1,8 @@
-"""How many bytes of bodies one process holds at once, as they came and inflated. What is beyond is sent back.
+"""Bounds the bytes of bodies that one process holds at once, as they came and inflated.
 
-Counted as they arrive once half of it is held: who promises much and sends nothing takes no more than that.
+A request that finds no room gets 503. While half of the memory is free, a declared length is reserved at
+once; beyond that, bytes count as they arrive, so senders who declare much and send nothing can hold no
+more than half.
 """
 
 import threading
@@ -20,13 +22,13 @@ class Budget:
 
 
 class Share:
-    """What one request holds."""
+    """The bytes that one request holds."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget, self._size, self._is_over = budget, 0, False
 
     def take(self, size: int) -> None:
-        """Hold so many bytes more. Raises `Busy` when there is no room, or the request is over."""
+        """Hold this many more bytes. Raises `Busy` if there is no room, or the request is over."""
         with self._budget.lock:
             if self._is_over or self._budget.held + size > self._budget.most:
                 raise Busy
@@ -34,7 +36,7 @@ class Share:
             self._size += size
 
     def take_of_plenty(self, size: int) -> bool:
-        """Hold so many bytes before they have come, if half of all stays free: promises must not fill it."""
+        """Reserve bytes before they arrive, if half of all memory stays free. Returns whether it did."""
         with self._budget.lock:
             if self._is_over or self._budget.held + size > self._budget.most // 2:
                 return False
@@ -43,7 +45,7 @@ class Share:
             return True
 
     def give_back(self) -> None:
-        """All of it, at the request's end."""
+        """Give everything back, when the request ends."""
         with self._budget.lock:
             self._budget.held -= self._size
             self._size, self._is_over = 0, True

@@ -1,8 +1,8 @@
-"""How many requests a key may send, over all processes that receive.
+"""Limits how many requests a key may send, over all processes that receive.
 
-Each process counts by itself and, twice a second, adds its counts to Redis and learns the others': a
-request costs a look at two numbers, and a limit is overrun by half a second's worth at most. Should
-Redis be away, the limit holds for each process by itself, and the log says so once a minute.
+Each process counts its own requests. Twice a second it adds them to Redis and reads the totals, so checking
+a request costs two numbers in memory, and a limit can be exceeded by half a second's worth of requests. If
+Redis is unreachable, each process limits by itself and logs that once a minute.
 """
 
 import logging
@@ -18,14 +18,14 @@ from ingest.traffic import prometheus
 
 logger = logging.getLogger(__name__)
 
-WINDOW = 5  # seconds over which requests are counted: short bursts are welcome
+WINDOW = 5  # seconds over which requests are counted, so that short bursts are allowed
 SYNC_EVERY = 0.5  # seconds
 COMPLAIN_EVERY = 60.0  # seconds
 REDIS_TIMEOUT = 0.5  # seconds
 
 
 class RateLimited(Exception):
-    """The key has sent more than it may. `again_after` is in seconds, 1 to 5."""
+    """The key has sent too many requests. `again_after` is in seconds, 1 to 5."""
 
     def __init__(self, per_second: float, again_after: int) -> None:
         super().__init__(f"more than {per_second:g} requests a second")
@@ -33,7 +33,7 @@ class RateLimited(Exception):
 
 
 class Sender(Protocol):
-    """What is asked of a key."""
+    """The fields of a key that its limit depends on."""
 
     pk: int
     is_publishable: bool
@@ -41,7 +41,7 @@ class Sender(Protocol):
 
 
 class _Count:
-    """A key's requests in the present window: here, elsewhere, and not yet told to Redis."""
+    """A key's requests in the current window: of this process, of others, and not yet added to Redis."""
 
     __slots__ = ("elsewhere", "here", "untold")
 
@@ -79,7 +79,7 @@ class Rates:
                 self._start()
 
     def _start(self) -> None:
-        """Begin to exchange counts, once a process. Called with the lock held."""
+        """Start the thread that exchanges counts, once per process. Called with the lock held."""
         self._pid = os.getpid()
         threading.Thread(target=self._exchange_for_ever, name="rates", daemon=True).start()
 
@@ -95,7 +95,7 @@ class Rates:
                 self._complain(error)
 
     def exchange(self, connection: "redis.Redis") -> None:
-        """Tell Redis what was counted, and learn what others did. Raises `redis.RedisError`."""
+        """Add new counts to Redis, and read what other processes counted. Raises `redis.RedisError`."""
         with self._lock:
             window = self._window
             untold = {key_id: count.untold for key_id, count in self._counts.items() if count.untold}

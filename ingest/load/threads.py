@@ -1,7 +1,7 @@
-"""Threads for what blocks: the databases, decoding. An event loop hands them work and awaits the result.
+"""A bounded pool of threads for work that blocks: databases, decoding. The event loop awaits its results.
 
-Leaner than `run_in_executor`, and bounded: what does not get a thread soon is refused, not queued for
-longer than its sender waits. A thread keeps its database connections from one piece of work to the next.
+Cheaper than `run_in_executor`. When the queue is full, work is refused at once instead of waiting for longer
+than its sender does. A thread keeps its database connections from one piece of work to the next.
 """
 
 import asyncio
@@ -15,24 +15,24 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class Busy(Exception):
-    """Too much waits already: the sender is to come again in a few seconds."""
+    """The queue is full: the sender is asked to try again in a few seconds."""
 
 
 class Pool:
-    """A few threads, started when there is work for them, and a bounded queue before them."""
+    """A few threads, started as they are needed, with a bounded queue."""
 
     def __init__(self, *, name: str, threads: int, waiting: int, before: Callable[[], None]) -> None:
-        """`waiting`: how many may wait for a thread; `before` runs on the thread before each work."""
+        """`waiting` is how much work may wait for a thread; `before` runs on the thread before each piece."""
         self._name, self._threads, self._most = name, threads, threads + waiting
         self._before = before
         self._work: SimpleQueue[Any] = SimpleQueue()
-        self._under_way = 0  # waiting or at work; changed on the loop only
+        self._under_way = 0  # waiting or running; changed on the event loop only
         self._started: list[threading.Thread] = []
 
     def run(
         self, work: Callable[[Unpack[Arguments]], Result], *arguments: *Arguments
     ) -> asyncio.Future[Result]:
-        """Have a thread do it. Called on the loop. Raises `Busy`."""
+        """Run `work` on a thread. Called on the event loop. Raises `Busy`."""
         if self._under_way >= self._most:
             raise Busy
         loop = asyncio.get_running_loop()
@@ -44,7 +44,7 @@ class Pool:
         return future
 
     def stop(self) -> None:
-        """End the threads, after what they are at."""
+        """End the threads, after the work they have begun."""
         for _ in self._started:
             self._work.put(None)
         for thread in self._started:
@@ -62,7 +62,7 @@ class Pool:
             try:
                 self._before()
                 result = work(*arguments)
-            except BaseException as error:  # handed to the one who awaits it
+            except BaseException as error:  # raised where the result is awaited
                 problem = error
             loop.call_soon_threadsafe(self._done, future, result, problem)
             del item, work, arguments, future, result, problem  # a waiting thread holds no body

@@ -1,7 +1,7 @@
-"""Names that a key has sent: routes that raw paths are matched against, and a daily cap on new ones.
+"""The names that each key has sent: a daily cap on new ones, and the routes that raw paths are matched with.
 
-A name that changes with every event (an id that nothing recognized) would fill tables and pages;
-past the cap it is stored as `{other}`. Names are learnt from admitted events only.
+A name that changes with every event (an unrecognized id) would fill tables and pages; beyond the cap it is
+stored as `{other}`. Names are learnt from admitted events only.
 """
 
 import threading
@@ -19,7 +19,7 @@ from ingest.models import SeenName
 from postgres import locks
 
 OTHER = "{other}"
-ROUTES_ARE_FRESH = 10.0  # seconds; how late a process learns of a route that another has seen
+ROUTES_ARE_FRESH = 10.0  # seconds after which a process learns routes that others have seen
 KINDS = {"activity": ("event_type",), "endpoint": ("endpoint",), "feature": ("feature", "action")}
 
 # One statement decides and remembers: of the new names as many as are left for the day.
@@ -92,9 +92,9 @@ known_names = KnownNames()
 
 
 def cap_new_names(rows: list[Row], *, key_id: int, today: date, learn: bool = True) -> list[Row]:
-    """The rows, with names beyond the day's cap of new ones replaced by `{other}`.
+    """The rows, with new names beyond the day's cap replaced by `{other}`.
 
-    Without `learn` nothing is remembered of them: what would become of the rows if they came now.
+    Without `learn` nothing is remembered: for a dry run.
     """
     beyond = {kind: _beyond(sent, kind, key_id, today, learn) for kind, sent in _names_by_kind(rows).items()}
     if all(names is None for names in beyond.values()):

@@ -1,9 +1,8 @@
 """Paths into templates: `/projects/17` is never stored, `/projects/{id}` is.
 
-A route (`http.route`) is taken as a template, for that is its meaning; but some apps put the raw
-path there, so whatever in it looks like an id or a person becomes `{id}`. A raw path is matched
-against templates that are already known, and is `{unmatched}` otherwise: no rule can tell a name in
-a path from a word.
+A route (`http.route`) should be a template, but some apps put the raw path there, so every part of it that
+looks like an id or a person becomes `{id}`. A raw path is matched against known templates, and becomes
+`{unmatched}` if none fits: no rule can tell a name in a path from a word.
 """
 
 import re
@@ -54,7 +53,7 @@ _EXTENSIONS = frozenset(
     )
 )
 
-# What follows one of these names a person or a customer, unless it is a common word of routes.
+# The part after one of these names a person or a customer, unless it is a common word of routes.
 _PEOPLE = frozenset(
     (
         *("users", "user", "u", "members", "member", "people", "person", "profiles", "profile", "accounts"),
@@ -91,7 +90,7 @@ _COMMON = frozenset(
 
 
 def route_template(route: str) -> str:
-    """A route as it may be stored, at most 255 characters; '' when there is nothing of a path in it."""
+    """A route as it may be stored, at most 255 characters; '' if it holds no path."""
     return _route_template(route[:MAX_PATH])
 
 
@@ -141,7 +140,7 @@ def has_variable(template: str) -> bool:
 
 
 def _segments(path: str) -> list[str] | None:
-    """The parts between the slashes, without host, query and fragment. None when it is no path."""
+    """The parts between the slashes, without host, query and fragment; None if it is not a path."""
     path = path.strip().replace("\\", "/")
     scheme, separator, rest = path.partition("://")
     if separator and scheme.isalnum():

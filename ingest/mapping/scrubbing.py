@@ -23,19 +23,19 @@ MAX_PRIVATE = 32  # of each kind in one record
 
 # Columns of their own, or computed: never copied from what was sent.
 _NOT_COPIED = frozenset({aliases.PAGE, "deployment_type"})
-# Ids within a name say nothing about the feature; without them the name still means the same.
+# An id within a name says nothing about the feature.
 _ID = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
     r"|(?=[A-Fa-f]{0,64}\d)[0-9A-Fa-f]{12,64}|\d{3,64})(?![0-9A-Za-z])"
 )
 _NUMBER = re.compile(r"\d{5,64}")
-# Names of accounts that stand for no person, and words that apps send for none.
+# Accounts that are no person, and words that apps send for nobody.
 _NOBODY = NO_ID | {"admin", "administrator", "api", "default", "demo", "guest", "root", "system", "test"}
 _NOBODY |= {"user", "unknown", "anonymous", "true", "false", "web", "app"}
 
 
 class Private(NamedTuple):
-    """What a record itself says is private: no stored text of it may contain any of these."""
+    """What a record itself marks as private: no text stored of it may contain any of these."""
 
     ids: tuple[str, ...] = ()
     names: tuple[re.Pattern[str], ...] = ()  # of a person, a customer, a project
@@ -46,7 +46,7 @@ class Private(NamedTuple):
         return Private(self.ids + other.ids, self.names + other.names)
 
     def without(self, text: str) -> str:
-        """`text` with `{id}` in the place of each of them."""
+        """`text` with each of them replaced by `{id}`."""
         for raw in self.ids:
             if raw in text:
                 text = text.replace(raw, "{id}")
@@ -59,7 +59,7 @@ class Private(NamedTuple):
 
 
 class _Kinds(dict[str, str]):
-    """`id`, `name` or '' for the name of an attribute, remembered."""
+    """What the name of an attribute says about its value: `id`, `name` (of a person) or ''; remembered."""
 
     def __missing__(self, attribute: str) -> str:
         kind = "id" if attribute in aliases.ID_NAMES else "name" if is_persons_name(attribute[:100]) else ""
@@ -79,7 +79,7 @@ def names_a_person(attribute: str) -> bool:
 
 
 def private(attributes: Mapping[str, Any]) -> Private:
-    """The ids among these attributes, and what they name persons and customers."""
+    """The ids among these attributes, and the names of persons and customers."""
     found = [(kind, value) for name, value in attributes.items() if (kind := _kinds[name])]
     if not found:
         return NOTHING_PRIVATE
@@ -104,7 +104,7 @@ def _name_pattern(text: str) -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=1024)
 def _words_pattern(text: str) -> re.Pattern[str] | None:
-    """The words of a name however they are written: `ACME Industries` is also in `acme-industries.opened`."""
+    """Matches a name in any spelling: `ACME Industries` is also in `acme-industries.opened`."""
     words = re.findall(r"[^\W_]+", text)
     if not words:
         return None
@@ -120,8 +120,8 @@ def metadata(
 ) -> dict[str, Any]:
     """The declared attributes among these, cleaned, under their declared names.
 
-    `columns` are declared names that this row keeps in a column. Of an attribute sent under several
-    names the one under its own name counts.
+    `columns` are declared names that this row has a column for. Of an attribute sent under several names
+    the value under its own name counts.
     """
     kept: dict[str, Any] = {}
     find = registry.find
@@ -181,13 +181,13 @@ def _name(text: str) -> tuple[str, str]:
     clean = _ID.sub("{id}", " ".join(words))
     if not clean:
         return "", "incomplete"
-    if finding(clean):  # before numbers within words are taken out: without them a key is none
+    if finding(clean):  # before numbers are taken out of words: a key without its digits would look harmless
         return "", "personal_data"
     return _NUMBER.sub("{id}", clean), "free_text" if len(words) > MAX_WORDS else ""
 
 
 def path(template: str, hidden: Private) -> str:
-    """An endpoint's or a page's template without what is private, should one of its parts be that."""
+    """An endpoint's or page's template, with parts that hold something private replaced by `{id}`."""
     if not hidden.is_in(template) and not hidden.is_in(unquote(template)):
         return template
     return "/".join("{id}" if hidden.is_in(unquote(part)) else part for part in template.split("/"))

@@ -1,8 +1,8 @@
 """OTLP/JSON into records: ProtoJSON with hex ids and numeric enums (OTLP 1.11, "JSON Protobuf Encoding").
 
-Two readers. msgspec's typed structs read what SDKs send, fast. Whatever they object to (a number
-where text belongs, a NaN literal, a lone surrogate) is read again by `lenient.py`, which refuses
-single records rather than the request.
+Two readers: msgspec's typed structs are fast and read what SDKs send. A body that they object to (a number
+where text belongs, a NaN literal, a lone surrogate) is read again by `lenient.py`, which refuses single
+records rather than the request.
 """
 
 import itertools
@@ -85,7 +85,7 @@ def _fast_records(
     fields: lenient.SignalFields,
     records: Callable[[Groups, ReadAttributes], Iterator[Record]],
 ) -> Iterator[Record]:
-    """The records. Where an attribute is objected to, the careful reader takes over from its record on."""
+    """The records. If the fast reader objects to an attribute, the careful one takes over at that record."""
     attribute = SharedAttributes(_attribute).__getitem__
     made = 0
     try:
@@ -96,7 +96,7 @@ def _fast_records(
         raise DecodeError("the body is nested too deeply") from None
     except _OBJECTIONS:
         carefully, batch.malformed = lenient.decode(body, fields)
-        # What the fast reader takes the careful one takes: those before are the same.
+        # The careful reader reads all that the fast one does: the records before are the same.
         yield from itertools.islice(records(carefully, attributes_from), made, None)
 
 
@@ -167,7 +167,7 @@ def _log_records(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]
 
 
 def _taken(messages: list[Message] | None) -> Iterator[Message]:
-    """The messages, each let go before the next: a large request is never there twice."""
+    """The messages, each released before the next: a large request is never in memory twice."""
     if messages:
         messages.reverse()
         while messages:

@@ -1,8 +1,8 @@
 """The careful reader of OTLP/JSON, for bodies that the fast one objects to.
 
-It asks the standard library to parse and then converts record by record: one record of wrong types
-is refused by itself, the others are kept. What is not JSON at all is still a `DecodeError`.
-Resource and scope are converted once for all their records, so that the work grows with the body alone.
+The standard library parses the body; then each record is converted by itself, so that a record of wrong
+types costs no other. A body that is not JSON is still a `DecodeError`. Resource and scope are converted
+once for all their records, so that the work grows with the body alone.
 """
 
 import json
@@ -18,7 +18,7 @@ _TEXTS = ("stringValue", "bytesValue", "key", "name", "eventName", "traceId", "s
 
 
 class SignalFields(NamedTuple):
-    """Where a signal's records lie, `groups[].scopes[].items[]`, and what each part is read as."""
+    """Where a signal's records are, `groups[].scopes[].items[]`, and the message of each part."""
 
     groups: str
     scopes: str
@@ -96,12 +96,12 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | float:
-    """Python refuses to read integers of more than 4300 digits; beyond 64 bits we need no digits."""
+    """Python refuses integers of more than 4300 digits; beyond 64 bits a double will do."""
     return int(digits) if len(digits) <= 20 else float(digits)
 
 
 def _list(message: Any, field: str) -> list[Any]:
-    """A repeated field. Null is unset; anything but a list is a mistake of the whole request."""
+    """A repeated field. Null is unset; anything but a list makes the whole request malformed."""
     if not isinstance(message, dict):
         raise DecodeError(f"the holder of '{field}' is not an object")
     value = message.get(field)
@@ -113,7 +113,7 @@ def _list(message: Any, field: str) -> list[Any]:
 
 
 def _mended(value: Any, depth: int = 0) -> Any:
-    """Numbers where text belongs written out, and text without lone surrogates, which nothing can encode."""
+    """The value with numbers written out where text belongs, and without lone surrogates."""
     if isinstance(value, str):
         if value.isascii():
             return value

@@ -1,4 +1,4 @@
-"""Metrics are not kept; their data points are counted, for the answer must say how many were refused."""
+"""Counts the data points of metrics, which are not kept: the answer must say how many were refused."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def count_protobuf(body: bytes) -> int:
 
 
 def _metrics(body: bytes) -> Iterator[Metric]:
-    """One by one: parsed whole, empty ones would fill the memory (`slices.py`)."""
+    """One by one: parsed whole, empty ones would fill memory (`slices.py`)."""
     for _, scopes in slices.groups(body):
         for _, metrics in scopes:
             yield from map(Metric.FromString, metrics)

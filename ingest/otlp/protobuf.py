@@ -30,7 +30,7 @@ def decode_traces(body: bytes) -> Batch:
     try:
         request = TracesData.FromString(body)
     except (ProtobufDecodeError, RecursionError):
-        raise DecodeError("the body is not a ExportTraceServiceRequest in protobuf") from None
+        raise DecodeError("the body is not an ExportTraceServiceRequest in protobuf") from None
     bound_records(len(some.spans) for group in request.resource_spans for some in group.scope_spans)
     return Batch(_spans(request), 0)
 
@@ -42,7 +42,7 @@ def decode_logs(body: bytes) -> Batch:
     try:
         request = LogsData.FromString(body)
     except (ProtobufDecodeError, RecursionError):
-        raise DecodeError("the body is not a ExportLogsServiceRequest in protobuf") from None
+        raise DecodeError("the body is not an ExportLogsServiceRequest in protobuf") from None
     bound_records(len(some.log_records) for group in request.resource_logs for some in group.scope_logs)
     return Batch(_log_records(request), 0)
 
@@ -136,7 +136,7 @@ def attributes_from(pairs: Iterable[KeyValue]) -> dict[str, Any]:
 
 def attribute_from(pair: KeyValue) -> tuple[str, Any]:
     value = pair.value
-    # Text is by far the most frequent kind, and reading it is cheaper than asking which kind it is.
+    # Text is by far the most frequent kind, and reading it is cheaper than asking for the kind.
     return pair.key, value.string_value or value_from(value)
 
 

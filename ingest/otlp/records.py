@@ -1,4 +1,4 @@
-"""What a decoder makes of a request: flat records, the same whether they came as JSON or protobuf.
+"""What a decoder makes of a request: flat records, the same from JSON and from protobuf.
 
 A record is one span or one log record. Ids are lower-case hex, '' when absent or invalid (OTLP:
 all zeros or a wrong length). Times are nanoseconds since 1970, 0 when absent. Values are Python's.
@@ -11,12 +11,12 @@ import msgspec
 
 MAX_DEPTH = 16  # levels of lists and maps in a value; what lies deeper is dropped
 INT64 = range(-(2**63), 2**63)
-# A body of empty records takes some hundred times its own size in memory. Sensible records have 100
-# bytes and more, and 13 bytes for each JSON object: a body of 64 MiB of them stays below both bounds.
+# A body of empty records takes some hundred times its own size in memory. Real records have at least 100
+# bytes, and 13 bytes for each JSON object: 64 MiB of them stay below both bounds.
 MAX_RECORDS = 1_000_000
 MAX_JSON_OBJECTS = 5_000_000
-MAX_SHARED = 256  # bytes of an attribute that is worth remembering
-MAX_KNOWN = 100_000  # attributes of a request
+MAX_SHARED = 256  # bytes; longer attributes are not remembered
+MAX_KNOWN = 100_000  # attributes remembered of a request
 
 SERVER, CLIENT, PRODUCER = 2, 3, 4  # Span.SpanKind
 UNSPECIFIED, INTERNAL = 0, 1
@@ -55,10 +55,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four
 
 
 class Batch:
-    """A decoded request: its records, and how many could not be read, which is known when they are through.
+    """A decoded request: its records, and the number that could not be read, known once all are consumed.
 
-    The records are made when they are asked for, once, so that a large request never lies in memory as
-    records. Asking may raise `DecodeError`.
+    Records are made one by one as they are consumed, so that a large request is never in memory as
+    records. Consuming them may raise `DecodeError`.
     """
 
     __slots__ = ("malformed", "records")
@@ -68,7 +68,7 @@ class Batch:
 
 
 class SharedAttributes(dict[bytes, tuple[str, Any]]):
-    """The attributes of a request's records, each as (key, value), by their encoded form: most come often."""
+    """The attributes of a request, as (key, value) by their encoded form: most occur in many records."""
 
     def __init__(self, read: Callable[[bytes], tuple[str, Any]]) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class SharedAttributes(dict[bytes, tuple[str, Any]]):
 
 
 def valid_id(text: str, digits: int) -> str:
-    """`text` as a lower-case id of so many hex digits, or '' when it is none."""
+    """`text` as a lower-case id of this many hex digits, or '' if it is not one."""
     if len(text) != digits:
         return ""
     text = text.lower()
@@ -96,6 +96,6 @@ def bound_records(numbers: Iterable[int]) -> None:
 
 
 def bound_objects(body: bytes) -> None:
-    """Raises `TooMany` when JSON is all structure and no content, before anything is built of it."""
+    """Raises `TooMany` if JSON is all structure and no content, before anything is built from it."""
     if len(body) > MAX_JSON_OBJECTS and body.count(b"{") > MAX_JSON_OBJECTS:
         raise TooMany(f"the body holds more than {MAX_JSON_OBJECTS} JSON objects; send it in parts")

@@ -1,7 +1,7 @@
 """Large OTLP/protobuf bodies record by record, so that memory holds one of them at a time.
 
-A parser makes some hundred bytes of every message, also of an empty one, which takes two: 64 MiB of those
-would fill 18 GB. So a large body is not parsed whole. Its few outer levels are walked by hand
+A parser needs some hundred bytes for every message, even for an empty one, which is two bytes on the wire:
+64 MiB of those would take 18 GB. So a large body is not parsed whole. Its few outer levels are walked by hand
 (https://protobuf.dev/programming-guides/encoding), and each record is parsed by itself.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ingest.otlp.records import MAX_RECORDS, DecodeError, TooMany, bound_records
 
 MAX_GROUPS = 100_000  # resources and scopes of a request
-FEW_FIELDS = 64 * 1024  # bytes; what is shorter needs no look
+FEW_FIELDS = 64 * 1024  # bytes; shorter pieces cannot hold too many fields
 MAX_FIELDS = 100_000  # of one record, resource or scope
 LENGTH_DELIMITED = 2
 FIXED_SIZES = {1: 8, 5: 4}  # wire type: bytes
@@ -50,7 +50,7 @@ def groups(body: bytes) -> Iterator[tuple[bytes, Iterator[tuple[bytes, Iterator[
 def _group(body: bytes, within: Slice) -> EncodedGroup:
     shared, parts = b"", []
     for number, at in _fields(body, within):
-        if number == SHARED:  # sent twice, the two are one: so says protobuf
+        if number == SHARED:  # sent twice, the two are merged, as protobuf says
             shared += _piece(body, at)
         elif number == PART:
             parts.append(at)
@@ -60,7 +60,7 @@ def _group(body: bytes, within: Slice) -> EncodedGroup:
 
 
 def _piece(body: bytes, at: Slice) -> bytes:
-    if at[1] - at[0] > FEW_FIELDS:  # a long text is welcome, a million empty attributes are not
+    if at[1] - at[0] > FEW_FIELDS:  # a long text is fine, a million empty attributes are not
         for number, _ in enumerate(_fields(body, at)):
             if number == MAX_FIELDS:
                 raise TooMany(f"one record, resource or scope has more than {MAX_FIELDS} fields")

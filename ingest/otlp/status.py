@@ -1,4 +1,4 @@
-"""What an OTLP server answers: an Export…ServiceResponse, or a google.rpc.Status, as the request was encoded.
+"""The answers of OTLP: an Export…ServiceResponse or a google.rpc.Status, in the request's encoding.
 
 The content type goes out bare: the Go SDK and the Collector compare it literally.
 """
@@ -27,7 +27,7 @@ _RESPONSES: dict[str, tuple[type[Any], str, str]] = {
 
 
 def response(signal: str, encoding: str, rejected: int, message: str) -> bytes:
-    """The body of a 200. With nothing to say, partial_success stays unset (OTLP 1.11, "Full Success")."""
+    """The body of a 200. If nothing was refused, partial_success stays unset (OTLP 1.11, "Full Success")."""
     message_type, field, json_field = _RESPONSES[signal]
     if encoding == JSON:
         if not rejected and not message:
@@ -61,7 +61,7 @@ def failure_to_retry(code: int, message: str, retry: bytes) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """A protobuf varint. Status is two fields; its class would need one more package."""
+    """A protobuf varint. By hand: the class of Status would need one more package."""
     parts = bytearray()
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)

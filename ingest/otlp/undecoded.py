@@ -1,8 +1,8 @@
 """OTLP's own messages, except that a record's attributes stay encoded: `repeated bytes attributes`.
 
-On the wire a message and bytes look the same. Most attributes of a request are repeated word for word in
-it, so `protobuf.py` decodes each distinct one once, which takes less than half the time. The messages
-are OTLP's, from its package, with that one field changed and a few left out, in a pool of their own.
+On the wire a message and bytes look the same. Most attributes of a request occur in it many times, so
+`protobuf.py` decodes each distinct one once, which takes less than half the time. The messages are OTLP's
+own, with that one field changed and unread ones left out, in a descriptor pool of their own.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 RECORDS = frozenset({"Span", "LogRecord"})
-# What is never read need not be parsed: an unknown field is skipped.
+# Unknown fields are skipped, so what is never read is not parsed.
 UNREAD = {"Span": {"events", "links"}}
 
 

@@ -1,1 +1,1 @@
-"""What arrived, counted."""
+"""Counts of what arrives: kept, written, read, pruned, and as metrics for Prometheus."""

@@ -29,7 +29,7 @@ MAX_WAITING = 20_000  # different counts that wait for the database; further one
 
 
 class _Waiting:
-    """What this process has counted and not yet written."""
+    """What this process has counted but not yet written."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -49,7 +49,7 @@ class _Waiting:
         return not (self.counts or self.used or self.names or any(self.rejections.values()))
 
     def start(self) -> None:
-        """Begin to write, once per process. Called with the lock held."""
+        """Start the thread that writes, once per process. Called with the lock held."""
         self.pid = os.getpid()
         threading.Thread(target=_flush_for_ever, name="traffic", daemon=True).start()
         atexit.register(_flush_at_exit)
@@ -143,7 +143,7 @@ def _flush_for_ever() -> None:
 
 
 def _flush_quietly() -> None:
-    """Write, if there is anything; a connection that has ended since the last time is made anew once."""
+    """Write, if there is anything to write; try once more over a new connection if the old one has ended."""
     if _waiting.is_empty():
         return
     for attempt in (1, 2):

@@ -1,9 +1,9 @@
-"""What operators measure, for Prometheus: requests, records, bytes, time, what is under way, errors.
+"""Metrics for Prometheus: requests, records, bytes, durations, requests in flight, errors.
 
-Figures of the whole instance: each process writes its own to files in `PROMETHEUS_MULTIPROC_DIR`
-(`manage.py up` makes it, before any process begins), and whoever is asked adds them up. The files
-of a process that has ended still count, so a total never goes back; only what it had under way is
-forgotten. Counting one request costs about 10 µs.
+They cover the whole instance: each process writes its own to files in `PROMETHEUS_MULTIPROC_DIR`
+(`manage.py up` creates it before any process starts), and the process that is asked adds them up. Files of
+a process that has ended still count, so a total never decreases; only its requests in flight are dropped.
+Counting one request costs about 10 µs.
 """
 
 import os
@@ -40,9 +40,9 @@ SECONDS = (
 LIVE: Final = "livesum"  # added up over the processes that live
 
 DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")  # prometheus-client's own name for it
-if DIRECTORY:  # an earlier process of this number may have left what it had under way
+if DIRECTORY:  # an earlier process of this number may have left gauges behind
     multiprocess.mark_process_dead(os.getpid(), DIRECTORY)
-_own = CollectorRegistry()  # what a process that runs alone shows; with files, the files are read
+_own = CollectorRegistry()  # of a process that runs alone; otherwise the files are read
 
 REQUESTS = Counter(
     "candid_requests_total",
@@ -117,7 +117,7 @@ STARTED = Gauge(
 
 
 class RequestMeasure:
-    """One OTLP request under way. Call `ended` once, whatever happens."""
+    """Measures one OTLP request. Call `ended` once, whatever happens."""
 
     __slots__ = ("_began", "_bytes", "_is_over", "_signal", "_transport")
 
@@ -132,7 +132,7 @@ class RequestMeasure:
         _, received, after = _of_transport(self._transport)
         received.inc(wire)
         after.inc(inflated)
-        if not self._is_over:  # a client that went away does not wait for what it began
+        if not self._is_over:  # the client may be gone while its request is still stored
             BYTES_UNDER_WAY.inc(inflated)
             self._bytes += inflated
 
@@ -173,11 +173,11 @@ def _of_records(signal: str, outcome: str, reason: str) -> Counter:
 
 
 def note_start() -> None:
-    """Say that this process receives, under the name that `manage.py up` has for it."""
+    """Note that this process receives, under its name in `manage.py up`."""
     STARTED.labels(PROGRAM).set(time.time())
 
 
-# --- Being asked ---------------------------------------------------------------------------------
+# --- Exposition ----------------------------------------------------------------------------------
 def exposition(*more: Collector) -> bytes:
     """Everything in Prometheus' text format, with what `more` collects."""
     registry = CollectorRegistry()
@@ -224,7 +224,7 @@ class _Processes(Collector):
 
 
 def _receiving() -> dict[str, str]:
-    """Process number and program of those that said `note_start`."""
+    """Process number and program of the processes that called `note_start`."""
     if not DIRECTORY:
         return {str(os.getpid()): PROGRAM}
     files = [str(file) for file in Path(DIRECTORY).glob("gauge_liveall_*.db") if file.stat().st_size]

@@ -1,4 +1,4 @@
-"""Traffic counts grow old: minutes become hours after two days, and go by the rule of events after months.
+"""Prunes traffic counts: minutes become hours after two days, and hours are deleted when events are.
 
 In batches, so that no transaction holds many rows while ingest adds to the newest ones.
 """
@@ -39,7 +39,7 @@ SELECT %(hour)s, key_id, signal, outcome, reason, sum(count) FROM minutes
 
 
 def roll_up_minutes(*, now: datetime) -> str:
-    """Add the minutes of hours that ended two days ago to their hours; '' when there were none."""
+    """Add up the minutes of hours that ended two days ago. Returns a sentence, or '' if there were none."""
     before = (now - MINUTES_FOR).replace(minute=0, second=0, microsecond=0)
     with connections["default"].cursor() as cursor:
         cursor.execute(OLD_HOURS, [before])
@@ -52,9 +52,9 @@ def roll_up_minutes(*, now: datetime) -> str:
 def prune_traffic_counts(
     *, now: datetime, batch: int = BATCH, note: Callable[[int], object] = lambda rows: None
 ) -> str:
-    """Delete the counts of minutes before the oldest month that is kept; what went, in a sentence.
+    """Delete the counts from before the oldest month that is kept. Returns a sentence, or '' if none was due.
 
-    '' when nothing was due. `note` is told each batch's rows.
+    `note` is called with the number of rows of each batch.
     """
     kept_from = oldest_kept_month(now, months_kept())
     deleted = 0
@@ -65,7 +65,7 @@ def prune_traffic_counts(
 
 
 def prune_details(*, now: datetime) -> str:
-    """Delete rejected requests and undeclared names of more than 30 days ago; '' when there were none."""
+    """Delete rejections and undeclared names older than 30 days. Returns a sentence, or '' if none were."""
     before = now - DETAILS_FOR
     rejections, _ = RejectedRequest.objects.filter(at__lt=before).delete()
     names, _ = UndeclaredName.objects.filter(day__lt=before.date()).delete()

@@ -1,4 +1,4 @@
-"""What has arrived, read back from the counts: totals, hours or days, keys, rejections, undeclared names.
+"""Reads the counts of what arrived: totals, hours or days, keys, rejections, undeclared names.
 
 Everything is added up in SQL: a month of a busy instance is many rows. Never suppressed, because
 it is about events and requests, not about people.
@@ -59,7 +59,7 @@ class Rejected(NamedTuple):
 
 
 class Undeclared(NamedTuple):
-    """An attribute that was dropped, as nothing declares it; `count` records or more had it."""
+    """An attribute that was dropped because nothing declares it; at least `count` records had it."""
 
     name: str
     key: Key | None
@@ -68,7 +68,7 @@ class Undeclared(NamedTuple):
 
 
 class Traffic(NamedTuple):
-    """What arrived within a time. `last_accepted` is the minute of the last stored event of all times."""
+    """What arrived within a time. `last_accepted` is the minute of the latest stored event, of any time."""
 
     outcomes: list[OutcomeCount]
     spans: list[ArrivalInterval]
@@ -138,7 +138,7 @@ def latest_rejections(limit: int) -> list[Rejected]:
 
 
 def undeclared_names(since: datetime, limit: int, *, at_least: int) -> list[Undeclared]:
-    """Names that are still undeclared and that `at_least` so many records had, the most frequent first."""
+    """Names that are still undeclared and that `at_least` this many records had, the most frequent first."""
     grouped = UndeclaredName.objects.filter(day__gte=since.astimezone(UTC).date()).values_list(
         "key_id", "name"
     )

@@ -1,4 +1,4 @@
-"""Traffic counts, rejections and undeclared names into the operational database, within a transaction."""
+"""Writes traffic counts, rejections and undeclared names, within the caller's transaction."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ SELECT %(day)s, key_id, name, count
 
 
 class Rejection(NamedTuple):
-    """A request that was refused as a whole. Of what it held nothing is kept, nor where it came from."""
+    """A request that was refused as a whole, without its contents and without its sender's address."""
 
     at: datetime
     key_id: int | None
@@ -74,7 +74,7 @@ def write_counts(counts: Counter[Label]) -> None:
 
 
 def write_rejections(rejections: list[Rejection]) -> None:
-    """Add to the latest rejections, and forget what is beyond `MAX_REJECTIONS` of each sort."""
+    """Add to the latest rejections, and delete those beyond `MAX_REJECTIONS` with a key, and without one."""
     if not rejections:
         return
     rejections.sort(key=lambda rejection: rejection.at)
@@ -84,7 +84,7 @@ def write_rejections(rejections: list[Rejection]) -> None:
 
 
 def write_names(names: Counter[Name]) -> None:
-    """Add to today's undeclared names, as many new ones as the day has places left."""
+    """Add to today's undeclared names; new ones only up to `NAMES_PER_DAY` for each key."""
     if not names:
         return
     parameters: dict[str, Any] = {
