@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
 from analytics.reports.cells import DESERTED, Compared, Withheld
-from analytics.reports.endpoints import EndpointDay, EndpointRow, EndpointsReport
+from analytics.reports.endpoints import (
+    EndpointDay,
+    EndpointReport,
+    EndpointRow,
+    EndpointsReport,
+    LatencyCell,
+    StatusRow,
+)
 from analytics.reports.features import (
     ActionRow,
     DeploymentRow,
@@ -27,6 +34,7 @@ from analytics.reports.retention import (
 )
 from analytics.reports.suppression import (
     suppress_active_users,
+    suppress_endpoint,
     suppress_endpoints,
     suppress_feature,
     suppress_features,
@@ -460,6 +468,7 @@ def test_the_smallest_others_are_hidden_first_and_nobody_hides_nobody():
     assert parts_of(40, [4, 10, 6, 0, 20]) == [FEW, None, HIDDEN, None, None]
     assert parts_of(26, [2, 2, 0, 22]) == [FEW, FEW, None, HIDDEN]
     assert parts_of(28, [3, 2, 0, 23]) == [FEW, FEW, None, None]
+    assert parts_of(20, [4, 10]) == [FEW, HIDDEN], "also where six others are in no part"
     assert rows_of(30, [4, 10, 6, 0]) == [FEW, None, HIDDEN, None]
     assert rows_of(4, [4, 2]) == [FEW, FEW]
     assert rows_of(30, [DESERTED, 9]) == [FEW, HIDDEN]
@@ -566,3 +575,82 @@ def test_endpoints_hide_the_few_of_the_period_before():
     few_now = replace(report, rows=[endpoint_row(9)._replace(compared_users=(4, 9))])
     assert suppress_endpoints(few_now).rows[0].change is HIDDEN
     assert suppress_endpoints(few_now).rows[0].previous_p95_ms == 8.0
+
+
+def test_a_hidden_day_hides_its_latency():
+    days = [EndpointDay(ago(3 - n), 90, 0, 1.0, 2.0, 3.0, users, True) for n, users in enumerate((4, 9, 20))]
+    report = EndpointReport(
+        filters=filters(range="7d"),
+        endpoint="/a",
+        method="GET",
+        total=endpoint_row(30),
+        headline=endpoint_row(30),
+        previous=None,
+        days=days,
+        previous_days=[],
+        statuses=[StatusRow("2xx", 270)],
+        latency=[LatencyCell(day.day, 3, 90) for day in days],
+    )
+    after = suppress_endpoint(report)
+    assert [day.users for day in after.days] == [FEW, HIDDEN, 20]
+    assert [cell.day for cell in after.latency] == [days[2].day]
+    assert after.statuses == report.statuses
+
+
+# --- headlines that must agree with their days --------------------------------------------------
+
+
+def split_report(**query):
+    """Ten days; a week before the last complete one, few of unknown type hide the self-hosted."""
+    days = [ActiveDay(ago(9 - n), 26, 20, 6, 0, complete=n < 9) for n in range(10)]
+    days[1] = days[1]._replace(total=33, self_hosted=9, unknown=4)
+    report = active_report(days, **query)
+    return replace(report, yesterday=Compared(6, 9), stickiness_days=((6,) * 28, (6,) * 28))
+
+
+def test_yesterday_is_compared_as_its_day_a_week_earlier_is_shown():
+    after = suppress_active_users(split_report(deployment="self-hosted"))
+    assert after.days[1].total is HIDDEN
+    assert after.yesterday == Compared(6, HIDDEN)
+    assert after.highest.total == 6, "the hidden day is not the highest"
+    assert after.average.value is HIDDEN
+    assert suppress_active_users(split_report()).yesterday == Compared(26, 33)
+
+
+def test_stickiness_of_a_deployment_type_needs_all_of_its_days():
+    hidden = suppress_active_users(split_report(deployment="self-hosted"))
+    assert hidden.stickiness.value is HIDDEN
+    assert suppress_active_users(split_report()).stickiness == Compared(0.5, 0.5)
+
+
+def test_stickiness_goes_with_the_people_of_its_28_days():
+    days = [ActiveDay(ago(1), 4, 4, 0, 0, True), ActiveDay(ago(0), 9, 9, 0, 0, False)]
+    report = replace(split_report(), series={"dau": days, "wau": days, "mau": days})
+    after = suppress_active_users(report)
+    assert (after.mau.value, after.stickiness.value) == (FEW, HIDDEN)
+
+
+def plain_cohort(monday, users, came):
+    cells = [CohortCell(0, users, 1.0, False), CohortCell(1, came, came / users, False)]
+    return CohortRow(monday, users, cells, users, 0, 0.0, False)
+
+
+def test_a_cohort_that_touches_the_range_is_a_part_of_its_headline():
+    sunday = date(2026, 11, 1)
+    rows = [
+        plain_cohort(date(2026, 10, 26) + timedelta(weeks=n), users, 5) for n, users in enumerate((6, 4, 30))
+    ]
+    report = RetentionReport(
+        filters=filters(from_=sunday.isoformat(), to="2026-11-15"),
+        headline=Headline(40, 0, 40, 0, 0.0),
+        previous=Headline(4, 0, 4, 0, 0.0),
+        curve=[],
+        cohorts=rows,
+        averages=[0.9] * 12,
+    )
+    after = suppress_retention(report)
+    assert [row.users for row in after.cohorts] == [HIDDEN, FEW, 30]
+    assert after.previous == (FEW, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
+    assert after.averages[:3] == [1.0, 5 / 30, None], "of what is shown"
+    later = replace(report, filters=filters(from_="2026-11-02", to="2026-11-15"))
+    assert suppress_retention(later).cohorts[0].users == 6
