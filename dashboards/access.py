@@ -1,4 +1,4 @@
-"""Who may see the dashboards: signed-in staff. Everybody else is sent to sign in, or told why not."""
+"""Who may see the dashboards: staff who are signed in. Others are sent to sign in, or told why not."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,7 +13,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def staff_only(view: View[P]) -> View[P]:
-    """The view for staff; 302 to the sign-in page for the anonymous, 403 for other accounts."""
+    """The view, for staff. 302 to the sign-in page without a sign-in, 403 for accounts that are not staff."""
 
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:

@@ -1,7 +1,7 @@
-"""Signing in, for the pages and the admin: a form that bounds guessing, by account and by client.
+"""The sign-in form of the pages and the admin, which limits guessing by account and by client address.
 
-Failures are counted in Redis under keyed digests that expire (`consent/api/rate_limits.py`): no address and
-no name is kept there. With Redis away nobody is kept out, and the log says so.
+Redis counts failures under digests that expire (`consent/api/rate_limits.py`). It holds no names and no
+addresses. If Redis is unreachable, nobody is locked out, and the log says so.
 """
 
 from ipaddress import IPv6Address, ip_network
@@ -16,12 +16,12 @@ from consent.api import rate_limits
 from consent.api.proxies import address_of, is_proxy
 
 WINDOW = 15 * 60  # seconds
-PER_ACCOUNT = 10  # failures within a window, from wherever
-PER_CLIENT = 50  # failures within a window, for whatever accounts: an office may share an address
+PER_ACCOUNT = 10  # failures in a window, from any address
+PER_CLIENT = 50  # failures in a window, for any account: an office may share an address
 
 
 class ThrottledForm(AuthenticationForm):
-    """Django's form, behind the count. The sentence is the same whether or not there is such an account."""
+    """Django's form behind the limits. Its message does not tell whether the account exists."""
 
     is_throttled = False
 
@@ -42,11 +42,11 @@ class ThrottledForm(AuthenticationForm):
 
 
 class ThrottledAdminForm(ThrottledForm, AdminAuthenticationForm):
-    """The same for the admin's own sign-in page, which wants staff."""
+    """The same for the sign-in page of the admin, which takes staff only."""
 
 
 def spend(account: str, client: str) -> int:
-    """Count an attempt as failed until it is forgiven; 0, or the seconds after which to try again."""
+    """Count a failed attempt, until it is forgiven. Returns 0, or in how many seconds to try again."""
     wait = 0
     for what, most in _counted(account, client):
         try:
@@ -57,35 +57,35 @@ def spend(account: str, client: str) -> int:
 
 
 def forgive(account: str, client: str) -> None:
-    """Take an attempt that succeeded out of the count, and the account's failures before it."""
+    """Take a successful attempt off both counts, and with it the account's earlier failures."""
     (own, _), (shared, _) = _counted(account, client)
     rate_limits.forget(own)
     rate_limits.give_back(shared, seconds=WINDOW)
 
 
 def client_of(request: HttpRequest | None) -> str:
-    """Whose failures are counted together: an IPv4 address, or the 64 bits of an IPv6 network."""
+    """Whose failures are counted together: an IPv4 address, or a /64 network of IPv6."""
     if request is None:
         return ""
     client = ""
-    for hop in [request.META.get("REMOTE_ADDR", ""), *_forwarded(request)]:  # from us outwards
+    for hop in [request.META.get("REMOTE_ADDR", ""), *_forwarded(request)]:  # from the nearest hop outwards
         address = address_of(hop)
         if address is None:
             break
         is_long = isinstance(address, IPv6Address)
         client = str(ip_network((int(address) >> 64 << 64, 64)) if is_long else address)
-        if not is_proxy(address):  # what a proxy of ours says is believed, and nobody beyond
+        if not is_proxy(address):  # only our own proxies are believed about the hop before them
             break
     return client
 
 
 def _forwarded(request: HttpRequest) -> list[str]:
-    said = request.META.get("HTTP_X_FORWARDED_FOR", "")
-    return [hop.strip() for hop in reversed(said.split(","))]
+    header = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    return [hop.strip() for hop in reversed(header.split(","))]
 
 
 def _counted(account: str, client: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    """What is counted, and how many failures each may have."""
+    """The two counts, by account and by client, each with its limit."""
     return (
         (f"sign-in to {account.strip().casefold()}", PER_ACCOUNT),
         (f"sign-in from {client}", PER_CLIENT),

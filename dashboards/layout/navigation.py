@@ -1,4 +1,4 @@
-"""The left navigation: which pages there are, and which filters a click keeps."""
+"""The navigation on the left: its pages, and the filters that its links keep."""
 
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ class NavLink(NamedTuple):
     label: str
     address: str
     icon: SafeString
-    leaves: bool  # for Django's admin
+    leaves: bool  # the dashboards, for the admin
 
 
 class NavGroup(NamedTuple):
@@ -84,18 +84,18 @@ PAGES = {
 
 
 def navigation(request: HttpRequest, filters: ReportFilters | None) -> list[NavGroup]:
-    """The groups of links, each carrying the filters of the page that they are on."""
+    """The groups of links. Each link keeps the shared filters of the current page."""
     if filters:
-        kept = filters.navigation_querystring
+        query = filters.navigation_querystring
     else:
-        kept = urlencode({name: request.GET[name] for name in NAVIGATION if request.GET.get(name)})
-    return [NavGroup(label, [_link(page, kept) for page in pages]) for label, pages in PAGES.items()]
+        query = urlencode({name: request.GET[name] for name in NAVIGATION if request.GET.get(name)})
+    return [NavGroup(label, [_link(page, query) for page in pages]) for label, pages in PAGES.items()]
 
 
-def _link(page: tuple[str, str, str, str], kept: str) -> NavLink:
+def _link(page: tuple[str, str, str, str], query: str) -> NavLink:
     section, url_name, label, icon = page
     leaves = url_name.startswith("admin:")
     address = reverse(url_name)
-    if kept and not leaves:
-        address += "?" + kept
+    if query and not leaves:
+        address += "?" + query
     return NavLink(section, label, address, mark_safe(icon), leaves)  # noqa: S308 - constants above

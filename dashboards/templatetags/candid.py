@@ -1,4 +1,4 @@
-"""Template names for how numbers are written (`dashboards.numbers`) and small drawings."""
+"""Tags and filters of the templates: numbers (`dashboards.numbers`), small drawings, and links."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ def change(
 
 @register.simple_tag
 def change_of(relative: Measure, good: str = "") -> str:
-    """For reports that worked the change out themselves: 0.1 is ten per cent more."""
+    """For changes that a report has computed itself: 0.1 is an increase of ten per cent."""
     number = numbers.shown(relative)
     if number is None:
         return numbers.count(relative)
@@ -57,7 +57,7 @@ def is_hidden(value: Measure) -> bool:
 
 @register.filter
 def ago(minute: datetime) -> str:
-    """Of a count by the minute: “in the last minute”, “3 hours, 2 minutes ago”."""
+    """“in the last minute”, “3 hours, 2 minutes ago”. `minute` is the start of a minute."""
     if timezone.now() - minute < timedelta(minutes=2):
         return "in the last minute"
     return f"{timesince(minute)} ago"
@@ -65,7 +65,7 @@ def ago(minute: datetime) -> str:
 
 @register.filter
 def duration(length: timedelta | None) -> str:
-    """418 ms, 1.18 s, 18 min; of what takes no time, or has not ended, there is none."""
+    """418 ms, 1.18 s, 18 min. No data where nothing has been timed."""
     if not length:
         return numbers.NO_DATA
     whole = length.total_seconds()
@@ -80,13 +80,13 @@ def is_above(value: Measure, limit: float) -> bool:
 
 @register.filter
 def percent_bare(value: Measure) -> str:
-    """A share as 44, for tables whose caption says per cent."""
+    """A share of 0.44 as 44, for tables whose caption says percent."""
     return numbers.count(value * 100 if isinstance(value, int | float) else value)
 
 
 @register.simple_tag
 def row_sparkline(values: Sequence[Measure]) -> SafeString:
-    """The small line in a table row; where most days are hidden, the word instead of scraps of a line."""
+    """The small line in a table row. Where more than half of its days are hidden, a word instead."""
     marks = [value for value in values if isinstance(value, Withheld)]
     if 2 * len(marks) > len(values):
         word = Withheld.GONE if marks.count(Withheld.GONE) * 2 > len(marks) else Withheld.HIDDEN
@@ -96,7 +96,7 @@ def row_sparkline(values: Sequence[Measure]) -> SafeString:
 
 @register.simple_tag
 def share_of_parts(parts: Sequence[CoveragePart]) -> SafeString:
-    """The bar of a consent row; empty where a part is hidden, so that its length cannot be measured."""
+    """The bar of a consent row. Where a part is hidden, no bar: its length would give the part away."""
     known = [(part.kind, share) for part in parts if (share := numbers.shown(part.share)) is not None]
     if len(known) != len(parts):
         return SafeString('<span class="muted">Too few to draw</span>')
@@ -107,7 +107,7 @@ def share_of_parts(parts: Sequence[CoveragePart]) -> SafeString:
 
 @register.filter
 def breakable(path: str) -> SafeString:
-    """A route that may break after slashes and hyphens."""
+    """A route that may be broken into lines after slashes and hyphens."""
     safe = escape(path).replace("/", "/<wbr>").replace("-", "-<wbr>")
     return mark_safe(safe)  # noqa: S308 - escaped above
 
@@ -125,7 +125,7 @@ def report_address(context: dict[str, Any], page: str, *parts: str, **query: str
 def sort_head(
     context: dict[str, Any], column: str, label: str, kind: str = "num", default: str = ""
 ) -> dict[str, Any]:
-    """A column head that sorts by link. `default` is the page's order when none is asked for."""
+    """The head of a column, as a link that sorts by it. `default` is the order of the page itself."""
     current = context["filters"].sort or default
     is_current = current.removeprefix("-") == column
     descends = current == f"-{column}"

@@ -1,6 +1,6 @@
-"""`manage.py seed_demo`: plausible data to look at, and `--remove` to be rid of it.
+"""`manage.py seed_demo`: writes plausible demo data, or removes it with `--remove`.
 
-It stands on this floor because the demo's traffic counts are ingest's, and its events analytics'.
+The command is on this floor because it needs both: ingest's traffic counts and analytics' events.
 """
 
 import secrets
@@ -26,15 +26,15 @@ KEY_NAME = "Demo data (revoked: nothing can be sent with it)"
 REFUSED = (("refused", "no_consent", 0.071), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002))
 REJECTED = (("malformed", 0.25), ("wrong_type", 0.15), ("too_slow", 0.1))  # requests an hour
 UNDECLARED = {"cart.size": 0.04, "experiment.arm": 0.02, "telemetry.sdk.language": 0.9}  # share of events
-REJECTIONS = 12  # that are remembered one by one
-LOGS = 0.3  # share of events that come as log records
+REJECTIONS = 12  # listed one by one
+LOGS = 0.3  # share of events that arrive as log records
 
 
 class Command(BaseCommand):
     help = "Write demo data (replacing earlier demo data), or remove it with --remove."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=int, default=90, help="how many days, today included (90)")
+        parser.add_argument("--days", type=int, default=90, help="how many days, including today (90)")
         parser.add_argument("--events", type=int, default=DEFAULT_EVENTS, help=f"({DEFAULT_EVENTS})")
         parser.add_argument("--users", type=int, help="how many people (about one per 125 events)")
         parser.add_argument("--remove", action="store_true", help="remove the demo data, and nothing else")
@@ -43,12 +43,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         days, events = options["days"], options["events"]
         if not 1 <= days <= 1000 or not 1 <= events <= 100_000_000:
-            raise CommandError("--days must lie between 1 and 1000, --events between 1 and 100,000,000")
+            raise CommandError("--days must be between 1 and 1000, --events between 1 and 100,000,000")
         people = options["users"] or usual_people(events, days)
         if not 1 <= people <= 200_000:
-            raise CommandError("--users must lie between 1 and 200,000")
+            raise CommandError("--users must be between 1 and 200,000")
         if options["if_missing"] and not options["remove"] and is_seeded():
-            self.stdout.write("Demo data is there already; nothing was changed.")
+            self.stdout.write("Demo data is there already. Nothing was changed.")
             return
         if options["remove"] or is_seeded():
             self._remove()
@@ -86,7 +86,7 @@ class Command(BaseCommand):
 
 
 def _write_traffic(seeded: Seeded, now: datetime) -> None:
-    """What ingest would have counted for these events, under a key that was never anybody's."""
+    """The counts that ingest would have kept for these events, under a key that nobody ever had."""
     key = Key.objects.create(
         name=KEY_NAME,
         digest=digest_of(secrets.token_urlsafe(32)),
@@ -119,7 +119,7 @@ def _write_traffic(seeded: Seeded, now: datetime) -> None:
 
 
 def _rejections(rows: list[TrafficCount], key_id: int) -> list[RejectedRequest]:
-    """The latest of the counted ones."""
+    """The latest of the rejected requests that were counted."""
     counted = sorted((row for row in rows if row.outcome == "rejected"), key=lambda row: row.minute)
     return [
         RejectedRequest(
@@ -135,7 +135,7 @@ def _rejections(rows: list[TrafficCount], key_id: int) -> list[RejectedRequest]:
 
 
 def _counted(random: np.random.Generator, events: int, hours: float) -> Counter[tuple[str, str, str]]:
-    """By signal, outcome and reason: `events` accepted in that time, and what comes with as many."""
+    """By signal, outcome and reason: the accepted events, and about as many refusals as come with them."""
     counts: Counter[tuple[str, str, str]] = Counter()
     logs = int(random.binomial(events, LOGS))
     counts["traces", "accepted", ""], counts["logs", "accepted", ""] = events - logs, logs
