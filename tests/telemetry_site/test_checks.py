@@ -56,6 +56,12 @@ def test_check_deploy_is_clean_in_production(public_url: str) -> None:
         ("OTLP_MAX_BODY_BYTES", 0, "E017"),
         ("BODY_MEMORY_BYTES", 1000, "E020"),
         ("TRUSTED_PROXIES", ["my-proxy"], "E024"),
+        ("ON_WITHDRAWAL", "forget", "E025"),
+        ("RECEIPTS_DIR", "/nowhere", "E026"),
+        ("PUBLIC_URL", "https://example.com?x=1", "E006"),
+        ("PUBLIC_URL", "https://example.com#x", "E006"),
+        ("PUBLIC_URL", "https://", "E006"),
+        ("PUBLIC_URL", "https://example.com:port", "E006"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: object, identifier: str, settings: Settings) -> None:
@@ -65,6 +71,31 @@ def test_a_bad_value_is_named(name: str, value: object, identifier: str, setting
     assert error.id == f"candid.{identifier}"
     assert name in error.msg
     assert error.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("EVENT_RETENTION_MONTHS", 1, 1200),
+        ("SUPPRESS_BELOW", 1, 1_000_000),
+        ("ANALYTICS_HOUR_UTC", 0, 23),
+        ("HEARTBEAT_INTERVAL_SECONDS", 1, 86_400),
+        ("BODY_MEMORY_BYTES", 2 * 64 * 1024 * 1024, 2**40),
+        ("REQUESTS_WAITING", 0, 1_000_000),
+        ("KEY_REQUESTS_PER_SECOND", 0, 1_000_000),
+        ("PUBLISHABLE_KEY_REQUESTS_PER_SECOND", 0, 1_000_000),
+        ("CONSENT_REQUESTS_PER_SECOND", 0, 1_000_000),
+        ("NEW_NAMES_PER_DAY", 0, 1_000_000),
+        ("LICENSE_CACHE_TTL_SECONDS", 0, 31_536_000),
+    ],
+)
+def test_a_number_has_two_ends(name: str, least: int, most: int, settings: Settings) -> None:
+    problems = []
+    for value in (least - 1, least, most, most + 1):
+        setattr(settings, name, value)
+        problems.append([error.hint for error in checks.candid(None)])
+    hint = [f"Use a number from {least} to {most}."]
+    assert problems == [hint, [], [], hint]
 
 
 def test_each_mistake_in_the_registrys_files_is_named(settings: Settings, tmp_path: Path) -> None:
@@ -96,3 +127,22 @@ def test_production_names_all_three_addresses(name: str, identifier: str, settin
 def test_one_database_for_both_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.DATABASES, "analytics", settings.DATABASES["default"])
     assert [error.id for error in checks.candid(None)] == ["candid.E011"]
+
+
+def test_an_engine_that_is_not_postgresql_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite = settings.DATABASES["analytics"] | {"ENGINE": "django.db.backends.sqlite3"}
+    monkeypatch.setitem(settings.DATABASES, "analytics", sqlite)
+    assert [(error.id, "analytics" in error.msg) for error in checks.candid(None)] == [("candid.E013", True)]
+
+
+@pytest.mark.parametrize(
+    ("months", "databases", "warned"), [(12, ["default"], 0), (13, ["default"], 1), (13, None, 0)]
+)
+def test_a_longer_rule_than_the_published_one_is_a_warning(
+    db: None, settings: Settings, months: int, databases: list[str] | None, warned: int
+) -> None:
+    settings.EVENT_RETENTION_MONTHS = months
+    warnings = checks.published(None, databases)
+    assert [warning.id for warning in warnings] == ["candid.W002"] * warned
