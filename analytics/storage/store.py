@@ -165,9 +165,8 @@ class Attempt:
         Raises `OtherRegistry` when another registry is active by now; then nothing is stored.
         """
         now, rows = timezone.now(), self._part.rows
-        users = {
-            row.user_id for row in rows
-        }  # `anon:` forms too: a user's erasure takes their sessions along
+        # `anon:` forms are subjects too: erasing a user takes their sessions along.
+        users = {row.user_id for row in rows}
         organizations = {row.organization_id for row in rows if row.organization_id}
         self._connection, self._bounds = _begin(chain(users, organizations))
         permissions = gate.read_permissions(users, organizations, now)

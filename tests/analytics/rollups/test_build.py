@@ -311,3 +311,29 @@ def test_a_day_that_waits_is_built_before_it_is_sealed():
     sealing.seal([day])
     with rollups.reading() as reader:
         assert reader.sealed(day, day)[0].active["", "login", "dau"] == 6
+
+
+# --- What is due -----------------------------------------------------------------------------------
+def test_after_the_budget_no_further_day_is_begun():
+    for back in (2, 3, 4):
+        feature(1, ago(back))
+        mark(ago(back))
+    built = build.roll_up(budget=-1)
+    assert (built.days, built.left, built.sentence) == (0, 3, "Built 0 days of 0 events. 3 more to do.")
+    assert build.roll_up(budget=60).days == 3
+
+
+def test_marked_days_come_first_then_days_beside_those_of_another_zone_then_these(settings):
+    for back in (5, 6, 9):
+        feature(1, ago(back))
+    roll_up()
+    mark(ago(9))
+    settings.REPORT_TIME_ZONE = "Europe/Berlin"
+    assert build.due_days() == [ago(back) for back in (8, 9, 4, 7, 10, 5, 6)]
+
+
+def test_days_of_this_zone_and_sealed_ones_are_not_due():
+    feature(1, ago(5))
+    roll_up()
+    RolledDay.objects.create(day=ago(9), state="sealed", zone="Europe/Berlin", version=1)
+    assert build.due_days() == []
