@@ -1,7 +1,7 @@
-"""Monthly partitions of the three event tables: their names, their bounds, and making them.
+"""Monthly partitions of the three event tables: their names and bounds, and creating them.
 
-Bounds are whole UTC months and are written with their offset, so that no session's time zone can
-shift them. Dropping them is `pruning.py`'s business.
+Bounds are whole UTC months, written with their offset, so that no session's time zone can shift them.
+`analytics/storage/pruning.py` drops partitions.
 """
 
 from datetime import UTC, date, datetime
@@ -43,7 +43,7 @@ class Month(NamedTuple):
 
 
 class Partition(NamedTuple):
-    """One month of one event table, as it stands in the database."""
+    """One month of one event table, as it exists in the database."""
 
     table: str
     month: Month
@@ -55,7 +55,7 @@ def partition_name(table: str, month: Month) -> str:
 
 
 def oldest_kept_month(now: datetime, retention_months: int) -> Month:
-    """The oldest month that is not yet wholly older than the rule: rows live 12 to 13 months."""
+    """The oldest month that is not wholly past its retention. With 12 months, rows live 12 to 13 months."""
     return Month.of(now.astimezone(UTC).date()).plus(-retention_months)
 
 
@@ -71,7 +71,7 @@ SELECT parent.relname, child.relname
 
 
 def existing(alias: str = "analytics") -> list[Partition]:
-    """Every partition that stands, by table, then by month."""
+    """Every partition that exists, by table, then by month."""
     with connections[alias].cursor() as cursor:
         cursor.execute(EXISTING, [list(EVENT_TABLES)])
         rows = cursor.fetchall()
@@ -82,29 +82,29 @@ def existing(alias: str = "analytics") -> list[Partition]:
     ]
 
 
-# Attached rather than created in place: ATTACH waits for no reader and no writer, CREATE … PARTITION OF does.
+# Created, then attached: ATTACH waits for no reader or writer, CREATE TABLE … PARTITION OF would.
 CREATE = "CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"
 ATTACH = "ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{end}')"
 
 
 def ensure(first: Month, last: Month, alias: str = "analytics") -> list[str]:
-    """Make what is missing from `first` to `last`, both included; the names of what was made.
+    """Create the partitions that are missing from `first` to `last`, both included; returns their names.
 
-    Safe to run by several processes at once: each month is one short transaction under an advisory lock.
+    Several processes may do this at once: each month is one short transaction under an advisory lock.
     """
-    made: list[str] = []
+    created: list[str] = []
     month = first
     standing = {partition.name for partition in existing(alias)}
     while month <= last:
         missing = [table for table in EVENT_TABLES if partition_name(table, month) not in standing]
         if missing:
-            made += _make_month(month, alias)
+            created += _create_month(month, alias)
         month = month.plus(1)
-    return made
+    return created
 
 
-def _make_month(month: Month, alias: str) -> list[str]:
-    made = []
+def _create_month(month: Month, alias: str) -> list[str]:
+    created = []
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
         cursor.execute(locks.TAKE, locks.PARTITIONS)
         standing = {partition.name for partition in existing(alias)}
@@ -121,12 +121,12 @@ def _make_month(month: Month, alias: str) -> list[str]:
                     end=f"{month.plus(1)}-01 00:00:00+00",
                 )
             )
-            made.append(name)
-    return made
+            created.append(name)
+    return created
 
 
 def ensure_for(now: datetime, retention_months: int, alias: str = "analytics") -> list[str]:
-    """Make every partition that an event accepted today may need: as far back as rows live, and ahead."""
+    """Create every partition that an event accepted now may need: as far back as rows live, and ahead."""
     return ensure(
         oldest_kept_month(now, retention_months),
         Month.of(now.astimezone(UTC).date()).plus(MONTHS_AHEAD),

@@ -1,7 +1,7 @@
 """Days of `REPORT_TIME_ZONE`, and the instants at which they begin.
 
-A report speaks of days of that zone; a table holds instants. Every report asks for rows between
-two instants, so that partitions prune, and groups them with `(timestamp AT TIME ZONE %s)::date`.
+Reports count by day of that zone, but tables hold instants. SQL therefore asks for rows between two instants,
+so that PostgreSQL skips the other partitions, and groups them by `(timestamp AT TIME ZONE %s)::date`.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -26,12 +26,12 @@ def report_today(now: datetime | None = None) -> date:
 
 
 def day_starts_at(day: date) -> datetime:
-    """The first instant of a report day, in UTC. Days of 23 and 25 hours come out right."""
+    """The first instant of a report day, in UTC. Correct for days of 23 and 25 hours, too."""
     return datetime(day.year, day.month, day.day, tzinfo=report_zone()).astimezone(UTC)
 
 
 def bounds(first: date, last: date) -> tuple[datetime, datetime]:
-    """The instants from which (inclusive) and until which (exclusive) the days `first` to `last` run."""
+    """When the days `first` to `last` begin (inclusive) and end (exclusive)."""
     return day_starts_at(first), day_starts_at(last + timedelta(days=1))
 
 

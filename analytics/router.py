@@ -1,6 +1,6 @@
-"""Sends every model of this app to the `analytics` database, and everything else to `default`.
+"""Routes the models of this app to the `analytics` database, and all others to `default`.
 
-The two databases may stand on different servers: no foreign key leads from one to the other.
+The two databases may be on different servers, so no foreign key leads from one to the other.
 """
 
 from typing import Any

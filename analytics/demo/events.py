@@ -1,4 +1,4 @@
-"""The demo's events, as lines for `COPY`: sessions first, then what people do in them."""
+"""Demo events, as lines for `COPY`: sessions first, then what people do in them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 
 from analytics.demo.people import Integers, Population
 from analytics.demo.product import CUSTOMERS, ENDPOINTS, FEATURES, PAGES
+from analytics.storage.event_tables import COMMON_COLUMNS, TABLES
 from consent.pseudonyms import anonymous_user, pseudonym
 
 CHUNK = 20_000  # lines
 DAY_US = 86_400_000_000  # microseconds
 ACTIVITY = {"login": 0.45, "session_start": 1.0, "session_end": 0.5, "logout": 0.15}  # share of sessions
-TABLES = ("activity", "feature", "endpoint")
-COMMON = ("id", "timestamp", "user_id", "organization_id", "deployment_type", "is_internal", "event_metadata")
+# Of each table: its name, and its columns in the order in which `lines` writes them.
 COLUMNS = {
-    "activity": ("analytics_user_activity", (*COMMON, "event_type", "session_id")),
-    "feature": ("analytics_feature_usage", (*COMMON, "feature_name", "action")),
-    "endpoint": ("analytics_endpoint_usage", (*COMMON, "endpoint", "method", "status_code", "duration_ms")),
+    key: (table.name, tuple(name for name, _ in COMMON_COLUMNS + table.columns))
+    for key, table in TABLES.items()
 }
 
 
@@ -48,9 +47,9 @@ class Events:
 
 
 def sessions(random: np.random.Generator, people: Population, now: datetime) -> Sessions:
-    """One or two sessions per person and day, in working hours of theirs, none begun after `now`.
+    """One or two sessions per person and day, in their working hours, none that begins after `now`.
 
-    The hour comes from the person's zone, the day stays the UTC day: nobody is seen before they signed up.
+    The hour depends on the person's time zone. The day is the UTC day: nobody is seen before they signed up.
     """
     pairs = people.present[
         np.repeat(np.arange(len(people.present)), 1 + (random.random(len(people.present)) < 0.15))
@@ -70,7 +69,7 @@ def sessions(random: np.random.Generator, people: Population, now: datetime) -> 
 def all_events(
     random: np.random.Generator, people: Population, visits: Sessions, total: int
 ) -> dict[str, Events]:
-    """`total` events of the three tables: every session's own, the rest shared out over sessions."""
+    """`total` events in the three tables: those of every session, and the rest spread over sessions."""
     activity = _activity(random, visits, total // 2)
     left = total - len(activity.times)
     uses = int(left * 0.42)
@@ -99,7 +98,7 @@ def _activity(random: np.random.Generator, visits: Sessions, at_most: int) -> Ev
 def _within(
     random: np.random.Generator, people: Population, visits: Sessions, n: int
 ) -> tuple[Integers, Integers]:
-    """`n` moments in sessions, more of them in those of busy people: session and time of each."""
+    """`n` moments within sessions, more in those of busy people: the session and time of each."""
     length = np.minimum(visits.length, visits.ends_us - visits.starts)
     weight = people.intensity[visits.person] * np.sqrt(length)
     session = random.choice(len(weight), size=n, p=weight / weight.sum())
@@ -192,7 +191,7 @@ def lines(
 
 
 def _own_columns(events: Events, part: slice, names: Pseudonyms) -> Iterator[tuple[bool, str, str]]:
-    """Whether it is anonymous, its metadata, and the table's own columns, for each event."""
+    """For each event: whether it is anonymous, its metadata, and the table's own columns."""
     what = events.what[part].tolist()
     if events.table == "activity":
         names_of_activity = list(ACTIVITY)
@@ -212,7 +211,7 @@ def _own_columns(events: Events, part: slice, names: Pseudonyms) -> Iterator[tup
 
 
 def counts_by(events: dict[str, Events], width: timedelta, since: datetime) -> dict[datetime, int]:
-    """How many events fell in each stretch of `width` from `since` on: what the traffic counts say."""
+    """How many events there are in each stretch of `width` from `since` on: the demo's traffic counts."""
     seconds = int(width.total_seconds())
     times = np.concatenate([one.times for one in events.values()])
     times = times[times >= int(since.timestamp()) * 1_000_000]

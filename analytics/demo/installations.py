@@ -1,4 +1,4 @@
-"""The demo's installations: versions that follow each other, some that went quiet, some new."""
+"""Demo installations: versions that follow each other, some gone quiet, some new."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ def demo_installation(number: int) -> str:
 
 
 def make_installations(random: np.random.Generator, *, count: int, days: int, now: datetime) -> int:
-    """Write `count` installations with a heartbeat a day; how many heartbeats."""
+    """Write `count` installations with a heartbeat a day; returns how many heartbeats."""
     today = now.astimezone(UTC).date()
     first_day = today - timedelta(days=days - 1)
     rows, beats = [], []
@@ -70,7 +70,7 @@ def make_installations(random: np.random.Generator, *, count: int, days: int, no
 
 
 def remove_installations() -> int:
-    """Delete the demo's installations with their heartbeats; how many there were."""
+    """Delete the demo installations with their heartbeats; returns how many there were."""
     names = [demo_installation(number) for number in range(MOST)]
     ours = Installation.objects.filter(pseudonym__in=names)
     removed = ours.count()

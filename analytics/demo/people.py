@@ -1,4 +1,4 @@
-"""Who is there in the demo, and on which days: growth, weekdays, and cohorts that stay or leave."""
+"""Demo people, and the days on which they are active: growth, weekdays, cohorts that stay or leave."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""The product of the demo: its customers, features, endpoints and versions. All invented."""
+"""The demo product: its customers, features, endpoints and versions, all invented."""
 
 from typing import NamedTuple
 

@@ -1,9 +1,9 @@
-"""Sealing: what is left of a report day when a month that it touches is dropped.
+"""Sealing: reducing a report day to counts, when a month that it touches is dropped.
 
-Counts of people are taken once, small ones left out (`SUPPRESS_BELOW`), and the sets themselves dropped.
-Uses, requests and durations stay where enough people did them, or only such as were never known; those of
-organizations, and internal use, go. A sealed day is never built again. Of the 27 days that follow, windows
-reach into what is dropped: theirs are taken now, too.
+Counts of people are taken once, without small ones (`SUPPRESS_BELOW`), and the sets themselves are dropped.
+Uses, requests and durations stay where enough people, or only anonymous ones, caused them; what belongs to an
+organization or to internal use is dropped. A sealed day is never built again. Windows of the 27 days that
+follow reach into what is dropped, so they are counted now, too.
 """
 
 import secrets
@@ -40,7 +40,7 @@ from analytics.small_groups import too_few
 from postgres import locks
 
 BY_DEPLOYMENT = ("", *DEPLOYMENT_TYPES)
-FEW = 3  # days that may be built on the way
+FEW = 3  # days that may be built along the way
 SEEN_LATELY = """
 SELECT content FROM analytics_rollup JOIN analytics_rolledday USING (day)
  WHERE kind = 'active' AND state = 'open'
@@ -49,16 +49,16 @@ KNOWN = "SELECT id, person FROM analytics_member WHERE user_id <> ''"
 
 
 def days_touching(month: Month) -> list[date]:
-    """The report days that have a part in a month (UTC)."""
+    """The report days that overlap a month (UTC)."""
     zone = report_zone()
     last = month.ends_at - timedelta(microseconds=1)
     return days_between(month.starts_at.astimezone(zone).date(), last.astimezone(zone).date())
 
 
 def seal(days: Iterable[date]) -> int:
-    """Seal these days and forget who was seen in no other; how many were not sealed before.
+    """Seal these days and forget members who were seen on no other; returns how many days were sealed.
 
-    For the transaction on `analytics` that drops their rows, and before these are dropped.
+    Called in the transaction on `analytics` that drops the days' rows, before it drops them.
     """
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
         cursor.execute(locks.TAKE, locks.ROLL_UP_BUILD)
@@ -76,7 +76,7 @@ def seal(days: Iterable[date]) -> int:
         for day in due:
             people, contents = kept[day]
             _write(cursor, day, {"active": active[day], **people}, contents)
-        for day in following:  # windows that end there reach into what goes now
+        for day in following:  # windows that end on these days reach into what is dropped now
             longer = [count for count in active[day] if count[2] != "dau"]
             cursor.execute(build.ENTER_DAY, [day])
             RolledDay.objects.filter(day=day).update(people={"active": longer})
@@ -95,24 +95,24 @@ def _after(day: date) -> list[date]:
 
 
 def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
-    """By day: deployment ('' is any), activity, metric and how many people, None where it is kept back."""
-    found: dict[date, list[Any]] = {day: [] for day in days_between(first, last)}
+    """By day: deployment ('' is any), activity, metric and number of people; None where that is withheld."""
+    by_day: dict[date, list[Any]] = {day: [] for day in days_between(first, last)}
     for activity in ("any", "login"):
         seen = reader.presences(Segment(), first - timedelta(days=LONGEST_WINDOW), last, activity=activity)
         windows = {name: seen[name].windows(list(WINDOWS.values()), first, last) for name in BY_DEPLOYMENT}
-        for column, day in enumerate(found):
+        for column, day in enumerate(by_day):
             for metric, width in WINDOWS.items():
                 counts = {name: int(windows[name][width][column]) for name in BY_DEPLOYMENT}
-                # One small part gives itself away beside the others and the total: then no part is told.
+                # A single small part follows from the total and the other parts: then all parts are withheld.
                 parts_shown = not any(too_few(counts[name]) for name in DEPLOYMENT_TYPES)
                 for name, count in counts.items():
-                    told = not too_few(count) and (parts_shown or not name)
-                    found[day].append([name, activity, metric, count if told else None])
-    return found
+                    is_shown = not too_few(count) and (parts_shown or not name)
+                    by_day[day].append([name, activity, metric, count if is_shown else None])
+    return by_day
 
 
 def _with_known(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
-    """Windows that reach into days sealed before were taken then."""
+    """Windows that reach into days sealed earlier were counted then: those counts are kept."""
     for day in RolledDay.objects.filter(day__in=active, people__isnull=False):
         if day.people:
             known = {tuple(count[:3]) for count in day.people["active"]}
@@ -122,7 +122,7 @@ def _with_known(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
 
 
 def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """What is kept of a day: counts of people, and contents."""
+    """What stays of a day: counts of people, and contents."""
     small = {kind: _small(reader, kind, day) for kind in ("feature", "endpoint")}
     kept = {
         one.kind: _without(bytes(one.content), small["feature" if one.kind == "uses" else "endpoint"])
@@ -134,19 +134,19 @@ def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _small(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
-    """The names and cells of too few people."""
-    found = set()
+    """The names and cells with too few people."""
+    small = set()
     for deployment in DEPLOYMENT_TYPES:
         people: People[Any] = reader.people(kind, Segment(deployment=deployment), day, day)
         (seen,) = people.spans((day, day), repeated=False)
         cell = cell_of(deployment, is_internal=False)
         of_names = zip(people.keys, seen.distinct.tolist(), seen.deserted.tolist(), strict=True)
-        found |= {(key, cell) for key, count, gone in of_names if gone or too_few(count)}
-    return found
+        small |= {(key, cell) for key, count, gone in of_names if gone or too_few(count)}
+    return small
 
 
 def _without(content: bytes, small: set[tuple[Any, int]]) -> bytes:
-    """The entries of other cells, but for internal use."""
+    """The content without the small cells, and without internal use."""
     names, _, arrays = unpack(content)
     stays = np.array(
         [
@@ -168,11 +168,10 @@ def _write(cursor: CursorWrapper, day: date, people: dict[str, Any], contents: d
 
 
 def _forget_who_is_gone(cursor: CursorWrapper) -> None:
-    """Who was seen in no day that is left is forgotten: first seen is known as long as somebody is.
+    """Forget people who were seen on none of the open days; others keep the day they were first seen.
 
-    Somebody's members go together: one that was not seen lately may know the first day.
-
-    While many days wait to be built, who was seen is not known: then it is left to the next month.
+    All members of a person are forgotten together: one not seen lately may hold the first day. While many
+    days wait to be built, it is unknown who was seen, so this is left to the next month.
     """
     waiting = marked_days()
     if len(waiting) > FEW:

@@ -1,4 +1,4 @@
-"""What a changed `REPORT_TIME_ZONE` asks for: days of another zone are other days, and are built anew."""
+"""After a change of `REPORT_TIME_ZONE`: days that were built for another zone must be rebuilt."""
 
 from django.db.models import Count
 

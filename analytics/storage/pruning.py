@@ -1,10 +1,10 @@
-"""Months come and go: partitions are made ahead, and old ones are dropped whole.
+"""Pruning: partitions are created ahead, and months past their retention are dropped whole.
 
-Dropped is every month that is wholly older than the rule (`consent/policies/event_lifetime.py`). Rows live 12
-therefore to 13 months (with the default of 12), and `/privacy/` says so. A month goes in one transaction from
-all three tables and into the ledger (`DroppedPartition`), or not at all. DETACH waits for everyone
-who uses the table and makes everyone behind it wait, so it gives up after a second and tries again
-later.
+A month is dropped once all of it is older than the rule (`consent/policies/event_lifetime.py`). With the
+default of 12 months, rows therefore live 12 to 13 months, and `/privacy/` says so. One transaction drops a
+month from all three tables and enters it in the ledger (`DroppedPartition`), or does nothing. DETACH waits
+for everyone who uses the table, and everyone else queues behind it, so it gives up after a second and is
+tried again later.
 """
 
 import time
@@ -31,14 +31,14 @@ from analytics.storage.event_tables import TABLES
 from consent.policies.event_lifetime import months_kept
 from postgres.errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, sqlstate
 
-LOCK_TIMEOUT = "1s"  # everybody waits behind us
-VACUUM_TIMEOUT = "10s"  # nobody does
+LOCK_TIMEOUT = "1s"  # everybody queues behind this lock
+VACUUM_TIMEOUT = "10s"  # nobody queues behind this one
 TRIES = 8
-COUNTED_BELOW_BYTES = 64 * 1024 * 1024  # above, the planner's figure will do
+COUNTED_BELOW_BYTES = 64 * 1024 * 1024  # the planner's estimate will do for larger ones
 
 
 class MeasuredPartition(NamedTuple):
-    """How much is in a partition: rows (near, not exact, for a large one), bytes on disk with its index."""
+    """The size of a partition: rows (estimated for a large one), and bytes on disk with its index."""
 
     partition: Partition
     rows: int
@@ -46,12 +46,12 @@ class MeasuredPartition(NamedTuple):
 
 
 class PruningBlocked(Exception):
-    """A month could not be dropped because the tables were in use all the time."""
+    """A month could not be dropped because its tables were in use at every attempt."""
 
 
 @dataclass
 class Pruned:
-    """What was dropped (or, in a dry run, would be). `rows` are near, not exact, for large months."""
+    """What was dropped (or would be, in a dry run). `rows` are estimates for large months."""
 
     kept_from: Month
     dry_run: bool
@@ -87,15 +87,15 @@ class Pruned:
 
 
 def make_partitions(*, now: datetime) -> str:
-    """Make the partitions that events accepted from now on may need; what was made, in a sentence."""
+    """Create the partitions that events may need from now on; returns what was created, as a sentence."""
     made = ensure_for(now, months_kept())
     return f"Made {', '.join(made)}." if made else "Every partition stands."
 
 
 def prune(*, now: datetime, dry_run: bool = False, pause: Callable[[float], None] = time.sleep) -> Pruned:
-    """Drop what is older than the rule and return what was dropped. Again: nothing.
+    """Drop what is past its retention and return what was dropped. A rerun finds nothing to drop.
 
-    Raises `PruningBlocked` when a month's tables are in use at every try.
+    Raises `PruningBlocked` when a month's tables are in use at every attempt.
     """
     pruned = Pruned(oldest_kept_month(now, months_kept()), dry_run)
     order = [table.name for table in TABLES.values()]  # the one in which ingest takes them
@@ -111,16 +111,16 @@ def prune(*, now: datetime, dry_run: bool = False, pause: Callable[[float], None
 
 
 WAIT_AT_MOST = "SELECT set_config('lock_timeout', %s, true)"
-# An autovacuum gives way after a second of waiting (deadlock_timeout), and nobody else minds this lock.
+# An autovacuum yields after a second (deadlock_timeout); readers and writers do not conflict with this lock.
 KEEP_VACUUM_OUT = "LOCK TABLE {names} IN SHARE UPDATE EXCLUSIVE MODE"
 DETACH = "ALTER TABLE {table} DETACH PARTITION {name}"
 DROP = "DROP TABLE {name}"
 
 
 def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float], None]) -> None:
-    """All tables of one month in one transaction, with their lines of the ledger.
+    """Drop all tables of one month, and enter them in the ledger, in one transaction.
 
-    Its days are sealed first: nobody waits for that, as everybody does once the tables are locked.
+    Its days are sealed first, while nobody has to wait: once the tables are locked, everybody does.
     """
     for attempt in range(1, TRIES + 1):
         try:
@@ -138,8 +138,8 @@ def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float]
                 raise
             if attempt == TRIES:
                 name = month[0].partition.month
-                raise PruningBlocked(f"{name} is in use: tried {TRIES} times to take its tables")
-            pause(min(2.0**attempt / 2, 30))  # whoever waited behind us gets through meanwhile
+                raise PruningBlocked(f"{name} is in use: tried {TRIES} times to lock its tables")
+            pause(min(2.0**attempt / 2, 30))  # whoever queued behind us gets through meanwhile
         else:
             return
 
@@ -158,7 +158,7 @@ def _enter_in_ledger(month: list[MeasuredPartition], now: datetime) -> None:
 
 
 class DroppedMonth(NamedTuple):
-    """A month as the ledger has it, all tables together."""
+    """A dropped month, all tables together."""
 
     month: date
     rows: int
@@ -167,7 +167,7 @@ class DroppedMonth(NamedTuple):
 
 
 def dropped_months(limit: int) -> list[DroppedMonth]:
-    """The months that were dropped last, the latest first."""
+    """The months that were dropped most recently, the latest first."""
     rows = DroppedPartition.objects.values("month", "dropped_at").order_by("-dropped_at", "-month")
     summed = rows.annotate(all_rows=Sum("rows"), all_bytes=Sum("size_bytes"))
     return [
@@ -182,7 +182,7 @@ SELECT pg_relation_size(oid), pg_total_relation_size(oid),
   FROM pg_class WHERE oid = %s::regclass
 """
 COUNT = "SELECT count(*) FROM {name}"
-BYTES_PER_ROW = 280  # measured; for a large month that was never analyzed
+BYTES_PER_ROW = 280  # as measured; used for a large month that was never analyzed
 
 
 def _measure(partition: Partition) -> MeasuredPartition:
@@ -198,7 +198,7 @@ def _measure(partition: Partition) -> MeasuredPartition:
 
 
 def _prune_small_tables(pruned: Pruned) -> None:
-    """Base events, lost installations, customers' reports and what was sent here, by the same rule."""
+    """Drop old base events, installations not seen since, customers' reports and sent heartbeats."""
     end = pruned.kept_from.starts_at
     events = InstallationEvent.objects.filter(timestamp__lt=end)
     gone = Installation.objects.filter(last_seen_at__lt=end)
@@ -213,5 +213,5 @@ def _prune_small_tables(pruned: Pruned) -> None:
         gone.delete()
         heartbeats.delete()
         days.delete()
-        # The first one is what says that "first seen" was sent: it stays.
+        # The row of "first_seen" stays: it records that it was sent.
         SentHeartbeat.objects.filter(day__lt=end.date()).exclude(name="first_seen").delete()

@@ -1,1 +1,1 @@
-"""Roll-ups built, sealed and cleared of erased subjects."""
+"""Building roll-ups: which days changed, reading their rows, packing them, taking erased subjects out."""

@@ -1,8 +1,8 @@
 """Building days: each in one transaction, from its rows alone, so that late events and erasures are exact.
 
-What makes it so is the order. The day's row is locked, so that nobody else builds it; then its marks are
-read; then, in later statements, its rows: whatever was marked by then is among them. Exactly these marks are
-deleted with the same commit. What is written meanwhile leaves marks of its own, for the next build.
+The order makes it so. First the day's row is locked, so that nobody else builds the day. Then its marks are
+read, and only then, in later statements, its rows: every event whose mark was read is among them. The same
+commit deletes exactly these marks. Events that arrive meanwhile leave marks of their own for the next build.
 """
 
 import secrets
@@ -32,7 +32,7 @@ ATTEMPTS = 3
 AGAIN = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}
 
 WINDOW = timedelta(hours=1)
-AT_ONCE = 100_000  # rows of a table; days of fewer are read whole
+AT_ONCE = 100_000  # rows of a table; a day with more is read hour by hour
 
 ENTER_DAY = """
 INSERT INTO analytics_rolledday (day, state, zone, version, events) VALUES (%s, 'open', '', 0, 0)
@@ -55,7 +55,7 @@ UPDATE analytics_rolledday
 
 @dataclass
 class Built:
-    """What a run has built; `left` days are still to be done."""
+    """What a run has built; `left` days are still to be built."""
 
     days: int = 0
     events: int = 0
@@ -71,9 +71,9 @@ class Built:
 
 
 def due_days() -> list[date]:
-    """The days to be built: marked ones, the latest first, then those built for another zone.
+    """The days to build: marked ones, the latest first, then those that were built for another zone.
 
-    Before these the days beside them that there were none of: in this zone they may have their first events.
+    The latter come after neighbouring days that did not exist before: the new zone may give them events.
     """
     marked = marked_days()
     built = RolledDay.objects.filter(state=RolledDay.Phase.OPEN).exclude(version=0)
@@ -92,8 +92,8 @@ def roll_up(
 ) -> Built:
     """Build what is due, or every day from `first` to `last`.
 
-    After `budget` seconds no further day is begun. `advance` is told of each day, and its events.
-    A day that fails keeps no other from being built; what it raised is raised at the end.
+    After `budget` seconds no further day is begun. `advance` is called with each day and its events.
+    One failing day does not stop the rest; errors are raised at the end.
     """
     days = days_between(first, last) if first and last else due_days()
     give_up_at = time.monotonic() + budget if budget is not None else None
@@ -113,7 +113,7 @@ def roll_up(
 
 
 def build_day(day: date) -> int | None:
-    """Build one report day; how many events it has, None where it is sealed and stays as it is."""
+    """Build one report day; returns how many events it has, or None when it is sealed and stays as it is."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
@@ -126,8 +126,8 @@ def build_day(day: date) -> int | None:
 
 def _build(cursor: CursorWrapper, day: date) -> int | None:
     cursor.execute("SET LOCAL jit = off")
-    cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # the other processors are ingest's
-    # Erasure waits for it: no build that has read a subject's rows ends after they are said to be gone.
+    cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # the other processors are for ingest
+    # Erasure waits for this lock: no build that has read a subject's rows commits after their erasure.
     cursor.execute(locks.TAKE_SHARED, locks.ROLL_UP_BUILD)
     cursor.execute(ENTER_DAY, [day])
     cursor.execute(LOCK_DAY, [day])
@@ -148,14 +148,14 @@ def _fill(cursor: CursorWrapper, day: date) -> int:
     if windows:
         known = known_members(cursor, windows)
         note_logins(cursor, *logins(windows, known))
-        made = contents(windows, known, _cells(cursor, known), names)
-        cursor.execute(FILL_DAY, [day, list(made), list(made.values())])
+        packed = contents(windows, known, _cells(cursor, known), names)
+        cursor.execute(FILL_DAY, [day, list(packed), list(packed.values())])
     cursor.execute(NOTE_BUILT, [report_zone_name(), secrets.randbelow(VERSIONS), events, day])
     return events
 
 
 def _windows(cursor: CursorWrapper, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """The hours of a day, or the day where it is a small one."""
+    """The hours of a large day; a small day as a whole."""
     for table in EVENT_TABLES:
         cursor.execute(IS_LARGE.format(table=table), [start, end, AT_ONCE])
         if cursor.fetchone() == (True,):

@@ -29,18 +29,18 @@ class DayColumns(NamedTuple):
 
 def contents(windows: list[Window], known: Known, cells: Numbers, names: DayNames) -> dict[str, bytes]:
     """Each kind's content. `cells` gives the cell of each group by the group's number."""
-    made = {"active": _active(known)}
+    packed = {"active": _active(known)}
     activity = _joined(windows, known, [window.activity for window in windows])
-    made |= {"login": _logins(activity), "session": _sessions(activity)}
-    # One table's rows at a time: of a large day they are large.
+    packed |= {"login": _logins(activity), "session": _sessions(activity)}
+    # One table at a time: on a large day, its rows take much memory.
     rows = _joined(windows, known, [window.features for window in windows])
-    made |= _features(rows, cells, list(names.features.numbers))
+    packed |= _features(rows, cells, list(names.features.numbers))
     rows = _joined(windows, known, [window.endpoints for window in windows])
-    return made | _endpoints(rows, cells, list(names.endpoints.numbers))
+    return packed | _endpoints(rows, cells, list(names.endpoints.numbers))
 
 
 def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> DayColumns:
-    """Without members whose rows have gone since they were read."""
+    """The rows of all windows, without members whose rows have been deleted since."""
     places = [known.places(window.hashes)[some.member] for window, some in zip(windows, columns, strict=True)]
     place = np.concatenate([NOTHING, *places])
     there = known.number[place] > 0
@@ -129,16 +129,16 @@ def _people(rows: DayColumns, names: list[tuple[str, ...]]) -> bytes:
 
 
 def _in_pieces(kind: str, names: list[tuple[str, ...]], arrays: dict[str, NDArray[Any]]) -> dict[str, bytes]:
-    """What is kept by group, so that an organization's part is found without reading all of it."""
-    made = {}
+    """The same by group, in pieces, so that an organization's part is found without reading all of it."""
+    packed = {}
     for piece in range(PIECES):
         inside = arrays["group"] % PIECES == piece
         if inside.any():
             used = distinct(arrays["key"][inside])
             own = {name: values[inside] for name, values in arrays.items()}
             own["key"] = np.searchsorted(used, own["key"])
-            made[piece_of(kind, piece)] = pack([names[place] for place in used.tolist()], **own)
-    return made
+            packed[piece_of(kind, piece)] = pack([names[place] for place in used.tolist()], **own)
+    return packed
 
 
 def _uses(rows: DayColumns, group: Numbers) -> dict[str, NDArray[Any]]:
@@ -153,11 +153,11 @@ def _summed(which: Numbers, counts: Numbers, length: int) -> Numbers:
 def _endpoints(rows: DayColumns, cells: Numbers, given: list[tuple[str, ...]]) -> dict[str, bytes]:
     names = sorted(given)
     rows = rows._replace(key=_places(given, names)[rows.key])
-    made = {"endpoint": _people(rows, names)}
+    packed = {"endpoint": _people(rows, names)}
     for kind, count in (("requests", _requests), ("latency", _latency)):
-        made[kind] = pack(names, b"", **count(rows, cells[rows.group]))
-        made |= _in_pieces(kind, names, count(rows, rows.group))
-    return made
+        packed[kind] = pack(names, b"", **count(rows, cells[rows.group]))
+        packed |= _in_pieces(kind, names, count(rows, rows.group))
+    return packed
 
 
 def _requests(rows: DayColumns, group: Numbers) -> dict[str, NDArray[Any]]:

@@ -66,7 +66,7 @@ def erase(request: ErasureRequest) -> Mapping[str, int]:
 
 
 def forget_organizations(cursor: CursorWrapper, organizations: list[str]) -> Mapping[str, int]:
-    """The same for organizations, in a transaction of the caller's."""
+    """The same for organizations, within the caller's transaction."""
     erased = _forget(cursor, OF_ORGANIZATIONS, organizations)
     cursor.execute(FORGET_GROUPS, [organizations])
     return erased | ({"analytics_group": cursor.rowcount} if cursor.rowcount else {})
@@ -85,7 +85,7 @@ def _forget(cursor: CursorWrapper, which: str, names: str | list[str]) -> dict[s
 
 
 def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
-    """From every open day that knows them. It is marked: rows that stay get members of other numbers."""
+    """Take them out of every open day that has them, and mark it: remaining rows get new members."""
     open_days = RolledDay.objects.filter(state=RolledDay.Phase.OPEN, events__gt=0).select_for_update()
     active = RollUp.objects.filter(kind="active", day__in=[day.day for day in open_days])
     bits = BitMap(gone.astype(np.uint32))
@@ -110,14 +110,14 @@ def _take_out(day: date, gone: Numbers) -> None:
 
 
 def _without(kind: type[BitMap | BitMap64], bitmap: bytes, gone: Numbers) -> tuple[Numbers, bytes]:
-    """The members of a bitmap, in its order, and the bitmap without those that go."""
+    """The members of a bitmap, in its order, and the bitmap without the members that are gone."""
     entries = np.array(kind.deserialize(bitmap).to_array())
     members = (entries & ((1 << KEY_SHIFT) - 1)).astype(np.int64)
     return members, kind(entries[~np.isin(members, gone)]).serialize()
 
 
 def is_left(request: ErasureRequest) -> bool:
-    """Whether a name is still here that should be gone: not that of newer rows, which erasure leaves."""
+    """Whether the name is still here although it should be gone. Newer rows may keep it."""
     with connections["analytics"].cursor() as cursor:
         if request.kind == SubjectKind.USER:
             cursor.execute(LEFT_OF_USER, [request.pseudonym, request.until])

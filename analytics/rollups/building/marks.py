@@ -1,8 +1,8 @@
-"""Marks: which stretches of time have rows that their day does not know of yet.
+"""Marks: stretches of time whose rows have changed, so that their day must be rebuilt.
 
-Whoever writes or deletes rows appends a mark for each quarter of an hour in the same transaction: plain
-inserts, because updating one row a day would make all ingest wait in a queue. Quarters, because the days of
-every zone begin with one: a mark does not depend on REPORT_TIME_ZONE, and belongs to one day of it.
+Whoever writes or deletes rows appends a mark for each quarter of an hour, in the same transaction. These are
+plain inserts: updating one row for each day would make ingest requests queue. In every time zone, days begin
+at a quarter, so a mark does not depend on REPORT_TIME_ZONE and always belongs to a single day.
 """
 
 from bisect import bisect_left
@@ -35,7 +35,7 @@ def quarter_of(moment: datetime) -> int:
 
 
 def quarters_of(ascending: Sequence[int]) -> list[int]:
-    """Those of these instants (microseconds since 1970), each once."""
+    """The quarters of these instants (microseconds since 1970, ascending), each once."""
     quarters, place = [], 0
     while place < len(ascending):
         quarters.append(ascending[place] // QUARTER_US)
@@ -49,17 +49,17 @@ def marking(quarters: Iterable[int]) -> Question:
 
 
 def marking_text(quarters: Iterable[int]) -> str:
-    """The same as a statement without parameters."""
+    """The same as SQL without parameters."""
     return f"INSERT INTO analytics_mark (quarter) VALUES {', '.join(f'({quarter})' for quarter in quarters)}"
 
 
 def mark(cursor: Any, start: datetime, end: datetime) -> None:
-    """Mark every quarter that has a part in [start, end)."""
+    """Mark every quarter that overlaps [start, end)."""
     cursor.execute(MARK_SPAN, [quarter_of(start), quarter_of(end - timedelta(microseconds=1))])
 
 
 def mark_all(cursor: Any) -> None:
-    """Mark every quarter that has rows. Reads all of them."""
+    """Mark every quarter that has rows. Reads the whole tables."""
     for table in EVENT_TABLES:
         cursor.execute(MARK_ALL.format(table=table))
 

@@ -1,7 +1,7 @@
-"""Members and groups get their numbers here, and members the times of their first events.
+"""Numbers for members and groups, and the times of each member's first events.
 
-New ones are entered under a lock that is held until the transaction ends, so that versions become visible in
-the order of their numbers: a reader that has seen one has seen all before it.
+New ones are entered under a lock that is held until the transaction ends. Versions therefore become visible
+in ascending order: a reader that has seen one has seen all lower ones.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from analytics.rollups.building.scan import Combination, Window, combinations
 from analytics.rollups.numbers import NOTHING, Numbers, distinct
 from postgres import locks
 
-VERSIONS = 1 << 62  # a day's is drawn at random: no restored backup can bring one back
+VERSIONS = 1 << 62  # a day's version is drawn at random, so that a restored backup cannot repeat one
 
 KNOWN = """
 SELECT hash, id, group_id, person FROM analytics_member JOIN unnest(%s::bigint[]) AS wanted ON wanted = hash
@@ -28,7 +28,7 @@ SELECT organization, deployment, internal, nextval('analytics_rollup_version')
  WHERE NOT EXISTS (SELECT FROM analytics_group WHERE organization_id = organization
                       AND deployment_type = deployment AND is_internal = internal)
 """
-# Somebody's first member gives the number of the person.
+# A person has the number of their first member.
 ADD_MEMBERS = """
 WITH wanted AS (
     SELECT * FROM unnest(%(hashes)s::bigint[], %(users)s::text[], %(organizations)s::text[],
@@ -53,7 +53,7 @@ SELECT id, hash, member_user, group_id, first_seen_at,
        nextval('analytics_rollup_version')
   FROM numbered LEFT JOIN known ON user_id = member_user
 """
-# Times only ever move back: any order of builds gives the same.
+# Times only ever move back, so the order of builds does not matter.
 NOTE_FIRST = """
 UPDATE analytics_member AS member
    SET first_seen_at = least(first_seen_at, at), version = nextval('analytics_rollup_version')
@@ -79,7 +79,7 @@ UPDATE analytics_member AS member
 
 @dataclass(frozen=True)
 class Known:
-    """The members of a day, by hash, ascending. A number of 0: their rows have gone meanwhile."""
+    """The members of a day, by hash, ascending. Number 0: their rows have been deleted meanwhile."""
 
     hashes: Numbers
     number: Numbers
@@ -91,9 +91,9 @@ class Known:
 
 
 def known_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Known:
-    """Numbers for everybody in these windows; whoever is new is entered, and first events move back.
+    """Numbers for all members in these windows; enters new ones, and moves first events back.
 
-    Then the lock on members is held.
+    Afterwards the lock on members is held.
     """
     hashes = distinct(np.concatenate([NOTHING, *(window.hashes for window in windows)]))
     first_us = np.full(len(hashes), np.iinfo(np.int64).max)
@@ -102,15 +102,15 @@ def known_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Known:
         first_us[places] = np.minimum(first_us[places], window.first_us)
     known = _look_up(cursor, hashes)
     new = known.hashes[known.number == 0]
-    found: dict[int, Combination] = {}
+    added: dict[int, Combination] = {}
     for window in windows:
         own = np.intersect1d(window.hashes, new, assume_unique=True)
         if len(own):
-            found |= {one.hash: one for one in combinations(cursor, window, own)}
-            new = np.setdiff1d(new, np.fromiter(found, dtype=np.int64), assume_unique=True)
+            added |= {one.hash: one for one in combinations(cursor, window, own)}
+            new = np.setdiff1d(new, np.fromiter(added, dtype=np.int64), assume_unique=True)
     cursor.execute(locks.TAKE, locks.ROLL_UP_MEMBERS)
-    if found:
-        ordered = sorted(found.values(), key=lambda one: (one.user, one[1:]))
+    if added:
+        ordered = sorted(added.values(), key=lambda one: (one.user, one[1:]))
         first = first_us[np.searchsorted(hashes, [one.hash for one in ordered])]
         _enter(cursor, ordered, first.tolist())
         known = _look_up(cursor, hashes)
@@ -143,9 +143,9 @@ def _enter(cursor: CursorWrapper, new: list[Combination], first_us: list[int]) -
 
 
 def note_logins(cursor: CursorWrapper, members: Numbers, at: Numbers) -> None:
-    """Move members' first and next sign-ins back; `at` in microseconds since 1970, any order."""
+    """Move members' first and next sign-ins back; `at` in microseconds since 1970, in any order."""
     order = np.lexsort((at, members))
     pairs = np.unique(np.stack([members[order], at[order]], axis=1), axis=0)
     ids, starts, sizes = np.unique(pairs[:, 0], return_index=True, return_counts=True)
-    later = np.where(sizes > 1, starts + 1, starts)  # the first one again: it counts once
+    later = np.where(sizes > 1, starts + 1, starts)  # a single one is given twice, and counts once
     cursor.execute(NOTE_LOGINS, [ids.tolist(), pairs[starts, 1].tolist(), pairs[later, 1].tolist()])

@@ -1,7 +1,7 @@
-"""Reading the rows of one stretch of time: columns of numbers, counted as far as can be without names.
+"""Reading the rows of one stretch of time, as columns of numbers, already counted where possible.
 
-One statement a table and hour, so that neither side holds more than an hour's rows at a time. Members come
-as 64 bits of hash: among a million combinations two are taken for one in one of 10⁷ instances.
+One statement for each table and hour, so that neither side holds more than an hour's rows at a time. Members
+are read as 64-bit hashes: with a million members, two collide in one of 10⁷ installations.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ class Combination(NamedTuple):
 
 @dataclass(frozen=True)
 class Columns:
-    """Rows of one table, in small types: `member` indexes `Window.hashes`, `key` the names of the day."""
+    """Rows of one table, in small types. `member` indexes `Window.hashes`, `key` the names of the day."""
 
     member: NDArray[Any]
     key: NDArray[Any]
@@ -85,7 +85,7 @@ class Window:
 
 
 class Names:
-    """Numbers for the names of a day, in the order in which they come."""
+    """Numbers for the names of a day, in order of appearance."""
 
     def __init__(self) -> None:
         self.numbers: dict[tuple[str, ...], int] = {}
@@ -134,7 +134,7 @@ def _activity(rows: Sequence[Any], member: Numbers, at: Numbers) -> Columns:
 
 
 def _numbered(rows: Sequence[Any], width: int, column: int, names: Names) -> Numbers:
-    """For each element the number of its row's name, which is the row's first columns."""
+    """For each element the number of its row's name; the name is the row's first `width` columns."""
     numbers = np.array([names.number(*row[:width]) for row in rows], dtype=np.int64)
     return np.repeat(numbers, [length_of_array(row[column], ">i8") for row in rows])
 
@@ -163,7 +163,7 @@ def _endpoints(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
 
 
 def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:
-    """Each combination of values that occurs, ascending, as columns again; how often; each row's one."""
+    """The combinations of values that occur, ascending, as columns; how often each; the one of each row."""
     if not len(columns[0]):
         nothing = np.empty(0, dtype=np.int64)
         return tuple(nothing for _ in columns), nothing, nothing
@@ -181,10 +181,10 @@ def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:
 
 
 def combinations(cursor: CursorWrapper, window: Window, hashes: Numbers) -> list[Combination]:
-    """What these hashes of a window stand for. Those whose rows have gone meanwhile are left out."""
-    found: dict[int, Combination] = {}
+    """What these hashes of a window stand for. Those whose rows have been deleted meanwhile are left out."""
+    by_hash: dict[int, Combination] = {}
     for table in ("analytics_user_activity", "analytics_feature_usage", "analytics_endpoint_usage"):
         parameters = {"start": window.start, "end": window.end, "hashes": hashes.tolist()}
         cursor.execute(NAMES.format(table=table), parameters)
-        found |= {row[0]: Combination(*row) for row in cursor.fetchall()}
-    return list(found.values())
+        by_hash |= {row[0]: Combination(*row) for row in cursor.fetchall()}
+    return list(by_hash.values())

@@ -28,7 +28,7 @@ SELECT id FROM analytics_member JOIN unnest(string_to_array(%s, ',')) AS gone ON
 
 @dataclass
 class RollUpCache:
-    """Of one process. Threads share it: what they find in it is never changed, only replaced."""
+    """The cache of one process. Threads share it: what is in it is replaced, never changed."""
 
     members: MemberColumns = field(default_factory=MemberColumns)
     groups: GroupColumns = field(default_factory=GroupColumns)
@@ -66,14 +66,14 @@ class RollUpCache:
         fetch: Callable[[list[date]], dict[date, Any]],
         size: Callable[[Any], int],
     ) -> dict[date, Any]:
-        """What there is of these days, decoded; `fetch` reads and decodes what is not kept here."""
-        found, missing = {}, []
+        """The contents of these days, decoded; `fetch` reads and decodes those that are not cached."""
+        contents, missing = {}, []
         with self._lock:
             for day, version in versions.items():
                 kept = self._contents.get((day, kind))
                 if kept is not None and kept[0] == version:
                     self._contents.move_to_end((day, kind))
-                    found[day] = kept[1]
+                    contents[day] = kept[1]
                 else:
                     missing.append(day)
         if missing:
@@ -83,8 +83,8 @@ class RollUpCache:
                     decoded = fetched.get(day)
                     some = ENTRY_BYTES + (0 if decoded is None else size(decoded))
                     self._keep((day, kind), versions[day], decoded, some)
-            found |= fetched
-        return {day: decoded for day, decoded in found.items() if decoded is not None}
+            contents |= fetched
+        return {day: decoded for day, decoded in contents.items() if decoded is not None}
 
     def _keep(self, key: tuple[date, str], version: int, decoded: Any, size: int) -> None:
         old = self._contents.pop(key, None)
@@ -103,6 +103,6 @@ def cache() -> RollUpCache:
 
 
 def forget() -> None:
-    """Begin anew, for instance on another database."""
+    """Start with an empty cache, for instance on another database."""
     global _cache
     _cache = RollUpCache()

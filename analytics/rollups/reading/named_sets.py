@@ -18,7 +18,7 @@ MOST_INT32 = 1 << 31
 
 @dataclass(frozen=True)
 class NamedSets(Generic[Key]):
-    """A day's members by name: those of `keys[i]` begin at `starts[i]`. `count` goes with them, if kept."""
+    """A day's members by name: those of `keys[i]` begin at `starts[i]`; `count`, if any, is of each."""
 
     keys: list[Key]
     starts: Numbers  # one more than keys
@@ -32,7 +32,7 @@ class NamedSets(Generic[Key]):
 
 
 def by_first_part(sets: NamedSets[tuple[str, ...]]) -> NamedSets[str]:
-    """The same by the first part of the names, people once. Counts are kept where no names become one."""
+    """The same by the first part of the names, people once. Counts stay when no two names become one."""
     parts = [key[0] for key in sets.keys]
     keys = sorted(set(parts))
     if len(keys) == len(parts):
@@ -47,7 +47,7 @@ def by_first_part(sets: NamedSets[tuple[str, ...]]) -> NamedSets[str]:
 class Arranged:
     """Members of one day by name, as places in a table with a row for each name and a column for each member.
 
-    Members that are not the first one of their person (a few in a hundred) are entered once more: `others`.
+    Members that are not the first of their person (a few in a hundred) are listed again as `others`.
     """
 
     rows: Numbers  # of each name: its row
@@ -56,7 +56,7 @@ class Arranged:
     count: Numbers | None
     others: Numbers
     other_places: Numbers  # their persons'
-    with_first: Flags  # whether the first member of their person is there under the same name
+    with_first: Flags  # whether the first member of their person has the same name
 
     @property
     def size(self) -> int:
@@ -68,7 +68,7 @@ class Arranged:
 def arranged(
     sets: NamedSets[Any], rows: NameNumbers, members: MemberColumns, width: int, *, everybody: bool
 ) -> Arranged:
-    """As `Arranged`. `everybody` adds a set of all of them under the row ALL_NAMES."""
+    """Arrange a day's sets. `everybody` adds a set of all members as row ALL_NAMES."""
     numbers, row = sets.members, rows.of(sets.keys)
     some = np.flatnonzero(np.diff(sets.starts))
     row, starts = row[some], np.append(sets.starts[some], len(numbers))
@@ -94,7 +94,7 @@ def arranged(
 
 
 def of_rows(some: Arranged, wanted: Flags, width: int) -> Arranged | None:
-    """What there is of these rows, whose names lie side by side."""
+    """The part of some rows that lie side by side; None when there are none."""
     chosen = np.flatnonzero(wanted[some.rows])
     if not len(chosen):
         return None

@@ -16,9 +16,9 @@ from analytics.rollups.reading.segments import Crowd
 
 
 class SpanPeople(NamedTuple):
-    """Distinct people in some days: of each key, of each key on two or more of them, of all keys together.
+    """Distinct people on some days: of each key, of each key on two or more days, and of all keys together.
 
-    A key is deserted where people were there, and all have withdrawn.
+    A key is deserted when people were there but all of them have withdrawn.
     """
 
     distinct: Numbers
@@ -69,7 +69,7 @@ class People(Generic[Key]):
         self._rows = np.array([row for _, row in named], dtype=np.int64)
 
     def _counted(self, some: Arranged, crowd: Crowd, column: int) -> DayPlaces:
-        """The places of a day's people, each person once a row; enters how many they are."""
+        """The places of a day's people, each person once in a row; notes how many there are."""
         member = some.places & (self._width - 1)
         is_first = crowd.firsts.take(member)
         self._daily[some.rows, column] = np.add.reduceat(is_first, some.starts, dtype=np.int32)
@@ -106,7 +106,7 @@ class People(Generic[Key]):
         return deserted
 
     def events(self, first: date, last: date) -> Numbers:
-        """Events of these people, of each key, where they are kept."""
+        """How many events these people caused, by key, where that is stored."""
         low, high = self._columns(first, last)
         events: Numbers = self._events[self._rows, low:high].sum(axis=1)
         return events
@@ -116,11 +116,11 @@ class People(Generic[Key]):
         return self.spans((first, last), repeated=False)[0].distinct
 
     def spans(self, *spans: tuple[date, date], repeated: bool = True) -> list[SpanPeople]:
-        """Of several spans at once: of those that begin on the same day only the longest costs time.
+        """Several spans at once. Of spans that begin on the same day only the longest costs time.
 
-        Without `repeated` that is left 0, and it costs half as much.
+        Without `repeated`, that count stays 0, at half the cost.
         """
-        found: dict[tuple[date, date], SpanPeople] = {}
+        by_span: dict[tuple[date, date], SpanPeople] = {}
         for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
             table = (SeenOnDays if repeated else SeenPeople)(self._length, self._width, len(self.days))
             for span in some:
@@ -128,14 +128,14 @@ class People(Generic[Key]):
                 table.enter(self._there, low, high)
                 counts, (together,) = table.distinct(self._rows), table.distinct([ALL_NAMES])
                 deserted: Flags = np.logical_or.reduce(self._deserted[:, low:high], axis=1)
-                found[span] = SpanPeople(
+                by_span[span] = SpanPeople(
                     counts,
                     table.repeated(self._rows),
                     int(together),
                     deserted[self._rows] & (counts == 0),
                     bool(deserted[ALL_NAMES] and not together),
                 )
-        return [found[span] for span in spans]
+        return [by_span[span] for span in spans]
 
     def _columns(self, first: date, last: date) -> tuple[int, int]:
         """The columns of these days: from (inclusive) and to (exclusive)."""

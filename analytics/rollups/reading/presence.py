@@ -1,4 +1,4 @@
-"""Who was there on which days, as bits: a set of people for each day, from `first` on."""
+"""Presence: who was there on which days, with a bit for each person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Presence:
         return (day - self.first).days
 
     def span(self, first: date, last: date) -> Words:
-        """The rows of these days, as far as there are any."""
+        """The rows of those of these days that there are."""
         return self.bits[max(self.column(first), 0) : max(self.column(last) + 1, 0)]
 
     def daily(self) -> Numbers:

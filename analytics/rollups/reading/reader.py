@@ -88,15 +88,16 @@ def reading() -> Iterator["Reader"]:
 
 def _withdrawn() -> Withdrawn:
     with connections["default"].cursor() as cursor:
-        found = []
+        denied = []
         for table in ("consent_telemetryuser", "consent_organization"):
             cursor.execute(DENIED.format(table=table), [State.DENIED])
-            found.append(cursor.fetchone()[0])
-    return Withdrawn(found[0], frozenset(found[1].split(",")) - {""})
+            denied.append(cursor.fetchone()[0])
+    users, organizations = denied
+    return Withdrawn(users, frozenset(organizations.split(",")) - {""})
 
 
 class Reader:
-    """Answers about one state of the data. People have the same numbers in all of its answers."""
+    """Answers from one snapshot of the data. People have the same numbers in all of its answers."""
 
     def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
         self._cursor = cursor
@@ -125,7 +126,7 @@ class Reader:
     def _contents(
         self, kind: str, first: date, last: date, decode: Callable[[bytes], Any], form: str = ""
     ) -> dict[date, Any]:
-        """What there is of this kind for each day, decoded, from the process's memory or the database."""
+        """The contents of this kind by day, decoded, from the process's cache or the database."""
 
         def fetch(days: list[date]) -> dict[date, Any]:
             self._cursor.execute(CONTENTS, [kind, days])
@@ -137,8 +138,8 @@ class Reader:
     def sealed_until(self) -> date | None:
         """The last sealed day."""
         self._cursor.execute(SEALED_UNTIL)
-        found: date | None = self._cursor.fetchone()[0]
-        return found
+        last: date | None = self._cursor.fetchone()[0]
+        return last
 
     def begin(self, first: date, last: date) -> date:
         """The first of these days that was ever built; before it there is nothing to read."""
@@ -249,7 +250,7 @@ class Reader:
     def _counted(
         self, kind: str, segment: Segment, first: date, last: date, rows: NameNumbers
     ) -> tuple[dict[date, Counted], Flags]:
-        """By cell, or by group where an organization is asked for, with those that lie in the segment."""
+        """By cell (by group, if an organization is asked for), and which of these lie in the segment."""
 
         def decode(content: bytes) -> Counted:
             return decode_counted(content, rows)
@@ -288,7 +289,7 @@ class Reader:
         return self._contents("latency", first, last, decode, f" of {cells.tolist()}")
 
     def sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:
-        """Sessions, as long as they are within the days, and sign-ins."""
+        """Sessions and sign-ins. Of a session, only the part within the days counts."""
         logins = self._contents("login", first, last, decode_members)
         parts = self._contents("session", first, last, decode_sessions)
         return SessionFigures.of(
@@ -303,7 +304,7 @@ class Reader:
 
 
 def _padded(flags: Flags) -> Flags:
-    """As many as fill whole words."""
+    """The flags, extended to whole words."""
     padded = np.zeros(-(-len(flags) // 64) * 64, dtype=np.bool_)
     padded[: len(flags)] = flags
     return padded

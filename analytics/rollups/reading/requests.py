@@ -41,7 +41,7 @@ class Counted(NamedTuple):
 
 
 def merged(parts: Sequence[Mapping[date, Counted]]) -> dict[date, Counted]:
-    """What several pieces hold of each day."""
+    """The entries of each day from several pieces."""
     days: dict[date, list[Counted]] = {}
     for part in parts:
         for day, some in part.items():
@@ -67,7 +67,7 @@ class Histograms(NamedTuple):
 
 
 def histograms(latency: Counted, groups: Flags) -> Histograms:
-    """Of the entries in these groups, by name and all together."""
+    """Histograms of the entries in these groups, by name and of all names together."""
     chosen = groups[latency.arrays["group"]]
     row, bucket, count = (latency.arrays[name][chosen] for name in ("row", "bucket", "count"))
     place = np.concatenate([place_of(ALL_NAMES, bucket), place_of(row, bucket)])
@@ -108,8 +108,8 @@ class Joined:
         return self.sums(values).astype(np.int64)
 
 
-def _wanted(rows: NameNumbers, only: Any) -> Flags:
-    """By row: whether it is asked for; `only` names one, or the first part of several."""
+def _asked_for(rows: NameNumbers, only: Any) -> Flags:
+    """By row: whether it is asked for. `only` is a name, or the first part of names."""
     wanted = np.ones(len(rows), dtype=np.bool_)
     if only is not None:
         wanted[:] = False
@@ -117,15 +117,15 @@ def _wanted(rows: NameNumbers, only: Any) -> Flags:
     return wanted
 
 
-def _named(rows: NameNumbers, found: Flags) -> tuple[list[Name], Numbers]:
-    """The names whose rows are found, in order, and these rows."""
-    named = sorted((name, row) for name, row in rows.items() if row < len(found) and found[row])
+def _named(rows: NameNumbers, chosen: Flags) -> tuple[list[Name], Numbers]:
+    """The names whose rows are chosen, sorted, and these rows."""
+    named = sorted((name, row) for name, row in rows.items() if row < len(chosen) and chosen[row])
     return [name for name, _ in named], np.array([row for _, row in named], dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Uses:
-    """How often; `daily` has the shape (keys, days), a key is feature and action."""
+    """How often features were used. `daily` has the shape (keys, days); a key is feature and action."""
 
     keys: list[Name]
     days: list[date]
@@ -140,7 +140,7 @@ class Uses:
         rows: NameNumbers,
         feature: str | None = None,
     ) -> "Uses":
-        joined = Joined(days, counted, groups, _wanted(rows, feature), "count")
+        joined = Joined(days, counted, groups, _asked_for(rows, feature), "count")
         daily = joined.counts(joined["count"])
         keys, chosen = _named(rows, daily.sum(axis=1) > 0)
         return cls(keys, days, daily[chosen])
@@ -159,7 +159,7 @@ class Requests:
         only: Name | None,
     ) -> None:
         self.days = days
-        wanted = _wanted(rows, only)
+        wanted = _asked_for(rows, only)
         of = Joined(days, requests, groups, wanted, "status", "count", "known", "total_ms")
         counts = of.counts(of["count"])
         self.keys, self._rows = _named(rows, counts.sum(axis=1) > 0)
@@ -178,11 +178,11 @@ class Requests:
         return max((first - self.days[0]).days, 0), max((last - self.days[0]).days + 1, 0)
 
     def spans(self, shares: Sequence[float], *spans: tuple[date, date]) -> list[tuple[Floats, Floats]]:
-        """Percentiles in some spans, of each key and of all: shapes (keys, shares) and (shares,).
+        """Percentiles in some spans, of each key and of all keys: shapes (keys, shares) and (shares,).
 
         Of spans that begin on the same day only the longest costs time.
         """
-        found = {}
+        by_span = {}
         for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
             total, until = np.zeros(self._length * BUCKETS, dtype=np.int64), None
             for span in some:
@@ -194,8 +194,8 @@ class Requests:
                 places = np.flatnonzero(total)
                 rows = np.append(self._rows, ALL_NAMES)
                 measured = percentiles(places, up_to(total[places]), rows, shares)
-                found[span] = measured[:-1], measured[-1]
-        return [found[span] for span in spans]
+                by_span[span] = measured[:-1], measured[-1]
+        return [by_span[span] for span in spans]
 
     @cached_property
     def _daily(self) -> tuple[Numbers, Numbers]:
@@ -244,7 +244,7 @@ class Requests:
 
 
 def _of_rows(some: Histograms, rows: Numbers) -> Histograms:
-    """What there is of one row or none, which is then all there is."""
+    """The histograms of a single row (or of none), which are then those of all names, too."""
     if not len(rows):
         return Histograms(NOTHING, NOTHING)
     low, high = np.searchsorted(some.places, [rows[0] * BUCKETS, (rows[0] + 1) * BUCKETS])

@@ -12,16 +12,16 @@ NOBODY = 0  # the place of member 0, who is nobody, in the row of all names
 
 
 class DayPlaces(NamedTuple):
-    """The places of a day's people: the `chosen` ones of `places`, and `more`."""
+    """The places of one day's people: those of `places` that are `chosen`, and `more`."""
 
     places: NDArray[np.int32] | Numbers
     chosen: Flags
     more: Numbers
 
     def each(self) -> tuple[Numbers, Numbers]:
-        """All of them. Where the chosen are not few, NOBODY stands for the others: that costs a third.
+        """All places. Unless few are chosen, NOBODY replaces the others, which takes a third of the time.
 
-        Made anew each time: kept for every day, they took more time in page faults than in their making.
+        Computed each time: when kept for every day, page faults cost more than computing them.
         """
         if np.count_nonzero(self.chosen) * 8 < len(self.chosen):
             return self.places[self.chosen].astype(np.int64), self.more
@@ -32,7 +32,7 @@ NO_PLACES = DayPlaces(NOTHING, np.empty(0, dtype=np.bool_), NOTHING)
 
 
 class SeenPeople:
-    """For each row and person whether they were there."""
+    """For each row and person: whether they were there."""
 
     def __init__(self, length: int, width: int, days: int) -> None:
         self._last = np.zeros((length, width), dtype=self.kind(days))
@@ -64,9 +64,9 @@ class SeenPeople:
 
 
 class SeenOnDays(SeenPeople):
-    """For each row and person the first and the last day on which they were there: its column and one, or 0.
+    """For each row and person: the first and the last day on which they were there (its column + 1, or 0).
 
-    Entering days in both directions is cheaper than asking of each place whether it was entered before.
+    Entering days in both directions is cheaper than checking each place for an earlier entry.
     """
 
     def __init__(self, length: int, width: int, days: int) -> None:

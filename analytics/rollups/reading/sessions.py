@@ -26,7 +26,7 @@ class SessionFigures(NamedTuple):
     def of(
         cls, crowd: Crowd, sign_ins: Iterable[NamedSets[str]], parts: Iterable[Numbers]
     ) -> "SessionFigures":
-        """Of a crowd. `parts` of sessions have four rows, as `contents` makes them."""
+        """The figures of a crowd. `parts` of sessions have four rows, as building packs them."""
         some = list(sign_ins)
         members = np.concatenate([NOTHING, *(one.members for one in some)])
         counts = np.concatenate([NOTHING, *(one.count for one in some if one.count is not None)])
@@ -50,7 +50,7 @@ def _distinct(persons: Numbers) -> int:
 
 
 def _one_each(session: Numbers, begin: Numbers, length: Numbers) -> Numbers:
-    """The lengths: a session with parts on several days, or of several members, once and as a whole."""
+    """The lengths. A session with parts on several days, or of several members, counts once, as a whole."""
     ordered = np.sort(session)
     several = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(several):
