@@ -501,3 +501,16 @@ def test_a_subject_that_is_erased_cannot_be_deleted_from_its_erasures(admin_clie
     for page in ("delete", "change"):
         address = reverse(f"admin:consent_erasurerequest_{page}", args=[request.pk])
         assert admin_client.post(address, {"post": "yes", "reason": "x"}).status_code == 403
+
+
+def test_no_error_report_shows_a_raw_id(admin_client: Client) -> None:
+    form = {"raw_id": RAW, "organization_raw_id": RAW, "kind": "user", "reason": "Asked", "name": "k"}
+    for page in (
+        "organization_find",
+        "organization_add",
+        "telemetryuser_add",
+        "key_add",
+        "erasurerequest_add",
+    ):
+        answer = admin_client.post(reverse(f"admin:consent_{page}"), form)
+        assert answer.wsgi_request.sensitive_post_parameters == ("raw_id", "organization_raw_id")

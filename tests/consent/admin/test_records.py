@@ -123,6 +123,12 @@ def test_finding_by_raw_id_is_noted_and_leaves_the_id_nowhere(admin_client: Clie
     assert views() == [("user", USER, "account")]
 
 
+def test_saving_is_no_view(admin_client: Client) -> None:
+    address = page("organization_change", Organization.objects.get().pk)
+    assert admin_client.post(address, {"deployment_type": "unknown", "label": "North"}).status_code == 302
+    assert views() == []
+
+
 def test_lists_of_everybody_are_no_view_of_one(admin_client: Client) -> None:
     for name in ("telemetryuser", "organization", "decision"):
         admin_client.get(page(f"{name}_changelist"))

@@ -592,7 +592,13 @@ def test_the_schema_is_made_without_warnings(tmp_path: Path) -> None:
     call_command("spectacular", "--validate", "--fail-on-warn", file=str(tmp_path / "schema.yaml"))
 
 
-@pytest.mark.parametrize("version", ["77", "no version!", "1\0", "\ud800"])
+def test_an_id_may_have_1024_characters(key: str) -> None:
+    sent = {"state": "granted", "user_id": "x" * 1024}
+    assert ask(key, "put", "/api/consent/user", sent).status_code == 200
+    assert states() == {("user", pseudonym("user", "x" * 1024), "granted")}
+
+
+@pytest.mark.parametrize("version", ["77", "no version!", "1\0", "\ud800", "x" * 40])
 def test_a_version_that_there_is_not_is_refused_whatever_it_holds(key: str, version: str) -> None:
     """A NUL was 503, half a surrogate 500: PostgreSQL was asked about them."""
     body = {"state": "granted", "policy_version": version}

@@ -2,10 +2,11 @@
 
 import pytest
 from django.test import Client
+from django.urls import resolve
 
 from consent.api.base import NOTE_USE_EVERY, per_window
 from consent.keys import issue_key
-from consent.models import Key, Scope
+from consent.models import Key
 from tests.consent.api.test_api import ask
 from tests.support.second_connection import connection_ended
 
@@ -110,13 +111,11 @@ def test_what_a_key_may_ask_in_a_window(settings, own, setting, limit) -> None:
 
 
 def test_each_kind_of_privacy_request_is_counted_by_itself_for_each_key() -> None:
-    from analytics.access.api import Erasure, ErasureReceipt
-    from consent.api.consent_views import UserConsent
+    def counted(address: str, key: int) -> str:
+        view = resolve(address).func.view_class()
+        view.key = Key(pk=key)
+        return str(view._counted_as())
 
-    def counted(view: type, key: int) -> str:
-        made = view()
-        made.key = Key(pk=key, scopes=[Scope.CONSENT])
-        return made._counted_as()
-
-    names = [counted(view, key) for view in (Erasure, ErasureReceipt, UserConsent) for key in (1, 2)]
-    assert len(set(names)) == 6
+    addresses = ("/api/privacy/export", "/api/privacy/erasure", PRIVACY, "/api/consent/user")
+    assert len({counted(address, key) for address in addresses for key in (1, 2)}) == 8
+    assert counted("/api/consent/user", 1) == counted("/api/consent/organization", 1)

@@ -1,5 +1,8 @@
 """Counts in Redis: to the limit and no further, and forgotten in time."""
 
+import socket
+import threading
+
 import pytest
 import redis
 from pytest_django import Settings
@@ -75,3 +78,15 @@ def test_the_log_complains_once_a_minute(
         spend("a", most=1, seconds=60)
         forget("a")
         assert len(caplog.records) == complaints
+
+
+def test_a_redis_that_does_not_answer_holds_nobody_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limits, "REDIS_TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        asking = threading.Thread(target=spend, args=("a",), kwargs={"most": 1, "seconds": 60}, daemon=True)
+        asking.start()
+        asking.join(30)
+        assert not asking.is_alive()

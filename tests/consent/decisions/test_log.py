@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
@@ -329,3 +330,23 @@ def test_a_sound_log_is_signed_anew_with_each_record_and_a_broken_one_is_not(log
     decide(State.DENIED)
     head = DecisionHead.objects.get()
     assert (head.count, head.signature) == (LENGTH + 1, "")
+
+
+def test_a_decision_recorded_during_the_walk_is_no_fault(
+    log: list[Decision], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = verification._records
+
+    def decide_meanwhile() -> None:
+        decide(State.DENIED, subject="d" * 32)
+        connections.close_all()
+
+    def after_another_decision() -> object:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(decide_meanwhile).result()
+        return records()
+
+    monkeypatch.setattr(verification, "_records", after_another_decision)
+    verdict = verify()
+    assert (verdict.faults, verdict.records) == ([], LENGTH)
+    assert Decision.objects.count() == LENGTH + 1

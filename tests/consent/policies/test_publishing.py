@@ -29,8 +29,9 @@ from consent.models import (
     TelemetryUser,
 )
 from consent.policies import stale_grants
-from consent.policies.activation import NotPublished, active_registry, bring_in
+from consent.policies.activation import NotPublished, active_registry, adopt, bring_in, working_registry
 from consent.policies.in_force import in_force
+from consent.registry import registry
 from consent.registry.registry import RegistryError, current_registry, files, from_text, load
 from tests.support.declaring import MORE, PAIRING, collect
 from tests.support.programs import until
@@ -454,3 +455,19 @@ def test_an_unreadable_active_registry_is_no_registry() -> None:
     InForce.objects.update(registry="{}", registry_digest="0" * 64)
     with pytest.raises(RegistryError):
         active_registry()
+
+
+def test_with_broken_files_the_active_registry_goes_on_working(
+    extension: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extension.write_text(MORE)
+    run()
+    extension.write_text("[surprise]\n")
+    monkeypatch.setattr(registry, "_current", None)
+    assert "colour_scheme" in working_registry().attributes
+    monkeypatch.setattr(registry, "_current", None)
+    assert "colour_scheme" in adopt(in_force().registry_digest).attributes
+    monkeypatch.setattr(registry, "_current", None)
+    InForce.objects.all().delete()
+    with pytest.raises(RegistryError, match="no registry is active"):
+        adopt("0" * 64)
