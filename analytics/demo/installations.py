@@ -18,39 +18,13 @@ def demo_installation(number: int) -> str:
 
 def make_installations(random: np.random.Generator, *, count: int, days: int, now: datetime) -> int:
     """Write `count` installations with a heartbeat a day; returns how many heartbeats."""
-    today = now.astimezone(UTC).date()
-    first_day = today - timedelta(days=days - 1)
-    rows, beats = [], []
+    installations, beats = [], []
     for number in range(min(count, MOST)):
-        old = random.random() < 0.7
-        since = 0 if old else int(random.integers(0, days))
-        quiet = random.random() < 0.1
-        until = int(random.integers(since, days)) if quiet else days
-        seconds = int(random.integers(0, 86_000))
-        version = VERSIONS[-1 - min(int(random.exponential(1.3)), len(VERSIONS) - 1)]
-        name = demo_installation(number)
-        seen = [
-            datetime.combine(first_day, datetime.min.time(), UTC) + timedelta(days=day, seconds=seconds)
-            for day in range(since, until)
-            if day == since or random.random() < 0.96
-        ]
-        seen = [at for at in seen if at <= now]
-        if not seen:
-            continue
-        rows.append(
-            Installation(
-                pseudonym=name,
-                app_version=version,
-                platform=_pick(random, PLATFORMS),
-                architecture=_pick(random, ARCHITECTURES),
-                release_channel=_pick(random, CHANNELS),
-                deployment_type="self-hosted" if random.random() < 0.86 else "cloud",
-                first_seen_at=seen[0] - timedelta(days=int(random.integers(1, 200)) if old else 0),
-                last_seen_at=seen[-1],
-            )
-        )
-        beats.append((number, seen))
-    Installation.objects.bulk_create(rows, batch_size=1000)
+        installation, seen = _installation(random, number, days, now)
+        if seen:
+            installations.append(installation)
+            beats.append((number, seen))
+    Installation.objects.bulk_create(installations, batch_size=1000)
     keys = dict(Installation.objects.values_list("pseudonym", "pk"))
     InstallationEvent.objects.bulk_create(
         (
@@ -67,6 +41,35 @@ def make_installations(random: np.random.Generator, *, count: int, days: int, no
         batch_size=5000,
     )
     return sum(len(seen) for _, seen in beats)
+
+
+def _installation(
+    random: np.random.Generator, number: int, days: int, now: datetime
+) -> tuple[Installation, list[datetime]]:
+    """An installation, not saved yet, and when it was seen; a new one may not have been seen before `now`."""
+    old = random.random() < 0.7
+    since = 0 if old else int(random.integers(0, days))
+    quiet = random.random() < 0.1
+    until = int(random.integers(since, days)) if quiet else days
+    seconds = int(random.integers(0, 86_000))
+    version = VERSIONS[-1 - min(int(random.exponential(1.3)), len(VERSIONS) - 1)]
+    today = datetime.combine(now.astimezone(UTC).date(), datetime.min.time(), UTC)
+    start = today - timedelta(days=days - 1) + timedelta(seconds=seconds)
+    seen = [
+        start + timedelta(days=day) for day in range(since, until) if day == since or random.random() < 0.96
+    ]
+    seen = [at for at in seen if at <= now]
+    installation = Installation(
+        pseudonym=demo_installation(number),
+        app_version=version,
+        platform=_pick(random, PLATFORMS),
+        architecture=_pick(random, ARCHITECTURES),
+        release_channel=_pick(random, CHANNELS),
+        deployment_type="self-hosted" if random.random() < 0.86 else "cloud",
+        first_seen_at=min(seen, default=now) - timedelta(days=int(random.integers(1, 200)) if old else 0),
+        last_seen_at=max(seen, default=now),
+    )
+    return installation, seen
 
 
 def remove_installations() -> int:

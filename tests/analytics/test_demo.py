@@ -118,7 +118,7 @@ def test_twice_is_once(capsys):
         "TelemetryUser",
     ):
         assert abs(after[name] - before[name]) <= 5, "up to what a minute more of today brings"
-    assert "nothing was changed" in seed(capsys, "--if-missing", *arguments)
+    assert "Nothing was changed" in seed(capsys, "--if-missing", *arguments)
 
 
 def test_the_same_moment_gives_the_same_data(capsys):

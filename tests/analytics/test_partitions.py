@@ -9,7 +9,6 @@ from django.db import OperationalError, connections
 from analytics import partitions
 from analytics.partitions import Month, existing
 from postgres import locks
-from tests.support.events import feature
 
 NEW = Month(2031, 12)
 
@@ -62,11 +61,11 @@ def test_bounds_are_utc_whatever_the_zone_of_the_session() -> None:
     with connections["analytics"].cursor() as cursor:
         cursor.execute("SET LOCAL TIME ZONE 'Asia/Tokyo'")
         partitions.ensure(NEW, NEW)
-    for moment in (NEW.starts_at, NEW.ends_at - timedelta(microseconds=1)):
-        feature(1, moment)
     with connections["analytics"].cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM analytics_feature_usage_p2031_12")
-        assert cursor.fetchone() == (2,)
+        cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+        cursor.execute("SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname LIKE '%_p2031_12'")
+        bounds = "FOR VALUES FROM ('2031-12-01 00:00:00+00') TO ('2032-01-01 00:00:00+00')"
+        assert cursor.fetchone() == (bounds,)
 
 
 @pytest.mark.django_db
