@@ -173,6 +173,13 @@ def test_whoever_is_not_named_is_told_as_such(key: str) -> None:
     assert record["hashed"]["session.id"] == "user_id"
 
 
+def test_a_session_is_told_as_a_pseudonym_where_it_has_a_column(key: str) -> None:
+    with_session = FEATURE | {"event.type": "opened", "session.id": "s1"}
+    without = FEATURE | {"event.type": "opened"}
+    assert one(key, with_session)["columns"]["session_id"] == "(pseudonym)"
+    assert one(key, without)["columns"]["session_id"] == ""
+
+
 def test_consent_has_its_say_and_the_record_is_explained_all_the_same(key: str) -> None:
     record_decision(
         kind=SubjectKind.USER,
