@@ -127,6 +127,11 @@ def test_the_wait_is_the_longer_one_in_minutes_rounded_up(
     assert f"Try again in {words}" in attempt(client, name).text
 
 
+def test_ten_failures_of_an_account_and_fifty_of_a_client_are_the_limits(store: "redis.Redis") -> None:
+    assert [sign_in.spend("sam", f"192.0.2.{number}") > 0 for number in range(11)] == [False] * 10 + [True]
+    assert [sign_in.spend(f"sam {number}", "::") > 0 for number in range(51)] == [False] * 50 + [True]
+
+
 def test_space_around_a_name_opens_no_second_count(client: Client, name: str) -> None:
     for _ in range(sign_in.PER_ACCOUNT):
         sign_in.spend(f" {name.upper()} ", "127.0.0.1")

@@ -100,6 +100,15 @@ def test_requests_of_three_named_people_are_hidden(staff: Client) -> None:
     assert "123 ms" not in row
 
 
+def test_an_endpoint_of_three_named_people_shows_neither_their_number_nor_their_time(staff: Client) -> None:
+    requested(*people(3), endpoint="/named", ms=123)
+
+    page = page_of(staff, "/dashboards/endpoints/detail/?endpoint=/named&method=GET")
+
+    assert "123 ms" not in page
+    assert 123 not in [y for trace in figure_of(page)["data"] for y in trace["y"]]  # type: ignore[attr-defined]
+
+
 def test_requests_without_any_named_user_are_shown(staff: Client) -> None:
     requested(*[NOBODY] * 3, endpoint="/unnamed", ms=20)
 
