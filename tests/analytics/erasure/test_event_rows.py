@@ -173,6 +173,8 @@ def test_a_later_erasure_takes_what_came_since_from_sessions_of_the_first() -> N
     erased()
     feature(ANONYMOUS, DAY)
     assert erased()["deleted"] == {"analytics_feature_usage": 1}
+    moments = dict(Tombstone.objects.values_list("subject", "until"))
+    assert moments[ANONYMOUS] == moments[JANE]
 
 
 def test_the_rows_that_name_the_sessions_go_last_and_a_day_with_its_mark_or_not_at_all(
