@@ -76,5 +76,7 @@ def test_without_a_column_of_theirs_the_most_come_first(sort):
 def test_withheld_cells_are_in_the_order_of_names_after_what_is_shown():
     few = [feature_row(name, Withheld.FEW, Withheld.HIDDEN, Withheld.HIDDEN, 0, None) for name in "zyx"]
     assert [row.feature for row in sorted_features([*few, *FEATURES], "uses")] == list("xyzbca")
+    change = [*FEATURES, feature_row("w", 9, 9, 0.1, 0, Withheld.HIDDEN)]
+    assert [row.feature for row in sorted_features(change, "change")] == ["c", "b", "w", "a"], "as if 0"
     methods = [ENDPOINTS[0]._replace(method=method) for method in ("PUT", "GET")]
     assert [row.method for row in sorted_endpoints(methods, "name")] == ["GET", "PUT"]

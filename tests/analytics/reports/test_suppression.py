@@ -577,6 +577,12 @@ def test_endpoints_hide_the_few_of_the_period_before():
     assert suppress_endpoints(few_now).rows[0].previous_p95_ms == 8.0
 
 
+def test_the_trend_of_an_endpoint_hides_days_of_few():
+    days = [EndpointDay(ago(1), 9, 0, 1.0, 2.0, 3.0, 9, True)]
+    row = endpoint_row(9)._replace(trend=(9.0, 8.0), trend_users=(4, 5))
+    assert suppress_endpoints(endpoints([row], days)).rows[0].trend == (HIDDEN, 8.0)
+
+
 def test_a_hidden_day_hides_its_latency():
     days = [EndpointDay(ago(3 - n), 90, 0, 1.0, 2.0, 3.0, users, True) for n, users in enumerate((4, 9, 20))]
     report = EndpointReport(
