@@ -1,10 +1,13 @@
 """Recording decisions: periods, the account of them, and the command."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.utils import timezone
 
 from consent.decisions.recording import (
@@ -26,6 +29,8 @@ from consent.models import (
     TelemetryUser,
 )
 from consent.pseudonyms import pseudonym
+from tests.support.programs import until
+from tests.support.second_connection import waiting
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "analytics"])
 
@@ -210,3 +215,30 @@ def test_the_operator_may_keep_what_was_there_before_a_withdrawal(settings):
     decide(State.GRANTED)
     decide(State.DENIED)
     assert not ErasureRequest.objects.exists()
+
+
+def test_a_decision_waits_for_one_under_way_and_reads_what_it_left():
+    """Both had read the state before either had written, and both were recorded."""
+    decide(State.UNSET)
+
+    def deny_again():
+        try:
+            with pytest.raises(HoldsAlready):
+                decide(State.DENIED, only_a_change=True)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool, closing(connections["default"].copy()) as another:
+        another.cursor().execute("BEGIN")
+        another.cursor().execute("SELECT FROM consent_telemetryuser FOR UPDATE")
+        denied = pool.submit(deny_again)
+        until(lambda: waiting() == 1, what="the second decision waits for the first")
+        another.cursor().execute("UPDATE consent_consentperiod SET until = now() WHERE until IS NULL")
+        another.cursor().execute(
+            "INSERT INTO consent_consentperiod (subject_kind, subject, state, since)"
+            " VALUES ('user', %s, 'denied', now())",
+            [USER],
+        )
+        another.cursor().execute("COMMIT")
+        denied.result()
+    assert Decision.objects.count() == 1
