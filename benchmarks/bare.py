@@ -134,7 +134,9 @@ def try_run(place: Path) -> str:
     web, otlp, grpc = free_port(), free_port(), free_port()
     ports = f"--port {web} --otlp-port {otlp} --grpc-port {grpc}"
     with inside(place, f"make run ARGS='{ports}'") as running:
-        threading.Timer(READY_WITHIN, running.kill).start()
+        limit = threading.Timer(READY_WITHIN, running.kill)
+        limit.daemon = True
+        limit.start()
         assert running.stdout
         for line in running.stdout:
             print(line, end="", flush=True)

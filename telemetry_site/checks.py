@@ -1,7 +1,7 @@
-"""What can be wrong with the settings: each case with an id, a sentence and what to do.
+"""Django system checks of our settings: each problem with an id, a sentence and what to do.
 
-The two keys are asked for at every start of a process (`apps.py`), the rest by `manage.py check`,
-which every command and `manage.py up` run first.
+The two keys are checked whenever a process starts (`apps.py`), the rest by `manage.py check`, which
+every command and `manage.py up` run first.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,8 +27,8 @@ A_NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
 def keys() -> list[CheckMessage]:
-    """A production start needs both keys: a random one would end all sessions, or all pseudonyms."""
-    wanted = {
+    """Production needs both keys: a random one would end all sessions, or change all pseudonyms."""
+    required = {
         "candid.E001": ("SECRET_KEY", settings.SECRET_KEY_IS_SET),
         "candid.E002": ("ID_HASH_KEY", settings.ID_HASH_KEY_IS_SET),
     }
@@ -38,7 +38,7 @@ def keys() -> list[CheckMessage]:
             hint=f"Set it to a long random text, the same in every process, e.g. from: {A_NEW_KEY}",
             id=identifier,
         )
-        for identifier, (name, is_set) in wanted.items()
+        for identifier, (name, is_set) in required.items()
         if settings.PRODUCTION and not is_set
     ]
 
@@ -97,15 +97,15 @@ def consent() -> Iterator[CheckMessage]:
     if settings.COLLECTED_FILE and not Path(settings.COLLECTED_FILE).is_file():
         yield Error(
             "COLLECTED_FILE names no file.",
-            hint="It extends consent/registry/collected.toml; leave it out to collect only what is in that.",
+            hint="It extends consent/registry/collected.toml; without it only what that lists is collected.",
             id="candid.E014",
         )
 
 
 def collected() -> Iterator[CheckMessage]:
-    """One message for each mistake. Only a warning: what was active before stays so (`start.py`)."""
+    """One message for each mistake. Only a warning: the earlier registry stays active (`start.py`)."""
     if settings.COLLECTED_FILE and not Path(settings.COLLECTED_FILE).is_file():
-        return  # said above
+        return  # candid.E014 reports it
     try:
         load(files())
     except RegistryError as error:
@@ -201,16 +201,16 @@ def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def published(app_configs: Any, databases: Iterable[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """With `check --database default` only; nothing where there are no tables yet."""
+    """Runs with `check --database default` only; silent while there are no tables."""
     try:
-        kept = months_kept() if "default" in (databases or ()) else settings.EVENT_RETENTION_MONTHS
+        months = months_kept() if "default" in (databases or ()) else settings.EVENT_RETENTION_MONTHS
     except DatabaseError:
         return []
-    if kept == settings.EVENT_RETENTION_MONTHS:
+    if months == settings.EVENT_RETENTION_MONTHS:
         return []
     return [
         checks.Warning(
-            f"EVENT_RETENTION_MONTHS is {settings.EVENT_RETENTION_MONTHS}, but events are kept for {kept} "
+            f"EVENT_RETENTION_MONTHS is {settings.EVENT_RETENTION_MONTHS}, but events are kept for {months} "
             "months, as the published policy says.",
             hint="Publish the longer time with manage.py publish_policy, which asks everybody again.",
             id="candid.W002",

@@ -12,7 +12,7 @@ NAME = "demo"
 
 
 def seed_once(data_dir: Path) -> bool:
-    """Run `seed_demo` the first time; whether it ran. One that was interrupted is replaced."""
+    """Run `seed_demo` the first time, or again after an interrupted run. Returns whether it ran."""
     marker = data_dir / "demo-data"
     state = marker.read_text() if marker.exists() else ""
     if state == "complete":
@@ -24,7 +24,7 @@ def seed_once(data_dir: Path) -> bool:
 
 
 def sign_in(data_dir: Path) -> str:
-    """The demo user's password, made once and kept in the data dir; '' when somebody has changed it."""
+    """The demo user's password, created once and stored in the data dir; '' if somebody has changed it."""
     path = data_dir / "demo-password"
     if not path.exists():
         write_private(path, secrets.token_urlsafe(12))

@@ -1,12 +1,12 @@
-"""The groups of people who work with Candid, each with the least that it needs.
+"""The groups of people who work with Candid, each with the fewest permissions it needs.
 
-`migrate` makes them and gives them back what they lack; it takes nothing away. An account needs
-`is_staff` besides, with which alone it sees the dashboards.
+`migrate` creates them and adds permissions that are missing; it removes none. An account also needs
+`is_staff`, which alone opens the dashboards.
 """
 
 from django.contrib.auth.models import Group, Permission
 
-# "app.permission_model"; what does not exist (yet) is left out.
+# "app.permission_model"; permissions that do not exist (yet) are skipped.
 GROUPS = {
     # The dashboards ask for `is_staff` only.
     "analysts": (),
@@ -35,11 +35,11 @@ GROUPS = {
 
 
 def make_groups() -> None:
-    wanted = {name for names in GROUPS.values() for name in names}
+    all_names = {name for names in GROUPS.values() for name in names}
     permissions = {
         f"{permission.content_type.app_label}.{permission.codename}": permission
         for permission in Permission.objects.select_related("content_type").filter(
-            codename__in={name.partition(".")[2] for name in wanted}
+            codename__in={name.partition(".")[2] for name in all_names}
         )
     }
     for group_name, names in GROUPS.items():

@@ -1,8 +1,8 @@
-"""Is this process alive (`/health`), and is everything it needs well (`/ready`)?
+"""Health checks: `/health` (this process is alive) and `/ready` (everything it needs works).
 
-`/ready` names each part and what is wrong with it, never an address or an error's own text. Parts
-are looked at in threads of their own with a deadline, because a database that hangs would hang
-whoever asks it; an answer is shared for a second, so asking often costs nothing.
+`/ready` names each part and what is wrong with it, never an address or an error's own text. Parts are
+checked in separate threads with a deadline, so a database that hangs does not hang the request. An
+answer is shared for a second, so asking often costs nothing.
 """
 
 import hmac
@@ -30,9 +30,9 @@ PRUNING_IS_LATE = timedelta(days=2)
 BEAT_IS_LATE = timedelta(minutes=3)  # it ticks every minute
 DEADLINE = 2.5  # seconds for all parts together
 FRESH = 1.0  # seconds for which an answer is shared
-GIVEN_UP = 30.0  # seconds after which a look that hangs is left alone, and another one begun
+GIVEN_UP = 30.0  # seconds after which a look that hangs is abandoned and a new one starts
 STATEMENT_LIMIT = "2s"
-# libpq: a server that cannot be reached, or has gone silent, ends the look.
+# For libpq: give up on a server that cannot be reached or has gone silent.
 CONNECTION = {
     "connect_timeout": 2,
     "tcp_user_timeout": 3000,
@@ -44,7 +44,7 @@ OK = "ok"
 
 
 class NotWell(Exception):
-    """A part is not well; the message says in what way."""
+    """A part does not work; the message says why."""
 
 
 @require_safe
@@ -55,34 +55,34 @@ def health(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when every needed part is well, else 503; `parts` says `ok` or what is wrong, by name.
+    """200 when every needed part works, else 503; `parts` maps each name to `ok` or to what is wrong.
 
-    `?part=NAME`, also several, asks for these parts only. Where `OPERATOR_TOKEN` is set, `parts`
+    `?part=NAME`, which may be repeated, checks these parts only. Where `OPERATOR_TOKEN` is set, `parts`
     needs it; the status does not.
     """
     chosen = request.GET.getlist("part") or list(PARTS)
     if unknown := [name for name in chosen if name not in PARTS]:
         message = f"no such part: {unknown[0][:40]}; there are {', '.join(PARTS)}"
         return JsonResponse({"status": "error", "message": message}, status=400)
-    found = states(chosen)
-    is_well = all(state == OK or name in NOT_NEEDED for name, state in found.items())
+    part_states = states(chosen)
+    is_well = all(state == OK or name in NOT_NEEDED for name, state in part_states.items())
     answer: dict[str, object] = {"status": "ok" if is_well else "not ready"}
     if may_see_details(request):
-        answer["parts"] = found
+        answer["parts"] = part_states
     return JsonResponse(answer, status=200 if is_well else 503, headers={"Cache-Control": "no-store"})
 
 
 def may_see_details(request: HttpRequest) -> bool:
-    """Whether the request shows `OPERATOR_TOKEN`, or none is set."""
+    """Whether the request carries `OPERATOR_TOKEN`, or none is set."""
     if not settings.OPERATOR_TOKEN:
         return True
-    method, _, shown = request.headers.get("Authorization", "").strip().partition(" ")
+    method, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     expected = settings.OPERATOR_TOKEN.encode()
-    return method.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), expected)
+    return method.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), expected)
 
 
 def states(names: list[str]) -> dict[str, str]:
-    """`ok` or what is wrong, of each of these parts; within `DEADLINE`."""
+    """Check these parts: each name with `ok` or what is wrong. Returns within `DEADLINE`."""
     until = time.monotonic() + DEADLINE
     looks = {server: _look_at(server) for server in dict.fromkeys(PARTS[name] for name in names)}
     for look in looks.values():
@@ -92,7 +92,7 @@ def states(names: list[str]) -> dict[str, str]:
 
 # --- Looking -------------------------------------------------------------------------------------
 class _Look:
-    """One look at everything that one server keeps, in a thread."""
+    """One check of every part on one server, in a thread."""
 
     def __init__(self, server: str) -> None:
         self.server, self.began = server, time.monotonic()
@@ -138,7 +138,7 @@ _lock = threading.Lock()
 
 
 def _look_at(server: str) -> _Look:
-    """The look that is under way or fresh, or a new one."""
+    """The current look, if it is under way or fresh, else a new one."""
     with _lock:
         last = _looks.get(server)
         if last:
@@ -152,7 +152,7 @@ def _look_at(server: str) -> _Look:
 
 # --- The parts -----------------------------------------------------------------------------------
 def _answers() -> None:
-    """The transaction around this one has been begun: the server answers."""
+    """The transaction has begun, so the server answers."""
 
 
 def _redis() -> None:
@@ -161,11 +161,11 @@ def _redis() -> None:
 
 
 def _partitions() -> None:
-    """Events of this month and the next need a place."""
+    """Events of this month and the next need partitions."""
     this_month = partitions.Month.of(timezone.now().date())
-    standing = {(partition.table, partition.month) for partition in partitions.existing()}
+    existing = {(partition.table, partition.month) for partition in partitions.existing()}
     for month in (this_month, this_month.plus(1)):
-        missing = [table for table in partitions.EVENT_TABLES if (table, month) not in standing]
+        missing = [table for table in partitions.EVENT_TABLES if (table, month) not in existing]
         if missing:
             raise NotWell(f"{missing[0]} has no partition for {month}: run `manage.py migrate`")
 
@@ -179,17 +179,17 @@ def _beat() -> None:
 
 
 def _pruning() -> None:
-    """What is older than is set should be gone within the hour; the published rule may be shorter."""
+    """Months past EVENT_RETENTION_MONTHS should be gone in an hour; the published rule may be shorter."""
     overdue_from = partitions.oldest_kept_month(
         timezone.now() - PRUNING_IS_LATE, settings.EVENT_RETENTION_MONTHS
     )
-    standing = sorted(one.month for one in partitions.existing() if one.month < overdue_from)
-    if standing:
-        raise NotWell(f"{standing[0]} should have been dropped: run `manage.py prune`")
+    overdue = sorted(one.month for one in partitions.existing() if one.month < overdue_from)
+    if overdue:
+        raise NotWell(f"{overdue[0]} should have been dropped: run `manage.py prune`")
 
 
 def _jobs() -> None:
-    """By name; beat is a part of its own."""
+    """Every job but beat, which is a part of its own."""
     states = [state for state in status.states(timezone.now()) if state.job != runs.BEAT]
     failed = [
         f"{state.job} (at {state.run.started_at:%Y-%m-%d %H:%M:%S} UTC)"
@@ -197,9 +197,11 @@ def _jobs() -> None:
         if state.standing == JobStanding.FAILED and state.run
     ]
     late = [state.job for state in states if state.standing == JobStanding.LATE]
-    said = [f"{word}: {', '.join(names)}" for word, names in (("failed", failed), ("late", late)) if names]
-    if said:
-        raise NotWell(f"{'; '.join(said)}; the dashboards' page Pipeline says why")
+    problems = [
+        f"{word}: {', '.join(names)}" for word, names in (("failed", failed), ("late", late)) if names
+    ]
+    if problems:
+        raise NotWell(f"{'; '.join(problems)}; the dashboards' page Pipeline says why")
 
 
 def _time_zone() -> None:
@@ -207,7 +209,7 @@ def _time_zone() -> None:
         raise NotWell(rebuild)
 
 
-# What each server is asked for, in this order. The two databases go by their aliases.
+# The parts on each server, in the order they are checked. The databases go by their aliases.
 SERVERS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "default": {"database": _answers},
     "analytics": {
@@ -221,5 +223,5 @@ SERVERS: Mapping[str, Mapping[str, Callable[[], None]]] = {
     "redis": {"redis": _redis},
 }
 PARTS = {name: server for server, checks in SERVERS.items() for name in checks}
-# A job that fails is tried again; reports that wait for a rebuild are no reason to stop receiving.
+# Neither is a reason to stop receiving: a failed job is retried, and reports only wait for a rebuild.
 NOT_NEEDED = {"jobs", "time_zone"}

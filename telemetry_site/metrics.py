@@ -1,7 +1,7 @@
-"""`/metrics`: what Prometheus reads: parts and jobs here, what is received in `ingest/traffic/prometheus.py`.
+"""`/metrics` for Prometheus: parts and jobs here, ingest in `ingest/traffic/prometheus.py`.
 
-The directory in which processes keep their figures is in memory (/dev/shm) where there is such a
-thing: a full disk must never stop a process that only wants to count.
+Processes keep their figures in a directory in memory (/dev/shm) where there is one: a full disk must
+not stop a process that only counts.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ PREFIX = "candid-metrics-"
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """The whole instance's figures, in Prometheus' text format; with `OPERATOR_TOKEN` where it is set."""
+    """The whole instance's figures, in Prometheus' text format. Needs `OPERATOR_TOKEN` if that is set."""
     if not health.may_see_details(request):
         return HttpResponse(
             "needs 'Authorization: Bearer OPERATOR_TOKEN'\n",
@@ -43,7 +43,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class _Instance(Collector):
-    """The version, the parts of `/ready`, and when each job last ended well."""
+    """The version, the parts of `/ready`, and when each job last succeeded."""
 
     def collect(self) -> Iterable[Metric]:
         version = GaugeMetricFamily("candid_info", "Which version runs.", labels=["version"])
@@ -74,19 +74,19 @@ def _successes() -> Metric:
 
 @contextlib.contextmanager
 def directory(data_dir: Path) -> Iterator[Path]:
-    """An empty directory for the figures of processes that are started meanwhile; gone afterwards.
+    """An empty directory for the figures of processes started inside the block; deleted afterwards.
 
-    Also clears away what a killed supervisor has left: its lock on the directory went with it.
+    Also deletes what a killed supervisor left behind: its lock on the directory is gone.
     """
     place = MEMORY if os.access(MEMORY, os.W_OK) else data_dir
     for left in place.glob(f"{PREFIX}*/lock"):
         with contextlib.suppress(OSError), left.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left.parent, ignore_errors=True)
-    made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-    with (made / "lock").open("w") as lock:
+    directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            yield made
+            yield directory
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What runs before Django's own middleware has looked at a request."""
+"""Middleware that answers operators' probes before Django checks the host name."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ OPERATORS = {"/health": health.health, "/ready": health.ready, "/metrics": metri
 def operators_first(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer `/health`, `/ready` and `/metrics` by whatever name the server was called.
+    """Answer `/health`, `/ready` and `/metrics` under any host name.
 
-    Orchestrators and Prometheus ask by address, which is in no `ALLOWED_HOSTS`; nothing in these
-    answers depends on it.
+    Orchestrators and Prometheus use IP addresses, which are not in `ALLOWED_HOSTS`. No answer here
+    depends on the host name.
     """
 
     def answer(request: HttpRequest) -> HttpResponse:

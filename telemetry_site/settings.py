@@ -55,7 +55,7 @@ DATABASE_ROUTERS = ["analytics.router.AnalyticsRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 
-# --- What is kept, and for whom -----------------------------------------------------------------
+# --- What is stored, and for whom -----------------------------------------------------------------
 REPORT_TIME_ZONE = env.str("REPORT_TIME_ZONE", default="UTC")
 EVENT_RETENTION_MONTHS = env.int("EVENT_RETENTION_MONTHS", default=12)  # months
 SUPPRESS_BELOW = env.int("SUPPRESS_BELOW", default=5)  # distinct users

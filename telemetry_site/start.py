@@ -1,6 +1,6 @@
-"""What an instance begins with: the active registry, the first policy, the groups of the admin.
+"""What an instance starts with: the active registry, the first policy, the admin's groups.
 
-Done by `migrate`, after the tables are there, and so at each start of `manage.py up`.
+`migrate` sets them up once the tables exist, and so does each start of `manage.py up`.
 """
 
 import logging
@@ -22,26 +22,29 @@ logger = logging.getLogger(__name__)
 
 
 def after_migrate(sender: AppConfig, using: str, **kwargs: Any) -> None:
-    """Once, when all apps have their tables and permissions."""
-    told = [config for config in apps.get_app_configs() if config.models_module is not None]
-    if using == "default" and sender is told[-1] and _has_tables():
+    """Runs once, when all apps have their tables and permissions."""
+    notified = [config for config in apps.get_app_configs() if config.models_module is not None]
+    if using == "default" and sender is notified[-1] and _has_tables():
         make_groups()
         bring_in_files()
 
 
 def _has_tables() -> bool:
-    """Not when somebody migrates back, or to a version before."""
+    """False after migrating back to a version without these tables."""
     return InForce._meta.db_table in connections["default"].introspection.table_names()
 
 
 def bring_in_files() -> None:
-    """Files that cannot be used leave the old registry active. Raises `CommandError` where there is none."""
+    """Activate the registry's files. If they are broken, the old one stays active.
+
+    Raises `CommandError` if there is none.
+    """
     try:
         bring_in(actor="manage.py migrate")
     except RegistryError as error:
         if not in_force().registry_digest:
-            said = ["The registry's files are broken:", *error.mistakes]
-            raise CommandError("\n- ".join(said)) from error
+            lines = ["The registry's files are broken:", *error.mistakes]
+            raise CommandError("\n- ".join(lines)) from error
         for mistake in error.mistakes:
             logger.error("%s", mistake)
         logger.error("the registry's files are broken: the one that was active before stays so")

@@ -47,8 +47,8 @@ def system_account() -> Account:
                 "--shell",
                 "/usr/sbin/nologin",
             ]
-            made = subprocess.run([useradd, *options, name], capture_output=True, check=False)
-            if made.returncode == 0:
+            useradd_run = subprocess.run([useradd, *options, name], capture_output=True, check=False)
+            if useradd_run.returncode == 0:
                 say("made the system user candid: PostgreSQL does not run as root.")
         if _exists(name):
             entry = pwd.getpwnam(name)

@@ -65,10 +65,10 @@ class Home(NamedTuple):
         pointer = self.path / "sockets-are-in"
         if pointer.exists() and _is_private(known := Path(pointer.read_text()), self.account):
             return known
-        made = Path(tempfile.mkdtemp(prefix="candid-", dir="/tmp"))
-        self.give(made)
-        pointer.write_text(str(made))
-        return made
+        private = Path(tempfile.mkdtemp(prefix="candid-", dir="/tmp"))
+        self.give(private)
+        pointer.write_text(str(private))
+        return private
 
     def forget_socket_directory(self) -> None:
         """Remove a private socket directory once nothing listens there any more."""
@@ -89,10 +89,10 @@ def claim_data_dir(data_dir: Path) -> None:
     marker = data_dir / "version"
     if not marker.exists():
         marker.write_text(f"{DATA_VERSION}\n")
-    found = marker.read_text().strip()
-    if found != str(DATA_VERSION):
+    version = marker.read_text().strip()
+    if version != str(DATA_VERSION):
         raise EmbeddedError(
-            f"The data dir {data_dir} was made by a newer version of Candid (its format is {found}, "
+            f"The data dir {data_dir} was made by a newer version of Candid (its format is {version}, "
             f"this version knows {DATA_VERSION}): use that version, or another --data-dir."
         )
 
@@ -151,8 +151,8 @@ def _belongs(place: Path, data_dir: Path) -> bool:
 
 def _is_private(directory: Path, account: Account | None) -> bool:
     try:
-        found = directory.lstat()
+        status = directory.lstat()
     except FileNotFoundError:
         return False
     owner = account.uid if account else os.geteuid()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == owner and stat.S_IMODE(found.st_mode) == 0o700
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == owner and stat.S_IMODE(status.st_mode) == 0o700

@@ -70,16 +70,16 @@ class Postgres:
         marker = self._data / "PG_VERSION"
         if not marker.exists():
             self._initdb()
-        found = marker.read_text().strip()
-        if found != str(MAJOR_VERSION):
-            age = "newer" if int(found) > MAJOR_VERSION else "older"
+        version = marker.read_text().strip()
+        if version != str(MAJOR_VERSION):
+            age = "newer" if int(version) > MAJOR_VERSION else "older"
             raise EmbeddedError(
-                f"The data dir {self._home.path} holds a database of PostgreSQL {found}, {age} than the "
+                f"The data dir {self._home.path} holds a database of PostgreSQL {version}, {age} than the "
                 f"embedded {MAJOR_VERSION}: use the version of Candid that made it, or another --data-dir."
             )
 
     def _initdb(self) -> None:
-        """Make the cluster beside its place, then rename it: a killed initdb leaves nothing half made."""
+        """Create the cluster under a draft name, then rename it: a killed initdb leaves nothing half-made."""
         for left_behind in self._home.path.glob("postgres.new.*"):
             shutil.rmtree(left_behind, ignore_errors=True)
         draft = self._home.path / f"postgres.new.{os.getpid()}"
@@ -90,18 +90,18 @@ class Postgres:
         # fmt: on
         if not self._durable:
             options.append("--no-sync")
-        made = subprocess.run(
+        initdb = subprocess.run(
             [self._home.postgres_programs / "initdb", *options],
             cwd=draft, check=False, capture_output=True, text=True, **self._home.as_account(),
         )  # fmt: skip
-        if made.returncode != 0:
-            lines = made.stderr.strip().splitlines() or [f"initdb ended with {made.returncode}"]
+        if initdb.returncode != 0:
+            lines = initdb.stderr.strip().splitlines() or [f"initdb ended with {initdb.returncode}"]
             raise EmbeddedError(f"PostgreSQL could not make its data directory: {lines[-1]}")
         draft.rename(self._data)
 
     def _start(self) -> None:
         patience = Patience("PostgreSQL is getting ready; after a crash it replays its log")
-        self._process = None  # what an earlier start has begun is not this one's failure
+        self._process = None  # a process of an earlier start does not count as a failure of this one
         while not self._answers():
             if patience.seconds > RECOVERY_LIMIT:
                 raise EmbeddedError(f"PostgreSQL has not answered for an hour; see {self._log}.")

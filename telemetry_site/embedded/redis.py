@@ -1,4 +1,4 @@
-"""Redis below a data dir: queue and cache, kept in an append-only file; under the same lock as PostgreSQL."""
+"""The embedded Redis: queue and rate limits, stored in an append-only file, under PostgreSQL's lock."""
 
 import contextlib
 import signal
@@ -30,7 +30,7 @@ class RedisServer:
         if self._answers():
             return False
         patience = Patience("Redis is reading its data")
-        self._process = None  # what an earlier start has begun is not this one's failure
+        self._process = None  # a process of an earlier start does not count as a failure of this one
         while not self._answers():
             if patience.seconds > START_LIMIT:
                 raise EmbeddedError(f"Redis has not answered for {START_LIMIT} s; see {self._log}.")

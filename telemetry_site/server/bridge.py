@@ -1,6 +1,6 @@
-"""Django's pages and APIs behind the event loop: WSGI, on threads of their own (PEP 3333).
+"""Runs Django's pages and APIs (WSGI, PEP 3333) on threads behind the event loop.
 
-Django is synchronous here, and stays so: the body is read first, within bounds, then a thread runs it.
+Django is synchronous here: the body is first read, within limits, then a thread runs the request.
 """
 
 import sys
@@ -18,7 +18,7 @@ from ingest.load.threads import Busy, Pool
 MAX_BODY_BYTES = 5 * 1024 * 1024
 WHOLE = 1024 * 1024  # bytes; a longer answer is sent in pieces
 CGI_NAMES = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
-# Said by a proxy about the request as it reached it; believed of those in TRUSTED_PROXIES only.
+# What a proxy says about the request it received; believed only from TRUSTED_PROXIES.
 FORWARDED = {"x-forwarded-proto", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "forwarded"}
 
 Application = Callable[..., Iterable[bytes]]
@@ -67,7 +67,7 @@ class Bridge:
         }
         from_proxy = is_proxy(address_of(client))
         for name, value in scope.headers.items():
-            # `x_y` would become the same variable as `x-y`, which a proxy may have taken away.
+            # `x_y` would become the same variable as `x-y`, which a proxy may have removed.
             if "_" in name or name == "transfer-encoding" or (name in FORWARDED and not from_proxy):
                 continue
             variable = CGI_NAMES.get(name) or f"HTTP_{name.upper().replace('-', '_')}"
@@ -81,15 +81,15 @@ class Bridge:
         return environ
 
     def _respond(self, environ: dict[str, Any], protocol: HTTPProtocol) -> None:
-        """Run the application and send what it says. On a thread."""
-        said: list[tuple[int, list[tuple[str, str]]]] = []
+        """Run the application and send its answer. Called on a thread."""
+        started: list[tuple[int, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _problem: Any = None) -> None:
-            said[:] = [(int(status[:3]), [(name, _text(value)) for name, value in headers])]
+            started[:] = [(int(status[:3]), [(name, _text(value)) for name, value in headers])]
 
         pieces = self._application(environ, start_response)
         try:
-            status, headers = said[0]
+            status, headers = started[0]
             buffer, size, transport = [], 0, None
             for piece in pieces:
                 buffer.append(piece)
@@ -113,5 +113,5 @@ def _say(protocol: HTTPProtocol, status: int, message: str, *headers: tuple[str,
 
 
 def _text(value: str) -> str:
-    """A header's value as granian takes it: it writes UTF-8, where WSGI's text stands for single bytes."""
+    """A header's value for granian, which writes UTF-8; WSGI's text stands for single bytes."""
     return value if value.isascii() else value.encode("latin-1").decode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""The two ports as granian serves them (RSGI): OTLP to `ingest`, everything else to Django.
+"""The two ports that granian serves (RSGI): OTLP goes to `ingest`, everything else to Django.
 
-One event loop a process reads bodies, a few threads do the work: some for OTLP, others for pages, so
-that a slow report never holds up ingest.
+In each process one event loop reads bodies and a few threads do the work. OTLP and pages have
+separate threads, so a slow report never delays ingest.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from ingest.load.threads import Pool
 from telemetry_site.server.bridge import Application, Bridge
 
 INGEST_THREADS, PAGE_THREADS = 4, 3  # per process; each may hold a connection to both databases
-# Objects made and not yet freed until cycles are looked for. A request makes some thousands at once, and none
-# of them in a cycle; Python's 700 would have them walked over and over.
+# Live new objects before Python looks for cycles. A request makes thousands at once, none of them in a
+# cycle; with the default of 700 they would be scanned over and over.
 CYCLES_AFTER = 20_000
-# Seconds for which a thread may compute while others want to. A request of some hundred records takes that
-# long until it waits for a database; cut up, as by Python's 0.005, it finds the caches cold (6 % slower).
+# Seconds a thread may compute before others get a turn. A request of some hundred records needs about that
+# long before it waits for a database. With Python's default of 5 ms, caches are cold (6 % slower).
 TURN = 0.02
 
 
@@ -34,7 +34,7 @@ class Port:
     """An RSGI application. Without a site it is the OTLP port: OTLP and /health, and nothing else."""
 
     def __init__(self, site: Application | None = None) -> None:
-        gc.freeze()  # what is there by now stays for good
+        gc.freeze()  # everything loaded so far stays
         gc.set_threshold(CYCLES_AFTER, 10, 10)
         sys.setswitchinterval(TURN)
         waiting, self._budget = settings.REQUESTS_WAITING, Budget(settings.BODY_MEMORY_BYTES)
@@ -62,5 +62,5 @@ class Port:
 
 
 async def _healthy(protocol: HTTPProtocol) -> None:
-    """Alive as long as the loop turns, however busy the threads are; asked for by any name."""
+    """Alive as long as the event loop runs, however busy the threads are. Under any host name."""
     protocol.response_str(200, [("Content-Type", "application/json")], '{"status": "ok"}')
