@@ -38,6 +38,9 @@ def attribute(of: dict[str, Any]) -> Any:
         ({"intValue": "-9223372036854775808"}, -(2**63)),
         ({"intValue": 1e21}, 1e21),  # what JavaScript makes of a large integer
         ({"intValue": 9223372036854775808}, float(2**63)),
+        ({"intValue": "9223372036854775808"}, float(2**63)),
+        ({"intValue": "-9223372036854775809"}, -float(2**63)),
+        ({"intValue": "9" * 20}, None),
         ({"intValue": "twelve"}, None),
         ({"intValue": "1_000"}, None),
         ({"intValue": "١٢"}, None),
