@@ -14,7 +14,7 @@ from ingest.mapping.routing import SESSION_EVENTS
 from ingest.mapping.rows import Mapped, RowMaker
 from ingest.otlp.records import CLIENT, INTERNAL, SERVER, Record, Resource
 from tests.ingest.mapping.test_properties import REGISTRY
-from tests.support.otlp import KEPT_FROM, NOW, nanoseconds, server
+from tests.support.otlp import KEPT_FROM, NOW, nanoseconds, record, server
 
 # Few values, many of them equal to one another or part of one another, so that memory is hit and tested.
 IDS = ("jane", "jane-doe", "/jane", "export", "none", "", 7, 7.0, True, None, ["jane"])
@@ -76,8 +76,8 @@ def test_a_record_means_the_same_whatever_came_before(
         for record in given_records
         for other in others
     ]
-    for record in [*given_records, *every, *given_records]:
-        assert repr(mapped(record, routes)) == repr(mapped(record, RouteBook(REGISTRY.endpoints)))
+    for sent in [*given_records, *every, *given_records]:
+        assert repr(mapped(sent, routes)) == repr(mapped(sent, RouteBook(REGISTRY.endpoints)))
 
 
 def test_what_is_remembered_has_a_bound() -> None:
@@ -109,3 +109,44 @@ def test_a_raw_path_is_looked_at_only_where_there_is_no_route() -> None:
             routes,
         )
     assert [len(shape.known) for shape in kept.shapes.values()] == [1]
+
+
+def test_equal_values_of_different_types_do_not_mean_the_same() -> None:
+    routes = RouteBook(REGISTRY.endpoints)
+    for sent, stored in ((True, {"success": True}), (1, {}), (1.0, {}), (True, {"success": True})):
+        (row,) = mapped(record("a.b", attributes={"success": sent}), routes).rows
+        assert row.metadata == stored
+
+
+def test_resources_that_differ_in_what_counts_give_records_different_meanings() -> None:
+    routes = RouteBook(REGISTRY.endpoints)
+    for resource, expected in (
+        ({}, ("unknown", False, False)),
+        ({"deployment.type": "cloud"}, ("cloud", False, False)),
+        ({"internal": True}, ("unknown", True, False)),
+        ({"telemetry.do_not_track": True}, ("unknown", False, True)),
+    ):
+        (row,) = mapped(record("a.b", resource=resource), routes).rows
+        assert (row.deployment_type, row.is_internal, row.do_not_track) == expected
+    for version in ("1.0", "2.0"):
+        (row,) = mapped(record("a.b", resource={"app_version": version}), routes).rows
+        assert row.metadata == {"app_version": version}
+    for name in ("one", "two"):
+        (row,) = mapped(record(resource={"feature.name": name}), routes).rows
+        assert row.names[0] == name
+
+
+def test_a_span_s_kind_and_session_name_count_and_its_other_names_do_not() -> None:
+    routes = RouteBook(REGISTRY.endpoints)
+    sent = {"http.method": "GET", "http.route": "/a"}
+    assert mapped(server(attributes=sent), routes).rows
+    assert not mapped(record("request", kind=CLIENT, attributes=sent), routes).rows
+    for name, event_type in (("login", "login"), ("logout", "logout")):
+        (row,) = mapped(record(name, kind=INTERNAL), routes).rows
+        assert row.names[0] == event_type
+    for name in ("timer.started", "timer.stopped"):
+        (row,) = mapped(record(name), routes).rows
+        assert row.names == tuple(name.split("."))
+    for body in ("timer.opened", "timer.closed"):
+        (row,) = mapped(record(body=body), routes).rows
+        assert row.names == tuple(body.split("."))

@@ -134,6 +134,7 @@ CASES: list[tuple[str, Record, Routed]] = [
         Unroutable("unroutable"),
     ),
     ("producer", record("send", kind=PRODUCER, feature__name="mail"), Unroutable("unroutable")),
+    ("client of a feature", record("x", kind=CLIENT, feature__name="mail"), Unroutable("unroutable")),
     ("a method of no standard", server(http__method="BREW"), EndpointEvent("_OTHER", "", "", None)),
     ("a method in small letters", server(http__method="get"), EndpointEvent("GET", "", "", None)),
     # 5. Page views.
