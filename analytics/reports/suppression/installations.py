@@ -81,7 +81,7 @@ def _folded(rows: Sequence[KindRow], before: int | None) -> list[KindRow]:
         ]
     folded = {index for index, number in enumerate(numbers) if few(number)}
     for index in sorted(range(len(rows)), key=numbers.__getitem__):
-        if not folded or (len(folded) > 1 and enough(sum(numbers[one] for one in folded))):
+        if not folded or enough(sum(numbers[one] for one in folded)):
             break
         folded.add(index)
     large = [row for index, row in enumerate(rows) if index not in folded]
