@@ -79,12 +79,13 @@ def test_a_base_event_has_one_uid_all_day_and_its_own_time() -> None:
 
 def test_totals_are_of_exactly_the_period() -> None:
     end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    for number, at in enumerate((-5 * MOMENT, timedelta(0), timedelta(hours=23), timedelta(days=1) - MOMENT)):
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    for number, at in enumerate((-MOMENT, 0 * hour, 23 * hour - MOMENT, 23 * hour, day - MOMENT)):
         for several in range(5):
             activity(person(10 * number + several), end - timedelta(days=1) + at)
     for several in range(5):
         activity(person(90 + several), end)
-    assert messages.daily_analytics(end.date() - timedelta(days=1))["analytics"]["sign_ins"] == 15
+    assert messages.daily_analytics(end.date() - timedelta(days=1))["analytics"]["sign_ins"] == 20
     metrics = messages.metrics(end, seconds=3600)
     assert metrics["metrics"]["sign_ins"] == 10
     assert (metrics["timestamp"], metrics["metrics"]["interval_seconds"]) == (end.isoformat(), 3600)
