@@ -93,7 +93,7 @@ def test_a_session_lasts_from_its_first_to_its_last_event():
 def test_top_pages_are_templates():
     for user in range(6):
         feature(user + 1, ago(1), name="page_view", event_metadata={"page.path": "/projects/{id}"})
-    feature(1, ago(1), name="page_view", event_metadata={"page.path": "/rare"})
+        feature(1, ago(1), name="page_view", event_metadata={"page.path": "/rare"})  # six times by one
     report = suppress_sessions(sessions_report(filters()))
     assert [tuple(page) for page in report.pages] == [
         ("/projects/{id}", 6, 6),
