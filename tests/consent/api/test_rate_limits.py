@@ -90,3 +90,5 @@ def test_a_redis_that_does_not_answer_holds_nobody_up(
         asking.start()
         asking.join(30)
         assert not asking.is_alive()
+        options = rate_limits._connection(settings.REDIS_URL).connection_pool.connection_kwargs
+        assert (options["socket_timeout"], options["socket_connect_timeout"]) == (0.05, 0.05)
