@@ -125,10 +125,10 @@ def raw_template(path: str, known: Iterable[str], exact: frozenset[str] | set[st
     for candidate in (plain, plain.rstrip("/") or "/", plain + "/"):
         if candidate in exact:
             return candidate
-    wanted = [segment for segment in segments if segment]
+    path_parts = [segment for segment in segments if segment]
     best, best_score = UNMATCHED, -1
     for template in known:
-        score = _score(template, wanted)
+        score = _score(template, path_parts)
         if score > best_score:
             best, best_score = template, score
     return best
@@ -191,22 +191,22 @@ def _is_id(segment: str) -> bool:
     )
 
 
-def _score(template: str, wanted: list[str]) -> int:
+def _score(template: str, path_parts: list[str]) -> int:
     """How many literal parts a template shares with a path; -1 when it does not fit."""
     parts = [part for part in template.split("/") if part]
     score = 0
     for position, part in enumerate(parts):
         if _CATCH_ALL.fullmatch(part):
             return score
-        if position >= len(wanted):
+        if position >= len(path_parts):
             return -1
-        if part == wanted[position]:
+        if part == path_parts[position]:
             score += 2
         elif not _VARIABLE.fullmatch(part):
             return -1
         else:
             score += 1
-    return score if len(parts) == len(wanted) else -1
+    return score if len(parts) == len(path_parts) else -1
 
 
 def _shortened(template: str) -> str:

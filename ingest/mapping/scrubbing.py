@@ -80,10 +80,10 @@ def names_a_person(attribute: str) -> bool:
 
 def private(attributes: Mapping[str, Any]) -> Private:
     """The ids among these attributes, and the names of persons and customers."""
-    found = [(kind, value) for name, value in attributes.items() if (kind := _kinds[name])]
-    if not found:
+    telling = [(kind, value) for name, value in attributes.items() if (kind := _kinds[name])]
+    if not telling:
         return NOTHING_PRIVATE
-    texts = [(kind, text) for kind, value in found if (text := as_text(value))]
+    texts = [(kind, text) for kind, value in telling if (text := as_text(value))]
     ids = [text for kind, text in texts if kind == "id" and len(text) >= MIN_RAW_ID]
     names = [text for kind, text in texts if kind == "name"]
     return Private(
@@ -123,25 +123,25 @@ def metadata(
     `columns` are declared names that this row has a column for. Of an attribute sent under several names
     the value under its own name counts.
     """
-    kept: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
     find = registry.find
     for sent, value in attributes.items():
-        found = find(sent)
-        if found is None:
+        declared = find(sent)
+        if declared is None:
             continue
-        name, clean = found
-        if name in _NOT_COPIED or name in columns or value is None or (name in kept and sent != name):
+        name, clean = declared
+        if name in _NOT_COPIED or name in columns or value is None or (name in stored and sent != name):
             continue
         answer = unless_private(clean(value), name, registry, hidden)
         if isinstance(answer, Kept):
-            kept[name] = answer.value
-    return kept
+            stored[name] = answer.value
+    return stored
 
 
 def is_copied(sent: str, registry: Registry) -> bool:
     """Whether an attribute sent under this name may get into the metadata."""
-    found = registry.find(sent)
-    return found is not None and found[0] not in _NOT_COPIED
+    declared = registry.find(sent)
+    return declared is not None and declared[0] not in _NOT_COPIED
 
 
 def unless_private(answer: Kept | Dropped, name: str, registry: Registry, hidden: Private) -> Kept | Dropped:
@@ -156,15 +156,15 @@ def facts(
     attributes: Iterable[Mapping[str, Any]], registry: Registry, hidden: Private, names: Iterable[str]
 ) -> dict[str, str]:
     """For each declared attribute in `names` its first value that may be kept, as text."""
-    kept = {}
+    cleaned = {}
     for name in names:
         for sent in (name, *registry.attributes[name].also):
             value = next((of[sent] for of in attributes if of.get(sent) is not None), None)
             answer = unless_private(registry.clean(name, value), name, registry, hidden)
             if isinstance(answer, Kept):
-                kept[name] = str(answer.value)
+                cleaned[name] = str(answer.value)
                 break
-    return kept
+    return cleaned
 
 
 def name(text: str, limit: int, hidden: Private) -> str:

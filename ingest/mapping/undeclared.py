@@ -53,7 +53,7 @@ def undeclared(
     step = -(-len(admitted) // LOOKED_AT) or 1
     places = {id(row.id): place for place, row in enumerate(rows)}  # an admitted row may be a changed copy
     chosen = [records[places[id(row.id)]] for row in admitted[::step]]
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     memory: dict[tuple[str, ...], frozenset[str]] = {}  # records of one request are much alike
     for record in chosen:
         names: set[str] = set()
@@ -62,8 +62,8 @@ def undeclared(
                 memory[sent] = frozenset(name for name in sent if _is_noted(name, registry))
             names |= memory[sent]
         if names:
-            found.update(_without_private(names, record))
-    return dict(found)
+            counts.update(_without_private(names, record))
+    return dict(counts)
 
 
 def _is_noted(name: str, registry: Registry) -> bool:

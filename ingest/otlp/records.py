@@ -75,10 +75,10 @@ class SharedAttributes(dict[bytes, tuple[str, Any]]):
         self._read = read
 
     def __missing__(self, encoded: bytes) -> tuple[str, Any]:
-        found = self._read(encoded)
+        attribute = self._read(encoded)
         if len(encoded) <= MAX_SHARED and len(self) < MAX_KNOWN:
-            self[encoded] = found
-        return found
+            self[encoded] = attribute
+        return attribute
 
 
 def valid_id(text: str, digits: int) -> str:

@@ -33,7 +33,7 @@ def groups(body: bytes) -> Iterator[tuple[bytes, Iterator[tuple[bytes, Iterator[
     Raises `DecodeError`, and `TooMany` when there are more records than a request may hold, or one of the
     pieces has more fields than `MAX_FIELDS`.
     """
-    found, total = [], 0
+    resources, total = [], 0
     for number, at in _fields(body, (0, len(body))):
         if number != OUTER:
             continue
@@ -41,9 +41,9 @@ def groups(body: bytes) -> Iterator[tuple[bytes, Iterator[tuple[bytes, Iterator[
         total += 1 + len(resource.parts)
         if total > MAX_GROUPS:
             raise TooMany(f"the body holds more than {MAX_GROUPS} resources and scopes; send it in parts")
-        found.append((resource.shared, [_group(body, scope) for scope in resource.parts]))
-    bound_records(len(scope.parts) for _, scopes in found for scope in scopes)
-    for shared, scopes in found:
+        resources.append((resource.shared, [_group(body, scope) for scope in resource.parts]))
+    bound_records(len(scope.parts) for _, scopes in resources for scope in scopes)
+    for shared, scopes in resources:
         yield shared, ((scope.shared, (_piece(body, at) for at in scope.parts)) for scope in scopes)
 
 

@@ -27,9 +27,9 @@ def _pool() -> DescriptorPool:
         module.DESCRIPTOR.CopyToProto(file)
         for message in file.message_type:
             if message.name in UNREAD:
-                kept = [field for field in message.field if field.name not in UNREAD[message.name]]
+                read = [field for field in message.field if field.name not in UNREAD[message.name]]
                 del message.field[:]
-                message.field.extend(kept)
+                message.field.extend(read)
             for field in message.field:
                 if message.name in RECORDS and field.name == "attributes":
                     field.type = FieldDescriptorProto.TYPE_BYTES
