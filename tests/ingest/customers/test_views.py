@@ -22,6 +22,7 @@ from consent.keys import issue_key, revoke_key
 from consent.models import ConsentPeriod, Key, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from ingest.customers.errors import MAX_BODY_BYTES
+from ingest.customers.serializers import oldest_kept
 from ingest.traffic import counting
 from tests.support.away import away
 from tests.support.programs import until
@@ -362,6 +363,19 @@ def test_a_day_that_cannot_be_is_400(client: Client, day: str, said: str) -> Non
     answer = post(client, ANALYTICS, analytics(date=day), licence_key())
     assert (answer.status_code, answer.json()["error"]["parameter"]) == (400, "date")
     assert said in answer.json()["error"]["message"]
+
+
+def test_the_oldest_day_and_tomorrow_are_taken_and_their_neighbours_are_not(client: Client) -> None:
+    key, oldest, tomorrow = licence_key(), oldest_kept(), timezone.now().date() + timedelta(days=1)
+    for day, status in (
+        (oldest.date(), 200),
+        (oldest.date() - timedelta(days=1), 400),
+        (tomorrow, 200),
+        (tomorrow + timedelta(days=2), 400),
+    ):
+        assert post(client, ANALYTICS, analytics(date=day.isoformat()), key).status_code == status
+    for at, status in ((oldest, 200), (oldest - timedelta(microseconds=1), 400)):
+        assert post(client, HEARTBEAT, heartbeat(timestamp=at.isoformat()), key).status_code == status
 
 
 @pytest.mark.parametrize(

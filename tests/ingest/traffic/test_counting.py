@@ -239,4 +239,7 @@ def test_names_are_capped_per_key_and_day(monkeypatch: pytest.MonkeyPatch) -> No
     counting.note_names(7, dict.fromkeys(names.values_list("name", flat=True), 1))
     counting.flush()
     assert set(names.values_list("count", flat=True)) == {2}
+    counting.note_names(7, {"a.new.one": 1, **dict.fromkeys(names.values_list("name", flat=True), 1)})
+    counting.flush()
+    assert set(names.values_list("count", flat=True)) == {3}
     assert UndeclaredName.objects.get(key_id=8).count == 3
