@@ -1,5 +1,6 @@
 """OTLP over gRPC, as a process of its own: which status, which answer, which rows."""
 
+import base64
 import gzip
 import json
 import socket
@@ -141,7 +142,7 @@ def test_what_was_meant_as_a_dry_run_is_not_stored(channel: grpc.Channel, key: s
     [("authorization", "bearer {key}"), ("authorization", "Basic {basic}"), ("x-api-key", "{key}")],
 )
 def test_a_key_is_taken_in_each_of_its_forms(channel: grpc.Channel, key: str, name: str, value: str) -> None:
-    basic = grpc_receiver.base64.b64encode(f"any:{key}".encode()).decode()
+    basic = base64.b64encode(f"any:{key}".encode()).decode()
     assert export(channel, b"", metadata=[(name, value.format(key=key, basic=basic))]) == b""
 
 
