@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 WINDOW = 5  # seconds over which requests are counted
 NOTE_USE_EVERY = timedelta(minutes=1)
-KEY_HEADERS = ("authorization", "x-api-key", "origin")
 
 
 class KeyedView(JsonErrorView):
@@ -45,7 +44,7 @@ class KeyedView(JsonErrorView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        key_headers = {name: request.headers.get(name, "") for name in KEY_HEADERS}
+        key_headers = {name: request.headers.get(name, "") for name in keys.CREDENTIAL_HEADERS}
         self.key = keys.authenticate(key_headers, Scope.CONSENT)
         _note_use(self.key)
         rate_limits.spend(self._counted_as(), most=self.most or per_window(self.key), seconds=self.seconds)

@@ -28,7 +28,7 @@ class ReportKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[KeyHolder, None] | None:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if "authorization" not in headers and "x-api-key" not in headers:
+        if not any(name in headers for name in keys.KEY_HEADERS):
             return None
         try:
             key = keys.authenticate(headers, Scope.REPORTS)

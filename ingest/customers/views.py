@@ -34,7 +34,6 @@ from ingest.customers.serializers import (
 from ingest.load.body import read_body
 from ingest.traffic import counting
 
-KEY_HEADERS = ("authorization", "x-api-key")
 AUTH: Any = [{"key": []}, {"keyHeader": []}]
 
 
@@ -125,7 +124,7 @@ class TelemetryAnalytics(VendorView):
 
 def _terms(request: Request, check: dict[str, Any], now: datetime) -> licences.LicenceTerms:
     """The terms of the key that is shown. Raises `ReportRefused` when none is, or one for something else."""
-    shown = any(request.headers.get(name) for name in KEY_HEADERS)
+    shown = any(request.headers.get(name) for name in keys.KEY_HEADERS)
     try:
         key = _key(request, {} if shown else {"x-api-key": check.get("license_key") or ""})
     except keys.KeyRefused as refused:
@@ -136,7 +135,7 @@ def _terms(request: Request, check: dict[str, Any], now: datetime) -> licences.L
 
 
 def _key(request: Request, instead: dict[str, str] | None = None) -> Key:
-    headers = instead or {name: request.headers.get(name, "") for name in KEY_HEADERS}
+    headers = instead or {name: request.headers.get(name, "") for name in keys.KEY_HEADERS}
     key = keys.authenticate(headers, Scope.HEARTBEAT)
     counting.note_use(key.pk)
     return key

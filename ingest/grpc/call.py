@@ -5,13 +5,13 @@ from typing import Any
 import grpc
 
 from consent.api.do_not_track import asks_not_to_be_tracked
+from consent.keys import KEY_HEADERS
 from ingest.errors import CODES, Failure
 from ingest.http.messages import DRY_RUN_HEADER
 from ingest.otlp import status
 from ingest.reasons import LIMITS
 from ingest.traffic import counting, prometheus
 
-KEY_HEADERS = ("authorization", "x-api-key")
 STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from consent.api.do_not_track import Headers, asks_not_to_be_tracked
+from consent.keys import CREDENTIAL_HEADERS
 from consent.models import Key
 from ingest.otlp import status
 from ingest.traffic import prometheus
 
 DRY_RUN_HEADER = "x-telemetry-dry-run"
-KEY_HEADERS = ("authorization", "x-api-key", "origin")
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ def read_head(method: str, signal: str, headers: Headers) -> ExportRequest:
         encoding=media_type_of(headers),
         coding=headers.get("content-encoding", "").strip().lower(),
         length=headers.get("content-length", "").strip(),
-        shown={name: headers.get(name, "") for name in KEY_HEADERS},
+        shown={name: headers.get(name, "") for name in CREDENTIAL_HEADERS},
         do_not_track=asks_not_to_be_tracked(headers),
         origin=headers.get("origin", ""),
         accepted_coding=headers.get("accept-encoding", ""),

@@ -3,8 +3,8 @@
 import pytest
 from django.db import OperationalError
 
-from consent import keys
 from consent.keys import KeyRefused, authenticate, issue_key, publishable_origins, revoke_key
+from consent.keys import authentication as keys
 from consent.models import Key
 from tests.support.second_connection import connection_ended
 

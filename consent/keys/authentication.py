@@ -1,33 +1,26 @@
-"""API keys: how one is made, shown once, looked up and revoked.
+"""Authenticating a request by its API key: which headers may hold it, and whether it is good.
 
-A key is stored only as a digest. It has 256 bits of randomness, so one round of SHA-256 is enough: there is
-nothing to guess, and the time an index look-up of a digest takes reveals nothing.
+The time an index look-up of a digest takes reveals nothing about a key.
 """
 
 import base64
 import binascii
-import hashlib
-import re
-import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from urllib.parse import urlsplit
 
 import psycopg
 from django.db import connections
-from django.utils import timezone
 
-from consent.models import Key, Scope
+from consent.keys.issuing import digest_of
+from consent.models import Key
 from postgres.pipeline import Statement, ask, close_broken
 
-PREFIX = "cnd_"
-PUBLISHABLE_PREFIX = "cnd_pub_"
+KEY_HEADERS = ("authorization", "x-api-key")  # in lower case; `_key_in` reads them
+CREDENTIAL_HEADERS = (*KEY_HEADERS, "origin")  # a publishable key comes with its website's origin
 COLUMNS = [field.attname for field in Key._meta.concrete_fields]
 USABLE = "FROM consent_key WHERE digest = {} AND revoked_at IS NULL"
 FIND = f"SELECT xmin::text::bytea, {', '.join(COLUMNS)} {USABLE.format('%s')}"
 VERSION = Statement(f"SELECT xmin::text::bytea {USABLE.format('$1')}", "text")
-DEFAULT_PORTS = {"http": 80, "https": 443}
-ORIGIN_HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:]+")
 MAX_KEY_CHARACTERS = 200
 MAX_KNOWN = 1000  # keys that a process caches
 
@@ -42,63 +35,6 @@ class KeyRefused(Exception):
         self.status = status
         self.message = message
         self.reason = reason or ("no_key" if status == 401 else "wrong_scope")
-
-
-def issue_key(
-    *,
-    name: str,
-    scopes: Iterable[str],
-    organization_pseudonym: str = "",
-    origins: Iterable[str] = (),
-    requests_per_second: int | None = None,
-) -> tuple[str, Key]:
-    """Make a key. Returns its text, which cannot be shown again, and its row.
-
-    With `origins` it is publishable: pages of these websites may contain it, and it only sends events.
-    Raises `ValueError` with a sentence for the person who asked.
-    """
-    values = sorted({Scope(scope).value for scope in scopes})
-    websites = sorted({origin_of(text) for text in origins})
-    if not values:
-        raise ValueError("a key needs at least one scope")
-    if not name.strip():
-        raise ValueError("a key needs a name")
-    if websites and values != [Scope.INGEST]:
-        raise ValueError("a publishable key can have the scope 'ingest' only: anybody may see it")
-    prefix = PUBLISHABLE_PREFIX if websites else PREFIX
-    text = prefix + secrets.token_urlsafe(32)
-    key = Key.objects.create(
-        name=name.strip()[:100],
-        digest=digest_of(text),
-        hint=text[: len(prefix) + 4],
-        scopes=values,
-        organization=organization_pseudonym,
-        is_publishable=bool(websites),
-        origins=websites,
-        requests_per_second=requests_per_second,
-    )
-    return text, key
-
-
-def origin_of(text: str) -> str:
-    """A web origin as browsers write it, like `http://localhost:3000`. Raises `ValueError`."""
-    message = f"{text!r} is not an origin: write it like https://app.example or http://localhost:3000"
-    try:
-        parts = urlsplit(text.strip().lower())
-        port = parts.port
-    except ValueError:
-        raise ValueError(message) from None
-    extra = parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in DEFAULT_PORTS or not ORIGIN_HOST.fullmatch(parts.hostname or "") or extra:
-        raise ValueError(message)
-    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    return f"{parts.scheme}://{host}" + (
-        f":{port}" if port not in (None, DEFAULT_PORTS[parts.scheme]) else ""
-    )
-
-
-def digest_of(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def authenticate(headers: Mapping[str, str], scope: str) -> Key:
@@ -161,11 +97,6 @@ def _key_in(headers: Mapping[str, str]) -> str:
     else:
         text = headers.get("x-api-key", "").strip()
     return text if len(text) <= MAX_KEY_CHARACTERS else ""
-
-
-def revoke_key(*, key: Key) -> None:
-    """Refuse the key from the next request on. Revoking it again changes nothing."""
-    Key.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
 def note_use(key_ids: Iterable[int], at: datetime) -> None:
