@@ -1,13 +1,8 @@
 """A request's body, bounded: read within a limit and a deadline, and inflated within the same limit.
 
-<<<<<<< HEAD
-`http/edge.py` reads bodies off the threads that store them. What is read here is a Django request's:
-Django's own stream drops chunked bodies; a server that hands them over on `wsgi.input` says so with
-=======
-Under granian `http/incoming.py` reads bodies, on the event loop. Here the body of a Django request is read.
-Django's own stream drops chunked bodies; a server that passes them on in `wsgi.input` says so with
->>>>>>> 76329eb (Say in plain English what ingest does)
-`wsgi.input_terminated`.
+Under granian, `ingest/http/incoming.py` reads bodies on the event loop. This module reads the body of a
+Django request. Django's own stream drops chunked bodies; a server that passes them on in `wsgi.input` says
+so with `wsgi.input_terminated`.
 """
 
 import time
