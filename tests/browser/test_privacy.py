@@ -68,7 +68,7 @@ def test_opting_out_and_in_again_with_and_without_a_script(
 
     page.get_by_role("button", name="Opt out").click()
     page.get_by_text("Opted out since").wait_for()
-    page.get_by_label("I agree that events of mine").check()
+    page.get_by_label("I agree that my events").check()
     page.get_by_role("button", name="Opt in").click()
     page.get_by_text("Opted in since").wait_for()
 

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ingest.models import RejectedRequest, TrafficCount
 from telemetry_site import metrics
 from tests.support import grpc_receiver, programs
-from tests.support.otlp import a_key, log, logs
+from tests.support.otlp import a_key, encoded, log, logs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,7 +109,7 @@ def test_figures_are_of_all_workers_and_survive_a_kill(tmp_path: Path) -> None:
 
 def test_grpc_is_measured_with_the_rest(tmp_path: Path) -> None:
     key, _ = a_key()
-    message = grpc_receiver.encoded(logs(log("a.b")))
+    message = encoded(logs(log("a.b")))
     variables = {"CANDID_PROGRAM": "grpc"}
     with running(tmp_path) as site:
         variables["PROMETHEUS_MULTIPROC_DIR"] = str(site.directory)

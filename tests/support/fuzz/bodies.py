@@ -14,7 +14,7 @@ from tests.support.fuzz.fragments import NUMBER_BYTES, TIME_BYTES, Fragments
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 SIGNALS = ("traces", "logs")
 TESTS = Path(__file__).resolve().parents[2]
-CORPUS = (TESTS / "ingest" / "corpus", TESTS / "payloads")
+CORPUS = (TESTS / "ingest" / "otlp" / "corpus", TESTS / "payloads")
 MUTANTS = 0.2  # share of bodies that are damaged real ones
 ODD_TYPES = (
     "application/json; charset=utf-16",

@@ -79,11 +79,11 @@ def try_one(body: Body) -> str:
         window_bits = CODINGS[body.coding]
         raw = body.raw if window_bits is None else inflate(body.raw, window_bits, LIMIT)
         batch = decode(raw)
+        if isinstance(batch, int):
+            return "metrics"
+        return "rows" if rows_of(batch.records) else "no rows"  # large bodies are decoded only here
     except (BodyRefused, DecodeError) as refusal:
         return f"refused: {type(refusal).__name__}"
-    if isinstance(batch, int):
-        return "metrics"
-    return "rows" if rows_of(batch.records) else "no rows"
 
 
 def rows_of(records: Iterable[Any]) -> int:
