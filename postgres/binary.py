@@ -1,7 +1,7 @@
 """Values in PostgreSQL's binary form: rows for COPY, arrays and single values for statements.
 
-The format is PostgreSQL's own ("COPY", "Binary Format"): a row is its number of fields, then for each
-field its length in bytes and its content, all big-endian. Texts repeat a lot, so each is encoded once.
+PostgreSQL's manual describes the format under COPY ("Binary Format"): a row is its number of fields, then for
+each field its length in bytes and its content, all big-endian. Texts repeat a lot, so each is encoded once.
 """
 
 import struct
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-# PostgreSQL's numbers (OIDs) for the types that we send (its pg_type.dat).
+# PostgreSQL's numbers (OIDs) for the types that we send (from its pg_type.dat).
 OIDS = {
     "bool": 16,
     "int4": 23,
@@ -48,7 +48,7 @@ Encode = Callable[[Iterable[Any]], Fields]
 
 
 def encode_rows(columns: Sequence[tuple[str, Iterable[Any]]]) -> bytes:
-    """The content of a COPY: `columns` are PostgreSQL types, each with its values, one for each row."""
+    """The content of a COPY. `columns` are PostgreSQL types, each with one value for each row."""
     fields = [ENCODERS[kind](values) for kind, values in columns]
     rows = zip(repeat(struct.pack("!h", len(columns))), *fields, strict=False)
     return b"".join((HEADER, *chain.from_iterable(rows), TRAILER))
@@ -95,13 +95,13 @@ def _doubles(values: Iterable[float | None]) -> Fields:
 
 
 def _objects(values: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    """jsonb. Rows that say the same share one dict: it is encoded once."""
-    known: dict[int, bytes] = {}
+    """As jsonb. Rows often share one dict, which is then encoded once."""
+    encoded: dict[int, bytes] = {}
     for value in values:
-        field = known.get(id(value))
+        field = encoded.get(id(value))
         if field is None:
             content = _JSONB_VERSION + msgspec.json.encode(value)
-            field = known[id(value)] = _LENGTH.pack(len(content)) + content
+            field = encoded[id(value)] = _LENGTH.pack(len(content)) + content
         yield field
 
 
@@ -117,7 +117,7 @@ ENCODERS: dict[str, Encode] = {
 
 
 def text_array(texts: Iterable[str]) -> bytes:
-    """A text[] of ASCII or other text."""
+    """A text[]."""
     encoded = [text.encode() for text in texts]
     return array("text", [_LENGTH.pack(len(text)) + text for text in encoded])
 
@@ -133,7 +133,7 @@ def integer(number: int) -> bytes:
 
 
 def moment(content: bytes) -> datetime:
-    """A timestamptz that is no infinity."""
+    """Decodes a timestamptz; it must not be infinity."""
     return _EPOCH + timedelta(microseconds=int.from_bytes(content, signed=True))
 
 

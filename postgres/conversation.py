@@ -1,4 +1,4 @@
-"""Sending to PostgreSQL and receiving from it with a deadline, so that a server that hangs holds nobody."""
+"""Sending to PostgreSQL and receiving from it with a deadline: a hanging server keeps nobody waiting."""
 
 import select
 import time
@@ -8,15 +8,15 @@ import psycopg
 from psycopg.pq import ConnStatus
 from psycopg.pq.abc import PGconn, PGresult
 
-MIB = 1 << 20  # handed to libpq at once
+MIB = 1 << 20  # libpq is handed at most this much at once
 
 
 class Silent(psycopg.OperationalError):
-    """The server has not answered in time. The connection was closed; what the server does is unknown."""
+    """The server has not answered in time. The connection is closed; statements may still be carried out."""
 
 
 class Conversation:
-    """One exchange on a connection. libpq never waits here: it is called when the socket is ready."""
+    """One exchange on a connection. libpq never blocks here: it is called only when the socket is ready."""
 
     def __init__(self, connection: psycopg.Connection[Any], patience: float) -> None:
         self._connection = connection
@@ -28,7 +28,7 @@ class Conversation:
         pgconn = self._pgconn
         while pgconn.flush():
             if self._wait(select.POLLIN | select.POLLOUT) & select.POLLIN:
-                pgconn.consume_input()  # else both sides may wait for the other to read
+                pgconn.consume_input()  # or else each side may wait for the other to read
 
     def result(self, *, may_end: bool = True) -> PGresult | None:
         """The next result; None after the last of a statement. Raises when the connection is lost."""
@@ -36,10 +36,10 @@ class Conversation:
         while pgconn.is_busy():
             self._wait(select.POLLIN)
             pgconn.consume_input()
-        following = pgconn.get_result()
-        if following is None and not may_end and pgconn.status != ConnStatus.OK:
+        result = pgconn.get_result()
+        if result is None and not may_end and pgconn.status != ConnStatus.OK:
             raise psycopg.OperationalError("the connection was lost")
-        return following
+        return result
 
     def send_copy(self, content: bytes) -> None:
         view = memoryview(content)

@@ -1,4 +1,4 @@
-"""What a database error says of itself: its SQLSTATE, whatever it was wrapped in (PostgreSQL, appendix A)."""
+"""A database error's SQLSTATE (PostgreSQL, appendix A), even when the error is wrapped in others."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ CHECK_VIOLATION = "23514"
 
 
 def sqlstate(error: BaseException | None) -> str:
-    """Of an error or of what caused it; '' when there is none."""
+    """The SQLSTATE of an error or of its cause; '' if there is none."""
     while error is not None:
         if state := getattr(error, "sqlstate", None):
             return str(state)
@@ -24,7 +24,7 @@ def sqlstate(error: BaseException | None) -> str:
 
 @contextmanager
 def cancelled_as(refusal: type[Exception]) -> Iterator[None]:
-    """Raise this instead when a statement was cancelled, because it took longer than `statement_timeout`."""
+    """Raise `refusal` instead when a statement was cancelled for taking longer than `statement_timeout`."""
     try:
         yield
     except OperationalError as error:

@@ -1,4 +1,4 @@
-"""Instants as numbers: microseconds since 1970, UTC, which is how exactly PostgreSQL keeps them."""
+"""Instants as numbers: microseconds since 1970 in UTC, the precision that PostgreSQL keeps."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,10 +7,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(instant: datetime) -> int:
-    """Those from 1970 to an aware time."""
+    """The microseconds from 1970 to `instant`, an aware datetime."""
     return (instant - EPOCH) // _MICROSECOND
 
 
 def instant(since_1970: int) -> datetime:
-    """So many microseconds after 1970, in UTC. Raises OverflowError beyond the year 9999."""
+    """The instant this many microseconds after 1970, in UTC. Raises OverflowError beyond the year 9999."""
     return EPOCH + timedelta(microseconds=since_1970)

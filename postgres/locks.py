@@ -1,8 +1,9 @@
 """Every advisory lock of the project: its number, what it guards, and on which database it is taken.
 
-An advisory lock is two integers that PostgreSQL knows nothing else about. The first is named here; the second
-says which one of its kind, and is 0 where there is only one. All locks end with their transaction, so that
-they survive PgBouncer in transaction mode. No number may stand here twice (`tests/postgres/test_locks.py`).
+An advisory lock is two integers, and PostgreSQL knows nothing else about it. The first names the kind of lock
+and is listed here; the second says which one of that kind, and is 0 where there is only one. All locks end
+with their transaction, so they work through PgBouncer in transaction mode. No number may appear here twice
+(`tests/postgres/test_locks.py`).
 """
 
 TAKE = "SELECT pg_advisory_xact_lock(%s, %s)"
@@ -17,6 +18,6 @@ ROLL_UP_BUILD = (0x0CA4D104, 0)  # builds share it; erasing and sealing wait unt
 ROLL_UP_MEMBERS = (0x0CA4D105, 0)  # held while members get their numbers, or lose their names
 
 # On the operational database.
-PUBLISHING = (0x0CA4D106, 0)  # grants share it; publishing a policy has it alone
-NEW_NAMES = 0x0CA4D107  # second: the key's id. Two processes must not both use the day's last new name
-UNDECLARED_NAMES = (0x0CA4D108, 0)  # nor the day's last place for an undeclared name
+PUBLISHING = (0x0CA4D106, 0)  # grants share it; publishing a policy takes it exclusively
+NEW_NAMES = 0x0CA4D107  # second: the key's id. Two processes must not both use up the day's last new name
+UNDECLARED_NAMES = (0x0CA4D108, 0)  # the same for the day's last place in the list of undeclared names

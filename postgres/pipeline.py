@@ -1,7 +1,7 @@
 """Pipelined statements: several sent in one packet, with values in PostgreSQL's binary form.
 
 Every ingest request is stored this way. psycopg's cursors send each statement by itself and inspect the type
-of each value; for a single event that took longer than everything else. Statements are prepared once for each
+of each value; for a single event that took longer than everything else. Each statement is prepared once per
 connection, unless `PREPARED_STATEMENTS` is off. Errors are psycopg's own, with their SQLSTATE.
 """
 
@@ -23,12 +23,13 @@ from postgres.conversation import MIB, Conversation, Silent
 PATIENCE = 9.0  # seconds for an answer, and one more for each MiB of a COPY; OpenTelemetry's SDKs wait for 10
 BINARY: Final = 1
 
-# The connection or a pooler has forgotten a prepared statement, or never knew it: prepare again.
+# Behind a pooler, the server may not know a prepared statement, or know it already; or its result type has
+# changed. In each case: prepare again.
 _FORGOTTEN = frozenset({"26000", "42P05", "0A000"})
 
 
 class Statement:
-    """SQL with `$1`, `$2` and the types of these, as `OIDS` names them."""
+    """SQL with parameters `$1`, `$2` …, and their types as `OIDS` names them."""
 
     __slots__ = ("name", "sql", "types")
 
@@ -42,7 +43,7 @@ Question = tuple[Statement, Sequence[bytes]]
 
 
 class Bounds(NamedTuple):
-    """How a piece of work begins, ends and is undone: a transaction, or within one a savepoint."""
+    """How a piece of work begins, ends and is undone: as a transaction, or as a savepoint within one."""
 
     begin: Statement
     commit: Statement
@@ -60,16 +61,16 @@ _prepared: WeakKeyDictionary[psycopg.Connection[Any], set[bytes]] = WeakKeyDicti
 
 
 def bounds(connection: psycopg.Connection[Any]) -> Bounds:
-    """A transaction's bounds; a savepoint's when one is under way already."""
+    """A transaction's bounds; a savepoint's if a transaction is already under way."""
     is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
     return _TRANSACTION if is_idle else _SAVEPOINT
 
 
 def ask(connection: psycopg.Connection[Any], *questions: Question) -> list[PGresult]:
-    """Send all of them in one packet and return their results, binary.
+    """Send all questions in one packet and return their results, in binary form.
 
-    After one that fails, the others are skipped. Begins no transaction by itself, not even in Django's
-    `atomic`, where a cursor's first statement would. Raises `psycopg.Error`.
+    After one that fails, the others are skipped. Unlike a cursor's first statement in Django's `atomic`, this
+    never begins a transaction by itself. Raises `psycopg.Error`.
     """
     try:
         return _ask(connection, questions)
@@ -90,7 +91,7 @@ def _ask(connection: psycopg.Connection[Any], questions: Sequence[Question]) -> 
         conversation.flush()
         results = _until_sync(conversation)
     except BaseException:
-        connection.close()  # in the middle of a conversation: nobody could continue it
+        connection.close()  # it is in the middle of a conversation that nobody could continue
         raise
     pgconn.exit_pipeline_mode()
     if prepared is not None and len(expected) > len(questions):
@@ -106,9 +107,9 @@ def _ask(connection: psycopg.Connection[Any], questions: Sequence[Question]) -> 
 
 
 def _send(pgconn: PGconn, questions: Sequence[Question], prepared: set[bytes] | None) -> list[bytes]:
-    """Send the questions, and before them what is not prepared yet; `prepared` is None without preparing.
+    """Send the questions, first preparing statements that are not yet prepared (unless `prepared` is None).
 
-    For each result to come: the name of the statement that it reports as prepared, or b"" for an answer.
+    Returns what each result to come will be: the name of a statement that was prepared, or b"" for an answer.
     """
     expected: list[bytes] = []
     for statement, values in questions:
@@ -141,7 +142,7 @@ def copy_in(
     *,
     first: str = "",
 ) -> None:
-    """`first` if given, each `COPY … FROM STDIN` with its content, then `last`, in one conversation.
+    """Run `first` if given, each `COPY … FROM STDIN` with its content, then `last`, in one conversation.
 
     Raises `psycopg.Error`.
     """
@@ -168,7 +169,7 @@ def copy_in(
 
 
 def roll_back(connection: psycopg.Connection[Any], within: Bounds) -> None:
-    """Undo what was begun, as far as the connection still can. Raises nothing."""
+    """Undo what was begun, if the connection still works. Raises nothing."""
     try:
         if connection.pgconn.transaction_status != TransactionStatus.IDLE:
             connection.pgconn.send_query(within.roll_back)
@@ -190,11 +191,11 @@ def answers(connection: psycopg.Connection[Any]) -> bool:
 
 
 def close_broken(error: BaseException, *aliases: str) -> None:
-    """After an error, close those of Django's connections that are broken; the next use opens another."""
+    """After an error, close Django's connections that are broken; the next use opens new ones."""
     for alias in aliases:
         wrapper = connections[alias]
         if wrapper.connection is None or wrapper.in_atomic_block:
             continue
-        # After waiting for one server in vain, do not ask another whether it still answers.
+        # After one server has kept us waiting in vain, do not risk waiting for another one's answer.
         if wrapper.connection.closed or not (isinstance(error, Silent) or answers(wrapper.connection)):
             wrapper.close()

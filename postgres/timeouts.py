@@ -1,4 +1,4 @@
-"""Statements with a time limit, for those whom somebody waits for."""
+"""Statements with a time limit, for work that somebody is waiting for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from postgres.errors import cancelled_as
 
 
 class TookTooLong(Exception):
-    """A statement that nobody should wait for any longer."""
+    """A statement was cancelled because it took longer than its limit."""
 
 
 @contextmanager

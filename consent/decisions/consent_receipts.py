@@ -24,7 +24,7 @@ COLLECTED_BY = "OpenTelemetry events that the product sends, filtered by the reg
 def consent_receipt(kind: str, pseudonym: str) -> dict[str, Any]:
     """The receipt of a subject (`user` or `organization`), in plain types for JSON; times are ISO 8601, UTC.
 
-    An unknown subject gets a receipt without events. Raises `ValueError` for what is not a pseudonym.
+    An unknown subject gets a receipt without events. Raises `ValueError` if `pseudonym` is not one.
     """
     kind = SubjectKind(kind)
     if not is_pseudonym(pseudonym):
@@ -100,7 +100,7 @@ def _events(kind: SubjectKind, pseudonym: str) -> list[dict[str, Any]]:
     stale_since = set(stale_periods.values_list("since", flat=True))
     state, since = state_now(kind, pseudonym)
     if state == State.STALE and since:
-        stale_since.add(since)  # its period may not be written yet
+        stale_since.add(since)  # the stale period may not be written yet
     dated = [(row.recorded_at, _decided(row)) for row in decisions]
     dated += [(at, _made_stale(at)) for at in stale_since]
     events = [event for _, event in sorted(dated, key=lambda pair: pair[0])]

@@ -1,8 +1,8 @@
 """The decision log: append-only, each record sealed.
 
 The database refuses UPDATE, DELETE and TRUNCATE (migration 0003). An owner of the tables could switch that
-off; the seals (`seals.py`) then show it when the log is verified (`verification.py`). Appends take turns at
-the head's one row, which is locked from then until the commit.
+off and change records; the seals (`seals.py`) give this away when the log is verified (`verification.py`).
+Appends take turns: each locks the head's one row until its commit.
 """
 
 import logging
@@ -74,7 +74,10 @@ def begin() -> None:
 
 
 def _locked_head(cursor: Any) -> tuple[int, str, bool]:
-    """The log's length and last seal, and whether the head's signature holds; the last record's if not."""
+    """The log's length and last seal, and whether the head's signature holds.
+
+    If it does not, length and seal are taken from the last record.
+    """
     cursor.execute(LOCK_HEAD)
     head = cursor.fetchone()
     if head is None:

@@ -30,7 +30,7 @@ BarrierNotReached = barrier.BarrierNotReached
 
 
 class DecisionRefused(Exception):
-    """This decision cannot be recorded; says why."""
+    """The decision cannot be recorded; the message says why."""
 
 
 class HoldsAlready(Exception):
@@ -51,10 +51,12 @@ def record_decision(
 ) -> Decision:
     """Record what the subject (a pseudonym) decided, and make it hold before returning.
 
-    `effective_at` is for a decision made earlier and recorded elsewhere: not before what is recorded, not in
-    the future. `policy_version` is the version that the subject was shown, if known. Raises
-    `DecisionRefused`; with `only_a_change` also `HoldsAlready`; and `BarrierNotReached`: recorded, but events
-    in flight could not be ruled out. A withdrawal also requests erasure (`ON_WITHDRAWAL`).
+    `effective_at` dates a decision that was made earlier and recorded elsewhere; it must lie neither in the
+    future nor before the subject's latest period. `policy_version` is the version that the subject was shown,
+    if known. A withdrawal also requests erasure (`ON_WITHDRAWAL`).
+
+    Raises `DecisionRefused`, or `HoldsAlready` (only with `only_a_change`), with nothing recorded; and
+    `BarrierNotReached`: recorded, but events in flight could not be ruled out.
     """
     if state not in DECIDABLE:
         raise DecisionRefused(f"'{state}' is not something anybody can decide")
@@ -89,11 +91,11 @@ def record_decision(
 def _holds_from(
     effective_at: datetime | None, period: ConsentPeriod | None, material_since: datetime | None
 ) -> datetime:
-    """From when the decision holds. Raises `DecisionRefused` for a time that it cannot have."""
+    """When the decision takes effect. Raises `DecisionRefused` if `effective_at` is not possible."""
     now = timezone.now()
     if effective_at and effective_at > now:
         raise DecisionRefused("a decision cannot take effect in the future")
-    # Another machine's clock may have dated what came before ahead of ours.
+    # A machine whose clock is ahead of ours may have dated what came before.
     earlier = (now, period and period.since, material_since)
     since = effective_at or max(moment for moment in earlier if moment)
     if period and since < period.since:
@@ -102,17 +104,18 @@ def _holds_from(
 
 
 def _begin_period(kind: SubjectKind, subject: str, state: State, since: datetime) -> None:
-    """End the open period and begin another. After a denial, ingest no longer reads what was before it."""
-    before = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject)
+    """End the open period and begin another. After a denial, ingest no longer reads the periods before it."""
+    earlier_periods = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject)
     if state == State.DENIED:
-        before.filter(is_superseded=False).update(until=Coalesce("until", since), is_superseded=True)
+        earlier_periods.filter(is_superseded=False).update(until=Coalesce("until", since), is_superseded=True)
     else:
-        before.filter(until=None).update(until=since)
+        earlier_periods.filter(until=None).update(until=since)
     ConsentPeriod.objects.create(subject_kind=kind, subject=subject, state=state, since=since)
 
 
 def _open_period(kind: SubjectKind, subject: str, material_since: datetime | None) -> ConsentPeriod | None:
-    """The period that holds; ends a grant that a material change overtook. Call with the row locked."""
+    """The subject's open period. A grant that a material change overtook is ended first, and the stale period
+    returned. Call with the subject's row locked."""
     period = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until=None).first()
     if period and material_since and is_overtaken(period, material_since):
         return end_overtaken(period, material_since)
@@ -155,7 +158,7 @@ def register_organization(
     label: str | None = None,
     is_internal: bool | None = None,
 ) -> Organization:
-    """Create or change an organization's registration. What is None stays as it is."""
+    """Create or change an organization's registration. An argument of None leaves its field as it is."""
     changes = {"deployment_type": deployment_type, "label": label, "is_internal": is_internal}
     with transaction.atomic(using="default", durable=True):
         organization, _ = Organization.objects.get_or_create(pseudonym=pseudonym)

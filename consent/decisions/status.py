@@ -1,4 +1,4 @@
-"""What holds for a subject now, as apps and people see it, and how a choice of theirs is recorded."""
+"""What holds for a subject now, as apps and people see it, and recording what a subject chose."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class ConsentStatus(NamedTuple):
 
 
 def consent_status(kind: SubjectKind, subject: str, *, organization: str = "") -> ConsentStatus:
-    """The status of a pseudonym. With a user, `organization` may be named too, as in an event of both."""
+    """The status of a subject (a pseudonym). For a user, `organization` may be named too, as events do."""
     state, since = state_now(kind, subject)
     latest = Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-number").first()
     is_stale = state == State.STALE
@@ -43,10 +43,10 @@ def consent_status(kind: SubjectKind, subject: str, *, organization: str = "") -
 def record_choice(
     *, kind: SubjectKind, subject: str, state: State, actor: str, method: Method, policy_version: str = ""
 ) -> bool:
-    """Make a choice hold before returning. Returns whether it was new and so was recorded.
+    """Make a choice hold before returning. Returns whether it was recorded: only a new choice is.
 
-    `policy_version` is the one that the subject was shown, if known. A repeated choice is not recorded
-    again; but it may follow a barrier that was not reached, so the barrier is always waited for. Raises
+    `policy_version` is the one that the subject was shown, if known. A repeated choice, unless it is a grant,
+    still waits for the barrier, because the barrier may not have been reached the first time. Raises
     `BarrierNotReached` and `DecisionRefused`.
     """
     try:

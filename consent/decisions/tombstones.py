@@ -43,10 +43,10 @@ def ask_for_erasure(
     is_withdrawal: bool = False,
     until: datetime | None = None,
 ) -> ErasureRequest:
-    """Request that everything up to now about a subject be erased. From now on, ingest refuses it.
+    """Request that everything about a subject up to now be erased. From the commit on, ingest refuses it.
 
-    While a request waits, asking again returns the same one. A later grant does not cancel it. `until` is
-    for replaying an erasure that was carried out before.
+    While a request waits, asking again extends and returns the same one. A later grant does not cancel it.
+    `until` is for replaying an erasure that was carried out before.
     """
     with transaction.atomic(using="default"):
         until = until or timezone.now()
@@ -72,13 +72,13 @@ def ask_for_erasure(
 
 
 def raise_tombstones(kind: Tombstone.Kind, names: Iterable[str], until: datetime, user: str = "") -> None:
-    """Refuse events dated up to `until` under these names. `user` is the one whose sessions they are."""
+    """Refuse events dated up to `until` under these names. For a user's sessions, `user` says whose."""
     with connections["default"].cursor() as cursor:
         cursor.execute(RAISE_TOMBSTONES, [kind.value, until, user, sorted(names)])
 
 
 def erased_until(pseudonym: str) -> datetime | None:
-    """Up to when this subject's events are refused for good; None if it was never erased."""
+    """The time up to which this subject's events are refused for good; None without a tombstone."""
     tombstones = Tombstone.objects.filter(subject=pseudonym).order_by("-until")
     return tombstones.values_list("until", flat=True).first()
 
@@ -92,7 +92,7 @@ def leaves_something(kind: SubjectKind, subject: str, current: ConsentPeriod | N
     """Whether this decision is a withdrawal after which something may be left to erase (ON_WITHDRAWAL).
 
     A denial before anything could be stored leaves nothing. Events stored while the subject was undecided
-    are still there if the profile became strict since.
+    are still there even if the profile has become strict since.
     """
     if settings.ON_WITHDRAWAL != ERASE or state != State.DENIED:
         return False

@@ -1,4 +1,4 @@
-"""Verifying the decision log: is each record as it was sealed, in its place, and is the last one there?
+"""Verifying the decision log: is each record as it was sealed, in its place, and is the last one still there?
 
 The walk stops at the first broken record and says what is wrong with it. An altered head is reported too.
 """
@@ -69,7 +69,7 @@ def _end_fault(reached: Anchor, head: Anchor | None, anchor: Anchor | None) -> s
     if head and reached.length < head.length:
         return f"{missing}it was deleted at the end of the log, whose signed head counts {head.length}"
     if head and reached != head:
-        return "the head names a last record other than the one there is"
+        return "the head names a different last record than the log has"
     if anchor and reached.length < anchor.length:
         return (
             f"{missing}the log had {anchor.length} records when the anchor was taken; records and head were "
@@ -131,7 +131,7 @@ def _walk(
 def _fault(
     record: tuple[Any, ...], following: tuple[Any, ...] | None, reached: Anchor, head: Anchor | None
 ) -> str:
-    """What is wrong with the record in the place of the one after `reached`."""
+    """What is wrong with `record`, found where the one after `reached` should be."""
     *content, previous, digest = record
     number, expected = content[0], reached.length + 1
     recorded = f"(recorded {content[-1]:%F %T} UTC)"
@@ -142,7 +142,9 @@ def _fault(
     if digest == seals.seal(previous, content):
         if previous != reached.digest:
             return f"record {number} {recorded} does not follow the record before it, which was replaced"
-        return f"record {number} {recorded} was added after the head was signed, or the head was restored"
+        return (
+            f"record {number} {recorded} was added after the head was signed, or an earlier head was restored"
+        )
     if digest == seals.seal(previous, [expected + 1, *content[1:]]):
         return f"record {number} is missing: it was deleted, and the later ones were renumbered"
     if head and number > head.length:

@@ -1,1 +1,1 @@
-"""The gate: which events may be stored, and the barrier that makes a withdrawal final."""
+"""The gate: which events may be stored, and the barrier that makes a withdrawal certain."""

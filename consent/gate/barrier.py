@@ -1,8 +1,8 @@
 """The barrier between ingest and a withdrawal: 64 advisory locks on the analytics database.
 
-An ingest transaction first takes a shared lock on the bucket of every subject it names, holds it to its end,
-and reads consent after that. A withdrawal first commits the new state, and then takes its subject's bucket
-exclusively: once it has the lock, every transaction that read the older state has ended. The locks end with
+An ingest transaction first takes a shared lock on the bucket of every subject it names, then reads consent,
+and holds the locks to its end. A withdrawal first commits the new state, and then takes its subject's bucket
+exclusively: once it has the lock, every transaction that read the earlier state has ended. The locks end with
 their transactions, so they work through PgBouncer in transaction mode.
 """
 
@@ -19,7 +19,7 @@ BUCKETS = 64
 LOCK_SPACE = locks.INGEST_BARRIER
 WAIT = "5s"
 
-# In ascending order, in one statement: two requests cannot deadlock.
+# In ascending order and in one statement, so that two requests cannot deadlock.
 _SHARED = "SELECT pg_advisory_xact_lock_shared({}, bucket) FROM unnest({}::int[]) AS bucket"
 LOCK_SHARED, TAKE_SHARED = _SHARED.format("%s", "%s"), Statement(_SHARED.format("$1", "$2"), "int4", "int4[]")
 
@@ -28,7 +28,7 @@ TAKE_AND_RELEASE = "SELECT pg_advisory_xact_lock(%s, %s) FROM set_config('lock_t
 
 
 class BarrierNotReached(Exception):
-    """The change is recorded, but events in flight could not be ruled out. Wait again."""
+    """The change is recorded, but events in flight could not be ruled out: wait again."""
 
 
 def bucket(pseudonym: str) -> int:
@@ -52,7 +52,7 @@ def wait_for_ingest(pseudonym: str) -> None:
 
 
 def wait_for_all_ingest() -> None:
-    """The same for all subjects, one bucket after another: ingest of the others continues."""
+    """The same for all subjects. Takes one bucket at a time: ingest continues in the others."""
     for number in range(BUCKETS):
         wait_for_bucket(number)
 

@@ -1,7 +1,7 @@
-"""The consent gate: reads which events of a request may be stored, from the database each time.
+"""The consent gate: reads from the database, anew for each request, which events may be stored.
 
-`analytics/storage/store.py` calls it inside its transaction, after it has taken the barrier's locks
-(`barrier.py`), in a statement of its own: so it sees every withdrawal that has been answered.
+`analytics/storage/store.py` calls it inside its transaction, after taking the barrier's locks (`barrier.py`).
+The gate reads in a later statement of its own, so it sees every withdrawal that has been answered.
 """
 
 from collections.abc import Collection
@@ -52,7 +52,7 @@ def read_permissions(users: Collection[str], organizations: Collection[str], now
     reading = _read(users, organizations)
     if not reading.undecided_kept and switches().keep_undecided:
         InForce.objects.update(undecided_kept=True)
-        return read_permissions(users, organizations, now)  # this waited for denials that were under way
+        return read_permissions(users, organizations, now)  # this update waited for denials under way
     return Permissions(
         reading.up_to_date(b"user"),
         reading.up_to_date(b"organization"),
@@ -78,7 +78,7 @@ class _Reading:
     undecided_kept: bool = True
 
     def up_to_date(self, kind: bytes) -> dict[str, list[StatePeriod]]:
-        """The periods of a kind's subjects; a material change may not have reached their own rows yet."""
+        """The periods of this kind of subject, with a material change that has not reached the rows yet."""
         if self.material_since is None:
             return self.periods[kind]
         return {

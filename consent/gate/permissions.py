@@ -31,7 +31,7 @@ class OtherRegistry(Exception):
 
 
 class Permissions:
-    """Answers whether events may be stored, from the decisions read for one request."""
+    """Whether events may be stored, answered from the decisions that were read for one request."""
 
     def __init__(
         self,
@@ -69,26 +69,26 @@ class Permissions:
         ]
 
     def require_registry(self, digest: str) -> None:
-        """Raises `OtherRegistry` unless this registry is active. '' is for what no registry filtered."""
+        """Raises `OtherRegistry` unless this registry is active. '' is for events that none has filtered."""
         if digest and self.registry_digest not in ("", digest):
             raise OtherRegistry(self.registry_digest)
 
     def internal(self) -> frozenset[str]:
-        """The organizations whose events are our own use."""
+        """The organizations whose events are internal use."""
         return frozenset(
             pseudonym for pseudonym, registered in self._registered.items() if registered.is_internal
         )
 
     def _windows_of(self, organization: str, user: str) -> Sequence[Window]:
-        """The windows of event time that may be stored. None at all if the state of today forbids it."""
+        """The windows of event time that may be stored. There are none if today's state forbids storing."""
         about = self._about.get(organization)
         if about is None:
             about = self._about[organization] = self._about_organization(organization)
         is_named = user and not user.startswith(ANONYMOUS)
         decided = tuple(self._users.get(user, ())) if is_named else None
         opened, last_decision = windows(about, decided)
-        # The last decision is today's, whatever a clock says: this request may have waited for a
-        # withdrawal younger than its `now`, or one that another machine's clock dated ahead.
+        # The last decision counts today, whatever a clock says: this request may have waited for a
+        # withdrawal younger than its `now`, or for one that another machine's clock dated ahead.
         today = self._now if last_decision is None else max(self._now, last_decision)
         return self._not_erased(opened, organization, user) if is_within(opened, today) else ()
 

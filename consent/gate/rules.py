@@ -1,7 +1,7 @@
 """The consent rules, as pure functions: whose events may be stored, and in what detail.
 
 `effective tier = the most restrictive of (signal, instance switch, organization, user)`. Nobody can raise
-what another has lowered, and in doubt an event is denied. `tests/consent/gate/test_rules.py` holds the table
+what another has lowered, and in doubt an event is refused. `tests/consent/gate/test_rules.py` holds the table
 of all combinations.
 """
 
@@ -71,13 +71,13 @@ def profile_of(deployment_type: str | None, switches: Switches) -> Profile:
 def states_at(periods: Sequence[StatePeriod], moments: Iterable[datetime]) -> Iterator[State]:
     """A subject's state for events dated at these ascending moments.
 
-    A withdrawal covers earlier events too: they are refused for good, even after a new grant. So does a
-    material change, because the earlier grant did not cover everything that is collected now (answered as
-    DENIED). One pass through the periods, however many there are.
+    A withdrawal covers earlier events too: for them the answer is DENIED for good, even after a new grant. So
+    does a material change, because the earlier grant did not cover everything that is collected now. One pass
+    through the periods, however many there are.
     """
     refused_before = max((period.since for period in periods if period.state in REFUSALS), default=None)
     later = sorted(range(len(periods)), key=lambda number: periods[number].since, reverse=True)
-    begun: list[int] = []  # a heap of negative places: the last period in the list is on top
+    begun: list[int] = []  # a heap of negative indexes: the last of the periods is on top
     for at in moments:
         while later and periods[later[-1]].since <= at:
             heappush(begun, -later.pop())
@@ -90,7 +90,7 @@ def states_at(periods: Sequence[StatePeriod], moments: Iterable[datetime]) -> It
 
 
 def with_stale(periods: Sequence[StatePeriod], material_since: datetime) -> list[StatePeriod]:
-    """A subject's periods, where a grant older than the last material change is stale from that change on."""
+    """A subject's periods; a grant older than the last material change becomes stale from that change on."""
     updated: list[StatePeriod] = []
     for period in periods:
         if period.state is State.GRANTED and period.until is None and period.since < material_since:

@@ -1,4 +1,4 @@
-"""The operator's settings, in the form the rules read them."""
+"""The operator's settings, in the form that the rules read."""
 
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
@@ -18,5 +18,5 @@ def switches() -> Switches:
 
 
 def base_allowed() -> bool:
-    """Whether base events are stored. Only the event's own Do Not Track signal can refuse one besides."""
+    """Whether base events are stored. If so, only an event's own signal (Do Not Track) refuses it."""
     return settings.BASE_TELEMETRY_ENABLED is True

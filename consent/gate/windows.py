@@ -1,4 +1,4 @@
-"""The windows of event time that a pair of an organization and a user allows, from their decisions.
+"""The windows of event time in which an organization and a user together allow detailed events.
 
 Pure: periods in, windows out. Between two edges of the periods nothing changes, so the rules are asked once
 at each edge, and the answer holds up to the next.
@@ -38,9 +38,11 @@ def windows(about: AboutOrganization, user: tuple[StatePeriod, ...] | None) -> W
 
     Cached, because every request asks about the same decisions again.
     """
-    decided = {edge for period in (*(about.periods or ()), *(user or ())) for edge in period[1:] if edge}
+    decision_edges = {
+        edge for period in (*(about.periods or ()), *(user or ())) for edge in period[1:] if edge
+    }
     # Before the first edge nobody has decided and no notice was shown: nothing is stored.
-    edges = sorted(decided | ({about.notice_since} if about.notice_since else set()))
+    edges = sorted(decision_edges | ({about.notice_since} if about.notice_since else set()))
     opened = tuple(
         (since, until)
         for since, until, organization_state, user_state in zip(
@@ -56,7 +58,7 @@ def windows(about: AboutOrganization, user: tuple[StatePeriod, ...] | None) -> W
             detailed_on=about.detailed_on,
         )
     )
-    return Windows(opened, max(decided, default=None))
+    return Windows(opened, max(decision_edges, default=None))
 
 
 def is_within(opened: Sequence[Window], at: datetime) -> bool:

@@ -1,6 +1,6 @@
-"""Authenticating a request by its API key: which headers may hold it, and whether it is good.
+"""Authenticating a request by its API key: which headers may hold it, and whether it may be used.
 
-The time an index look-up of a digest takes reveals nothing about a key.
+A key is looked up by its digest, so the time that the look-up takes reveals nothing about the key.
 """
 
 import base64
@@ -22,9 +22,9 @@ USABLE = "FROM consent_key WHERE digest = {} AND revoked_at IS NULL"
 FIND = f"SELECT xmin::text::bytea, {', '.join(COLUMNS)} {USABLE.format('%s')}"
 VERSION = Statement(f"SELECT xmin::text::bytea {USABLE.format('$1')}", "text")
 MAX_KEY_CHARACTERS = 200
-MAX_KNOWN = 1000  # keys that a process caches
+MAX_CACHED = 1000  # keys of one process
 
-_known: dict[str, tuple[bytes | None, Key]] = {}  # by digest, with the version of the row
+_cache: dict[str, tuple[bytes | None, Key]] = {}  # by digest: the row's version, and the key
 
 
 class KeyRefused(Exception):
@@ -72,16 +72,16 @@ def _find(digest: str) -> Key | None:
             raise
         if not versions.ntuples:
             return None
-        version, known = versions.get_value(0, 0), _known.get(digest)
-        if known is None or known[0] != version:
+        version, cached = versions.get_value(0, 0), _cache.get(digest)
+        if cached is None or cached[0] != version:
             cursor = psycopg.Cursor(default.connection)
             row = cursor.execute(FIND, [digest], binary=True).fetchone()
             if row is None:
                 return None
-            if len(_known) >= MAX_KNOWN:
-                _known.clear()
-            known = _known[digest] = row[0], Key.from_db("default", COLUMNS, row[1:])
-    return known[1]
+            if len(_cache) >= MAX_CACHED:
+                _cache.clear()
+            cached = _cache[digest] = row[0], Key.from_db("default", COLUMNS, row[1:])
+    return cached[1]
 
 
 def _key_in(headers: Mapping[str, str]) -> str:
@@ -105,6 +105,6 @@ def note_use(key_ids: Iterable[int], at: datetime) -> None:
 
 
 def publishable_origins() -> set[str]:
-    """All websites whose pages may send with some key."""
+    """The websites of all usable publishable keys: their pages may send."""
     origins = Key.objects.filter(is_publishable=True, revoked_at=None).values_list("origins", flat=True)
     return {origin for of_one_key in origins for origin in of_one_key}

@@ -30,8 +30,8 @@ def issue_key(
 ) -> tuple[str, Key]:
     """Make a key. Returns its text, which cannot be shown again, and its row.
 
-    With `origins` it is publishable: pages of these websites may contain it, and it only sends events.
-    Raises `ValueError` with a sentence for the person who asked.
+    With `origins` the key is publishable: pages of these websites may contain it, and it only sends events.
+    The message of a `ValueError` is meant for the person who asked for the key.
     """
     values = sorted({Scope(scope).value for scope in scopes})
     websites = sorted({origin_of(text) for text in origins})

@@ -4,10 +4,10 @@ from django.db import models
 
 
 class State(models.TextChoices):
-    """A subject's decision, labelled in the dashboards' words.
+    """What a subject decided, labelled as on the dashboards.
 
-    Nobody decides to be stale: a material policy change makes a grant stale, and it counts as denied
-    until it is given again.
+    Nobody decides to be stale: a material change makes a grant stale, and it counts as denied until it is
+    given again.
     """
 
     UNSET = "unset", "Not decided"

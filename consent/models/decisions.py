@@ -1,4 +1,4 @@
-"""Decisions: the append-only log of them, and the periods that the gate reads."""
+"""Decisions: their append-only log, and the periods that the gate reads."""
 
 from django.db import models
 from django.db.models import Q

@@ -6,7 +6,7 @@ from consent.models.choices import SubjectKind
 
 
 class SubjectView(models.Model):
-    """One look at one subject in the admin: who, whom, on which page, when."""
+    """One look at one subject in the admin: who looked at whom, on which page, and when."""
 
     viewed_at = models.DateTimeField(auto_now_add=True)
     viewed_by = models.CharField(max_length=150, help_text="Sign-in name.")

@@ -58,11 +58,11 @@ def test_a_key_whose_row_is_as_it_was_is_not_read_again() -> None:
 
 
 def test_only_so_many_keys_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "MAX_KNOWN", 2)
-    monkeypatch.setattr(keys, "_known", {})
+    monkeypatch.setattr(keys, "MAX_CACHED", 2)
+    monkeypatch.setattr(keys, "_cache", {})
     for text, _ in [issue_key(name="app", scopes=["ingest"]) for _ in range(5)]:
         assert allowed(text)
-        assert 1 <= len(keys._known) <= 2
+        assert 1 <= len(keys._cache) <= 2
 
 
 def test_a_database_that_was_away_is_found_again() -> None:
