@@ -110,7 +110,7 @@ class InstallationAdmin(ReadOnlyAdmin):
 
 
 class CustomersAdmin(NotedAdmin, ReadOnlyAdmin):
-    """What customers report; each is an organization, and looking at one is noted."""
+    """What customers report. A customer is an organization, so whoever looks at one is recorded."""
 
     kind = SubjectKind.ORGANIZATION
 
@@ -139,7 +139,7 @@ admin.site.unregister(Organization)
 
 @admin.register(Organization)
 class OrganizationWithUsersAdmin(OrganizationAdmin):
-    """Consent's page of an organization, with a count of its users."""
+    """The page of an organization that the app `consent` defines, with a count of its users."""
 
     readonly_fields = (*OrganizationAdmin.readonly_fields, "users_by_state")
 

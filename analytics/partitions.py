@@ -126,7 +126,7 @@ def _create_month(month: Month, alias: str) -> list[str]:
 
 
 def ensure_for(now: datetime, retention_months: int, alias: str = "analytics") -> list[str]:
-    """Create every partition that an event accepted now may need: as far back as rows live, and ahead."""
+    """Create every partition that an event accepted now may need: all months kept, and `MONTHS_AHEAD`."""
     return ensure(
         oldest_kept_month(now, retention_months),
         Month.of(now.astimezone(UTC).date()).plus(MONTHS_AHEAD),

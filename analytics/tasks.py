@@ -9,7 +9,7 @@ from analytics.jobs.decorator import job
 from analytics.rollups.building import build
 from analytics.storage import pruning
 
-ROLL_UP_SECONDS = 15.0  # after which a run begins no further day
+ROLL_UP_SECONDS = 15.0  # a run begins no further day after this
 
 
 @job("beat", has_row=False)

@@ -1,6 +1,6 @@
 """Addresses of the rights of access and erasure, and of a person's own page.
 
-The own page answers every path below its own: one that is no link is refused like a bad link.
+The own page answers every path below its address, so that a malformed link gets the same answer as a bad one.
 """
 
 from django.urls import path

@@ -43,7 +43,7 @@ class ErasureAnswer(serializers.Serializer[Any]):
 
 
 class PrivacyView(KeyedView):
-    most, seconds = 60, 60  # for each address: they read whole tables
+    most, seconds = 60, 60  # for each key and view: they read whole tables
 
 
 class ExportView(PrivacyView):
@@ -51,7 +51,7 @@ class ExportView(PrivacyView):
         operation_id="privacy_export",
         summary="Everything stored about a subject",
         description=f"{ONE_SUBJECT} The answer has the rows of every table, decisions, times with and "
-        "without consent, and erasures. That of an unknown subject has no rows. The answer is streamed.",
+        "without consent, and erasures. For an unknown subject it has no rows. It is streamed.",
         tags=["privacy"],
         auth=AUTH,
         request=NamedSubject,

@@ -1,7 +1,7 @@
 """What an export holds, section by section: which rows of which table, and how each is shown.
 
 To export another table, add a section here. It may hold pseudonyms, but no raw id, and no name of a member
-of staff: that somebody decided or looked, when and why, is the subject's to know; who it was is private
+of staff: the subject may know that somebody decided or looked, when and why, but not who it was
 (GDPR art. 15 (4)).
 """
 
@@ -25,7 +25,7 @@ class ExportSection(NamedTuple):
     shown: str = "to_jsonb(held)"
 
 
-# The sections' names are for people to read; the columns are the tables' own.
+# Sections are named for the people who read them; columns keep the names that they have in the tables.
 USERS_EVENTS = 'FROM {0} WHERE user_id = %(subject)s OR user_id = ANY(%(anonymous)s) ORDER BY "timestamp"'
 ORGANIZATIONS_EVENTS = 'FROM {0} WHERE organization_id = %(subject)s ORDER BY "timestamp"'
 CONSENT = (

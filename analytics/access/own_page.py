@@ -59,10 +59,15 @@ def _decide(request: HttpRequest, link: Link) -> HttpResponse:
         return message_page(request, "no_choice", 400)
     if opts_in and asks_not_to_be_tracked(request.headers):
         return message_page(request, "do_not_track", 409)
-    shown = request.POST.get("policy_version", "")[:40] if opts_in else ""
+    shown_version = request.POST.get("policy_version", "")[:40] if opts_in else ""
     try:
         record_choice(
-            kind=USER, subject=link.user, state=state, actor=ACTOR, method=Method.LINK, policy_version=shown
+            kind=USER,
+            subject=link.user,
+            state=state,
+            actor=ACTOR,
+            method=Method.LINK,
+            policy_version=shown_version,
         )
     except DecisionRefused:  # another policy has come into force since the page was opened
         return message_page(request, "other_policy", 409)

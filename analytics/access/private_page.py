@@ -45,7 +45,7 @@ class FormToken(CsrfViewMiddleware):
 
 
 def private(view: View) -> View:
-    """The view, whose every answer stays out of caches, indexes, referrers and logs."""
+    """Keep every answer of the view out of caches, indexes, referrers and logs."""
 
     @wraps(view)
     def answer(request: HttpRequest, token: str) -> HttpResponseBase:
@@ -81,9 +81,9 @@ def message_page(
 
 def _failure_page(request: HttpRequest, error: Exception) -> HttpResponse:
     if isinstance(error, DatabaseError):
-        logger.warning("the own page is unavailable: %s", type(error).__name__)
+        logger.warning("a person's own page is unavailable: %s", type(error).__name__)
         return message_page(request, "unavailable", 503, retry_after=5)
     # An exception's message may quote what was sent. Its type and the lines of code do not.
     lines = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("the own page failed: %s\n%s", type(error).__name__, lines)
+    logger.error("a person's own page failed: %s\n%s", type(error).__name__, lines)
     return message_page(request, "unavailable", 500)

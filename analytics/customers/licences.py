@@ -1,4 +1,4 @@
-"""Licences: what a key of scope `heartbeat` is worth to the customer who shows it."""
+"""Licences: what a key of scope `heartbeat` is worth to the customer who presents it."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple

@@ -1,7 +1,7 @@
 """How many users an organization has, by their decisions, for its page in the admin.
 
-Only events tell who belongs to an organization. They are not indexed by it, so only the last days are read,
-for as long as a page can wait. Users whose events were erased are not counted.
+Only events tell who belongs to an organization, and they have no index on it. So only the last `DAYS` are
+read, and only for as long as a page can wait. Users whose events were erased are not counted.
 """
 
 from collections import Counter
@@ -36,7 +36,7 @@ class OrganizationUsers(NamedTuple):
 
 
 def count_users(organization: str, *, now: datetime | None = None) -> OrganizationUsers | None:
-    """By its pseudonym and the events of the last `DAYS`; None when counting takes longer than `TIMEOUT`."""
+    """By the events of the last `DAYS`; None when counting takes longer than `TIMEOUT`. Takes a pseudonym."""
     since = (now or timezone.now()) - timedelta(days=DAYS)
     try:
         with time_limited_cursor("analytics", TIMEOUT) as cursor:

@@ -13,10 +13,10 @@ NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_.-]{{0,{MAX_NAME - 1}}}")
 NAME_FORM = f"1 to {MAX_NAME} letters, digits, '_', '.' or '-', the first one a letter"
 
 DROPPED = {
-    "not_a_number": "no finite number below 2^63",
+    "not_a_number": "not a finite number below 2^63",
     "bad_name": f"a name other than {NAME_FORM}",
     "personal_name": "a name that looks personal or secret",
-    "too_many": f"more than {MAX_NUMBERS} of them",
+    "too_many": f"more than {MAX_NUMBERS} numbers",
 }
 
 

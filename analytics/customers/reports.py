@@ -28,7 +28,7 @@ class RecordedReport(NamedTuple):
     warnings: list[str]
 
 
-# The last report wins. `<>` on jsonb compares meanings, so the same numbers sent again leave the row alone.
+# The last report wins. `<>` on jsonb compares values, so the same numbers sent again leave the row alone.
 UPSERT = """
 INSERT INTO {table} AS known (organization_id, {moment}, {numbers}, received_at)
 VALUES (%s, %s, %s::jsonb, now())
@@ -78,7 +78,7 @@ def _record(
 
 
 def _why_not_stored(organization: str, moment: datetime | date, do_not_track: bool) -> str:
-    """Why nothing is stored: the first that objects of signal, instance switch, organization and erasure."""
+    """Why nothing is stored: a signal, the instance's switch, the organization's decision, or an erasure."""
     if do_not_track:
         return "the request asks not to be tracked"
     if not base_allowed():
@@ -89,7 +89,7 @@ def _why_not_stored(organization: str, moment: datetime | date, do_not_track: bo
     if state == State.STALE:
         return "the organization has not agreed to the present policy"
     if (until := erased_until(organization)) and _is_up_to(moment, until):
-        return "what the organization sent of that time was erased"
+        return "the organization's reports of that time were erased"
     return ""
 
 

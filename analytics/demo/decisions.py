@@ -15,7 +15,7 @@ from consent.models import ConsentPeriod, Organization, State, SubjectKind, Tele
 
 Subject = TypeVar("Subject")
 
-DECLINED = 0.09  # people who opted out, as a share of those who have events
+DECLINED = 0.09  # as a share of those who have events
 UNDECIDED = 0.14
 SUBJECTS_A_STATEMENT = 5_000
 
@@ -23,7 +23,7 @@ SUBJECTS_A_STATEMENT = 5_000
 def write_consent(random: np.random.Generator, crowd: Population, names: Pseudonyms) -> None:
     """Write organizations and people with their periods of consent: granted before their first events.
 
-    Nothing of it is in the decision log: nobody has really decided anything, and the log is permanent.
+    None of it is in the decision log: nobody has really decided anything, and the log is permanent.
     """
     subjects = _subjects(random, crowd, names)
     with transaction.atomic(using="default"):

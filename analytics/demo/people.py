@@ -12,9 +12,9 @@ from analytics.demo.product import CUSTOMERS
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 WEEKDAYS = np.array([1.0, 1.04, 1.02, 0.99, 0.9, 0.34, 0.3])  # Monday to Sunday
-# Hours ahead of UTC, and how many of all people live there: somebody is at work at every hour.
+# Hours ahead of UTC, and the share of people who live there: somebody is at work at every hour.
 ZONES = ((-8, 0.12), (-5, 0.18), (0, 0.2), (1, 0.24), (3, 0.06), (5.5, 0.1), (8, 0.06), (10, 0.04))
-ALREADY_THERE = 0.3  # share of people who had signed up before the first day, and had stayed
+ALREADY_THERE = 0.3  # share of people who signed up before the first day, and stayed
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Population:
     customer: Integers  # index into CUSTOMERS, per person
     signed_up: Integers  # day, negative for those who were there before
     zone: Floats  # hours ahead of UTC, per person
-    intensity: Floats  # how much somebody does, mean 1
+    intensity: Floats  # how much each person does, mean 1
     present: Integers  # shape (n, 2)
 
 

@@ -88,7 +88,7 @@ class Endpoint(NamedTuple):
     p50_ms: float
     p95_ms: float
     error_rate: float
-    slower: float = 1.0  # factor of the last twelve days
+    slower: float = 1.0  # factor on durations of the last twelve days
     anonymous: float = 0.06  # share of requests without a user
 
 

@@ -33,7 +33,7 @@ SELECT count(*), min("timestamp"), max("timestamp") FROM gone
 
 @dataclass(frozen=True)
 class Seeded:
-    """What was written. The last two count events for the traffic panel; recent ones by minute."""
+    """What was written. The last two are for the traffic panel: latest events by minute, others by hour."""
 
     events: int
     people: int
@@ -64,7 +64,7 @@ def is_seeded() -> bool:
 def seed(
     *, days: int, events: int, people: int, now: datetime, advance: Callable[[int], object] = lambda n: None
 ) -> Seeded:
-    """Write demo data for the `days` days that end with `now`; `advance` is called with lines written.
+    """Write demo data for the `days` days that end with `now`; `advance` is called with each count of lines.
 
     There must be none yet (call `remove` first). Deterministic for equal arguments.
     """

@@ -9,19 +9,19 @@ from consent.models import ErasureRequest
 
 
 class Derived(Protocol):
-    """What such tables offer to erasure."""
+    """What the module of such a table offers to erasure."""
 
     NAMES: set[tuple[str, str]]
     """Their columns (table, column) that hold pseudonyms."""
 
     def touched(self, cursor: Any, table: str, start: datetime, end: datetime) -> None:
-        """Rows of `table` dated within [start, end) are being deleted in this transaction on `analytics`."""
+        """Called in the transaction on `analytics` that deletes rows of `table` dated within [start, end)."""
 
     def erase(self, request: ErasureRequest) -> Mapping[str, int]:
-        """Delete what is kept on the subject itself; rows by table. A second call finds nothing."""
+        """Delete what is kept on the subject itself; returns rows by table. A second call finds nothing."""
 
     def is_left(self, request: ErasureRequest) -> bool:
-        """Whether the subject's name is still there, other than from newer rows."""
+        """Whether the subject's name is still there, except where newer rows brought it back."""
 
 
 DERIVED: list[Derived] = [rollups]

@@ -1,6 +1,6 @@
 """Which event rows are a subject's, and deleting them, a day at a time.
 
-The day that is being deleted stands in the request's `progress`, so that a run killed anywhere can be
+The day that is being deleted is noted in the request's `progress`, so that a run killed anywhere can be
 resumed (`progress.py`).
 
 A row goes when it is dated up to the erasure *or* was received by then. One that is both dated and
@@ -17,18 +17,18 @@ from analytics.erasure import derived
 from analytics.erasure.progress import Note, deleted_rows
 from consent.models import ErasureRequest, SubjectKind
 
-BATCH = 20_000  # rows of a statement
+BATCH = 20_000  # rows per statement
 
 
 class RowsOfSubject(NamedTuple):
-    """Rows that go: those of a table with one of the subject's names in a column."""
+    """Rows to delete: those of one table that have one of the subject's names in one column."""
 
     table: str
     column: str
     names: str  # 'subject', 'sessions' or 'both'
 
 
-# The rows that tell a user's sessions go last, so a backup taken mid-run can still find them all.
+# Rows that name the user's sessions go last: whoever starts from a backup taken mid-run still finds them all.
 ROWS_OF_USER = (
     RowsOfSubject("analytics_feature_usage", "user_id", "both"),
     RowsOfSubject("analytics_endpoint_usage", "user_id", "both"),
@@ -84,7 +84,7 @@ def are_rows_left(request: ErasureRequest, sessions: list[str], table: str) -> b
 
 
 def _rows_due(request: ErasureRequest, sessions: list[str]) -> list[tuple[RowsOfSubject, dict[str, Any]]]:
-    """What goes, in this order, each with its parameters."""
+    """What to delete, in this order, each with its parameters."""
     names = {"subject": [request.pseudonym], "sessions": sessions, "both": [request.pseudonym, *sessions]}
     tables = ROWS_OF_USER if request.kind == SubjectKind.USER else ROWS_OF_ORGANIZATION
     return [
@@ -123,7 +123,7 @@ def _delete_day(
 def _count_day(
     request: ErasureRequest, rows: RowsOfSubject, place: list[Any], parameters: dict[str, Any]
 ) -> int:
-    """The day's rows; the count is saved together with the day."""
+    """Count the day's rows, and save the count together with the day."""
     with connections["analytics"].cursor() as cursor:
         cursor.execute(COUNT_DAY.format(table=rows.table, column=rows.column), parameters)
         count = int(cursor.fetchone()[0])

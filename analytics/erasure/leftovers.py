@@ -1,7 +1,7 @@
 """The search that ends an erasure: is a name still anywhere, in either database or in Redis?
 
 It does not know what erasure deletes. It reads every text and JSON column of every table, so it also
-finds a table that somebody added and erasure does not reach. One search serves many subjects. It looks for
+finds names in a table that was added without telling erasure. One search serves many subjects. It looks for
 the first 27 hex digits of a name, which pseudonyms and `anon:` forms share.
 """
 
@@ -65,7 +65,7 @@ class SearchResult(NamedTuple):
 
 
 def digits_of(name: str) -> str:
-    """The digits by which a pseudonym or an `anon:` form is searched."""
+    """The digits by which a pseudonym or an `anon:` form is searched for."""
     return name.rpartition(":")[2][:DIGITS]
 
 

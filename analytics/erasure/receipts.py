@@ -27,7 +27,7 @@ MAX_BYTES = 1_000_000
 
 
 class InvalidReceipt(Exception):
-    """This receipt is not valid; the sentence says why."""
+    """The receipt is not valid; the message says why."""
 
 
 def issue(
@@ -76,9 +76,9 @@ def signed(statement: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verify(receipt: object) -> dict[str, Any]:
-    """The receipt, when it is as it was signed here. Raises `InvalidReceipt`."""
+    """The receipt, if it was signed here and has not changed since. Raises `InvalidReceipt`."""
     if not isinstance(receipt, dict) or receipt.get("format") != FORMAT:
-        raise InvalidReceipt(f"this is no receipt of an erasure: its format is not {FORMAT}")
+        raise InvalidReceipt(f"this is not the receipt of an erasure: its format is not {FORMAT}")
     signature = receipt.get("signature")
     if not isinstance(signature, dict) or not isinstance(signature.get("value"), str):
         raise InvalidReceipt("the receipt is not signed")
@@ -102,12 +102,12 @@ def read(path: Path) -> dict[str, Any]:
     try:
         receipt = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InvalidReceipt("the file holds no JSON") from error
+        raise InvalidReceipt("the file is not JSON") from error
     return verify(receipt)
 
 
 def write(receipt: Mapping[str, Any], path: Path) -> None:
-    """Write it whole or not at all, readable for its owner only."""
+    """Write it whole or not at all, readable by its owner only."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(receipt, file, indent=1)
@@ -127,5 +127,5 @@ def _signature(statement: Mapping[str, Any]) -> str:
 
 
 def _key_name() -> str:
-    """Tells two keys apart, and nothing else about them."""
+    """Tells keys apart without saying anything else about them."""
     return _derived(b"\x00name").hex()[:8]

@@ -1,4 +1,4 @@
-"""Where an erased name may stay on purpose, and why. Found anywhere else, the erasure is not done.
+"""Where an erased name may stay on purpose, and why. While it is anywhere else, the erasure is not done.
 
 To keep a subject's name in another table, add it here with its reason: receipts list it.
 """
@@ -34,7 +34,7 @@ SHARED_SESSION = "rows of somebody else who used the same session, or newer ones
 def judge(
     request: ErasureRequest, sessions: list[str], result: SearchResult
 ) -> tuple[list[dict[str, Any]], str]:
-    """What stays on purpose, as the receipt says it, and what stands in the receipt's way ('': nothing)."""
+    """What stays on purpose, in the receipt's words, and what prevents a receipt ('' when nothing does)."""
     names = {digits_of(name) for name in [request.pseudonym, *sessions]}
     places = Counter[tuple[str, str]]()
     for trace in result.traces:
@@ -53,7 +53,7 @@ def judge(
 def _why_rows_stay(request: ErasureRequest, sessions: list[str], table: str, column: str) -> str:
     """Why a table that erasure reaches still names the subject; '' when its rows should be gone.
 
-    A table that nobody listed gets '' too.
+    Also '' for a table that is not listed here.
     """
     for tables in derived.DERIVED:
         if (table, column) in tables.NAMES:

@@ -17,18 +17,18 @@ from consent.models import ErasureRequest, Method, State, SubjectKind
 
 
 def ask_again(*, receipts: Iterable[Mapping[str, Any]] = (), actor: str) -> list[ErasureRequest]:
-    """Request every finished erasure once more, each up to its own moment; the open requests.
+    """Request every finished erasure once more, each up to its own moment; returns the open requests.
 
-    The receipts must be verified. Where the restored database does not know that an erasure was finished,
-    its denial is recorded again too. Otherwise the subject would be undecided, or opted in, once more.
+    The receipts must have been verified. Where the restored database does not know that an erasure was
+    finished, its denial is recorded again too: else the subject would be undecided, or opted in, once more.
     """
     requests: dict[int, ErasureRequest] = {}
     done = ErasureRequest.objects.filter(state=ErasureRequest.Stage.DONE).order_by()
     for receipt in receipts:
         kind, subject = SubjectKind(receipt["kind"]), str(receipt["subject"])
-        is_known = done.filter(public_id=receipt["id"]).exists()
+        is_finished_here = done.filter(public_id=receipt["id"]).exists()
         was_denied = receipt.get("denied", receipt["withdrawal"])  # older receipts have no “denied”
-        if was_denied and not is_known and not is_denied(kind, subject):
+        if was_denied and not is_finished_here and not is_denied(kind, subject):
             record_decision(
                 kind=kind, subject=subject, state=State.DENIED, actor=actor, method=Method.COMMAND,
                 reason="A receipt proves a denial that the restored backup does not hold.",
@@ -36,9 +36,9 @@ def ask_again(*, receipts: Iterable[Mapping[str, Any]] = (), actor: str) -> list
         until = parse_datetime(receipt["erased_up_to"])
         request = _ask_again(kind, subject, until, bool(receipt["withdrawal"]), actor)
         requests[request.pk] = request
-    for known in done.values("kind", "pseudonym", "is_withdrawal").annotate(latest=Max("until")):
+    for erased in done.values("kind", "pseudonym", "is_withdrawal").annotate(latest=Max("until")):
         request = _ask_again(
-            SubjectKind(known["kind"]), known["pseudonym"], known["latest"], known["is_withdrawal"], actor
+            SubjectKind(erased["kind"]), erased["pseudonym"], erased["latest"], erased["is_withdrawal"], actor
         )
         requests[request.pk] = request
     return list(requests.values())

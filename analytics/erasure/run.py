@@ -5,12 +5,12 @@ the gate refuses what is dated up to it. A job or a command carries it out, one 
 matters:
 
 1. find a user's sessions and give them tombstones, before any row that names them goes (`sessions.py`);
-2. wait at the barrier, until whatever read consent before the tombstones stood has ended;
+2. wait at the barrier until every request that read consent before there were tombstones has ended;
 3. delete rows, a day at a time (`small_tables.py`, `event_rows.py`);
 4. delete what was made from them (`derived.py`);
 5. search both databases and Redis (`leftovers.py`), and only then sign the receipt.
 
-A killed run is resumed where it was (`progress.py`).
+A killed run is resumed where it stopped (`progress.py`).
 """
 
 import time
@@ -35,8 +35,8 @@ from consent.models import ErasureRequest, SubjectKind, Tombstone
 from consent.policies.event_lifetime import months_kept
 
 REQUESTS_A_RUN = 100  # they share one search
-AGAIN_AFTER = timedelta(hours=1)  # for a request with a problem
-BUDGET = 1200.0  # seconds after which a run begins no further day
+AGAIN_AFTER = timedelta(hours=1)  # how long a request with a problem waits
+BUDGET = 1200.0  # seconds; a run begins no further day after this
 Stage = ErasureRequest.Stage
 
 
@@ -45,17 +45,17 @@ class NotErased(Exception):
 
 
 def due_requests() -> QuerySet[ErasureRequest]:
-    """What is to be done now, the oldest first."""
+    """The requests to carry out now, the oldest first."""
     tried_lately = Q(problem_at__gt=timezone.now() - AGAIN_AFTER)
     is_open = ErasureRequest.objects.exclude(state=Stage.DONE)
     return is_open.filter(~tried_lately | Q(problem_at=None)).order_by("id")
 
 
 def carry_out(*, only: int | None = None, note: Note = lambda what, done, of: None) -> str:
-    """Carry out what is due (or `only` that request); what was done, in a sentence, '' for nothing.
+    """Carry out what is due (or `only` that request); returns what was done in a sentence, '' for nothing.
 
-    For one run at a time: `jobs.runs.run_job("erasure", …)`. One failing request does not stop the others.
-    At the end, raises what they failed with, or `NotErased`.
+    One run at a time: call it through `jobs.runs.run_job("erasure", …)`. One failing request does not stop
+    the others. At the end, raises what they failed with, or `NotErased`.
     """
     give_up_at = time.monotonic() + BUDGET
     emptied, failures = [], Failures()
@@ -85,7 +85,7 @@ def carry_out(*, only: int | None = None, note: Note = lambda what, done, of: No
 def _begin(request: ErasureRequest) -> None:
     """Mark the request as running: whoever asks from now on gets another one.
 
-    Nothing may stay of a subject that is opted out, whatever its sender's clock says: it is erased up to now.
+    Nothing may stay of a subject that has opted out, whatever the sender's clock says: erase up to now.
     """
     with transaction.atomic(using="default"):
         request.refresh_from_db(from_queryset=ErasureRequest.objects.select_for_update())
@@ -114,7 +114,7 @@ def _delete_everything(request: ErasureRequest, give_up_at: float, note: Note) -
 
 
 def _search_and_finish(requests: list[ErasureRequest], note: Note, failures: Failures) -> int:
-    """Search for all of them at once; how many are done. The others say what is in the way."""
+    """Search for all of them at once; returns how many are done. The others note what is in the way."""
     sessions = {request.pk: find_sessions(request) for request in requests}
     note("search", 0, 1)
     result = search({name for request in requests for name in [request.pseudonym, *sessions[request.pk]]})

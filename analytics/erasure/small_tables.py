@@ -32,7 +32,7 @@ def delete_small_tables(request: ErasureRequest) -> None:
 
 
 def reports_of(organization: str, until: datetime) -> list[Any]:
-    """What its collectors reported of, or at, any time up to `until`; one query for each table."""
+    """What its collectors reported at, or about, any time up to `until`; one query for each table."""
     heartbeats = CustomerHeartbeat.objects.filter(organization_id=organization)
     days = CustomerAnalytics.objects.filter(organization_id=organization)
     return [
@@ -42,7 +42,7 @@ def reports_of(organization: str, until: datetime) -> list[Any]:
 
 
 def _delete_installations(request: ErasureRequest) -> None:
-    """Events tell which they are, and are deleted later: so they are noted first."""
+    """Only events tell which installations are its own, so note these before events are deleted."""
     if "installations" not in request.progress:
         request.progress["installations"] = _installations_of(request.pseudonym)
     keys = request.progress["installations"]

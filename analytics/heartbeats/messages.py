@@ -16,12 +16,12 @@ from consent.pseudonyms import keyed_digest
 
 
 def installation_id() -> uuid.UUID:
-    """This instance's own id: as random and as lasting as `ID_HASH_KEY`, and silent about the host."""
+    """This instance's own id: as random and as lasting as `ID_HASH_KEY`. It says nothing about the host."""
     return uuid.UUID(bytes=keyed_digest(b"this installation", 16), version=4)
 
 
 def facts() -> dict[str, str]:
-    """What a base event says of the software and its surroundings."""
+    """What a base event says about the software and where it runs."""
     return {
         "app_version": settings.VERSION,
         "platform": platform.system(),

@@ -1,8 +1,8 @@
 """Sends what this instance says about itself (`messages.py`), when `HEARTBEAT_ENDPOINT` is set.
 
-`first_seen` goes out once, the heartbeat and analytics daily, metrics every few minutes. Each has a
-`SentHeartbeat` row, made with the body before the first attempt: a retry sends the same words, with
-the same `log.record.uid`, so that it counts once at the receiver.
+`first_seen` goes out once, the heartbeat and analytics daily. Each has a `SentHeartbeat` row, made with the
+body before the first attempt: a retry sends the same body, so that the receiver counts it once. Metrics go
+out every few minutes: one row a day holds the latest.
 
 Only answers that mean "later" are retried soon (OTLP 1.11: 429, 502, 503, 504, and no answer at all).
 After any other refusal nothing is sent until tomorrow, since asking again would not help.
@@ -51,17 +51,17 @@ def why_nothing_is_sent() -> str:
 
 
 def heartbeat_due_at(day: date) -> datetime:
-    """From 03:00 to 03:59 UTC, at this installation's own minute, so that a fleet does not call at once."""
+    """From 03:00 to 03:59 UTC, at this instance's own minute, so that a fleet does not call all at once."""
     minutes = messages.installation_id().int % 60
     return datetime.combine(day, HEARTBEAT_TIME) + timedelta(minutes=minutes)
 
 
 # --- The four messages ------------------------------------------------------------------------------
-# Each returns a sentence, or '' when there was nothing to send, and raises `NotDelivered`.
+# Each returns a sentence, or '' when there was nothing to send. Each may raise `NotDelivered`.
 def send_first_seen(*, now: datetime) -> str:
-    """Send `first_seen`, unless it was ever delivered."""
-    before = SentHeartbeat.objects.filter(name=FIRST_SEEN).order_by("day").first()
-    day = before.day if before else now.astimezone(UTC).date()
+    """Send `first_seen`, unless it was delivered before."""
+    earliest = SentHeartbeat.objects.filter(name=FIRST_SEEN).order_by("day").first()
+    day = earliest.day if earliest else now.astimezone(UTC).date()
     return _send_once(FIRST_SEEN, day, lambda: messages.base_event(FIRST_SEEN, now), now)
 
 
@@ -85,7 +85,7 @@ def send_daily_analytics(*, now: datetime, even_before_due: bool = False) -> str
 def send_metrics(*, now: datetime) -> str:
     """Send the totals of the last full interval (`HEARTBEAT_INTERVAL_SECONDS`), unless delivered.
 
-    One row a day, which holds the latest of them.
+    The day's one row holds the latest of them.
     """
     if reason := why_nothing_is_sent():
         return reason

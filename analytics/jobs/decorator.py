@@ -1,8 +1,8 @@
 """`@job(NAME)`: makes a function the Celery task of a job in the timetable.
 
 The function returns a sentence that says what it did, or '' when nothing was due. Its Celery name is
-that of the function (`analytics.tasks.prune`). A failed run is retried after about 10, 20, 40 … seconds,
-at most 600. These pauses are random, so that a fleet that lost the same server does not return at once.
+that of the function (`analytics.tasks.prune`). A failed run is retried up to six times, after random pauses
+of at most 10, 20, 40 … seconds, so that a fleet that lost the same server does not return all at once.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from django.utils import timezone
 from analytics.jobs import runs
 from analytics.jobs.timetable import Job, all_jobs, find_job
 
-HARD_LIMIT_AFTER = 30  # seconds after the time limit, in which a task can end by itself
+HARD_LIMIT_AFTER = 30  # seconds that a task has to end by itself after its time limit
 Work = Callable[[], str]
 
 _tasks: dict[str, str] = {}  # the Celery name of each job's task
@@ -25,8 +25,8 @@ def job(
 ) -> Callable[[Work], Work]:
     """Bind the function to this job. Raises `UnknownJob`.
 
-    One run at a time, with a `JobRun` row, after the job's rest; without `has_row` the function sees to
-    its row itself. `never_retry`: errors that another attempt soon would only repeat.
+    Runs are one at a time, begin after the job's rest, and leave a `JobRun` row. With `has_row=False` there
+    is none of this: the function sees to its row itself. `never_retry`: errors that a retry would repeat.
     """
     entry = find_job(name)
     limit = int(entry.time_limit.total_seconds())

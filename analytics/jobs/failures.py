@@ -14,7 +14,7 @@ class Failures:
 
     @contextmanager
     def keep(self, item: str) -> Iterator[None]:
-        """Keep the block's error, with the item's name. Only that the job's time is up is raised at once."""
+        """Keep the block's error, with the item's name. Only `SoftTimeLimitExceeded` is raised at once."""
         try:
             yield
         except SoftTimeLimitExceeded:

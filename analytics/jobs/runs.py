@@ -1,8 +1,8 @@
 """Runs a job: one run at a time across all processes, with a `JobRun` row that says how it went.
 
 A run holds a PostgreSQL advisory lock, in a transaction on a connection of its own. The lock ends with the
-run, even when the process is killed, and works through PgBouncer in transaction mode. An expiring key
-would do neither.
+run, even when the process is killed, and works through PgBouncer in transaction mode. A key that expires
+could end before its run, or outlive it.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ ENDED = (JobRun.Outcome.DONE, JobRun.Outcome.FAILED)
 
 
 def run_job(name: str, work: Callable[[], str]) -> JobRun:
-    """Run `work`, unless another run of the job is under way; the row that says how it went.
+    """Run `work`, unless another run of the job is under way; returns the row that says how it went.
 
     `work` returns a sentence that says what it did, or '' when nothing was due. Only the latest run with
     nothing due keeps its row, and only the latest that was skipped. An error is recorded, without the

@@ -1,7 +1,7 @@
 """How each job stands against the timetable: what pages, the admin and `/ready` say.
 
-A job is due once its time has come since its last run began. Beat sends it then. Whatever beat did not
-send, because it or the worker was away, the tick of every minute sends.
+A job is due when a time in the table has passed since its last run began. Beat sends it then. If beat or the
+worker was down, the tick, which runs every minute, sends what was missed.
 """
 
 from datetime import datetime, timedelta
@@ -16,9 +16,9 @@ from analytics.jobs.decorator import task_of
 from analytics.jobs.timetable import Job, timetable
 from analytics.models import JobRun
 
-GRACE = timedelta(seconds=30)  # within which a job that beat sent has begun
-LATE_AFTER = timedelta(minutes=3)  # after its time in the table; the tick has sent it again by then
-SENT_AGAIN_FOR = timedelta(minutes=1)  # after that the next tick sends it
+GRACE = timedelta(seconds=30)  # by then a job that beat sent has begun
+LATE_AFTER = timedelta(minutes=3)  # past its time in the table; by then the tick has sent it again
+SENT_AGAIN_FOR = timedelta(minutes=1)  # then the message expires, and the next tick sends another
 
 
 class JobStanding(StrEnum):

@@ -24,7 +24,7 @@ class Rest(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One line of the timetable; its name stands in its `JobRun` rows."""
+    """One line of the timetable. Its `JobRun` rows carry its name."""
 
     name: str
     when: crontab | timedelta  # UTC; an interval counts from the last run
@@ -44,7 +44,7 @@ def all_jobs() -> list[Job]:
     sends = bool(settings.HEARTBEAT_ENDPOINT)
     interval = timedelta(seconds=settings.HEARTBEAT_INTERVAL_SECONDS)
     often = 20 * SECOND
-    from_three = crontab(minute="*/10", hour="3-23")  # each installation has its own minute after three
+    from_three = crontab(minute="*/10", hour="3-23")  # each instance has its own minute after three
     from_analytics_hour = crontab(minute="5,35", hour=f"{settings.ANALYTICS_HOUR_UTC}-23")
     # Each erasure run ends with a search of every table, about 4 µs a row.
     long = Rest(9, at_most=6 * HOUR)

@@ -8,8 +8,8 @@ from analytics.heartbeats.sending import NotDelivered
 from analytics.jobs.runs import run_job
 
 
-def say(command: BaseCommand, job: str, work: Callable[[], str]) -> None:
-    """Run the job and print what it did. Raises `CommandError` when nothing could be delivered."""
+def run_and_print(command: BaseCommand, job: str, work: Callable[[], str]) -> None:
+    """Run the job and print what it did. Raises `CommandError` when it was not delivered."""
     try:
         run = run_job(job, work)
     except NotDelivered as error:

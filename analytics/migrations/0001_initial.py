@@ -1,7 +1,7 @@
 """The three event tables, partitioned by month, and the small tables beside them.
 
 The event tables are written in SQL because Django cannot say PARTITION BY; its state knows them as
-ordinary models. Rules that decided their form: docs/architecture.md, "Storage".
+ordinary models. Why they have this form: docs/architecture.md, "Storage".
 """
 
 import uuid

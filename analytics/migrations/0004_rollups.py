@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 # Contents are compressed already.
 STORE_AS_IT_IS = "ALTER TABLE analytics_rollup ALTER COLUMN content SET STORAGE EXTERNAL"
-# What there is was never built: every quarter of an hour from the oldest row to the latest.
+# No row has been built so far: mark every quarter of an hour from the oldest row to the latest.
 MARK_WHAT_IS_THERE = """
 INSERT INTO analytics_mark (quarter)
 SELECT generate_series(min(first), max(last)) FROM (

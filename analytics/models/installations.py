@@ -1,4 +1,4 @@
-"""Installations of the vendor's product, as their base telemetry tells of them."""
+"""Installations of the vendor's product, as their base telemetry describes them."""
 
 import uuid
 
@@ -28,7 +28,7 @@ class Installation(models.Model):
 
 
 class InstallationEvent(models.Model):
-    """One base event, kept so that the same one sent again counts once; the heartbeat count is derived."""
+    """One base event, kept so that one sent again counts once. Heartbeats are counted from these rows."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="events")

@@ -54,7 +54,7 @@ class RollUp(models.Model):
 
 
 class Group(models.Model):
-    """One organization, deployment type and internal use. Forgotten, it keeps its number and no name."""
+    """One organization, deployment type and internal use. Once forgotten, it keeps its number but no name."""
 
     id = models.AutoField(primary_key=True)
     organization_id = models.CharField(max_length=32, null=True, db_collation="C")  # noqa: DJ001
@@ -75,7 +75,7 @@ class Group(models.Model):
 
 
 class Member(models.Model):
-    """One user in one group. Forgotten (erased, or pruned), it keeps its number, which nobody gets again."""
+    """One user in one group. Once forgotten (erased or pruned), it keeps its number: none is reused."""
 
     id = models.AutoField(primary_key=True)
     hash = models.BigIntegerField(

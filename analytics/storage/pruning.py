@@ -1,8 +1,8 @@
 """Pruning: partitions are created ahead, and months past their retention are dropped whole.
 
-A month is dropped once all of it is older than the rule (`consent/policies/event_lifetime.py`). With the
-default of 12 months, rows therefore live 12 to 13 months, and `/privacy/` says so. One transaction drops a
-month from all three tables and enters it in the ledger (`DroppedPartition`), or does nothing. DETACH waits
+A month is dropped once all of it is older than events are kept (`consent/policies/event_lifetime.py`). With
+the default of 12 months, rows therefore live 12 to 13 months, and `/privacy/` says so. One transaction drops
+a month from all three tables and enters it in the ledger (`DroppedPartition`), or does nothing. DETACH waits
 for everyone who uses the table, and everyone else queues behind it, so it gives up after a second and is
 tried again later.
 """
@@ -82,14 +82,14 @@ class Pruned:
         if self.customer_reports:
             parts.append(f"{self.customer_reports} customers' reports")
         if not parts:
-            return f"Nothing to drop: no month before {self.kept_from} stands."
+            return f"Nothing to drop: there is no month before {self.kept_from}."
         return f"{verb} {', '.join(parts)}; kept from {self.kept_from} on."
 
 
 def make_partitions(*, now: datetime) -> str:
     """Create the partitions that events may need from now on; returns what was created, as a sentence."""
-    made = ensure_for(now, months_kept())
-    return f"Made {', '.join(made)}." if made else "Every partition stands."
+    created = ensure_for(now, months_kept())
+    return f"Made {', '.join(created)}." if created else "Every partition exists."
 
 
 def prune(*, now: datetime, dry_run: bool = False, pause: Callable[[float], None] = time.sleep) -> Pruned:

@@ -11,7 +11,7 @@ class Row(NamedTuple):
     """One event for an event table; `metadata` and `names` are already scrubbed."""
 
     table: str  # a key of TABLES: 'activity', 'endpoint' or 'feature'
-    id: bytes  # the 16 of a UUID
+    id: bytes  # the 16 bytes of a UUID
     timestamp: int  # microseconds since 1970 UTC
     user: str  # pseudonym of the user whose consent is asked for, '' when the event names none
     user_id: str  # what is stored: the pseudonym, or 'anon:…'
@@ -56,7 +56,7 @@ OWN_COLUMNS: dict[str, tuple[str, ...]] = {
 class BaseEvent(NamedTuple):
     """One `base_telemetry.*` event. `facts` are columns of `Installation`, already checked."""
 
-    id: bytes  # the 16 of a UUID
+    id: bytes  # the 16 bytes of a UUID
     name: str  # 'first_seen' or 'heartbeat'
     timestamp: datetime
     installation: str  # pseudonym

@@ -115,7 +115,7 @@ class Storing:
         self._refused += refused
 
     def note_failed(self, part: _Part, error: psycopg.Error | DjangoDatabaseError) -> None:
-        """Nothing of a part is known to be stored: it is tried again, in two where a value is at fault."""
+        """A part may not have been stored: it is tried again, in two halves if a value is at fault."""
         pipeline.close_broken(error, "analytics", "default")
         if isinstance(error, Silent):
             raise StoreUnavailable("a database has not answered in time") from error
@@ -135,7 +135,7 @@ class Storing:
         self._left.append(part)
 
     def _divide(self, part: _Part) -> None:
-        """An event that PostgreSQL will not hold is refused by itself; the others are stored without it."""
+        """Narrow down to the event that PostgreSQL cannot hold: it alone is refused; store the others."""
         parts = part.divided()
         if not parts:
             self._refused["unstorable"] += 1

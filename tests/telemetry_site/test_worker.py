@@ -172,6 +172,6 @@ def test_every_job_runs_alone_under_its_name_in_the_timetable(entry: Job) -> Non
 def test_a_second_run_finds_nothing_to_do(entry: Job) -> None:
     task = task_of(entry)
     task()
-    said = {"beat": "Beat and a worker are alive.", "partitions": "Every partition stands."}
+    said = {"beat": "Beat and a worker are alive.", "partitions": "Every partition exists."}
     again = task()
     assert again == said.get(entry.name, "") or (entry.name, again[:15]) == ("prune", "Nothing to drop")

@@ -62,7 +62,7 @@ def carry_out(request: ErasureRequest) -> None:
 
         was_skipped = True
         while was_skipped:
-            with contextlib.suppress(erasure.NotErased):  # the request says it
+            with contextlib.suppress(erasure.NotErased):  # the row says why
                 run = run_job("erasure", lambda: erasure.carry_out(only=request.pk, note=note))
                 was_skipped = run.outcome == run.Outcome.SKIPPED
             request.refresh_from_db()

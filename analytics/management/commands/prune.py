@@ -1,4 +1,4 @@
-"""`manage.py prune [--dry-run]`: drop the months that are older than the rule now."""
+"""`manage.py prune [--dry-run]`: drop the months that are past their retention."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -23,8 +23,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--from", dest="first", type=day, help="first report day, like 2026-01-31")
-        parser.add_argument("--to", dest="last", type=day, help="last report day (today)")
-        parser.add_argument("--processes", type=int, default=1, help="days built in parallel (1)")
+        parser.add_argument("--to", dest="last", type=day, help="last report day (default: today)")
+        parser.add_argument("--processes", type=int, default=1, help="days built in parallel (default: 1)")
 
     def handle(
         self, *args: Any, first: date | None, last: date | None, processes: int, **options: Any
@@ -51,7 +51,7 @@ def day(text: str) -> date:
 
 
 def counts(days: list[date], processes: int) -> Iterator[int | None]:
-    """The events of each day as it is built, None for a sealed one; errors are raised at the end."""
+    """How many events each day has, as it is built; None for a sealed one. Errors are raised at the end."""
     failures = Failures()
     for built, result in results(days, processes):
         with failures.keep(str(built)):
@@ -60,7 +60,7 @@ def counts(days: list[date], processes: int) -> Iterator[int | None]:
 
 
 def results(days: list[date], processes: int) -> Iterator[tuple[date, Callable[[], int | None]]]:
-    """Each day with a function that returns its events, or raises what building it raised."""
+    """Each day with a function that returns the number of its events, or raises what building it raised."""
     if processes == 1 or len(days) < 2:
         yield from ((day, partial(build_day, day)) for day in days)
         return

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from analytics.heartbeats import sending
-from analytics.management.sent import say
+from analytics.management.sent import run_and_print
 
 
 class Command(BaseCommand):
@@ -14,4 +14,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        say(self, "daily analytics", lambda: sending.send_daily_analytics(now=now, even_before_due=True))
+        run_and_print(
+            self, "daily analytics", lambda: sending.send_daily_analytics(now=now, even_before_due=True)
+        )

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from analytics.heartbeats import sending
-from analytics.management.sent import say
+from analytics.management.sent import run_and_print
 
 
 class Command(BaseCommand):
@@ -14,5 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        say(self, "first seen", lambda: sending.send_first_seen(now=now))
-        say(self, "heartbeat", lambda: sending.send_heartbeat(now=now, even_before_due=True))
+        run_and_print(self, "first seen", lambda: sending.send_first_seen(now=now))
+        run_and_print(self, "heartbeat", lambda: sending.send_heartbeat(now=now, even_before_due=True))

@@ -144,7 +144,7 @@ def test_running_it_again_changes_nothing() -> None:
     before = months_with_rows()
     again = pruning.prune(now=NOW)
     assert (again.months, months_with_rows()) == ({}, before)
-    assert again.sentence == "Nothing to drop: no month before 2025-11 stands."
+    assert again.sentence == "Nothing to drop: there is no month before 2025-11."
 
 
 @pytest.mark.usefixtures("fifteen_months")
@@ -193,7 +193,7 @@ def test_partitions_are_made_for_late_and_for_future_events(settings: Settings) 
     later = datetime(2028, 2, 1, tzinfo=UTC)
     assert pruning.make_partitions(now=later).startswith("Made analytics_")
     assert {Month(2027, 2), Month(2028, 2), Month(2028, 5)} <= standing_months()
-    assert pruning.make_partitions(now=later) == "Every partition stands."
+    assert pruning.make_partitions(now=later) == "Every partition exists."
 
 
 @pytest.mark.django_db

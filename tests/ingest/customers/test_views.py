@@ -212,7 +212,7 @@ def test_only_names_and_finite_numbers_are_kept_and_the_rest_is_counted(client: 
     assert CustomerHeartbeat.objects.get().metrics == {"active_users": 12, "http.p95-ms": 1.25}
     assert (answer["outcome"], answer["kept"], answer["dropped"]) == ("stored", 2, 14)
     assert answer["warnings"] == [
-        "8 not kept: no finite number below 2^63",
+        "8 not kept: not a finite number below 2^63",
         f"4 not kept: a name other than {NAME_FORM}",
         "2 not kept: a name that looks personal or secret",
     ]
@@ -222,7 +222,7 @@ def test_too_many_numbers_are_counted_too(client: Client) -> None:
     body = heartbeat(metrics={f"metric_{number}": number for number in range(MAX_NUMBERS + 5)})
     answer = post(client, HEARTBEAT, body, licence_key()).json()
     assert (answer["kept"], answer["dropped"]) == (MAX_NUMBERS, 5)
-    assert answer["warnings"] == [f"5 not kept: more than {MAX_NUMBERS} of them"]
+    assert answer["warnings"] == [f"5 not kept: more than {MAX_NUMBERS} numbers"]
 
 
 def test_a_heartbeat_without_a_single_number_is_still_one(client: Client) -> None:
