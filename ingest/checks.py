@@ -10,7 +10,7 @@ from ingest.mapping.aliases import ID_NAMES
 
 @checks.register
 def no_id_is_declared(app_configs: Any = None, **options: Any) -> list[checks.CheckMessage]:
-    """An id is only ever stored as a pseudonym. A registry that cannot be read is another check's affair."""
+    """An id is only ever stored as a pseudonym. A registry that cannot be read is reported elsewhere."""
     try:
         registry = load(files())
     except RegistryError:

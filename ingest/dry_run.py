@@ -1,4 +1,4 @@
-"""A dry run (`X-Telemetry-Dry-Run: 1`): what would become of each record, by the code that stores them.
+"""A dry run (`X-Telemetry-Dry-Run: 1`): says what would become of each record, by the code that stores them.
 
 Records are decoded, mapped and gated as in `receive.py`, one by one; then they are described instead of
 written. Nothing is stored, counted or remembered. The answer holds no raw id, and no pseudonym either:
@@ -37,7 +37,7 @@ PSEUDONYM, NOBODY = "(pseudonym)", "(anon: and part of a pseudonym)"
 
 
 def is_asked_for(header: str, key: Key) -> bool:
-    """Whether a request is a dry run. Raises `Failure` if that is unclear, or not allowed to this key."""
+    """Whether a request is a dry run. Raises `Failure` if that is unclear or not allowed to this key."""
     if header in NO:
         return False
     if header not in YES:
@@ -48,7 +48,7 @@ def is_asked_for(header: str, key: Key) -> bool:
 
 
 def refuse(header: str) -> None:
-    """For gRPC, whose answers have no room for a dry run: what was meant as one is never stored."""
+    """Refuse a dry run over gRPC: answers there have no room for it, and storing would be worse."""
     if header not in NO:
         raise Failure(400, "dry runs are for OTLP over HTTP; nothing was stored")
 

@@ -1,4 +1,4 @@
-"""From an exception to the error that a sender gets, for HTTP and gRPC: status, message, reason to count."""
+"""Turns exceptions into the errors that senders get, over HTTP and gRPC: status, message, reason to count."""
 
 import logging
 import random
@@ -18,7 +18,7 @@ from ingest.traffic import prometheus
 
 logger = logging.getLogger(__name__)
 
-# Seconds. SDKs give up when it exceeds their whole budget of 10 s.
+# Seconds. An SDK gives up at once if this is longer than its whole budget, 10 s.
 RETRY_AFTER = "2"
 RETRY_SPREAD = ("1", "2", "3", "4", "5")  # so that senders who were refused together do not return together
 CODES = {
@@ -50,7 +50,7 @@ class Failure(Exception):
 
 
 def failure_of(error: Exception) -> Failure:
-    """The error to answer with. A mistake of our own is logged."""
+    """The error to answer with. An unexpected one, our own mistake, is logged."""
     if isinstance(error, Failure):
         return error
     if isinstance(error, KeyRefused):

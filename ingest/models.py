@@ -8,7 +8,7 @@ from django.db import models
 
 
 class TrafficCount(models.Model):
-    """How many records of one signal had one outcome, per key and minute. Rows are added up by readers."""
+    """How many records (`rejected`: requests) of a signal had an outcome, per key and minute, later hour."""
 
     minute = models.DateTimeField(
         help_text="UTC, start of the minute of arrival; after two days, start of the hour."
@@ -49,7 +49,7 @@ class RejectedRequest(models.Model):
 
 
 class UndeclaredName(models.Model):
-    """An attribute that a key's admitted records had on a day and that nothing declares: it was dropped."""
+    """The name of an undeclared attribute, which was dropped from a key's admitted records on a day."""
 
     day = models.DateField(help_text="UTC.")
     key_id = models.BigIntegerField()

@@ -10,9 +10,9 @@ from typing import NamedTuple
 class Reason(NamedTuple):
     """Why something was refused. A reason with a status is about a whole request."""
 
-    page: str  # on the Pipeline page
-    answer: str = ""  # of a record: what the sender reads in `partial_success`
-    status: int = 0  # of a request: HTTP's number; gRPC's code follows from it
+    page: str  # the words on the Pipeline page
+    answer: str = ""  # for a record: what the sender reads in `partial_success`
+    status: int = 0  # for a request: HTTP's number; gRPC's code follows from it
 
 
 REASONS = {
@@ -35,7 +35,7 @@ REASONS = {
     "metrics_not_kept": Reason("metrics are not kept", "metrics are not kept"),
     # --- Both ----------------------------------------------------------------------------------
     "malformed": Reason("malformed", "a field has a wrong type", status=400),
-    # --- Requests; of several with one status the first is the usual one -----------------------------
+    # --- Requests; where several share a status, the first is the usual one --------------------------
     "no_key": Reason("no key, or an unknown one", status=401),
     "wrong_scope": Reason("key without the scope “ingest”", status=403),
     "wrong_origin": Reason("publishable key on another website", status=403),
@@ -54,7 +54,7 @@ LIMITS = ("rate_limited", "busy")  # counted by `candid_rate_limited_total`
 
 
 def usual(status: int) -> str:
-    """The reason that requests refused with this status have unless another is named."""
+    """The reason to count for a request refused with this status, unless another is named."""
     return next(name for name, number in STATUS.items() if number == status)
 
 

@@ -1,6 +1,6 @@
-"""One request's way, in one place: decode → map → gate → write → count → answer.
+"""The path of one request, in one place: decode → map → gate → write → count → answer.
 
-HTTP and gRPC both enter here, with a key that they have admitted (`http/rules.py`, `grpc/service.py`).
+HTTP and gRPC both call `receive`, with a key that they have admitted (`http/rules.py`, `grpc/service.py`).
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ NO_METRICS = "Candid keeps events from traces and logs; metrics are not kept"
 
 
 class PartialSuccess(NamedTuple):
-    """What the sender is told: how many items were refused, and why. Zero and '' when all is well."""
+    """What the sender is told: how many records (or data points) were refused, and why. 0 and '' if none."""
 
     rejected: int
     message: str
@@ -53,10 +53,10 @@ def receive(
     do_not_track: bool = False,
     now: datetime | None = None,
 ) -> PartialSuccess:
-    """Store what a request holds and may be stored. Returning means committed.
+    """Store whatever may be stored of a request. Returning means committed.
 
     `signal` is `traces`, `logs` or `metrics`, `encoding` one of the two content types. Raises
-    `DecodeError`, and `StoreUnavailable` (nothing is known to be stored; sending again is safe).
+    `DecodeError`, and `StoreUnavailable` (perhaps nothing was stored; sending again is safe).
     """
     if signal == "metrics":
         return _refuse_metrics(encoding, body, key)
@@ -69,7 +69,7 @@ def receive(
 
 
 class _Stored(NamedTuple):
-    """What became of a request's records, and by which registry."""
+    """What became of a request's records, and under which registry."""
 
     mapped: Mapped
     malformed: int
@@ -110,7 +110,7 @@ def _store(batch: Batch, registry: Registry, key: Key, *, do_not_track: bool, no
 
 
 def row_maker(key: Key, do_not_track: bool, now: datetime, registry: Registry) -> RowMaker:
-    """What makes the rows of one request with this key."""
+    """The `RowMaker` for one request with this key."""
     return RowMaker(
         organization=key.organization,
         do_not_track=do_not_track,
@@ -148,7 +148,7 @@ def count_points(encoding: str, body: bytes) -> int:
 
 
 def message_of(refused: Counter[str], total: int) -> str:
-    """`2 of 7 refused: 1 no_consent (…), 1 unroutable (…)`; '' when none was."""
+    """`2 of 7 refused: 1 no_consent (…), 1 unroutable (…)`; '' if none was."""
     if not refused.total():
         return ""
     reasons = ", ".join(

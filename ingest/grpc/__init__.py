@@ -1,1 +1,1 @@
-"""OTLP over gRPC: the same way through `ingest.receive` as over HTTP, with gRPC's own edge around it."""
+"""OTLP over gRPC: the same `ingest.receive` as over HTTP, behind an edge of its own."""

@@ -20,14 +20,14 @@ RETRY_AFTER = "1"  # seconds
 
 
 class Admission:
-    """The bounds of one server. Used on the event loop's thread only."""
+    """The bounds of one server. Not thread-safe: used on the event loop only."""
 
     def __init__(self, *, max_message: int) -> None:
         """`max_message` is in bytes; two messages of that size fit at once, or many small ones."""
         self.calls = 0
         self.bytes = 0
         self._max_bytes = 2 * max_message
-        self._arriving: dict[asyncio.Timeout, float] = {}  # oldest first; since when, in loop time
+        self._arriving: dict[asyncio.Timeout, float] = {}  # when each began (loop time), oldest first
         self._large = asyncio.Lock()
 
     @contextmanager
@@ -76,7 +76,7 @@ class Admission:
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:
-        """Large messages are decoded one at a time: they take several times their size."""
+        """Let large messages be decoded one at a time only: decoding takes several times their size."""
         if size <= LARGE:
             yield
             return

@@ -1,4 +1,4 @@
-"""One Export call over gRPC: what its metadata say, and how it is refused."""
+"""One Export call over gRPC: reads its metadata, and refuses it."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ class ExportCall:
         try:
             await self.context.abort(STATUS_CODES[code], failure.message, tuple(metadata))
         except grpc.aio.InternalError:
-            # gRPC has refused the message itself, and has answered.
+            # gRPC itself refused the message, which is too large, and has already answered.
             reason, self.status = "too_large", "RESOURCE_EXHAUSTED"
             raise
         finally:

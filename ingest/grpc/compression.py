@@ -1,19 +1,19 @@
 """Compressed gRPC messages, inflated within the bound on bodies.
 
-gRPC leaves this to us: its own bound on what comes out is checked only after it has come out, and a
-broken message would be answered INTERNAL.
+We do this instead of gRPC, which checks its bound only after it has inflated a whole message, and answers
+a broken one with INTERNAL.
 """
 
 from django.conf import settings
 
 from ingest.load.body import BodyRefused, inflate
 
-GZIP = b"\x1f\x8b"  # how gzip begins, and no protobuf message ever
-GZIP_BITS, ZLIB_BITS = 31, 15  # zlib's words for the two
+GZIP = b"\x1f\x8b"  # how gzip begins, and no protobuf message can
+GZIP_BITS, ZLIB_BITS = 31, 15  # zlib's window bits for the two
 
 
 def may_be_compressed(message: bytes) -> bool:
-    """Whether a message begins as gzip or zlib do (RFC 1950: 8 in the low half, divisible by 31)."""
+    """Whether a message begins like gzip, or like zlib (RFC 1950: 8 in the low half, divisible by 31)."""
     return message[:2] == GZIP or (message[:1] == b"\x78" and int.from_bytes(message[:2], "big") % 31 == 0)
 
 
@@ -27,4 +27,4 @@ def inflated(message: bytes) -> bytes:
     except BodyRefused as refused:
         if refused.status == 413:
             raise
-        return message  # an unknown field that looks like zlib; its checksum says that it is not
+        return message  # plain protobuf: an unknown field happens to look like zlib's header

@@ -36,14 +36,14 @@ def options(*, reuse_port: bool) -> list[tuple[str, int]]:
     """gRPC's channel arguments."""
     return [
         ("grpc.max_receive_message_length", settings.OTLP_MAX_BODY_BYTES),
-        ("grpc.per_message_decompression", 0),  # see ingest.grpc.service.inflated
+        ("grpc.per_message_decompression", 0),  # compression.py does it
         ("grpc.max_concurrent_streams", 256),  # per connection; more wait at the client
         ("grpc.so_reuseport", int(reuse_port)),
         # Clients may ping every second, also between calls: SDKs, meshes and load balancers do, and
         # gRPC's default (5 minutes) would break their connections.
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 900),
-        # We ping too, so that connections of vanished peers end.
+        # We ping too, so that connections to peers that have vanished are closed.
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         # Connections are closed politely now and then, so that load spreads over the processes.
@@ -53,7 +53,7 @@ def options(*, reuse_port: bool) -> list[tuple[str, int]]:
 
 
 async def serve(address: str, *, threads: int, reuse_port: bool = False, announce: Any = None) -> None:
-    """Serve until SIGTERM or SIGINT, then let calls end. Raises `CannotListen`."""
+    """Serve until SIGTERM or SIGINT, then let running calls finish. Raises `CannotListen`."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -64,7 +64,7 @@ async def serve(address: str, *, threads: int, reuse_port: bool = False, announc
     try:
         port = server.add_insecure_port(address)
     except RuntimeError:
-        raise CannotListen(f"OTLP/gRPC cannot listen on {address}: it is in use, or no address.") from None
+        raise CannotListen(f"OTLP/gRPC cannot listen on {address}: it is in use or invalid.") from None
     await server.start()
     prometheus.note_start()
     if announce:
@@ -98,7 +98,7 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
             self._watchers.discard(watcher)
 
     async def watch_databases(self) -> None:
-        """Keep the services' state up to date, for ever."""
+        """Keep the state of each service up to date until cancelled."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "health") as thread:
             while True:
@@ -108,16 +108,16 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]  # untyped
                 await asyncio.sleep(HEALTH_EVERY)
 
     async def end(self) -> None:
-        """Say NOT_SERVING to all, and end the streams of watchers, which would outlast everything else."""
+        """Report NOT_SERVING, then end the watchers' streams: they would keep the server from stopping."""
         await self.enter_graceful_shutdown()
-        await asyncio.sleep(0.05)  # for the news to be written
+        await asyncio.sleep(0.05)  # so that it is sent before the streams end
         self._ending = True
         for watcher in self._watchers:
             watcher.cancel()
 
 
 def databases_answer() -> bool:
-    """Whether both databases answer, within the patience of `postgres.pipeline`."""
+    """Whether both databases answer, within the time limit of `postgres.pipeline`."""
     freshen()
     for alias in connections:
         wrapper = connections[alias]

@@ -1,9 +1,9 @@
 """The three Export methods of OTLP over gRPC. OK means committed, as 200 does over HTTP.
 
 They take raw bytes and decode them as HTTP does, because grpcio would answer INTERNAL to garbage.
-And they are registered as if the client streamed: this is the same on the wire, but the handler is
-called as soon as the headers are there. So the key is checked before a message is received, and a
-stalled sender holds no thread.
+They are registered as client-streaming methods: on the wire that is the same, but the handler is called
+as soon as the headers are there. So the key is checked before a message is received, and a stalled
+sender holds no thread.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class ExportService:
                     answer = await self._export(call)
                 call.status = "OK"
                 return answer
-            except Exception as error:  # the outermost edge: never UNKNOWN, for clients do not resend it
+            except Exception as error:  # the outermost edge: never UNKNOWN, which clients do not retry
                 return await call.refuse(failure_of(error))
             finally:
                 call.measure.ended(call.status)
@@ -80,7 +80,7 @@ class ExportService:
         key = await self._let_in(call.credentials)
         call.key_id = key.pk
         rate_limits.spend(key)
-        # A task of its own: a client that goes away gives back neither the thread nor the memory.
+        # A task of its own: when a client goes away, its thread and its memory stay taken until this ends.
         task = asyncio.create_task(self._store(call, await self._message(call)))
         self._storing.add(task)
         task.add_done_callback(self._stored)
@@ -89,8 +89,8 @@ class ExportService:
     async def _let_in(self, credentials: Mapping[str, str]) -> Key:
         """The key. Raises `KeyRefused` before any message is received.
 
-        A key that was admitted a moment ago is let in; it is looked up again before anything is
-        stored, so a revoked one stores nothing.
+        A key that was admitted a moment ago is not looked up here, but again before anything is stored: a
+        revoked key stores nothing.
         """
         key = self._recent_keys.get(credentials)
         if key is None:
@@ -115,13 +115,13 @@ class ExportService:
                 key, answer = await self._in_thread(
                     _answer, call.signal, call.credentials, plain, call.do_not_track, unless=call.context.done
                 )
-        self._recent_keys.add(call.credentials, key)  # its rate may have been changed
+        self._recent_keys.add(call.credentials, key)  # its rate limit may have changed
         return answer
 
     def _stored(self, task: asyncio.Task[bytes]) -> None:
         self._storing.discard(task)
         if not task.cancelled():
-            task.exception()  # retrieved, or asyncio would log it if the client has not waited
+            task.exception()  # mark as retrieved: asyncio would log it if the client has gone
 
     async def _in_thread(
         self, function: Callable[..., T], *arguments: object, unless: Callable[[], bool] | None = None
@@ -140,7 +140,7 @@ def _authenticated(credentials: Mapping[str, str]) -> Key:
 def _answer(
     signal: str, credentials: Mapping[str, str], message: bytes, do_not_track: bool
 ) -> tuple[Key, bytes]:
-    """Store a message: the key as it is now, and the Export…ServiceResponse. On a thread of the pool."""
+    """Store a message. Returns the key as it is now, and the Export…ServiceResponse. Called on a thread."""
     freshen()
     key = authenticate(credentials, "ingest")
     counting.note_use(key.pk)

@@ -102,10 +102,10 @@ def inflated(
 def inflate(data: bytes, window_bits: int, limit: int, hold: Callable[[int], None] | None = None) -> bytes:
     """`data` decompressed, with all its gzip members; at most `limit` bytes. Raises `BodyRefused`.
 
-    `hold` is told of each piece's bytes, and may raise.
+    `hold` is called with the size of each piece, and may raise.
     """
     if window_bits == CODINGS["deflate"] and not _has_zlib_header(data):
-        window_bits = -15  # some clients send bare deflate under this name
+        window_bits = -15  # some clients send raw deflate, without zlib's header, under this name
     view, at = memoryview(data), 0  # fed in pieces, or the rest would be copied for every member
     pieces: list[bytes] = []
     room = limit

@@ -1,4 +1,4 @@
-"""Keeps the database connections of a pool's thread fresh: closes those that are too old or broken.
+"""Keeps the database connections of a thread usable: closes those that are too old or broken.
 
 Django's `close_old_connections` does the same around a request, but with health checks on it asks each
 database `SELECT 1` every time. Here a connection that worked within the last second is trusted. If it has
@@ -18,7 +18,7 @@ _thread = threading.local()
 
 
 def freshen() -> None:
-    """Before a piece of work: check connections that were idle or failed; close the broken and the old."""
+    """Check connections that were idle or failed; close broken and old ones. Called before each piece of work."""
     now = time.monotonic()
     last: float = getattr(_thread, "used_at", 0.0)
     _thread.used_at = now

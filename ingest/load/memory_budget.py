@@ -1,4 +1,4 @@
-"""Bounds the bytes of bodies that one process holds at once, as they came and inflated.
+"""Bounds the bytes of bodies that one process holds at once, both as received and inflated.
 
 A request that finds no room gets 503. While half of the memory is free, a declared length is reserved at
 once; beyond that, bytes count as they arrive, so senders who declare much and send nothing can hold no
@@ -11,7 +11,7 @@ from ingest.load.threads import Busy
 
 
 class Budget:
-    """A number of bytes, shared by all requests of a process."""
+    """The bytes that all requests of a process may hold together."""
 
     def __init__(self, most: int) -> None:
         self.most, self.held = most, 0

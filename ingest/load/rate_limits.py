@@ -1,7 +1,7 @@
 """Limits how many requests a key may send, over all processes that receive.
 
-Each process counts its own requests. Twice a second it adds them to Redis and reads the totals, so checking
-a request costs two numbers in memory, and a limit can be exceeded by half a second's worth of requests. If
+Each process counts its own requests. Twice a second it adds them to Redis and reads the totals. So checking
+a request only compares numbers in memory, but a limit can be exceeded by half a second's requests. If
 Redis is unreachable, each process limits by itself and logs that once a minute.
 """
 
@@ -41,7 +41,7 @@ class Sender(Protocol):
 
 
 class _Count:
-    """A key's requests in the current window: of this process, of others, and not yet added to Redis."""
+    """A key's requests in this window: by this process, by others, and those not yet added to Redis."""
 
     __slots__ = ("elsewhere", "here", "untold")
 

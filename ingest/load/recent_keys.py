@@ -1,8 +1,8 @@
-"""Keys that were admitted a moment ago: the bodies of their requests are read before the key is looked up.
+"""Keys that were admitted a moment ago: a request's body is read before its key is looked up again.
 
 This admits nobody. Every request's key is looked up before anything is stored, so a revoked key stores
-nothing, and changed scopes, origins and rates hold at once. It saves a request over HTTP a second trip to
-a thread (25 µs of CPU, and the wait behind others' stores), and a call over gRPC a query.
+nothing, and changed scopes, origins and rates take effect at once. It saves a request over HTTP a second trip
+to a thread (25 µs of CPU, and the wait behind other requests), and a call over gRPC a query.
 """
 
 import hashlib
@@ -17,18 +17,18 @@ MOST_KNOWN = 1000  # keys
 
 
 class RecentKeys:
-    """By a digest of the headers that show them, so that no key is kept in memory. For one thread."""
+    """Keyed by a digest of the headers, so that no key's text stays in memory. Not thread-safe."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[bytes, tuple[Key, float]] = OrderedDict()
 
     def get(self, shown: Mapping[str, str]) -> Key | None:
-        """The key that these headers showed within the last minute."""
+        """The key that these headers held within the last minute."""
         key, until = self._keys.get(_digest(shown), (None, 0.0))
         return key if until > time.monotonic() else None
 
     def add(self, shown: Mapping[str, str], key: Key) -> None:
-        """Remember that these headers showed this key; of too many the one shown longest ago goes."""
+        """Remember that these headers hold this key. Beyond `MOST_KNOWN`, the one seen longest ago goes."""
         digest = _digest(shown)
         self._keys[digest] = key, time.monotonic() + KNOWN_FOR
         self._keys.move_to_end(digest)

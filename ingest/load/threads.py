@@ -65,7 +65,7 @@ class Pool:
             except BaseException as error:  # raised where the result is awaited
                 problem = error
             loop.call_soon_threadsafe(self._done, future, result, problem)
-            del item, work, arguments, future, result, problem  # a waiting thread holds no body
+            del item, work, arguments, future, result, problem  # a waiting thread must not hold a body
 
     def _done(self, future: asyncio.Future[Any], result: Any, problem: BaseException | None) -> None:
         self._under_way -= 1

@@ -1,1 +1,1 @@
-"""OTLP on the wire: JSON and protobuf into the same flat records, and what is answered."""
+"""OTLP on the wire: decodes JSON and protobuf into the same flat records, and encodes answers."""

@@ -1,8 +1,8 @@
 """OTLP/JSON into records: ProtoJSON with hex ids and numeric enums (OTLP 1.11, "JSON Protobuf Encoding").
 
-Two readers: msgspec's typed structs are fast and read what SDKs send. A body that they object to (a number
-where text belongs, a NaN literal, a lone surrogate) is read again by `lenient.py`, which refuses single
-records rather than the request.
+There are two readers. msgspec's typed structs are fast, and read what SDKs send. A body that msgspec objects
+to (a number where text belongs, a NaN literal, a lone surrogate) is read again by `lenient.py`, which refuses
+single records rather than the whole request.
 """
 
 import itertools
@@ -70,8 +70,8 @@ def _decode(
     except RecursionError:
         raise DecodeError("the body is nested too deeply") from None
     except _OBJECTIONS:
-        carefully, malformed = lenient.decode(body, fields)
-        return Batch(records(carefully, attributes_from), malformed)
+        reread, malformed = lenient.decode(body, fields)
+        return Batch(records(reread, attributes_from), malformed)
     bound_records(len(items or ()) for _, scopes in groups for _, items in scopes)
     batch = Batch(iter(()))
     batch.records = _fast_records(batch, groups, body, fields, records)
@@ -87,35 +87,38 @@ def _fast_records(
 ) -> Iterator[Record]:
     """The records. If the fast reader objects to an attribute, the careful one takes over at that record."""
     attribute = SharedAttributes(_attribute).__getitem__
-    made = 0
+    done = 0
     try:
         for record in records(groups, lambda encoded: dict(map(attribute, map(bytes, encoded or ())))):
             yield record
-            made += 1
+            done += 1
     except RecursionError:
         raise DecodeError("the body is nested too deeply") from None
     except _OBJECTIONS:
-        carefully, batch.malformed = lenient.decode(body, fields)
-        # The careful reader reads all that the fast one does: the records before are the same.
-        yield from itertools.islice(records(carefully, attributes_from), made, None)
+        reread, batch.malformed = lenient.decode(body, fields)
+        # Whatever the fast reader reads, the careful one reads alike: the records before are the same.
+        yield from itertools.islice(records(reread, attributes_from), done, None)
 
 
 def _trace_groups(body: bytes) -> Groups:
     return [
-        (group.resource, [(some.scope, some.spans) for some in group.scope_spans or ()])
+        (group.resource, [(scope_spans.scope, scope_spans.spans) for scope_spans in group.scope_spans or ()])
         for group in _TRACES.decode(body).resource_spans or ()
     ]
 
 
 def _log_groups(body: bytes) -> Groups:
     return [
-        (group.resource, [(some.scope, some.log_records) for some in group.scope_logs or ()])
+        (
+            group.resource,
+            [(scope_logs.scope, scope_logs.log_records) for scope_logs in group.scope_logs or ()],
+        )
         for group in _LOGS.decode(body).resource_logs or ()
     ]
 
 
 def _spans(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
-    """Field for field: `Span`."""
+    """The fields of each `Record`, in its order, from a span."""
     sent_trace_id: str | None = None
     trace_id = ""
     for resource_message, scopes in groups:
@@ -123,7 +126,7 @@ def _spans(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
         for scope_message, spans in scopes:
             scope = (scope_message.name or "") if scope_message else ""
             for span in _taken(spans):
-                if span.trace_id != sent_trace_id:  # those of a trace come one after another
+                if span.trace_id != sent_trace_id:  # spans of one trace mostly follow one another
                     sent_trace_id, trace_id = span.trace_id, valid_id(span.trace_id or "", 32)
                 yield Record(
                     True,
@@ -143,7 +146,7 @@ def _spans(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
 
 
 def _log_records(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
-    """Field for field: `LogRecord`."""
+    """The fields of each `Record`, in its order, from a log record."""
     for resource_message, scopes in groups:
         resource = Resource(attributes(resource_message.attributes) if resource_message else {})
         for scope_message, logs in scopes:

@@ -1,7 +1,7 @@
 """The messages of OTLP/JSON as msgspec reads them: only the fields that are used.
 
-Where a record's attributes are `Raw`, most of them come often and are decoded once
-(`records.SharedAttributes`); the `Read…` messages, for the careful reader, have them decoded.
+Attributes that are `Raw` are decoded later, each distinct one once (`records.SharedAttributes`): most occur
+in many records. The `Read…` messages, for the careful reader, decode them at once.
 """
 
 import msgspec

@@ -1,4 +1,4 @@
-"""Values of OTLP/JSON as Python's: attributes, 64-bit numbers, times, enums (ProtoJSON, OTLP 1.11)."""
+"""OTLP/JSON values as Python values: attributes, 64-bit numbers, times, enums (ProtoJSON, OTLP 1.11)."""
 
 import base64
 import binascii
@@ -50,7 +50,7 @@ def value_from(value: AnyValue, depth: int = 0) -> Any:
 
 
 def _integer(value: int | float | str) -> int | float | None:
-    """int64, as a number or decimal text. JavaScript sends a large one as 1e+21: kept as a double."""
+    """An int64, sent as a number or as decimal text. One too large (JavaScript's 1e+21) becomes a double."""
     if isinstance(value, str):
         digits = value[1:] if value[:1] == "-" else value
         if not (digits.isascii() and digits.isdecimal()) or len(digits) > 19:
@@ -62,7 +62,7 @@ def _integer(value: int | float | str) -> int | float | None:
 
 
 def _double(value: int | float | str) -> float | None:
-    """A double, as a number, as text, or as one of the three words of ProtoJSON."""
+    """A double, sent as a number, as text, or as ProtoJSON's NaN, Infinity or -Infinity."""
     try:
         return float(value) if not isinstance(value, str) or (value.isascii() and len(value) < 400) else None
     except (ValueError, OverflowError):
@@ -70,7 +70,7 @@ def _double(value: int | float | str) -> float | None:
 
 
 def nanoseconds(value: Number) -> int:
-    """fixed64. What is no number, or negative, is a time of 0: absent. What is too large stays too large."""
+    """A time (fixed64). Anything but a positive number is 0, which means absent; the rest is capped at 64 bits."""
     if type(value) is int and 0 < value <= UINT64_MAX:
         return value
     if isinstance(value, str):
@@ -85,7 +85,7 @@ def nanoseconds(value: Number) -> int:
 
 
 def enum(value: int | str | None) -> int:
-    """An enum's number. Senders must not write its name; some do, and its meaning is plain."""
+    """An enum's number. OTLP does not allow an enum's name, but some senders write it, and it is clear."""
     if type(value) is int:
         return value
     if isinstance(value, str):

@@ -1,8 +1,8 @@
 """The careful reader of OTLP/JSON, for bodies that the fast one objects to.
 
-The standard library parses the body; then each record is converted by itself, so that a record of wrong
-types costs no other. A body that is not JSON is still a `DecodeError`. Resource and scope are converted
-once for all their records, so that the work grows with the body alone.
+The standard library parses the body; then each record is converted by itself, so that one with a wrong type
+is refused alone. A body that is not JSON is still a `DecodeError`. Resource and scope are converted once,
+not once per record, so that the work stays proportional to the size of the body.
 """
 
 import json
@@ -29,7 +29,7 @@ class SignalFields(NamedTuple):
 
 
 class ReadGroup(NamedTuple):
-    """What one resource sent: its message, and scopes with the records that could be read."""
+    """What one resource sent: its own message, and each scope with the records that could be read."""
 
     resource: Any
     scopes: list[tuple[Any, list[Any]]]
@@ -96,7 +96,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | float:
-    """Python refuses integers of more than 4300 digits; beyond 64 bits a double will do."""
+    """A number. Python refuses integers of more than 4300 digits; beyond 64 bits a double will do."""
     return int(digits) if len(digits) <= 20 else float(digits)
 
 

@@ -1,4 +1,4 @@
-"""Counts the data points of metrics, which are not kept: the answer must say how many were refused."""
+"""Counts the data points of metrics. None is kept, but the answer must say how many were refused."""
 
 import json
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ def count_protobuf(body: bytes) -> int:
 
 
 def _metrics(body: bytes) -> Iterator[Metric]:
-    """One by one: parsed whole, empty ones would fill memory (`slices.py`)."""
+    """The metrics, one at a time: parsed whole, a body of empty ones would fill memory (`slices.py`)."""
     for _, scopes in slices.groups(body):
         for _, metrics in scopes:
             yield from map(Metric.FromString, metrics)
 
 
 def count_json(body: bytes) -> int:
-    """The same of a request in JSON. Raises `DecodeError`."""
+    """The number of data points in a metrics request in JSON. Raises `DecodeError`."""
     bound_objects(body)
     try:
         root = json.loads(body.decode("utf-8-sig"), parse_int=float)

@@ -1,4 +1,4 @@
-"""OTLP/protobuf into records, with upb underneath. Field for field as in `json.py`."""
+"""OTLP/protobuf into records, the same ones as `json.py` makes. protobuf's C library upb parses."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -31,7 +31,7 @@ def decode_traces(body: bytes) -> Batch:
         request = TracesData.FromString(body)
     except (ProtobufDecodeError, RecursionError):
         raise DecodeError("the body is not an ExportTraceServiceRequest in protobuf") from None
-    bound_records(len(some.spans) for group in request.resource_spans for some in group.scope_spans)
+    bound_records(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
     return Batch(_spans(request), 0)
 
 
@@ -43,7 +43,7 @@ def decode_logs(body: bytes) -> Batch:
         request = LogsData.FromString(body)
     except (ProtobufDecodeError, RecursionError):
         raise DecodeError("the body is not an ExportLogsServiceRequest in protobuf") from None
-    bound_records(len(some.log_records) for group in request.resource_logs for some in group.scope_logs)
+    bound_records(len(scope.log_records) for group in request.resource_logs for scope in group.scope_logs)
     return Batch(_log_records(request), 0)
 
 

@@ -11,8 +11,8 @@ import msgspec
 
 MAX_DEPTH = 16  # levels of lists and maps in a value; what lies deeper is dropped
 INT64 = range(-(2**63), 2**63)
-# A body of empty records takes some hundred times its own size in memory. Real records have at least 100
-# bytes, and 13 bytes for each JSON object: 64 MiB of them stay below both bounds.
+# A body of empty records takes several hundred times its own size in memory. Real records have at least 100
+# bytes, and at least 14 for each JSON object: 64 MiB of them stay below both bounds.
 MAX_RECORDS = 1_000_000
 MAX_JSON_OBJECTS = 5_000_000
 MAX_SHARED = 256  # bytes; longer attributes are not remembered
@@ -23,20 +23,20 @@ UNSPECIFIED, INTERNAL = 0, 1
 
 
 class DecodeError(Exception):
-    """The body is not a request of its kind; the message says where, without quoting it."""
+    """The body is not the request that it should be; the message says what is wrong, without quoting it."""
 
 
 class TooMany(DecodeError):
-    """The body holds more than one request may."""
+    """The body holds more records, groups, fields or objects than one request may."""
 
 
 class Resource(NamedTuple):
-    """What sent the records. One object per group of the request, shared by its records."""
+    """What sent the records. The records of one group of the request share the object."""
 
     attributes: dict[str, Any]
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four times as long to make
+class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four times as long to create
     """One span (`is_span`) or log record."""
 
     is_span: bool
@@ -96,6 +96,6 @@ def bound_records(numbers: Iterable[int]) -> None:
 
 
 def bound_objects(body: bytes) -> None:
-    """Raises `TooMany` if JSON is all structure and no content, before anything is built from it."""
+    """Raises `TooMany` if JSON is all structure and no content; called before it is parsed."""
     if len(body) > MAX_JSON_OBJECTS and body.count(b"{") > MAX_JSON_OBJECTS:
         raise TooMany(f"the body holds more than {MAX_JSON_OBJECTS} JSON objects; send it in parts")

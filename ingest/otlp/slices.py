@@ -1,8 +1,8 @@
-"""Large OTLP/protobuf bodies record by record, so that memory holds one of them at a time.
+"""Splits large OTLP/protobuf bodies into records, so that only one at a time is in memory.
 
-A parser needs some hundred bytes for every message, even for an empty one, which is two bytes on the wire:
-64 MiB of those would take 18 GB. So a large body is not parsed whole. Its few outer levels are walked by hand
-(https://protobuf.dev/programming-guides/encoding), and each record is parsed by itself.
+A parser needs several hundred bytes for every message, even for an empty one, which is two bytes on the
+wire: 64 MiB of those would take 18 GB. So a large body is not parsed whole. Its few outer levels are walked
+by hand (https://protobuf.dev/programming-guides/encoding), and each record is parsed by itself.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ FEW_FIELDS = 64 * 1024  # bytes; shorter pieces cannot hold too many fields
 MAX_FIELDS = 100_000  # of one record, resource or scope
 LENGTH_DELIMITED = 2
 FIXED_SIZES = {1: 8, 5: 4}  # wire type: bytes
-OUTER, SHARED, PART = 1, 1, 2  # field numbers, the same in every signal
+OUTER, SHARED, PART = 1, 1, 2  # field numbers, the same for every signal
 
 Slice = tuple[int, int]
 
 
 class EncodedGroup(NamedTuple):
-    """What one resource or scope sent: the encoded message itself, and where its parts lie."""
+    """A resource or scope, encoded, and where its parts (scopes or records) lie in the body."""
 
     shared: bytes
     parts: list[Slice]
@@ -50,7 +50,7 @@ def groups(body: bytes) -> Iterator[tuple[bytes, Iterator[tuple[bytes, Iterator[
 def _group(body: bytes, within: Slice) -> EncodedGroup:
     shared, parts = b"", []
     for number, at in _fields(body, within):
-        if number == SHARED:  # sent twice, the two are merged, as protobuf says
+        if number == SHARED:  # if sent twice, protobuf merges the two
             shared += _piece(body, at)
         elif number == PART:
             parts.append(at)

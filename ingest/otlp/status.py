@@ -1,6 +1,6 @@
 """The answers of OTLP: an Export…ServiceResponse or a google.rpc.Status, in the request's encoding.
 
-The content type goes out bare: the Go SDK and the Collector compare it literally.
+The content type has no parameters: the Go SDK and the Collector compare it literally.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ def failure(encoding: str, code: int, message: str) -> bytes:
 
 
 def retry_info(seconds: int) -> bytes:
-    """A google.rpc.RetryInfo: how long to wait before the same is sent again."""
+    """A google.rpc.RetryInfo: how long to wait before sending the request again."""
     delay = b"\x08" + _varint(seconds)
     return b"\x0a" + _varint(len(delay)) + delay
 
@@ -61,7 +61,7 @@ def failure_to_retry(code: int, message: str, retry: bytes) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """A protobuf varint. By hand: the class of Status would need one more package."""
+    """A protobuf varint. Written by hand: the class of google.rpc.Status would need one more package."""
     parts = bytearray()
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)

@@ -1,8 +1,8 @@
 """OTLP's own messages, except that a record's attributes stay encoded: `repeated bytes attributes`.
 
 On the wire a message and bytes look the same. Most attributes of a request occur in it many times, so
-`protobuf.py` decodes each distinct one once, which takes less than half the time. The messages are OTLP's
-own, with that one field changed and unread ones left out, in a descriptor pool of their own.
+`protobuf.py` decodes each distinct one once, which takes less than half the time. OTLP's descriptors are
+copied into a separate pool, with that one field changed and fields that nobody reads left out.
 """
 
 from typing import Any

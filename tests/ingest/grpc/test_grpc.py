@@ -327,7 +327,7 @@ def test_a_taken_port_is_said_in_one_sentence(receiver: Receiver, tmp_path: Path
     with programs.process(*command, env=programs.environment(DEBUG="1"), log=log) as second:
         assert second.wait(30) == 1
     assert log.read_text().splitlines() == [
-        f"CommandError: OTLP/gRPC cannot listen on {receiver.address}: it is in use, or no address."
+        f"CommandError: OTLP/gRPC cannot listen on {receiver.address}: it is in use or invalid."
     ]
 
 
