@@ -1,1 +1,1 @@
-"""What customers' collectors send."""
+"""The API that customers' collectors call: licence checks, heartbeats, daily analytics."""

@@ -1,6 +1,6 @@
 """Errors for customers' collectors: `{"error": {"code", "message"}}`, with `parameter` if one is to blame.
 
-Nothing that was sent is repeated in them, nor in a log.
+Neither they nor a log repeat anything that was sent.
 """
 
 import logging
@@ -21,7 +21,7 @@ ERRORS = {
     401: OpenApiResponse(ERROR, "no key, or an unknown one"),
     403: OpenApiResponse(ERROR, "a key without the scope `heartbeat`, or of another organization"),
     413: OpenApiResponse(ERROR, f"a body larger than {MAX_BODY_BYTES} bytes"),
-    503: OpenApiResponse(ERROR, "a database is away; send the same again"),
+    503: OpenApiResponse(ERROR, "a database does not answer; send the same again"),
 }
 
 
@@ -39,7 +39,7 @@ class ReportRefused(APIException):
 
 
 def refusal_of(error: Exception) -> Exception:
-    """The error to answer with; any other error than these is returned as it is."""
+    """The error to answer with. An error that is none of these is returned as it is."""
     if isinstance(error, KeyRefused):
         return ReportRefused(error.status, "no_key" if error.status == 401 else "wrong_scope", error.message)
     if isinstance(error, BodyRefused):
@@ -49,7 +49,7 @@ def refusal_of(error: Exception) -> Exception:
         message = "; ".join(f"“{name}”: {reasons}" for name, reasons in mistakes.items())
         return ReportRefused(400, "bad_parameter", message, next(iter(mistakes)))
     if isinstance(error, DatabaseError):
-        logger.warning("the vendor side is unavailable: %s", type(error).__name__)
+        logger.warning("customers' reports cannot be stored now: %s", type(error).__name__)
         return ReportRefused(503, "unavailable", "storage is unavailable; send the same again")
     return error
 

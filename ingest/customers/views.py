@@ -1,6 +1,6 @@
-"""What customers' collectors call, JSON: licence checks, heartbeats, daily analytics.
+"""What customers' collectors call, in JSON: licence checks, heartbeats, daily analytics.
 
-What is stored of it: `analytics/customers/reports.py`.
+`analytics/customers/reports.py` says what is stored of them.
 """
 
 import json
@@ -61,7 +61,7 @@ class VendorView(APIView):
 class ValidateLicense(VendorView):
     @extend_schema(
         operation_id="validate_license",
-        summary="Is this licence key valid, and what does it entitle to?",
+        summary="Is this licence key valid, and what does it entitle its holder to?",
         description="An unknown, revoked or expired key is answered with 200 and `valid: false`.",
         tags=["vendor"],
         auth=AUTH,
@@ -82,7 +82,7 @@ class TelemetryHeartbeat(VendorView):
     @extend_schema(
         operation_id="telemetry_heartbeat",
         summary="A customer's metrics of one moment",
-        description="Once per customer and timestamp: the same again changes nothing, other numbers replace.",
+        description="One per customer and timestamp: the same again changes nothing, others replace it.",
         tags=["vendor"],
         auth=AUTH,
         request=Heartbeat,
@@ -104,7 +104,7 @@ class TelemetryAnalytics(VendorView):
     @extend_schema(
         operation_id="telemetry_analytics",
         summary="A customer's analytics of one day",
-        description="Once per customer and day: the same again changes nothing, other numbers replace.",
+        description="One per customer and day: the same again changes nothing, others replace it.",
         tags=["vendor"],
         auth=AUTH,
         request=Analytics,
@@ -123,7 +123,7 @@ class TelemetryAnalytics(VendorView):
 
 
 def _terms(request: Request, check: dict[str, Any], now: datetime) -> licences.LicenceTerms:
-    """The terms of the key that is shown. Raises `ReportRefused` when none is, or one for something else."""
+    """The terms of the key that was sent. Raises `KeyRefused` if there is none, or one without the scope."""
     shown = any(request.headers.get(name) for name in keys.KEY_HEADERS)
     try:
         key = _key(request, {} if shown else {"x-api-key": check.get("license_key") or ""})

@@ -1,8 +1,7 @@
-"""Answers of OTLP over HTTP: success, refusal, no such address; their headers, compressed if they are long.
+"""Answers of OTLP over HTTP: success, refusal, no such address; with their headers, compressed if long.
 
-An error is said as OTLP wants it: a google.rpc.Status in the request's own encoding, content type
-bare. No redirect, no session, no cookie. Of the security headers only `nosniff` is sent: no answer
-is a page.
+An error is a google.rpc.Status in the request's own encoding, as OTLP wants it. There are no
+redirects, sessions or cookies. Of the security headers only `nosniff` is sent: no answer is a page.
 """
 
 import gzip
@@ -15,7 +14,7 @@ from ingest.reasons import LIMITS
 from ingest.traffic import counting, prometheus
 
 COMPRESS_FROM = 256  # bytes; most answers are `{}`, which compression only makes longer
-NOT_FOUND = "no such address; there are /v1/traces, /v1/logs and /v1/metrics, without a slash"
+NOT_FOUND = "no such address; use /v1/traces, /v1/logs or /v1/metrics, without a slash at the end"
 
 
 def accepted(request: ExportRequest, encoding: str, content: bytes) -> ExportAnswer:
@@ -36,7 +35,7 @@ def refusal(request: ExportRequest, error: Exception) -> ExportAnswer:
 
 
 def not_found(encoding: str) -> ExportAnswer:
-    """404 as OTLP says it, never a redirect to an address with or without a slash."""
+    """404 in OTLP's form, never a redirect to an address with or without a slash."""
     encoding = encoding or status.JSON
     return ExportAnswer(404, _headers(encoding), status.failure(encoding, CODES[404], NOT_FOUND))
 

@@ -30,7 +30,7 @@ PREFLIGHT = [
 
 
 def preflight(request: ExportRequest, headers: Headers) -> ExportAnswer | None:
-    """The answer to a preflight; None for any other request with an origin. Unknown pages are not invited."""
+    """The answer to a preflight, which allows nothing to unknown websites; None for any other request."""
     if request.method != "OPTIONS" or not headers.get("access-control-request-method", ""):
         return None
     more = PREFLIGHT if may_send(request.origin) else []
@@ -38,7 +38,7 @@ def preflight(request: ExportRequest, headers: Headers) -> ExportAnswer | None:
 
 
 def answer_headers(origin: str) -> list[tuple[str, str]]:
-    """The headers of an answer, or an error, to a request that names its origin."""
+    """The headers to add to any answer, errors included, to a request that names its origin."""
     headers = [("Vary", "Origin")]
     if may_send(origin):
         headers += [
@@ -50,12 +50,12 @@ def answer_headers(origin: str) -> list[tuple[str, str]]:
 
 
 def may_send(origin: str) -> bool:
-    """Whether pages of this website may send at all, as far as this process knows."""
+    """Whether pages of this website may send with any key, as far as this process knows."""
     return origin in settings.OTLP_CORS_ORIGINS or origin in _publishable.origins
 
 
 def is_stale(origin: str) -> bool:
-    """Whether to `refresh` first. A website that is not known yet is looked up again after a second."""
+    """Whether to `refresh` first. An unknown website is looked up again after a second."""
     if origin in settings.OTLP_CORS_ORIGINS:
         return False
     lifetime = KNOWN_FOR if origin in _publishable.origins else UNKNOWN_FOR

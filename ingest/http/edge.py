@@ -1,7 +1,7 @@
 """OTLP over HTTP as granian serves it (RSGI): bodies are read on the event loop, stored on threads.
 
-A slow sender holds a few hundred bytes here; under WSGI its body would hold a thread. And a refusal
-is answered before the body has come: the rest of the body is read away afterwards, so that a
+A slow sender holds a few hundred bytes here; under WSGI it would hold a thread. A refusal is
+sent before the body has arrived; the rest of the body is then read and discarded, so that a
 keep-alive client neither waits nor meets a broken pipe.
 """
 
@@ -22,7 +22,7 @@ from ingest.load.threads import Pool
 SIGNALS = {
     f"{prefix}/v1/{signal}": signal for prefix in ("", "/otlp") for signal in ("traces", "logs", "metrics")
 }
-PREFIXES = ("/v1/", "/otlp/v1/")  # all below them is ours
+PREFIXES = ("/v1/", "/otlp/v1/")  # every address below them is answered here
 
 
 class Edge:
@@ -53,7 +53,7 @@ class Edge:
         if answer.status == 408:
             answer.headers.append(("Connection", "close"))
         protocol.response_bytes(*answer)
-        await incoming.read_away()
+        await incoming.discard_rest()
 
     async def _answer(
         self, request: ExportRequest, scope: Scope, incoming: IncomingBody, share: Share
@@ -67,7 +67,7 @@ class Edge:
                     return preflight
             rules.check_method(request)
             if not self._is_expected(request):
-                self._recent_keys.add(request.shown, await self._pool.run(rules.admit, request))
+                self._recent_keys.add(request.credentials, await self._pool.run(rules.admit, request))
             raw = await incoming.read(settings.OTLP_MAX_BODY_BYTES)
             result = await self._pool.run(_take_and_answer, request, raw, share)
             if isinstance(result, bytes):
@@ -79,8 +79,8 @@ class Edge:
             return answers.refusal(request, error)
 
     def _is_expected(self, request: ExportRequest) -> bool:
-        """Whether it will most likely be admitted: then its body is read before its key is looked up."""
-        request.key = self._recent_keys.get(request.shown)
+        """Whether it will most likely be admitted; if so, its body is read before its key is looked up."""
+        request.key = self._recent_keys.get(request.credentials)
         if request.key is None:
             return False
         try:
@@ -91,6 +91,6 @@ class Edge:
 
 
 def _take_and_answer(request: ExportRequest, raw: bytes, share: Share) -> ExportAnswer | bytes:
-    """The answer; or the body inflated, if it is so large that it must wait for others of its kind."""
+    """The answer; or the inflated body, if it is so large that it must wait for other large ones."""
     content = rules.take(request, raw, share.take)
     return content if len(content) > LARGE else rules.answer(request, content)

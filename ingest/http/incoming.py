@@ -1,4 +1,4 @@
-"""A request's body on its way in (RSGI): read whole within bounds, or read away after a refusal."""
+"""A request's body on its way in (RSGI): read whole within bounds, or discarded after a refusal."""
 
 import asyncio
 from typing import Any
@@ -12,11 +12,11 @@ from ingest.load.body import BodyRefused
 from ingest.load.memory_budget import Share
 
 SMALL = 1024 * 1024  # bytes; a body declared no longer is read in one go while half the memory is free
-LINGER = 5.0  # seconds for which the body of a refused request is read away
+LINGER = 5.0  # seconds for which the body of a refused request is read and discarded
 
 
 class IncomingBody:
-    """Read once: `read`, then `read_away`, which does nothing if all has come."""
+    """Call `read` once, then `discard_rest`, which does nothing if the body is complete."""
 
     def __init__(self, protocol: HTTPProtocol, headers: Headers, share: Share) -> None:
         self._protocol, self._headers, self._share = protocol, headers, share
@@ -55,14 +55,14 @@ class IncomingBody:
         self._is_over = True
         if declared is not None and total < declared:
             raise body.cut_short(total, declared)
-        # granian gives one empty piece at the end, and another in place of an error or of trailers.
+        # granian gives one empty piece at the end, and another one instead of an error or of trailers.
         if ends > 1 and not self._headers.get("trailer", ""):
             raise BodyRefused(400, "the body ended early")
         return b"".join(pieces)
 
-    async def read_away(self) -> None:
-        """After a refusal: take what still comes, for a while, so that the connection stays usable."""
-        if self._is_over or self._headers.get("expect", ""):  # who expects 100 has sent nothing
+    async def discard_rest(self) -> None:
+        """After a refusal: read for a while what still arrives, so that the connection stays usable."""
+        if self._is_over or self._headers.get("expect", ""):  # a sender that waits for 100 has sent nothing
             return
         total = 0
         try:
@@ -75,7 +75,7 @@ class IncomingBody:
             return
 
     def _begin(self) -> Any:
-        """The pieces from here on: granian hands its iterator out once."""
+        """The pieces from here on. Remembered: granian gives out its iterator only once."""
         if self._pieces is None:
             self._pieces = _Pieces(self._protocol)
         return self._pieces

@@ -1,4 +1,4 @@
-"""What the edges of OTLP over HTTP and its rules hand each other: a request's head, and an answer."""
+"""What the edges of OTLP over HTTP and its rules exchange: a request's head, and an answer."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class ExportRequest:
     encoding: str  # its media type if that is one of OTLP's two, else ''
     coding: str  # Content-Encoding, lower-case
     length: str  # Content-Length as sent
-    shown: dict[str, str]  # the headers that may hold its key
+    credentials: dict[str, str]  # the headers that may hold its key, and its origin
     do_not_track: bool
     origin: str
     accepted_coding: str
@@ -53,7 +53,7 @@ def read_head(method: str, signal: str, headers: Headers) -> ExportRequest:
         encoding=media_type_of(headers),
         coding=headers.get("content-encoding", "").strip().lower(),
         length=headers.get("content-length", "").strip(),
-        shown={name: headers.get(name, "") for name in CREDENTIAL_HEADERS},
+        credentials={name: headers.get(name, "") for name in CREDENTIAL_HEADERS},
         do_not_track=asks_not_to_be_tracked(headers),
         origin=headers.get("origin", ""),
         accepted_coding=headers.get("accept-encoding", ""),

@@ -1,4 +1,4 @@
-"""The names of granian's RSGI that both ports use. It exports some of them without saying so to mypy."""
+"""granian's RSGI types. Imported here once, because mypy does not see that granian exports them all."""
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 

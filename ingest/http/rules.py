@@ -1,8 +1,8 @@
 """OTLP over HTTP, step by step, for `/v1/traces`, `/v1/logs`, `/v1/metrics`: admit, take, answer.
 
-The rules, once, for two thin edges: `edge.py`, which granian serves, and the Django view in `views.py`.
-Neither logs a word of a payload. Host is not checked: no answer depends on it, and senders know a
-receiver by many names; the key is what admits.
+Two thin edges share these rules: `edge.py`, which granian serves, and the Django view in `views.py`.
+Neither logs anything of a payload. The host name is not checked: no answer depends on it, and senders
+may reach us under many names. What admits a request is its key.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ from ingest.traffic import counting
 
 
 def admit(request: ExportRequest) -> Key:
-    """Method, key, rate, type, coding, declared length. Returns and sets the key; raises the refusal."""
+    """Check method, key, rate, type, coding, length. Sets and returns the key, or raises the refusal."""
     check_method(request)
-    key = request.key = authenticate(request.shown, "ingest")
+    key = request.key = authenticate(request.credentials, "ingest")
     counting.note_use(key.pk)
     rate_limits.spend(key)
     check_head(request)
@@ -33,8 +33,8 @@ def admit(request: ExportRequest) -> Key:
 def take(request: ExportRequest, raw: bytes, hold: Callable[[int], None] | None = None) -> bytes:
     """The body of an admitted request, inflated. Raises the refusal.
 
-    A request that was let in by `recent_keys` is admitted now. `hold` is told of each number of bytes
-    that inflating adds.
+    A request whose key was in `recent_keys` is only admitted now. `hold` is called with each number of
+    bytes that inflating adds.
     """
     if not request.is_admitted:
         admit(request)
@@ -44,7 +44,7 @@ def take(request: ExportRequest, raw: bytes, hold: Callable[[int], None] | None 
 
 
 def answer(request: ExportRequest, content: bytes) -> ExportAnswer:
-    """Store the content of an admitted request, or only say what would become of it. Raises the refusal."""
+    """Store the content of an admitted request, or describe it for a dry run. Raises the refusal."""
     assert request.key is not None
     is_dry = bool(request.dry_run) and dry_run.is_asked_for(request.dry_run, request.key)
     process = dry_run.dry_run if is_dry else receive

@@ -1,7 +1,4 @@
-"""OTLP over HTTP as Django views, for servers without RSGI and for tests: a thread reads its own body.
-
-Django's middleware has no part in it.
-"""
+"""OTLP over HTTP as Django views, for servers without RSGI and for tests. A thread reads its own body."""
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
@@ -39,7 +36,7 @@ def no_such_address(request: HttpRequest) -> HttpResponse:
 
 def _response(answer: ExportAnswer) -> HttpResponse:
     response = HttpResponse(answer.body, status=answer.status)
-    response._has_been_logged = True  # type: ignore[attr-defined]  # else Django logs a line for each; we count
+    response._has_been_logged = True  # type: ignore[attr-defined]  # errors are counted; Django need not log
     for name, value in answer.headers:
         if name == "Vary":
             patch_vary_headers(response, [value])

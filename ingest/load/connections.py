@@ -18,7 +18,7 @@ _thread = threading.local()
 
 
 def freshen() -> None:
-    """Check connections that were idle or failed; close broken and old ones. Called before each piece of work."""
+    """Check connections that were idle or failed; close broken and old ones. Call it before using any."""
     now = time.monotonic()
     last: float = getattr(_thread, "used_at", 0.0)
     _thread.used_at = now

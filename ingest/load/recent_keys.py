@@ -22,20 +22,20 @@ class RecentKeys:
     def __init__(self) -> None:
         self._keys: OrderedDict[bytes, tuple[Key, float]] = OrderedDict()
 
-    def get(self, shown: Mapping[str, str]) -> Key | None:
+    def get(self, credentials: Mapping[str, str]) -> Key | None:
         """The key that these headers held within the last minute."""
-        key, until = self._keys.get(_digest(shown), (None, 0.0))
+        key, until = self._keys.get(_digest(credentials), (None, 0.0))
         return key if until > time.monotonic() else None
 
-    def add(self, shown: Mapping[str, str], key: Key) -> None:
+    def add(self, credentials: Mapping[str, str], key: Key) -> None:
         """Remember that these headers hold this key. Beyond `MOST_KNOWN`, the one seen longest ago goes."""
-        digest = _digest(shown)
+        digest = _digest(credentials)
         self._keys[digest] = key, time.monotonic() + KNOWN_FOR
         self._keys.move_to_end(digest)
         if len(self._keys) > MOST_KNOWN:
             self._keys.popitem(last=False)
 
 
-def _digest(shown: Mapping[str, str]) -> bytes:
-    text = "\0".join(f"{name}:{value}" for name, value in shown.items())
+def _digest(credentials: Mapping[str, str]) -> bytes:
+    text = "\0".join(f"{name}:{value}" for name, value in credentials.items())
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

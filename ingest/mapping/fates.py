@@ -1,6 +1,6 @@
 """What becomes of each attribute of a record: hashed, stored, read, or dropped and why. For the dry run.
 
-By the functions that map the record: `aliases` (what is read), `identity` (which id counts) and
+It asks the modules that map records: `aliases` (what is read), `identity` (which id counts) and
 `scrubbing` (what may be stored).
 """
 
@@ -15,7 +15,7 @@ from ingest.otlp.records import Record
 
 NOT_SHOWN = "(a name that is not shown)"
 ID_COLUMNS = frozenset({"user_id", "organization_id", "session_id", "pseudonym"})
-# Why an attribute is not stored; the last ones are what a value looks like.
+# Why an attribute is not stored; the last six name what its value looks like.
 WHY_DROPPED = {
     "undeclared": "nothing declares it",
     "type": "its type is not the declared one",
@@ -41,12 +41,12 @@ class Fates(NamedTuple):
 
     hashed: dict[str, str]  # to the column
     stored: dict[str, str]  # to the name in event_metadata, or of an installation's column
-    read: list[str]  # they decide about the table, or make up a column
+    read: list[str]  # they decide which table it is, or make up a column
     dropped: list[dict[str, str]]
 
 
 def fates(record: Record, prepared: Row | BaseEvent, registry: Registry) -> Fates:
-    """The fates of a record's attributes, and of its resource's, given what was made of it."""
+    """The fates of a record's attributes, and of its resource's; `prepared` is what the record becomes."""
     of_resource = record.resource.attributes
     sent = record.attributes | {
         name: value for name, value in of_resource.items() if name not in record.attributes
@@ -76,7 +76,7 @@ def _stored_or_why_not(
     hidden: scrubbing.Private,
     result: Fates,
 ) -> str:
-    """'' after noting the fate of an attribute that is no id; otherwise why it is dropped."""
+    """Why an attribute that is not an id is dropped; '' if it is not, after noting what becomes of it."""
     stored = prepared.metadata if isinstance(prepared, Row) else prepared.facts
     found = registry.find(name)
     answer = None
@@ -102,9 +102,10 @@ def _ids(record: Record, prepared: Row | BaseEvent) -> dict[str, str]:
     """Each attribute that is an id: the column its pseudonym belongs to, or why it is not used."""
     result: dict[str, str] = {}
     columns = _columns_of_ids(prepared)
-    own, others = dict(sent_ids(record.attributes)), dict(sent_ids(record.resource.attributes))
+    of_record = dict(sent_ids(record.attributes))
+    of_resource = dict(sent_ids(record.resource.attributes))
     for position, column in enumerate(columns):
-        names, more = own.get(position, ()), others.get(position, ())
+        names, more = of_record.get(position, ()), of_resource.get(position, ())
         usable = [name for name in names if names_somebody(record.attributes[name])]
         usable += [
             name for name in more if names_somebody(record.resource.attributes[name]) and name not in usable
@@ -126,7 +127,7 @@ def _columns_of_ids(prepared: Row | BaseEvent) -> tuple[str, str, str, str]:
 
 
 def _may_be_shown(name: str, registry: Registry, hidden: scrubbing.Private) -> bool:
-    """Whether the answer may hold an attribute's name: one that the app made up may hold anything."""
+    """Whether the answer may show an attribute's name: the app chose it, so it may hold anything."""
     if name in aliases.READ or registry.find(name):
         return True
     return len(name) <= undeclared.MAX_NAME and undeclared.is_plain(name) and not hidden.is_in(name)

@@ -1,4 +1,4 @@
-"""Who and when: subjects as pseudonyms, deterministic row ids, times within what is kept."""
+"""Who and when: pseudonyms of subjects, deterministic row ids, and times, which must be in bounds."""
 
 import hashlib
 from collections import Counter
@@ -28,7 +28,7 @@ class RecordRefused(Exception):
 
 
 class Subjects(msgspec.Struct, frozen=True, gc=False):
-    """The pseudonyms of those whom a record names, '' for each that it does not."""
+    """The pseudonyms of the subjects that a record names, each '' if it names none."""
 
     user: str
     organization: str
@@ -41,20 +41,20 @@ SentIds = tuple[tuple[int, tuple[str, ...]], ...]
 
 
 def sent_ids(names: Collection[str]) -> SentIds:
-    """Those of some attributes' names that stand for an id, by kind; kinds without any are left out."""
+    """Which of these attribute names stand for an id, by kind; kinds without any are left out."""
     by_kind = (tuple(name for name in kind if name in names) for kind in IDS)
     return tuple((position, kind) for position, kind in enumerate(by_kind) if kind)
 
 
 class ResourceSubjects(NamedTuple):
-    """The pseudonyms of those whom a resource names, and the reasons of the ids that cannot be read."""
+    """The pseudonyms of the subjects that a resource names; the reasons for ids that cannot be read."""
 
     pseudonyms: tuple[str, str, str, str]
     refusals: dict[int, str]
 
 
 class _Pseudonyms(dict[str, str]):
-    """The pseudonyms of one kind by raw id, '' for a word for nobody. Lives as long as a request."""
+    """The pseudonyms of one kind by raw id; '' for words that mean nobody. Lives as long as a request."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Identities:
         return ResourceSubjects((user, organization, session, installation), refusals)
 
     def subjects(self, attributes: Mapping[str, Any], ids: SentIds, others: ResourceSubjects) -> Subjects:
-        """A record's subjects: each its own, else its resource's. Raises `RecordRefused`."""
+        """A record's subjects: each as the record names it, else its resource. Raises `RecordRefused`."""
         of_resource, refusals = others
         subjects, known = [*of_resource], self._pseudonyms
         for position, names in ids:
@@ -116,9 +116,10 @@ class Identities:
         return nanoseconds
 
     def row_id(self, record: Record, nanoseconds: int) -> bytes:
-        """The 16 bytes of a UUID: the same event sent again has the same one.
+        """The 16 bytes of a UUID: the same event sent again gets the same one.
 
-        A log's trace and span ids belong to the span around it, which other logs share: they do not count.
+        A log record's trace and span ids are those of the span around it, which other log records share. So
+        they are not used.
         """
         if record.is_span and record.trace_id and record.span_id:
             digest = self._keyed_span.copy()
@@ -147,7 +148,7 @@ class Identities:
 
 
 def names_somebody(value: Any) -> bool:
-    """Whether the value of an id is one, rather than a word for nobody."""
+    """Whether the value of an id attribute is an id, rather than a word that means nobody."""
     text = as_text(value)
     return text is not None and text.strip().lower() not in NO_ID
 
@@ -170,7 +171,7 @@ def _new_pseudonym(known: _Pseudonyms, value: Any) -> str:
         return ""
     text = as_text(value)
     if text is None:
-        # A list or a truth value names someone, but we cannot tell whom: in doubt, not stored.
+        # A list or a boolean may name someone, but we cannot tell whom: when in doubt, it is not stored.
         raise RecordRefused("bad_id")
     if len(text) > MAX_ID:
         raise RecordRefused("id_too_long")

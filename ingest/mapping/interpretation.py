@@ -1,6 +1,6 @@
 """What a record says, apart from who says it and when: its table, its names, its metadata.
 
-Slow, and the same for records that say the same: `interpretation_cache.py` remembers the results.
+This is slow, and records often say the same: `interpretation_cache.py` remembers the results.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _ENDPOINT_COLUMNS = frozenset({aliases.DURATION})
 
 
 class ResourceContext(NamedTuple):
-    """What a resource tells about all its records."""
+    """What a resource says about all its records."""
 
     attributes: dict[str, Any]
     ids: SentIds
@@ -45,24 +45,24 @@ class ResourceContext(NamedTuple):
 
     @property
     def read(self) -> tuple[Any, ...]:
-        """All that can change the meaning of a record."""
+        """Everything that can change the meaning of a record."""
         return self.routing, self.metadata, (self.deployment_type, self.is_internal, self.do_not_track)
 
 
 class Meaning(NamedTuple):
     """What a record says. Shared by many records: nothing in it may be changed."""
 
-    table: str = ""  # '' when no row can be made of it
+    table: str = ""  # '' when it becomes no row
     names: tuple[Any, ...] = ()  # the table's own columns, without session and the span's own duration
     metadata: dict[str, Any] = {}
-    duration_in: str = ""  # where the span's own duration belongs: 'names', 'metadata' or nowhere
+    duration_in: str = ""  # where the span's own duration belongs: 'names', 'metadata', or '' for nowhere
     deployment_type: str = ""
     is_internal: bool = False
     do_not_track: bool = False
     base_event: str = ""
-    unroutable: str = ""  # the reason why it belongs to no table
-    refusal: str = ""  # the reason why its words cannot be stored
-    texts: str = ""  # every word that its row is made of: nothing private may be among them
+    unroutable: str = ""  # the reason if it belongs to no table
+    refusal: str = ""  # the reason if its names may not be stored
+    texts: str = ""  # all the text of its row: nothing private may be in it
     reads_path: bool = True  # whether another raw path could have given another meaning
 
 
@@ -73,7 +73,7 @@ class Interpreter:
         self.registry, self._routes = registry, routes
 
     def context(self, attributes: dict[str, Any]) -> ResourceContext:
-        """What a resource with these attributes tells about its records."""
+        """What a resource with these attributes says about its records."""
         private = scrubbing.private(attributes)
         return ResourceContext(
             attributes,
@@ -91,7 +91,7 @@ class Interpreter:
     ) -> Meaning:
         """The meaning of a record, without what is private.
 
-        Reads nothing of a record that `interpretation_cache.Meanings` does not look it up by.
+        May read only what `interpretation_cache.Meanings` looks records up by.
         """
         own = record.attributes
         attributes = {**context.routing, **own} if context.routing else own
@@ -181,6 +181,6 @@ class Interpreter:
 
 
 def _texts(words: tuple[str, ...], metadata: Mapping[str, Any]) -> str:
-    """All the text that a row would be made of, a line each."""
+    """All the text of a row, a line each."""
     read = (word[: scrubbing.MAX_READ] for word in words)
     return "\n".join((*read, *(value for value in metadata.values() if isinstance(value, str))))

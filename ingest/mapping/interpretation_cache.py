@@ -1,8 +1,8 @@
-"""What records came to mean, remembered: a sender says a few things over and over.
+"""Remembers what records mean: a sender says the same few things over and over.
 
 Meanings are kept for as long as the route book they belong to (seconds). Who and when are never part
-of a meaning, and a remembered one is that of a record without anything private: a record whose private
-words are among its texts is interpreted anew.
+of a meaning. A remembered one is that of a record without anything private: a record with private words
+in its texts is interpreted anew.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ Picker = Callable[[dict[str, Any]], tuple[Any, ...]]
 
 
 class AttributeShape:
-    """Records with the same attribute names: which of them matter, and what such records came to mean."""
+    """Records with the same attribute names: which names matter, and what such records mean."""
 
     __slots__ = ("every_id", "ids", "known", "names_persons", "pick", "pick_with_path")
 
@@ -45,14 +45,14 @@ class AttributeShape:
 class MeaningCache:
     """The meanings under one registry and route book, by the shape of their records.
 
-    It must not refer to the book: a weak reference to the book decides how long it lives.
+    It must not refer to the book, whose own lifetime decides how long it lives (`WeakKeyDictionary`).
     """
 
     __slots__ = ("__weakref__", "paths", "registry", "remembered", "shapes")
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        # Raw paths differ with every record and rarely count: they are looked at only where they do.
+        # Raw paths differ with every record and rarely matter: they are looked at only where they do.
         self.paths = frozenset(name for name in aliases.RAW_PATHS if not scrubbing.is_copied(name, registry))
         self.shapes: dict[tuple[str, ...], AttributeShape] = {}
         self.remembered = 0
@@ -84,13 +84,13 @@ class Meanings:
         self._cache = cache_of(registry, routes)
 
     def context(self, attributes: dict[str, Any]) -> ResourceContext:
-        """What a resource tells about its records."""
+        """What a resource says about its records."""
         context = self._interpreter.context(attributes)
         # Two resources with one key give a record the same meaning.
         return context._replace(key=repr(context.read)) if _length(context.routing) <= MAX_KEY else context
 
     def of(self, record: Record, context: ResourceContext) -> tuple[SentIds, Meaning]:
-        """The names under which a record tells ids, and its meaning."""
+        """The names of a record's attributes that hold ids, and its meaning."""
         names = tuple(record.attributes)
         shape = self._cache.shapes.get(names) or self._shape(names)
         meaning = self._recall(shape, shape.pick, record, context)
@@ -105,7 +105,7 @@ class Meanings:
     def _recall(
         self, shape: AttributeShape, pick: Picker, record: Record, context: ResourceContext
     ) -> Meaning:
-        """What a record of this shape means, by the values that are picked: others do not matter."""
+        """What a record of this shape means, looked up by the values that `pick` takes: no others matter."""
         interpret = self._interpreter.interpret
         if not context.key:
             return interpret(record, context)
@@ -144,7 +144,7 @@ class Meanings:
 def _may_tell(
     texts: str, shape: AttributeShape, attributes: Mapping[str, Any], context: ResourceContext
 ) -> bool:
-    """Whether something private may be among these texts. Asked for every record: as cheap as can be."""
+    """Whether something private may be in these texts. Asked for every record, so it must be cheap."""
     if shape.names_persons or context.private.names:
         return True
     for name in shape.every_id:

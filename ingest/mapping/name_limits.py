@@ -1,7 +1,7 @@
-"""The names that each key has sent: a daily cap on new ones, and the routes that raw paths are matched with.
+"""The names that each key has sent: caps new ones per day, and matches raw paths against known routes.
 
 A name that changes with every event (an unrecognized id) would fill tables and pages; beyond the cap it is
-stored as `{other}`. Names are learnt from admitted events only.
+stored as `{other}`. Names are learned from admitted events only.
 """
 
 import threading
@@ -19,10 +19,10 @@ from ingest.models import SeenName
 from postgres import locks
 
 OTHER = "{other}"
-ROUTES_ARE_FRESH = 10.0  # seconds after which a process learns routes that others have seen
+ROUTES_ARE_FRESH = 10.0  # seconds until a process learns the routes that others have seen
 KINDS = {"activity": ("event_type",), "endpoint": ("endpoint",), "feature": ("feature", "action")}
 
-# One statement decides and remembers: of the new names as many as are left for the day.
+# One statement decides and remembers: it takes as many of the new names as the day has left.
 REMEMBER = """
 INSERT INTO ingest_seenname (key_id, kind, name, first_seen_on)
 SELECT %(key)s, %(kind)s, sent.name, %(today)s FROM unnest(%(names)s::text[]) AS sent (name)
@@ -34,7 +34,7 @@ SELECT %(key)s, %(kind)s, sent.name, %(today)s FROM unnest(%(names)s::text[]) AS
 
 
 class RouteBook:
-    """The templates that a key's raw paths are matched against: declared ones and routes it has sent."""
+    """The templates that a key's raw paths are matched against: declared ones, and routes it has sent."""
 
     def __init__(self, templates: Iterable[str]) -> None:
         every = set(templates)
@@ -112,7 +112,7 @@ def _names_by_kind(rows: list[Row]) -> dict[str, set[str]]:
 
 
 def _beyond(sent: set[str], kind: str, key_id: int, today: date, learn: bool) -> set[str] | None:
-    """Those of the names of this kind that are beyond the cap; None when none is."""
+    """The names of this kind that exceed the day's cap; None if none does."""
     new = known_names.unknown(key_id, kind, sent - {OTHER, UNMATCHED})
     if not new:
         return None
@@ -124,7 +124,7 @@ def _beyond(sent: set[str], kind: str, key_id: int, today: date, learn: bool) ->
 
 
 def _remember(names: list[str], kind: str, key_id: int, today: date) -> set[str]:
-    """Those of `names` that are known now."""
+    """Remember these names up to the day's cap. Returns those that are known now."""
     with transaction.atomic(using="default"), connections["default"].cursor() as cursor:
         # Two processes must not both use the day's last place.
         cursor.execute(locks.TAKE, [locks.NEW_NAMES, key_id % 2**31])
@@ -140,7 +140,7 @@ def _remember(names: list[str], kind: str, key_id: int, today: date) -> set[str]
 
 
 def _would_remember(names: list[str], kind: str, key_id: int, today: date) -> set[str]:
-    """Those of `names` that are known, or would be: as many new ones as are left for the day."""
+    """What `_remember` would return: known names, and as many new ones as the day has left."""
     seen = SeenName.objects.filter(key_id=key_id, kind=kind)
     known = set(seen.filter(name__in=names).values_list("name", flat=True))
     left = max(0, settings.NEW_NAMES_PER_DAY - seen.filter(first_seen_on=today).count())

@@ -1,4 +1,4 @@
-"""Paths into templates: `/projects/17` is never stored, `/projects/{id}` is.
+"""Turns paths into templates: `/projects/17` is never stored, `/projects/{id}` is.
 
 A route (`http.route`) should be a template, but some apps put the raw path there, so every part of it that
 looks like an id or a person becomes `{id}`. A raw path is matched against known templates, and becomes
@@ -105,7 +105,7 @@ def _route_template(route: str) -> str:
     safe, before = [], ""
     for position, segment in enumerate(segments):
         follows_people = before.lower() in _PEOPLE and not is_template
-        # `/home` is a page of many apps; a home directory goes on below it.
+        # `/home` alone is a page of many apps; a home directory has a name below it.
         if before == "home" and position == len(segments) - 1:
             follows_people = False
         safe.append(_safe(segment, follows_people))
@@ -167,7 +167,7 @@ def _safe(segment: str, follows_people: bool) -> str:
 
 
 def _without_variables_is_safe(segment: str) -> bool:
-    """Variables amid words: `report-{id}.pdf`, `{year}-{month}`."""
+    """Whether only harmless text surrounds the variables, as in `report-{id}.pdf` or `{year}-{month}`."""
     rest = _VARIABLE.sub("", segment)
     return all(character in ".-_~,@" or character.isalpha() for character in rest) and len(rest) <= 40
 

@@ -1,4 +1,4 @@
-"""Single attributes, read: deployment type, flags, durations, status codes."""
+"""Reads single attributes: deployment type, flags, durations, status codes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ def deployment_type(attributes: Mapping[str, Any]) -> str:
 
 
 def is_yes(value: Any) -> bool:
-    """Whether a flag is set. Anything but a plain no sets it: in doubt, the sender wants privacy."""
+    """Whether a flag is set. Anything but a plain no sets it: when in doubt, assume a wish for privacy."""
     if value is None or isinstance(value, bool):
         return bool(value)
     text = as_text(value)
@@ -57,6 +57,6 @@ def own_duration(record: Record) -> float | None:
 
 
 def status_code(value: Any) -> int | None:
-    """A status of HTTP, 100 to 599, also when it was sent as text."""
+    """An HTTP status, 100 to 599, also if it was sent as text."""
     number = as_number(value)
     return int(number) if number is not None and 100 <= number <= 599 and number == int(number) else None

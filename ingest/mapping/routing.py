@@ -1,6 +1,7 @@
 """Which table a record belongs to: the rules of docs/send-events.md, in their order.
 
-Pure. The result still holds the sender's words; `interpretation.py` cleans them before anything is kept.
+No side effects. The result still holds the sender's words: `interpretation.py` cleans them before anything is
+kept.
 """
 
 import re
@@ -75,9 +76,9 @@ _BODY_NAME = re.compile(r"\$?[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*", re.ASCII)
 
 
 def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[str]) -> Routed:
-    """The event that a record tells of.
+    """The event that a record is about.
 
-    `attributes` are the record's, over those that `aliases.ROUTING` names of its resource;
+    `attributes` are the record's and, where it has none of a name in `aliases.ROUTING`, its resource's;
     `event_names` are the declared ones.
     """
     name = event_name(record, attributes)
@@ -169,7 +170,7 @@ def _feature(attributes: Mapping[str, Any], name: str, event_names: frozenset[st
 
 
 def _kind(attributes: Mapping[str, Any], name: str) -> str:
-    """`error` or `performance` when that is what the event is about, else ''."""
+    """`error`, `exception` or `performance` if that is what the event is about, else ''."""
     for claimed in aliases.KIND:
         kind = attributes.get(claimed)
         if isinstance(kind, str) and kind in KINDS:

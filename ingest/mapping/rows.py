@@ -1,4 +1,4 @@
-"""From a record to a row: what it says (`interpretation_cache`), and who says it when (`identity`).
+"""Makes a row of a record: what it says (`interpretation_cache`), and who says it when (`identity`).
 
 One `RowMaker` serves one request and remembers what its records have in common.
 """
@@ -24,17 +24,17 @@ from postgres.instants import instant
 
 
 class Mapped(NamedTuple):
-    """What a request's records have become."""
+    """What became of a request's records."""
 
     total: int  # records
     rows: list[Row]
-    sources: list[Record]  # that the rows were made of, if they were asked for
+    sources: list[Record]  # the records that `rows` were made of, if asked for
     base_events: list[BaseEvent]
     refused: Counter[str]
 
 
 class RowMaker:
-    """Makes the rows of one request, of events from `kept_from` on."""
+    """Makes the rows of one request. Refuses events from before `kept_from`."""
 
     def __init__(
         self,

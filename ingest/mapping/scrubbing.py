@@ -1,4 +1,4 @@
-"""What may be kept of a record's words: declared attributes, and names that hold nothing personal."""
+"""What text of a record may be kept: declared attributes, and names that hold nothing personal."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,8 +18,8 @@ MAX_EVENT_TYPE = 50  # characters
 MAX_READ = 2048  # characters of a name; nothing beyond is looked at
 MAX_WORDS = 4  # of a name; more of them are a sentence, which may be about anybody
 MIN_RAW_ID = 4  # characters; a shorter id is too likely to be part of a word
-MIN_NAME = 3  # characters of a person's or a customer's name
-MAX_PRIVATE = 32  # of each kind in one record
+MIN_NAME = 3  # characters of a person's or a customer's name; the same
+MAX_PRIVATE = 32  # ids, and names, of one record that are looked for
 
 # Columns of their own, or computed: never copied from what was sent.
 _NOT_COPIED = frozenset({aliases.PAGE, "deployment_type"})
@@ -29,13 +29,13 @@ _ID = re.compile(
     r"|(?=[A-Fa-f]{0,64}\d)[0-9A-Fa-f]{12,64}|\d{3,64})(?![0-9A-Za-z])"
 )
 _NUMBER = re.compile(r"\d{5,64}")
-# Accounts that are no person, and words that apps send for nobody.
+# Accounts that are not a person's, and words that apps send for nobody.
 _NOBODY = NO_ID | {"admin", "administrator", "api", "default", "demo", "guest", "root", "system", "test"}
 _NOBODY |= {"user", "unknown", "anonymous", "true", "false", "web", "app"}
 
 
 class Private(NamedTuple):
-    """What a record itself marks as private: no text stored of it may contain any of these."""
+    """What a record itself shows to be private: none of its text that is stored may contain any of these."""
 
     ids: tuple[str, ...] = ()
     names: tuple[re.Pattern[str], ...] = ()  # of a person, a customer, a project
@@ -46,7 +46,7 @@ class Private(NamedTuple):
         return Private(self.ids + other.ids, self.names + other.names)
 
     def without(self, text: str) -> str:
-        """`text` with each of them replaced by `{id}`."""
+        """`text` with everything private in it replaced by `{id}`."""
         for raw in self.ids:
             if raw in text:
                 text = text.replace(raw, "{id}")
@@ -59,7 +59,7 @@ class Private(NamedTuple):
 
 
 class _Kinds(dict[str, str]):
-    """What the name of an attribute says about its value: `id`, `name` (of a person) or ''; remembered."""
+    """What an attribute's name says about its value: `id`, `name` (of somebody) or ''. A cache."""
 
     def __missing__(self, attribute: str) -> str:
         kind = "id" if attribute in aliases.ID_NAMES else "name" if is_persons_name(attribute[:100]) else ""
@@ -74,7 +74,7 @@ _kinds = _Kinds()
 
 
 def names_a_person(attribute: str) -> bool:
-    """Whether an attribute of this name holds what a person or a customer is called."""
+    """Whether an attribute of this name holds the name of a person or a customer."""
     return _kinds[attribute] == "name"
 
 
@@ -145,7 +145,7 @@ def is_copied(sent: str, registry: Registry) -> bool:
 
 
 def unless_private(answer: Kept | Dropped, name: str, registry: Registry, hidden: Private) -> Kept | Dropped:
-    """A cleaned value, dropped if it repeats something private. One of a list of choices repeats nothing."""
+    """A cleaned value, dropped if it is free text that repeats something private."""
     value = answer.value if isinstance(answer, Kept) else None
     if isinstance(value, str) and registry.attributes[name].kind == "text" and hidden.is_in(value):
         return Dropped("private")
@@ -155,7 +155,7 @@ def unless_private(answer: Kept | Dropped, name: str, registry: Registry, hidden
 def facts(
     attributes: Iterable[Mapping[str, Any]], registry: Registry, hidden: Private, names: Iterable[str]
 ) -> dict[str, str]:
-    """For each declared attribute in `names` its first value that may be kept, as text."""
+    """For each declared attribute in `names`, the first value that may be kept, as text."""
     cleaned = {}
     for name in names:
         for sent in (name, *registry.attributes[name].also):

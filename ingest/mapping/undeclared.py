@@ -1,9 +1,9 @@
-"""The names of undeclared attributes of admitted records, so that an admin sees what could be declared.
+"""Notes the names of undeclared attributes of admitted records, so that an admin sees what to declare.
 
-An attribute's name is the app's own word, but an app may put anything there. So a name is noted only
-if it is short and plain, looks neither personal nor secret, repeats nothing that its record says is
-private, and could be declared at all. Looking costs 8 µs a record, so a busy key is sampled: a few
-records of a request, ten requests a second. Counts are therefore lower bounds.
+The app chooses its attributes' names, and may put anything there. So a name is noted only if it is
+short and plain, looks neither personal nor secret, repeats nothing that its record shows to be private,
+and could be declared at all. Looking costs 8 µs a record, so a busy key is sampled: a few records of a
+request, ten requests a second. Counts are therefore lower bounds.
 """
 
 import re
@@ -27,16 +27,16 @@ _PLAIN = re.compile(r"\$?[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,7}", re.AS
 MAX_DIGITS = 3  # more are a number of something
 
 
-_looked: dict[int, float] = {}  # key id: when (monotonic seconds)
+_looked: dict[int, float] = {}  # key id: when a request of it was last looked at (monotonic seconds)
 
 
 def is_due(key_id: int) -> bool:
-    """Whether to look at a request of the key."""
+    """Whether to look at a request of this key now."""
     return time.monotonic() >= _looked.get(key_id, 0.0) + LOOK_EVERY
 
 
 def takes_its_turn(key_id: int) -> bool:
-    """Whether to look at this one; if so, the next ones are not looked at for a moment."""
+    """The same; if so, no other request of this key is due for a moment."""
     if not is_due(key_id):
         return False
     _looked[key_id] = time.monotonic()

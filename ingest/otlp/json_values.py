@@ -70,7 +70,7 @@ def _double(value: int | float | str) -> float | None:
 
 
 def nanoseconds(value: Number) -> int:
-    """A time (fixed64). Anything but a positive number is 0, which means absent; the rest is capped at 64 bits."""
+    """A time (fixed64): a positive number, cut to 64 bits; anything else is 0, which means absent."""
     if type(value) is int and 0 < value <= UINT64_MAX:
         return value
     if isinstance(value, str):

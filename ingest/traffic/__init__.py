@@ -1,1 +1,1 @@
-"""Counts of what arrives: kept, written, read, pruned, and as metrics for Prometheus."""
+"""Counts of what arrives: collected, written, read, pruned, and exposed as metrics for Prometheus."""

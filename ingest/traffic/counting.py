@@ -84,7 +84,7 @@ def reject(key_id: int | None, signal: str, reason: str, *, transport: str, stat
 
 
 def note_use(key_id: int) -> None:
-    """Remember that a key was used just now."""
+    """Note that a key was used just now."""
     with _waiting.lock:
         _waiting.used[key_id] = timezone.now()
         _ensure_started()
@@ -160,6 +160,6 @@ def _flush_quietly() -> None:
 
 def _flush_at_exit() -> None:
     if _waiting.pid == os.getpid():
-        with _waiting.writing:  # the thread may be at it; what it could not write comes back
+        with _waiting.writing:  # wait for the thread, which may be writing and put back what failed
             pass
         _flush_quietly()

@@ -1,8 +1,8 @@
 """Metrics for Prometheus: requests, records, bytes, durations, requests in flight, errors.
 
 They cover the whole instance: each process writes its own to files in `PROMETHEUS_MULTIPROC_DIR`
-(`manage.py up` creates it before any process starts), and the process that is asked adds them up. Files of
-a process that has ended still count, so a total never decreases; only its requests in flight are dropped.
+(`manage.py up` creates it before any process starts), and the process that is asked adds them up. The files
+of an ended process still count, so that totals never decrease; only its requests in flight are dropped.
 Counting one request costs about 10 µs.
 """
 
@@ -37,16 +37,16 @@ SECONDS = (
     10.0,
     30.0,
 )  # bounds of the buckets
-LIVE: Final = "livesum"  # added up over the processes that live
+LIVE: Final = "livesum"  # added up over the processes that are alive
 
 DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")  # prometheus-client's own name for it
-if DIRECTORY:  # an earlier process of this number may have left gauges behind
+if DIRECTORY:  # an earlier process with the same id may have left gauges behind
     multiprocess.mark_process_dead(os.getpid(), DIRECTORY)
-_own = CollectorRegistry()  # of a process that runs alone; otherwise the files are read
+_own = CollectorRegistry()  # read when a process runs alone; otherwise the files are
 
 REQUESTS = Counter(
     "candid_requests_total",
-    "OTLP requests answered; the status is HTTP's number, or gRPC's word.",
+    "OTLP requests answered; the status is HTTP's number, or the name of gRPC's status.",
     ["signal", "transport", "status"],
     registry=_own,
 )
@@ -84,7 +84,7 @@ RECORDS = Counter(
 )
 DATABASE_ERRORS = Counter(
     "candid_database_errors_total",
-    "Database errors that a sender was told of (ingest), or for which counts waited (counts).",
+    "Database errors that a sender was told about (ingest), or that delayed writing counts (counts).",
     ["during", "sqlstate"],
     registry=_own,
 )
@@ -104,7 +104,7 @@ COUNTS_WAITING = Gauge(
 )
 COUNTS_LOST = Counter(
     "candid_counts_lost_total",
-    "Additions to traffic counts that memory had no room for while the database was away.",
+    "Additions to traffic counts that memory had no room for while the database did not answer.",
     registry=_own,
 )
 STARTED = Gauge(
@@ -117,7 +117,7 @@ STARTED = Gauge(
 
 
 class RequestMeasure:
-    """Measures one OTLP request. Call `ended` once, whatever happens."""
+    """Measures one OTLP request. Call `ended` exactly once, also after an error."""
 
     __slots__ = ("_began", "_bytes", "_is_over", "_signal", "_transport")
 
@@ -137,7 +137,7 @@ class RequestMeasure:
             self._bytes += inflated
 
     def ended(self, status: str | int) -> None:
-        """It is answered, or nobody waits for the answer any more."""
+        """It has been answered, or its client no longer waits for the answer."""
         self._is_over = True
         _of_transport(self._transport)[0].dec()
         if self._bytes:
@@ -173,7 +173,7 @@ def _of_records(signal: str, outcome: str, reason: str) -> Counter:
 
 
 def note_start() -> None:
-    """Note that this process receives, under its name in `manage.py up`."""
+    """Note that this process receives events, under its name in `manage.py up`."""
     STARTED.labels(PROGRAM).set(time.time())
 
 
@@ -196,14 +196,14 @@ class _Files(Collector):
         for pid in {int(file.stem.rpartition("_")[2]) for file in self._directory.glob("gauge_live*.db")}:
             if not _is_alive(pid):
                 multiprocess.mark_process_dead(pid, str(self._directory))
-        # A process that was killed while it made a file leaves an empty one.
+        # A process killed while creating its file leaves an empty one.
         files = [str(file) for file in self._directory.glob("*.db") if file.stat().st_size]
         merged: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)
         return merged
 
 
 class _Processes(Collector):
-    """CPU time, memory and open files of each process that receives; on Linux only."""
+    """CPU time, memory and open files of each process that receives events; on Linux only."""
 
     def collect(self) -> Iterable[Metric]:
         names = ["program", "pid"]
@@ -224,7 +224,7 @@ class _Processes(Collector):
 
 
 def _receiving() -> dict[str, str]:
-    """Process number and program of the processes that called `note_start`."""
+    """Process id and program of each process that called `note_start`."""
     if not DIRECTORY:
         return {str(os.getpid()): PROGRAM}
     files = [str(file) for file in Path(DIRECTORY).glob("gauge_liveall_*.db") if file.stat().st_size]

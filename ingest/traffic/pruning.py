@@ -24,7 +24,7 @@ OLD_HOURS = """
 SELECT DISTINCT date_trunc('hour', minute, 'UTC') AS hour FROM ingest_trafficcount
  WHERE minute < %s AND minute <> date_trunc('hour', minute, 'UTC') ORDER BY hour
 """
-# One statement: whoever reads sees either the minutes or the hour.
+# One statement, so that readers see either the minutes or the hour.
 ROLL = """
 WITH minutes AS (
     DELETE FROM ingest_trafficcount
@@ -39,20 +39,20 @@ SELECT %(hour)s, key_id, signal, outcome, reason, sum(count) FROM minutes
 
 
 def roll_up_minutes(*, now: datetime) -> str:
-    """Add up the minutes of hours that ended two days ago. Returns a sentence, or '' if there were none."""
+    """Add up the minutes of hours that ended two days ago or earlier. Returns a sentence, '' if none did."""
     before = (now - MINUTES_FOR).replace(minute=0, second=0, microsecond=0)
     with connections["default"].cursor() as cursor:
         cursor.execute(OLD_HOURS, [before])
         hours = [hour for (hour,) in cursor.fetchall()]
         for hour in hours:
             cursor.execute(ROLL, {"hour": hour})
-    return f"Rolled the traffic counts of {len(hours)} hours up." if hours else ""
+    return f"Rolled up the traffic counts of {len(hours)} hours." if hours else ""
 
 
 def prune_traffic_counts(
     *, now: datetime, batch: int = BATCH, note: Callable[[int], object] = lambda rows: None
 ) -> str:
-    """Delete the counts from before the oldest month that is kept. Returns a sentence, or '' if none was due.
+    """Delete the counts from before the oldest month that is kept. Returns a sentence, '' if there are none.
 
     `note` is called with the number of rows of each batch.
     """
@@ -71,7 +71,7 @@ def prune_details(*, now: datetime) -> str:
     names, _ = UndeclaredName.objects.filter(day__lt=before.date()).delete()
     if not rejections and not names:
         return ""
-    return f"Deleted {rejections} rejected requests and {names} undeclared names of 30 days ago."
+    return f"Deleted {rejections} rejected requests and {names} undeclared names older than 30 days."
 
 
 def _delete(before: datetime, batch: int) -> int:

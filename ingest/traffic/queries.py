@@ -1,7 +1,7 @@
 """Reads the counts of what arrived: totals, hours or days, keys, rejections, undeclared names.
 
-Everything is added up in SQL: a month of a busy instance is many rows. Never suppressed, because
-it is about events and requests, not about people.
+Everything is added up in SQL: a month of a busy instance is many rows. Nothing is suppressed: the counts
+are about events and requests, not about people.
 """
 
 from collections import Counter
@@ -24,11 +24,11 @@ class OutcomeCount(NamedTuple):
 
     outcome: str
     reason: str
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody wants here
+    count: int  # type: ignore[assignment]  # hides tuple.count, which is not needed here
 
 
 class ArrivalInterval(NamedTuple):
-    """One hour or day of arrival, UTC; `refused` includes no duplicates."""
+    """What arrived in one hour or day (UTC); `refused` does not include duplicates."""
 
     start: datetime
     accepted: int
@@ -38,7 +38,7 @@ class ArrivalInterval(NamedTuple):
 
 
 class KeyTraffic(NamedTuple):
-    """What one key has sent; `key` is None for requests without a valid one, or one deleted since."""
+    """What one key has sent; `key` is None for requests without a valid key, or with one deleted since."""
 
     key: Key | None
     accepted: int
@@ -68,7 +68,7 @@ class Undeclared(NamedTuple):
 
 
 class Traffic(NamedTuple):
-    """What arrived within a time. `last_accepted` is the minute of the latest stored event, of any time."""
+    """What arrived in a period. `last_accepted` is the minute of the latest event ever stored."""
 
     outcomes: list[OutcomeCount]
     spans: list[ArrivalInterval]
@@ -128,7 +128,7 @@ def traffic_by_key(since: datetime) -> list[KeyTraffic]:
 
 
 def latest_rejections(limit: int) -> list[Rejected]:
-    """The newest first."""
+    """The latest requests that were refused as a whole, the newest first."""
     rows = list(RejectedRequest.objects.order_by("-at", "-id")[:limit])
     keys = Key.objects.in_bulk([row.key_id for row in rows if row.key_id is not None])
     return [

@@ -24,7 +24,7 @@ REMEMBER_REJECTIONS = """
 INSERT INTO ingest_rejectedrequest (at, key_id, signal, transport, status, reason)
 SELECT * FROM unnest(%s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])
 """
-# Whoever has no key must not push out what happened to those who have one.
+# Requests without a key must not push out those with one.
 FORGET_REJECTIONS = """
 DELETE FROM ingest_rejectedrequest
  WHERE id IN (SELECT id FROM ingest_rejectedrequest

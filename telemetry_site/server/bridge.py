@@ -42,7 +42,7 @@ class Bridge:
             _say(protocol, 503, "too many requests wait already", ("Retry-After", "2"))
         finally:
             share.give_back()
-        await incoming.read_away()
+        await incoming.discard_rest()
 
     def environ(self, scope: Scope, body: bytes) -> dict[str, Any]:
         """The WSGI environment of a request whose body has been read."""

@@ -58,7 +58,7 @@ class Port:
 
     async def _nothing_here(self, scope: Scope, protocol: HTTPProtocol) -> None:
         protocol.response_bytes(*not_found(media_type_of(scope.headers)))
-        await IncomingBody(protocol, scope.headers, self._budget.share()).read_away()
+        await IncomingBody(protocol, scope.headers, self._budget.share()).discard_rest()
 
 
 async def _healthy(protocol: HTTPProtocol) -> None:

@@ -433,7 +433,7 @@ def test_with_a_database_out_of_reach_it_is_503_and_to_be_tried_again(
         answer = post(client, HEARTBEAT, heartbeat(), key)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert answer.json()["error"]["code"] == "unavailable"
-    assert "the vendor side is unavailable: OperationalError" in caplog.text
+    assert "customers' reports cannot be stored now: OperationalError" in caplog.text
     assert "acme" not in answer.text + caplog.text
 
 

@@ -83,4 +83,4 @@ def test_a_head_is_read_whatever_its_case_and_spaces(sent: str, read: str) -> No
         x_telemetry_dry_run=sent, content_encoding=" GZip ", content_length=" 5 ", origin="https://a"
     )
     assert (head.dry_run, head.coding, head.length, head.origin) == (read, "gzip", "5", "https://a")
-    assert (head.shown["origin"], head.do_not_track, head.is_admitted) == ("https://a", False, False)
+    assert (head.credentials["origin"], head.do_not_track, head.is_admitted) == ("https://a", False, False)

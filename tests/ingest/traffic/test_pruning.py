@@ -49,7 +49,7 @@ def test_minutes_of_two_days_ago_become_their_hour_and_totals_stay() -> None:
     for minute in (0, 1, 30, 59):
         count_at(hour + timedelta(minutes=minute))
     count_at(hour + timedelta(hours=3, minutes=1))  # not two days ago yet
-    assert roll_up_minutes(now=NOW) == "Rolled the traffic counts of 1 hours up."
+    assert roll_up_minutes(now=NOW) == "Rolled up the traffic counts of 1 hours."
     rows = TrafficCount.objects.order_by("minute").values_list("minute", "count")
     assert list(rows) == [(hour, 4), (hour + timedelta(hours=3, minutes=1), 1)]
     count_at(hour + timedelta(minutes=7))  # a process whose database was away that long
@@ -73,10 +73,10 @@ def test_minutes_become_their_hour_once_it_ended_two_days_ago() -> None:
     hour = datetime(2026, 3, 8, 12, tzinfo=UTC)  # the hour of NOW, two days before
     for minute in (hour - timedelta(minutes=1), hour, hour + timedelta(minutes=1)):
         count_at(minute)
-    assert roll_up_minutes(now=NOW + timedelta(minutes=59)) == "Rolled the traffic counts of 1 hours up."
+    assert roll_up_minutes(now=NOW + timedelta(minutes=59)) == "Rolled up the traffic counts of 1 hours."
     minutes = TrafficCount.objects.order_by("minute").values_list("minute", flat=True)
     assert list(minutes) == [hour - timedelta(hours=1), hour, hour + timedelta(minutes=1)]
-    assert roll_up_minutes(now=NOW + timedelta(minutes=60)) == "Rolled the traffic counts of 1 hours up."
+    assert roll_up_minutes(now=NOW + timedelta(minutes=60)) == "Rolled up the traffic counts of 1 hours."
     assert list(TrafficCount.objects.order_by("minute").values_list("minute", "count")) == [
         (hour - timedelta(hours=1), 1),
         (hour, 2),
@@ -109,5 +109,5 @@ def test_details_exactly_thirty_days_old_stay() -> None:
         UndeclaredName.objects.create(
             day=(NOW - timedelta(days=day)).date(), key_id=1, name=str(day), count=1
         )
-    assert prune_details(now=NOW) == "Deleted 1 rejected requests and 1 undeclared names of 30 days ago."
+    assert prune_details(now=NOW) == "Deleted 1 rejected requests and 1 undeclared names older than 30 days."
     assert prune_details(now=NOW) == ""
