@@ -1,6 +1,6 @@
 """Consent in the Django admin: organizations, users, decisions, policies, erasures and keys.
 
-A raw id is typed into a POST, hashed, and forgotten; the stock search box is a GET, and takes pseudonyms and
+A raw id is sent by POST, hashed and forgotten; Django's own search box sends a GET, and takes pseudonyms and
 labels only. States change by decisions alone, each with a reason, and nobody grants for a user here.
 Nothing is deleted: keys are revoked, and subjects are erased. Every view of a single subject's page is
 recorded.

@@ -1,4 +1,4 @@
-"""What all these pages share: nothing is deleted, actions need a reason, views of a subject are recorded."""
+"""What these pages share: nothing is deleted, actions need a reason, and views of a subject are recorded."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from consent.pseudonyms import is_pseudonym
 # Keeps raw ids out of Django's error reports.
 hide_raw_ids = method_decorator(sensitive_post_parameters("raw_id", "organization_raw_id"))
 
-FEW = 4  # subjects in a list: up to so many count as looked for
+FEW = 4  # a list of at most so many subjects counts as a view of each of them
 
 
 class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
@@ -30,7 +30,7 @@ class KeptAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the s
     def ask_reason(
         self, request: HttpRequest, rows: QuerySet[Any], action: str, explanation: str
     ) -> tuple[str, TemplateResponse | None]:
-        """The reason, once the confirmation page has sent one; before that, the page."""
+        """The reason, if the confirmation page has sent one; if not, that page."""
         form = ReasonForm(request.POST if "confirmed" in request.POST else None)
         if form.is_valid():
             return form.cleaned_data["reason"], None
@@ -59,9 +59,9 @@ class ReadAdmin(KeptAdmin):
 
 
 class NotedAdmin(KeptAdmin):
-    """Rows of single subjects. Viewing one, or a list narrowed down to a few, is recorded."""
+    """Rows about single subjects. Viewing one, or a list narrowed down to a few, is recorded."""
 
-    list_page: str  # the names of these pages in the record of views
+    list_page: str  # what the two pages are called in the record of views
     row_page: str
     kind: SubjectKind | None = None  # if all rows are of one kind
 
@@ -101,7 +101,7 @@ class NotedAdmin(KeptAdmin):
         return response
 
     def _looked_for(self, request: HttpRequest, response: HttpResponse) -> set[tuple[str, str]]:
-        """The few subjects that a list was narrowed down to, by pseudonym or otherwise."""
+        """The subjects (few, or none) that a list was narrowed down to, by pseudonym or otherwise."""
         if not request.GET or response.status_code != 200 or not isinstance(response, TemplateResponse):
             return set()
         listed = (response.context_data or {}).get("cl")

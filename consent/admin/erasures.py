@@ -17,7 +17,7 @@ from consent.models import ErasureRequest, Method, SubjectKind
 
 @admin.register(ErasureRequest)
 class ErasureRequestAdmin(NotedAdmin):
-    """Requesting needs the permission “Can ask for erasures”; the list needs the usual one."""
+    """Requesting needs the permission “Can ask for erasures”; the list needs the usual one to view."""
 
     list_page, row_page = "erasures", "erasure"
     form = ErasureForm

@@ -31,7 +31,7 @@ def impersonal(text: str) -> None:
     """Validates a text that is stored for good: no e-mail address, no IP address, no card number."""
     if (kind := finding(text)) in PERSONAL:
         raise ValidationError(
-            f"This seems to hold {PERSONAL[kind]}, and would be stored for good: leave it out."
+            f"This seems to contain {PERSONAL[kind]}, and would be stored for good: leave it out."
         )
 
 
@@ -51,8 +51,8 @@ class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         max_length=1000,
         label="Id",
         widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "size": 40}),
-        help_text="As the app sends it; only its pseudonym is stored. Everything about this subject is "
-        "erased up to now, for good.",
+        help_text="As the app sends it; only its pseudonym is stored. Everything about this subject up to "
+        "now is erased for good.",
     )
     reason = ReasonForm.base_fields["reason"]
 
@@ -61,7 +61,7 @@ class ErasureForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         fields = ("kind",)
 
     def clean(self) -> dict[str, Any]:
-        """Kind and pseudonym; the raw id is gone."""
+        """Leaves kind, pseudonym and reason; the raw id is gone."""
         cleaned = super().clean() or self.cleaned_data
         raw_id = cleaned.pop("raw_id", "")
         if raw_id and cleaned.get("kind"):
@@ -73,7 +73,7 @@ ABOUT_ORGANIZATION = ("label", "deployment_type", "is_internal", "notice_since")
 
 
 class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
-    """Changes that make another rule apply to an organization need a reason."""
+    """Changes after which another rule may apply to the organization need a reason."""
 
     RULING = ("deployment_type", "notice_since")
     label = forms.CharField(
@@ -149,7 +149,7 @@ class NewKeyForm(KeyForm):
         SubjectKind.ORGANIZATION,
         required=False,
         label="Organization id",
-        help_text="Optional: the key speaks for this organization only. Only its pseudonym is stored.",
+        help_text="Optional: binds the key to this organization. Only the pseudonym is stored.",
     )
     organization_pseudonym = forms.CharField(
         required=False, max_length=32, label="or its pseudonym", widget=forms.TextInput({"size": 40})

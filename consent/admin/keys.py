@@ -15,7 +15,7 @@ from consent.models import Key
 
 @admin.register(Key)
 class KeyAdmin(KeptAdmin):
-    """A key is shown once, on the page after it was created; then only its digest is left."""
+    """A key is shown once, on the page after its creation; from then on only its digest is left."""
 
     form = KeyForm
     list_display = (
@@ -43,8 +43,8 @@ class KeyAdmin(KeptAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            own = ["name", "scopes", "websites", "requests_per_second"]
-            return [(None, {"fields": [*own, "organization_raw_id", "organization_pseudonym"]})]
+            organization = ["organization_raw_id", "organization_pseudonym"]
+            return [(None, {"fields": ["name", "scopes", "websites", "requests_per_second", *organization]})]
         return [(None, {"fields": ["name", "requests_per_second", *self.readonly_fields]})]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

@@ -29,11 +29,11 @@ class OrganizationAdmin(SubjectAdmin):
     actions = ("grant", "deny", "unset")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        own = ["label", "is_internal", "deployment_type", "notice_since", "reason"]
+        editable = ["label", "is_internal", "deployment_type", "notice_since", "reason"]
         if obj is None:
-            return [(None, {"fields": ["raw_id", *own]})]
+            return [(None, {"fields": ["raw_id", *editable]})]
         return [
-            (None, {"fields": ["pseudonym", *own]}),
+            (None, {"fields": ["pseudonym", *editable]}),
             ("Consent", {"fields": ["state", "account", "periods"]}),
             ("Times", {"fields": ["created_at", "updated_at"]}),
         ]
@@ -44,13 +44,13 @@ class OrganizationAdmin(SubjectAdmin):
         else:
             super().save_model(request, obj, form, change)
         if set(form.RULING) & set(form.changed_data) or not change:
-            # Another profile may apply from now on: events that the old one admitted must have been stored.
+            # Another profile may apply from now on: wait until events that the old one admitted are stored.
             transaction.on_commit(lambda: self.reach_barrier(request, obj), using="default")
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        """For the history: old and new values, and why."""
+        """What the history shows: old and new values, and why."""
         changes = [f"{form[name].label}: {change}" for name, change in form.changes().items()]
         if reason := form.cleaned_data["reason"]:
             changes.append(f"Reason: {reason}")
@@ -108,9 +108,9 @@ class TelemetryUserAdmin(SubjectAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Without buttons to save: only decisions change anything here."""
-        nothing = {"show_save": False, "show_save_and_continue": False, "show_save_and_add_another": False}
-        return super().change_view(request, object_id, form_url, nothing | (extra_context or {}))
+        """Has no buttons for saving: only decisions change anything here."""
+        no_buttons = {"show_save": False, "show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().change_view(request, object_id, form_url, no_buttons | (extra_context or {}))
 
     @admin.action(description="Opt out…", permissions=["change"])
     def deny(self, request: HttpRequest, rows: QuerySet[TelemetryUser]) -> TemplateResponse | None:

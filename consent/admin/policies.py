@@ -1,4 +1,4 @@
-"""Policy versions: what was published, and publishing another one."""
+"""Policy versions: those that were published, and publishing another one."""
 
 from typing import Any
 
@@ -26,12 +26,12 @@ class PolicyForm(forms.Form):
     version = forms.CharField(
         required=False,
         max_length=40,
-        help_text="Left empty, it is the last version plus one, if that is a number.",
+        help_text="If left empty: the last version plus one, if the last one is a number.",
     )
     editorial = forms.BooleanField(
         required=False,
-        help_text="A change of wording only: grants stay. Refused when more is collected. Otherwise every "
-        "grant becomes stale, until it is given again.",
+        help_text="A change of wording only: grants stay. Refused when more is collected, or kept for "
+        "longer. If not ticked, every grant becomes stale until it is given again.",
     )
 
 
@@ -106,7 +106,7 @@ class PolicyVersionAdmin(ReadAdmin):
         return TemplateResponse(request, "admin/consent/publish.html", context)
 
     def _published(self, request: HttpRequest, form: PolicyForm) -> bool:
-        """Publish, and say what happened. Returns False with the reason in the form's errors."""
+        """Publish, and say what happened. Returns False if refused; the form's errors then say why."""
         cleaned = form.cleaned_data
         try:
             published = publishing.publish(

@@ -24,7 +24,7 @@ class DecisionAdmin(NotedAdmin, ReadAdmin):
     )
     list_filter = ("subject_kind", "state", "method", "policy_version")
     search_fields = ("=subject",)
-    search_help_text = "By pseudonym, whole"
+    search_help_text = "By whole pseudonym"
 
     @admin.display(description="subject")
     def short_subject(self, row: Decision) -> str:
@@ -38,7 +38,7 @@ class SubjectViewAdmin(ReadAdmin):
     list_display = ("viewed_at", "viewed_by", "subject_kind", "short_subject", "page")
     list_filter = ("viewed_by", "page", "subject_kind")
     search_fields = ("=subject", "viewed_by")
-    search_help_text = "By pseudonym, whole, or by sign-in name"
+    search_help_text = "By whole pseudonym, or by sign-in name"
 
     @admin.display(description="subject")
     def short_subject(self, row: SubjectView) -> str:

@@ -1,7 +1,7 @@
 """What the pages of organizations and users share.
 
-A subject is found by its raw id (a POST, hashed at once), its decisions and periods are shown, and a
-decision can be recorded.
+A subject can be found by its raw id (sent by POST and hashed at once), its decisions and periods are shown,
+and a decision can be recorded.
 """
 
 from typing import Any, ClassVar
@@ -44,7 +44,7 @@ class SubjectAdmin(NotedAdmin):
 
     @hide_raw_ids
     def find(self, request: HttpRequest) -> HttpResponse:
-        """POST: redirect from a raw id to its subject's page, or to a search for its pseudonym."""
+        """POST: redirect from a raw id to its subject's page; if there is none, to a search by pseudonym."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         raw_id = request.POST.get("raw_id", "").strip()

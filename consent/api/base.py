@@ -1,7 +1,7 @@
 """What all addresses for keys of scope `consent` share: the key, its rate limit, the subject, the body.
 
-Ids come in headers or in the body, as the app knows them; everything after that sees their pseudonyms. An
-error depends on the key and on the form of the request, never on whether a subject is known.
+Raw ids come in headers or in the body; all later code sees their pseudonyms only. An error depends on the key
+and on the form of the request, never on whether a subject is known.
 """
 
 import json
@@ -50,7 +50,7 @@ class KeyedView(JsonErrorView):
         rate_limits.spend(self._counted_as(), most=self.most or per_window(self.key), seconds=self.seconds)
         if request.META.get("QUERY_STRING"):
             raise ApiError(
-                400, "bad_address", "nothing is read from the address; ids go into headers or the body"
+                400, "bad_address", "this address takes no query; send ids in headers or in the body"
             )
 
     def _counted_as(self) -> str:
@@ -75,7 +75,7 @@ class KeyedView(JsonErrorView):
         raise ApiError(400, "no_subject", f"no {kind}: name it in the header {header} or as “{field}”", field)
 
     def one_subject(self, request: Request, body: dict[str, Any] | None = None) -> tuple[SubjectKind, str]:
-        """Kind and pseudonym of the only subject named. A bound key supplies none here. Raises `ApiError`."""
+        """Kind and pseudonym of the only subject named; a bound key alone names none. Raises `ApiError`."""
         kinds = [kind for kind in SubjectKind if is_named(request, kind, body)]
         if len(kinds) != 1:
             fields = " or ".join(f"“{field}”" for field in ID_FIELDS.values())
@@ -105,8 +105,8 @@ class KeyedView(JsonErrorView):
 
 def per_window(key: Key) -> int:
     """Requests of a key in one window; 0 for no limit."""
-    own = key.requests_per_second
-    return WINDOW * (settings.CONSENT_REQUESTS_PER_SECOND if own is None else own)
+    limit = key.requests_per_second
+    return WINDOW * (settings.CONSENT_REQUESTS_PER_SECOND if limit is None else limit)
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -127,18 +127,18 @@ def body_of(request: Request) -> dict[str, Any]:
 
 
 def as_api_error(error: Exception) -> Exception:
-    """The error in the caller's terms; an error that is not the caller's business stays as it is."""
+    """The error as the caller may see it; an error that is not meant for callers is returned unchanged."""
     if isinstance(error, keys.KeyRefused):
         return ApiError(error.status, error.reason, error.message)
     if isinstance(error, rate_limits.TooOften):
         return ApiError(429, "rate_limited", str(error), wait=error.again_after)
     if isinstance(error, BarrierNotReached):
-        return ApiError(503, "not_certain", f"recorded, but {error}; send the same again", wait=2)
+        return ApiError(503, "not_certain", f"recorded, but {error}; send the same request again", wait=2)
     if isinstance(error, DecisionRefused):
         return ApiError(409, "refused", str(error))
     if isinstance(error, DatabaseError | psycopg.Error):
         logger.warning("the consent API is unavailable: %s", type(error).__name__)
-        return ApiError(503, "unavailable", "a database does not answer; send the same again", wait=2)
+        return ApiError(503, "unavailable", "a database does not answer; send the same request again", wait=2)
     return error
 
 
@@ -149,7 +149,7 @@ def _note_use(key: Key) -> None:
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON allows a field twice, and parsers disagree about which of the two counts."""
+    """JSON allows a field to appear twice, and parsers disagree about which of the two counts."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise ValueError

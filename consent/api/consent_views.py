@@ -1,8 +1,8 @@
 """`/api/consent/user` and `/api/consent/organization`: an app reads what its subject chose, and sets it.
 
-PUT takes a state and never guesses: a missing field, or one of another type, is an error. A withdrawal is
-answered once it holds (`gate/barrier.py`). When that is not certain the answer is 503, and the subject
-counts as denied.
+PUT takes a state and never guesses: a missing field, or one of the wrong type, is an error. A withdrawal is
+answered once it holds (`gate/barrier.py`). If that is not certain, the answer is 503, but the subject counts
+as denied.
 """
 
 from typing import Any
@@ -29,16 +29,16 @@ class ConsentView(KeyedView):
     def status(
         self, request: Request, kind: SubjectKind, subject: str, organization: str = ""
     ) -> ConsentStatus:
-        """What holds now. With Do Not Track nothing is kept, whoever has agreed."""
+        """What holds now. If the request asks not to be tracked, nothing is kept, whoever has agreed."""
         status = consent_status(kind, subject, organization=organization)
         return status._replace(is_kept=status.is_kept and not asks_not_to_be_tracked(request.headers))
 
     def choose(
         self, request: Request, kind: SubjectKind, subject: str, state: State, policy_version: str = ""
     ) -> bool:
-        """Record a choice. Returns whether that changed anything."""
+        """Record a choice. Returns whether it changed anything."""
         if state == State.GRANTED and asks_not_to_be_tracked(request.headers):
-            message = "the request says DNT: 1 or Sec-GPC: 1, and against that no consent is recorded"
+            message = "the request says DNT: 1 or Sec-GPC: 1, so no consent is recorded"
             raise ApiError(409, "do_not_track", message)
         return record_choice(
             kind=kind,
@@ -69,7 +69,7 @@ class ConsentAnswer(serializers.Serializer[Any]):
     policy_version = serializers.CharField(help_text="The version of the last decision; '' without one.")
     is_stale = serializers.BooleanField(help_text="Granted under an earlier policy: ask again.")
     telemetry_enabled = serializers.BooleanField(
-        help_text="Whether a detailed event of all who are named would be stored if it happened now."
+        help_text="Whether a detailed event that names the same subjects would be stored if it happened now."
     )
     changed = serializers.BooleanField(required=False, help_text="PUT only: false when it already held.")
 
@@ -120,7 +120,7 @@ SET: Any = READ | {"request": Choice, "responses": {200: ConsentAnswer} | ERRORS
 @extend_schema_view(
     get=extend_schema(
         operation_id="consent_user",
-        summary="What a user chose, and what it comes to",
+        summary="What a user chose, and what follows from it",
         parameters=[USER_HEADER, ORGANIZATION_HEADER],
         **READ,
     ),
@@ -139,7 +139,7 @@ class UserConsent(SubjectConsent):
 @extend_schema_view(
     get=extend_schema(
         operation_id="consent_organization",
-        summary="What an organization chose, and what it comes to",
+        summary="What an organization chose, and what follows from it",
         parameters=[ORGANIZATION_HEADER],
         **READ,
     ),

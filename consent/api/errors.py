@@ -1,7 +1,7 @@
 """Errors of the consent, privacy and report APIs: one JSON form for all three.
 
-`{"error": {"code", "message"}}`, with `parameter` when one is to blame. An error never repeats what the
-caller sent.
+`{"error": {"code", "message"}}`, with `parameter` when a single one is at fault. An error never repeats what
+the caller sent.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from rest_framework.views import APIView, exception_handler
 
 
 class ApiError(APIException):
-    """Answers the request with this error. DRF turns `auth_header` and `wait` (seconds) into headers."""
+    """The request is answered with this error. DRF turns `auth_header` and `wait` (seconds) into headers."""
 
     def __init__(
         self, status: int, code: str, message: str, parameter: str = "", *, wait: int | None = None
@@ -35,7 +35,7 @@ class JsonErrorView(APIView):
 
 
 def json_error(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's response to an error, with our body; None for what DRF has no response to."""
+    """DRF's response to an error, with our body; None if DRF has no response to it."""
     response = exception_handler(error, context)
     if response is not None:
         response.data = {"error": _described(error)}
@@ -54,7 +54,7 @@ def _described(error: Exception) -> dict[str, str]:
     return described
 
 
-# The form in OpenAPI's words.
+# The same form, as OpenAPI describes it.
 ERROR = {
     "type": "object",
     "properties": {

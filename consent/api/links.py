@@ -1,6 +1,6 @@
-"""Links to a person's own page: signed, and valid for a while. Whoever has one sees and decides for them.
+"""Links to a person's own page: signed, and valid for a while. Whoever has one can see the page and decide.
 
-A link contains the pseudonym and the time it expires, signed with `SECRET_KEY`. No table holds it.
+A link contains the pseudonym and the time at which it expires, signed with `SECRET_KEY`. No table holds it.
 """
 
 import re
@@ -47,14 +47,14 @@ def read_link(token: str, *, now: datetime | None = None) -> Link | None:
 
 
 def duration(text: str) -> timedelta:
-    """`7d`, `12h` or `30m`, at most 30 days. Raises `ValueError`."""
+    """The time that `7d`, `12h` or `30m` stands for, at most 30 days. Raises `ValueError`."""
     match = _DURATION.fullmatch(text.strip())
     valid = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
     if not timedelta() < valid <= LONGEST:
-        raise ValueError(f"a link is valid for a number of m, h or d, at most {LONGEST.days}d")
+        raise ValueError(f"write a number and m, h or d, at most {LONGEST.days}d")
     return valid
 
 
 def whole(path: str, here: str = "http://localhost:8000/") -> str:
-    """The whole address of a path: below `PUBLIC_URL`, or else below the address of the request."""
+    """The whole address of a path: below `PUBLIC_URL`, or below `here` if that is not set."""
     return (settings.PUBLIC_URL or here.rstrip("/")) + path

@@ -17,7 +17,13 @@ ERRORS = {
         "not answer, and the request may not be recorded. Send the same request again",
     ),
 }
-CONFLICT = {409: OpenApiResponse(ERROR, "a grant in a request that asks not to be tracked (DNT, Sec-GPC)")}
+CONFLICT = {
+    409: OpenApiResponse(
+        ERROR,
+        "`do_not_track`: a grant in a request that asks not to be tracked (DNT, Sec-GPC); `refused`: this "
+        "decision cannot be recorded, and `message` says why",
+    )
+}
 AUTH: Any = [{"key": []}, {"keyHeader": []}]
 REPEATED = "Repeating a choice records no second decision. A withdrawal is answered once it holds."
 USER_HEADER = OpenApiParameter(

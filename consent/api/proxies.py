@@ -1,4 +1,4 @@
-"""Client addresses in one form, and the trusted proxies whose headers about a request are believed."""
+"""Client addresses in one form, and the trusted proxies: what their headers say of a request is believed."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,7 +10,7 @@ Address = IPv4Address | IPv6Address
 
 
 def address_of(text: str) -> Address | None:
-    """The address; `::ffff:192.0.2.7` as IPv4; None if `text` is not an address."""
+    """The address, with `::ffff:192.0.2.7` as IPv4; None if `text` is not an address."""
     try:
         address = ip_address(text)
     except ValueError:

@@ -30,12 +30,12 @@ class TooOften(Exception):
     """Too many requests. `again_after` is in seconds, from 1 to the length of the window."""
 
     def __init__(self, most: int, seconds: int, again_after: int) -> None:
-        super().__init__(f"more than {most} requests in {seconds} seconds; ask again in {again_after}")
+        super().__init__(f"more than {most} requests in {seconds} seconds; try again in {again_after}")
         self.again_after = again_after
 
 
 def spend(what: str, *, most: int, seconds: int) -> None:
-    """Count one request for `what`. `most` is the limit, 0 for none. Raises `TooOften`.
+    """Count one request towards the limit on `what`: `most` in `seconds`, 0 for no limit. Raises `TooOften`.
 
     `what` may contain a pseudonym or a name: Redis gets a digest of it.
     """

@@ -46,7 +46,7 @@ class ConsentLink(KeyedView):
     @extend_schema(
         operation_id="consent_link",
         summary="A link to a person's own page",
-        description="Whoever has the link sees what is held about this person, and opts them out or in: "
+        description="Whoever has the link can see what is held about this person, and opt them out or in: "
         "give it to nobody else. A link is made for any id, so it does not tell whether the user is known.",
         tags=["consent"],
         auth=AUTH,

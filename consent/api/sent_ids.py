@@ -14,7 +14,7 @@ ID_FIELDS = {SubjectKind.USER: "user_id", SubjectKind.ORGANIZATION: "organizatio
 
 
 def sent_pseudonyms(request: Request, kind: SubjectKind, body: dict[str, Any] | None) -> set[str]:
-    """The pseudonyms of all ids of this kind: none, one, or two that contradict. Raises `ApiError`."""
+    """The pseudonyms of all ids of this kind: none, one, or two that disagree. Raises `ApiError`."""
     return {_pseudonym(kind, sent) for sent in _sent_ids(request, kind, body)} - {""}
 
 
@@ -24,19 +24,19 @@ def is_named(request: Request, kind: SubjectKind, body: dict[str, Any] | None) -
 
 
 def _sent_ids(request: Request, kind: SubjectKind, body: dict[str, Any] | None) -> list[Any]:
-    """From header and body. Two headers of the same name reach us as one, joined by a comma."""
+    """The ids in header and body. Two headers of the same name reach us as one, joined by a comma."""
     header = request.headers.get(ID_HEADERS[kind], "")
     if not header.isascii() or "," in header:
         field = ID_FIELDS[kind]
         message = (
-            f"{ID_HEADERS[kind]} holds one id of ASCII without a comma; others go into the body, as “{field}”"
+            f"{ID_HEADERS[kind]} takes one ASCII id without a comma; send other ids in the body, as “{field}”"
         )
         raise ApiError(400, "bad_id", message, field)
     return [header, (body or {}).get(ID_FIELDS[kind])]
 
 
 def _pseudonym(kind: SubjectKind, sent: Any) -> str:
-    """Read as in events: numbers are written out; '' for the placeholders that apps send for no id."""
+    """Ids are read as in events: numbers are written out. '' for what apps send in place of no id."""
     text = "" if sent is None else as_text(sent)
     if text is None or len(text) > MAX_ID:
         field = ID_FIELDS[kind]

@@ -46,7 +46,7 @@ class UserTelemetryStatus(ConsentView):
 
 
 class UserSwitch(ConsentView):
-    """The address says which state. A body may name the user, and must not contradict the address."""
+    """The address says which state is set. A body may name the user, and must not contradict the address."""
 
     state: State
 
@@ -54,7 +54,7 @@ class UserSwitch(ConsentView):
         body = body_of(request)
         enables = self.state == State.GRANTED
         if body.get("telemetry_enabled", enables) is not enables:
-            raise ApiError(400, "bad_parameter", "body and address say different things", "telemetry_enabled")
+            raise ApiError(400, "bad_parameter", "the body contradicts the address", "telemetry_enabled")
         user, organization = self.subject(request, USER, body), self.named(request, ORGANIZATION, body)
         changed = self.choose(request, USER, user, self.state)
         status = self.status(request, USER, user, organization)
@@ -161,4 +161,4 @@ class OrganizationSettings(ConsentView):
 
 @extend_schema(exclude=True)
 class OrganizationSettingsUnversioned(OrganizationSettings):
-    """The same under an address that some clients use; left out of the documentation."""
+    """The same, under another address that some clients use; left out of the documentation."""

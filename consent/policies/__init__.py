@@ -1,1 +1,1 @@
-"""Policy versions: publishing one, making its registry active, and how long events are kept under it."""
+"""Policy versions: publishing them, activating their registry, and how long events are kept under them."""

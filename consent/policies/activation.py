@@ -1,8 +1,8 @@
-"""The active registry: the same for every process, because it stands in the operational database.
+"""The active registry: the same for every process, because it is kept in the operational database.
 
-Its files are read at start (`manage.py migrate`, `up`), by `manage.py reload_registry`, and when a policy
-is published. If they are broken, or collect more than was published, the old registry stays active. The
-gate says with every request which registry is active (`gate/gate.py`).
+The registry's files are read at start (`manage.py migrate`, `up`), by `manage.py reload_registry`, and when a
+policy is published. If they are broken, or collect more than was published, the old registry stays active.
+The gate says with every request which registry is active (`gate/gate.py`).
 """
 
 import logging
@@ -32,14 +32,14 @@ class NotPublished(Exception):
 
 
 class Activation(NamedTuple):
-    """The digest of the registry that was activated, and its changes since the policy was published."""
+    """The digest of the activated registry, and what it changes since the policy was published."""
 
     digest: str
     changes: list[Change]
 
 
 def active_registry() -> Registry:
-    """The active registry as the database has it. This process uses it from now on.
+    """The active registry, read from the database. This process uses it from now on.
 
     Before the first start there is none, and the files' registry is used. Raises `RegistryError`.
     """
@@ -58,7 +58,7 @@ def working_registry() -> Registry:
 
 
 def adopt(digest: str) -> Registry:
-    """Use the registry of this digest from now on, or the one that is active by the time it is read."""
+    """Use the registry with this digest from now on, or whichever is active by the time it is read."""
     try:
         current = current_registry()
         if current.digest == digest:
@@ -78,8 +78,8 @@ def bring_in(*, actor: str) -> Activation:
     """Activate the files' registry. When this returns, every process filters by it.
 
     Raises `RegistryError` and `NotPublished`, both with the old registry still active, and
-    `BarrierNotReached`: active, but requests that began with the old one may still end. Call it again to
-    wait again.
+    `BarrierNotReached`: active, but requests that began with the old one may still store events. Call again
+    to wait again.
     """
     end_grants()  # completes an interrupted publication
     collected = registry.load(registry.files())

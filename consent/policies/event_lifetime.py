@@ -1,7 +1,7 @@
-"""For how many months events are kept: the setting, but never longer than the published policy says.
+"""For how many months events are kept: as the setting says, but never longer than the published policy says.
 
-A smaller `EVENT_RETENTION_MONTHS` holds at once. A larger one is a material change: it holds a few seconds
-after a policy that says so is published.
+A smaller `EVENT_RETENTION_MONTHS` holds at once. A larger one is a material change: it holds once a policy
+that says so is published (and noticed, a few seconds later).
 """
 
 import time
@@ -10,13 +10,13 @@ from django.conf import settings
 
 from consent.policies.versions import last_published
 
-ASK_EVERY = 5.0  # seconds between looks at the database: ingest asks with every request
+ASK_EVERY = 5.0  # seconds between queries: ingest asks with every request
 
-_published: tuple[float, int | None] = float("-inf"), None  # when it was read, and the months
+_published: tuple[float, int | None] = float("-inf"), None  # when the policy was read, and its months
 
 
 def months_kept() -> int:
-    """The months that hold now, for pruning, ingest and the privacy page."""
+    """The months that events are kept now, for pruning, ingest and the privacy page."""
     configured: int = settings.EVENT_RETENTION_MONTHS
     published = months_published()
     return configured if published is None else min(configured, published)

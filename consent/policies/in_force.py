@@ -1,7 +1,7 @@
-"""What is in force now: one row for the whole instance, and the locks that keep it still.
+"""What is in force now: one row for the whole instance, and the locks that keep it from changing.
 
-`material_since` is the moment of the last material change. Every grant from before is stale, whether or not
-that is written into its subject's own rows yet (`stale_grants.py`).
+`material_since` is the moment of the last material change. Every grant from before it is stale, whether or
+not its subject's own rows say so yet (`stale_grants.py`).
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ class Current(NamedTuple):
 
 
 def in_force() -> Current:
-    """The policy version that decisions are recorded under, and since when older grants are stale."""
+    """The policy version that decisions are recorded under, the last material change, the active registry."""
     row = (
         InForce.objects.filter(pk=1)
         .values_list("policy_version", "material_since", "registry_digest")
@@ -45,7 +45,7 @@ def put_in_force(collected: Registry, *, policy_version: str, material_since: da
 
 
 def lock_against_grants() -> None:
-    """Until the transaction ends, nobody else publishes or activates, and nobody grants."""
+    """Until the transaction ends, nobody else publishes a policy, activates a registry or grants."""
     with connections["default"].cursor() as cursor:
         cursor.execute(locks.TAKE, locks.PUBLISHING)
 
@@ -53,7 +53,7 @@ def lock_against_grants() -> None:
 def lock_against_publication() -> None:
     """Until the transaction ends, no policy is published. For every decision but a denial.
 
-    A denial does without: it covers earlier events whatever is published.
+    A denial needs no lock: it covers earlier events, whatever is published.
     """
     with connections["default"].cursor() as cursor:
         cursor.execute(locks.TAKE_SHARED, locks.PUBLISHING)

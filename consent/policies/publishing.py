@@ -1,8 +1,8 @@
-"""Publishing a policy version: kept for good, together with the registry that it describes.
+"""Publishing a policy version, which is kept for good together with the registry that it describes.
 
 A material version makes every earlier grant stale at the moment of its publication; an editorial one
 changes no grant. Denials stay. Nothing is collected before the policy that names it is published
-(`activation.py` activates registries that collect less).
+(`activation.py` activates registries that collect no more than that).
 """
 
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ FIRST_TEXT = Path(__file__).parent / "policy.txt"
 
 
 class PolicyRefused(Exception):
-    """This policy cannot be published; says why. `changes` holds the material changes to blame, if any."""
+    """The policy cannot be published; the message says why. `changes` are the material changes at fault."""
 
     def __init__(self, message: str, material: list[Change] | None = None) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class PolicyRefused(Exception):
 
 
 class GrantCounts(NamedTuple):
-    """How many have opted in: a material change would ask all of them again."""
+    """How many have opted in: after a material change, all of them must be asked again."""
 
     users: int
     organizations: int
@@ -51,7 +51,7 @@ class Publication(NamedTuple):
 
 
 def granted() -> GrantCounts:
-    """Counts row by row: too slow for a moment in which others wait."""
+    """How many grants hold. Counts row by row: too slow while others wait for a lock."""
     return GrantCounts(
         *(model.objects.filter(state=State.GRANTED).count() for model in (TelemetryUser, Organization))
     )
@@ -62,15 +62,15 @@ def publish(
 ) -> Publication:
     """Publish what the registry's files and the settings collect, with `text` (None: as before).
 
-    Material unless `editorial`. Returns once it holds for every ingest. Raises `PolicyRefused` and
-    `RegistryError` (the files are broken), both with nothing changed, and `BarrierNotReached`: published,
-    but events in flight could not be ruled out.
+    The version is material unless `editorial`. Returns once it holds for all of ingest. Raises
+    `PolicyRefused` and `RegistryError` (the files are broken), both with nothing published, and
+    `BarrierNotReached`: published, but events in flight could not be ruled out.
     """
     collected = registry.load(registry.files())
     end_grants()
     with transaction.atomic(using="default", durable=True):
         lock_against_grants()
-        end_grants()  # of an earlier change, which this one would hide; normally none are left
+        end_grants()  # of an earlier material change, which this one would hide; normally none are left
         before = last_published()
         changes = changes_since(before, collected)
         text = (before.text if before else FIRST_TEXT.read_text(encoding="utf-8")) if text is None else text
@@ -150,7 +150,7 @@ def _record(
 
 
 def _after_every_grant() -> datetime:
-    """Now, or later where another machine's clock dated a grant ahead of ours."""
+    """Now, or later if another machine's clock, ahead of ours, dated a grant."""
     open_grants = ConsentPeriod.objects.filter(state=State.GRANTED, until=None)
     latest = open_grants.aggregate(latest=Max("since"))["latest"]
     return max(timezone.now(), latest + timedelta(microseconds=1)) if latest else timezone.now()

@@ -1,7 +1,7 @@
-"""Grants that a material change made stale: written into each subject's own rows, in small batches.
+"""Grants that a material change made stale: writing that into each subject's own rows, in small batches.
 
-They are stale from the moment of publication, by one row that the gate reads (`in_force.py`). Writing that
-down for each subject takes seconds when there are many, and nobody waits for it.
+They are stale from the moment of publication, because of one row that the gate reads (`in_force.py`). Writing
+it down for each subject takes seconds when there are many, so neither ingest nor decisions wait for it.
 """
 
 from datetime import datetime
@@ -21,7 +21,7 @@ SELECT subject FROM consent_consentperiod
    AND subject > %(after)s
  ORDER BY subject LIMIT %(most)s
 """
-# Decisions lock the subject's row first and then its period. The same order here: no deadlock.
+# Decisions lock the subject's row first and then its period. The same order here prevents deadlocks.
 LOCK_HOLDERS = "SELECT FROM {holders} WHERE pseudonym = ANY(%(subjects)s) ORDER BY pseudonym FOR UPDATE"
 # One statement, so that a subject always has an open period.
 END_GRANTS = """
@@ -52,7 +52,7 @@ def is_overtaken(period: ConsentPeriod, material_since: datetime | None) -> bool
 
 
 def end_overtaken(period: ConsentPeriod, material_since: datetime) -> ConsentPeriod:
-    """End one such grant and return the stale period after it. Call with the subject's row locked."""
+    """End an overtaken grant and return the stale period after it. Call with the subject's row locked."""
     period.until = material_since
     period.save(update_fields=["until"])
     return ConsentPeriod.objects.create(
@@ -63,7 +63,7 @@ def end_overtaken(period: ConsentPeriod, material_since: datetime) -> ConsentPer
 def end_grants() -> EndedGrants:
     """End all grants that the last material change overtook, a batch at a time.
 
-    If interrupted, the next start or publication completes it.
+    If this is interrupted, the next start or publication completes it.
     """
     material_since = in_force().material_since
     if material_since is None:

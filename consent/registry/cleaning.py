@@ -1,4 +1,4 @@
-"""Cleaning the values of declared attributes: each is stored, changed to a form that may be, or dropped."""
+"""Cleaning the values of declared attributes: each is kept, changed into a form that may be, or dropped."""
 
 import math
 import re
@@ -49,7 +49,7 @@ def as_text(value: object) -> str | None:
 
 
 def printable(text: str) -> str:
-    """`text` with the control characters that PostgreSQL or a page cannot hold replaced by U+FFFD."""
+    """`text`, with control characters (some of which PostgreSQL or a page cannot hold) replaced by U+FFFD."""
     return text if text.isascii() and text.isprintable() else _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -80,7 +80,7 @@ def _choice_cleaner(attribute: Attribute) -> Callable[[object], Kept | Dropped]:
         if text is None:
             return Dropped("type")
         text = text.strip().lower() if len(text) <= MAX_TEXT else OTHER
-        # Apps without a value often send their language's word for nothing.
+        # Apps that have no value often send their programming language's word for nothing.
         return Dropped("empty") if text in {"", "none", "null", "undefined"} else canonical.get(text, other)
 
     return clean
@@ -109,7 +109,7 @@ def _number_cleaner(attribute: Attribute) -> Callable[[object], Kept | Dropped]:
 
 
 def as_number(value: object) -> int | float | None:
-    """A finite number, also one sent as text; None for everything else."""
+    """The value as a finite number, even if it was sent as text; None for everything else."""
     if isinstance(value, str) and len(value) <= 100 and _NUMBER.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):

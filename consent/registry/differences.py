@@ -1,8 +1,8 @@
-"""What changed between two registries, and which changes are material: more is collected, or for more.
+"""What changed between two registries, and which changes are material.
 
-Pure: two contents (`Registry.content()`) in, sentences out. A change that does not clearly collect less
-counts as more. Event names and endpoint templates are not material: features and routes are collected under
-the names that apps send, declared or not.
+Material is what collects more, keeps it longer or uses it for something else; in doubt, a change is material.
+Event names and endpoint templates never are: features and routes are collected under the names that apps
+send, declared or not. Pure: two contents (`Registry.content()`) in, sentences out.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Checking an entry of `collected.toml`: an attribute comes out, or a sentence for each mistake."""
+"""Checking an entry of `collected.toml`: the result is an attribute, or a sentence for each mistake."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ _REQUIRED = ("name", "type", "tier", "purpose", "why", "example")
 
 
 def attribute_from(entry: Mapping[str, Any], label: str, mistakes: list[str]) -> Attribute | None:
-    """The declared attribute, or None after adding what is wrong with the entry to `mistakes`."""
+    """The declared attribute; or None, with what is wrong with the entry added to `mistakes`."""
     at = f"{label}: attribute '{str(entry.get('name', '?'))[:60]}'"
     wrong = [f"{at}: {mistake}" for mistake in _form_mistakes(entry)]
     wrong = wrong or [f"{at}: {mistake}" for mistake in _mistakes(entry)]
@@ -51,7 +51,7 @@ def attribute_from(entry: Mapping[str, Any], label: str, mistakes: list[str]) ->
         maximum=entry.get("maximum"),
     )
     if cleaner(attribute)(attribute.example) != Kept(attribute.example):
-        mistakes.append(f"{at}: its own example is not let through")
+        mistakes.append(f"{at}: its own example would be dropped or changed")
         return None
     return attribute
 
@@ -69,10 +69,10 @@ def _mistakes(entry: Mapping[str, Any]) -> Iterator[str]:
     yield from _name_mistakes(entry)
     kind = entry["type"]
     if kind not in KINDS:
-        yield f"type '{kind}' is none of {', '.join(KINDS)}"
+        yield f"type '{kind}' is not one of {', '.join(KINDS)}"
         return
     if entry["tier"] not in TIERS:
-        yield f"tier '{entry['tier']}' is none of {', '.join(TIERS)}"
+        yield f"tier '{entry['tier']}' is not one of {', '.join(TIERS)}"
     yield from (f"'{word}' must not be empty" for word in ("purpose", "why") if not entry[word].strip())
     if kind == "choice":
         yield from _choice_mistakes(entry)
@@ -107,9 +107,9 @@ def _text_mistakes(entry: Mapping[str, Any]) -> Iterator[str]:
     try:
         re.compile(entry["pattern"])
     except (re.error, OverflowError, RecursionError) as error:
-        yield f"'pattern' is no regular expression ({error})"
+        yield f"'pattern' is not a regular expression ({error})"
     if _NESTED_REPEAT.search(entry["pattern"]) or re.search(r"\\\d", entry["pattern"]):
-        yield "'pattern' repeats a group that repeats, or refers back: matching it could take for ever"
+        yield "'pattern' repeats a group that repeats, or has a back-reference: matching could take for ever"
     if not 0 < entry.get("max_length", MAX_TEXT) <= MAX_TEXT:
         yield f"'max_length' must be 1 to {MAX_TEXT}"
 
@@ -117,4 +117,4 @@ def _text_mistakes(entry: Mapping[str, Any]) -> Iterator[str]:
 def _number_mistakes(entry: Mapping[str, Any]) -> Iterator[str]:
     low, high = entry.get("minimum"), entry.get("maximum")
     if low is None or high is None or not low < high:
-        yield "a number needs 'minimum' and 'maximum', the first being smaller"
+        yield "a number needs a 'minimum' and a larger 'maximum'"

@@ -2,7 +2,7 @@
 
 The registry is the first line of defence: what is not declared is not stored. This is the second, for
 declared values and for the names of features, actions, event types and routes. Every pattern is bounded, so
-that a hostile value costs time in proportion to its length.
+that checking even a hostile value takes time only in proportion to its length.
 """
 
 import ipaddress
@@ -35,7 +35,7 @@ DENIED_RUNS = frozenset(
         *(("person", "name"), ("login", "name"), ("mobile", "number")),
     )
 )
-# Those that hold a person's or a customer's name, which other texts of the same event may repeat.
+# Those whose values name a person or a customer; other texts of the same event may repeat the name.
 PERSONS_WORDS = frozenset(
     (
         *("email", "emails", "mail", "username", "usernames", "fullname", "firstname", "lastname", "surname"),
@@ -63,10 +63,10 @@ def _has(name: str, words: frozenset[str], runs: frozenset[tuple[str, str]]) -> 
     return not words.isdisjoint(parts) or any(run in runs for run in pairwise(parts))
 
 
-# By far the most values are plain words: they cost one match.
+# Most values by far are plain words, and cost no more than this one match.
 _PLAIN = re.compile(r"(?!eyJ|[Bb]earer)[A-Za-z_]{0,19}(?:[ .-][A-Za-z_]{1,19}){0,5}")
 
-# A host may lack a dot: `jane@intranet`. One that begins with a digit is a version: `lodash@4.17`.
+# A host may lack a dot: `jane@intranet`. A number after the @ is a version: `lodash@4.17`.
 _EMAIL = re.compile(r"[^\s@/]{1,64}@(?:[^\W\d_]|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[^\W\d_]{2,24})")
 # Octets above 255 count too: an address with a digit stuck to it still reveals the address.
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
@@ -112,7 +112,7 @@ def finding(text: str) -> str | None:
 def looks_random(word: str) -> bool:
     """Whether a word of 16 characters or more looks like a digest or a key rather than like language.
 
-    In language, words have few digits, and their case changes at word borders only.
+    Ordinary words have few digits, and their case changes at word borders only.
     """
     if len(word) < 16:
         return False

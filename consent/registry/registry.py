@@ -1,8 +1,8 @@
-"""The registry: the attributes, event names and endpoint templates that may be stored, and nothing else.
+"""The registry: the attributes, event names and endpoint templates that may be stored. Nothing else may be.
 
-`collected.toml` is ours. The file named by `COLLECTED_FILE` has the same form: it adds entries, or replaces
-those of the same name. Both are checked when they are read, with one message for each mistake. The registry
-that filters ingest is also the one that `/privacy/` shows.
+`collected.toml` comes with Candid. The operator's file, named by `COLLECTED_FILE`, has the same form: it adds
+entries, or replaces those of the same name. Both are checked when they are read, with one message for each
+mistake. The registry that filters ingest is also the one that `/privacy/` shows.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from consent.registry.personal_data import finding
 
 OURS = Path(__file__).parent / "collected.toml"
 SECTIONS = {"attribute", "events", "endpoints"}
-PREFIX = "metadata."  # some apps put it before attribute names; ignored
+PREFIX = "metadata."  # some apps put it before attribute names; it is ignored
 MAX_NAME = 100  # characters: the width of a feature's column
 MAX_ENDPOINT = 255  # characters: the width of an endpoint's column
 
@@ -50,14 +50,14 @@ class Registry:
         self.endpoints = tuple(sorted(set(endpoints)))
         self.digest = digest or _digest(self.content())
         self._cleaners = {name: cleaner(attribute) for name, attribute in self.attributes.items()}
-        # An attribute's own name wins over another one's `also`, whatever the order.
+        # An attribute's own name goes before another attribute's `also`, whatever their order.
         self.names = {
             **{other: a.name for a in self.attributes.values() for other in a.also},
             **{name: name for name in self.attributes},
         }
         by_name = {sent: (name, self._cleaners[name]) for sent, name in self.names.items()}
         self._by_sent_name = {f"{PREFIX}{sent}": declared for sent, declared in by_name.items()} | by_name
-        # Declared name and cleaner of an attribute, by the name it was sent under; None if undeclared.
+        # find(name it was sent under): the attribute's declared name and its cleaner; None if undeclared.
         self.find = self._by_sent_name.get
 
     def clean(self, name: str, value: object) -> Kept | Dropped:
@@ -82,7 +82,7 @@ class Registry:
         return _json(self.content())
 
     def of_tier(self, tier: Tier) -> list[Attribute]:
-        """The attributes collected at `tier`, in the order of declaration."""
+        """The attributes that may be kept at `tier`, in the order of declaration."""
         return [attribute for attribute in self.attributes.values() if attribute.tier <= tier]
 
 
@@ -128,7 +128,7 @@ def from_text(text: str) -> Registry:
 
 
 def files() -> list[Path]:
-    """The files that declare what is collected, ours first."""
+    """The files that declare what is collected, our own first."""
     return [OURS, *([Path(settings.COLLECTED_FILE)] if settings.COLLECTED_FILE else [])]
 
 
@@ -136,12 +136,12 @@ _current: Registry | None = None
 
 
 def current_registry() -> Registry:
-    """This process's registry: at first the files', then the active one. Raises `RegistryError`."""
+    """This process's registry: the files' at first, then the active one. Raises `RegistryError`."""
     return _current or use(load(files()))
 
 
 def use(registry: Registry | None) -> Registry:
-    """Use this registry from now on; None for the files' again."""
+    """Use this registry from now on; None means the files' again."""
     global _current
     _current = registry
     return current_registry() if registry is None else registry

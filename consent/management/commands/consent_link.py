@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--user", required=True, help="raw id of the user; the link does not contain it")
         parser.add_argument(
-            "--valid", default="7d", help="how long it works: a number of m, h or d (30d at most)"
+            "--valid", default="7d", help="how long it works: a number and m, h or d (at most 30d)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--requests-per-second",
             type=int,
-            help="0 for no limit (default: the setting)",
+            help="how many the key may send; 0 for no limit (default: the instance's setting)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,7 +50,7 @@ class Command(BaseCommand):
                 "--publishable and --origin go together: a web page's key is bound to its site."
             )
         if (options["requests_per_second"] or 0) < 0:
-            raise CommandError("--requests-per-second needs a number from 0.")
+            raise CommandError("--requests-per-second must be 0 or more.")
         try:
             text, _ = issue_key(
                 name=options["name"],

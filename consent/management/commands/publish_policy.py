@@ -23,7 +23,7 @@ class Command(BaseCommand):
         return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", nargs="?", help="the text, UTF-8 (default: the last version's)")
+        parser.add_argument("file", nargs="?", help="the text, in UTF-8 (default: that of the last version)")
         parser.add_argument(
             "--version", dest="policy_version", default="", help="default: the last version plus one"
         )
@@ -70,8 +70,8 @@ class Command(BaseCommand):
         kind = "Material" if is_material else "Nothing more is collected: it may be --editorial"
         granted = publishing.granted()
         self.stdout.write(
-            f"{kind}. A material version would make {granted.users} grants of users and "
-            f"{granted.organizations} of organizations stale."
+            f"{kind}. A material version would make {granted.users} user grants and "
+            f"{granted.organizations} organization grants stale."
         )
 
     def _report(self, published: Publication) -> None:
@@ -79,8 +79,8 @@ class Command(BaseCommand):
         policy = published.policy
         if policy.is_material:
             message = (
-                f"Published version {policy.version}. {published.stale_users} grants of users and "
-                f"{published.stale_organizations} of organizations are stale until they are given again."
+                f"Published version {policy.version}. {published.stale_users} user grants and "
+                f"{published.stale_organizations} organization grants are stale until they are given again."
             )
         else:
             message = f"Published version {policy.version}, an editorial change: grants stay."

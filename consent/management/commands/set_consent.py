@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since",
             help="when the decision was made, if it was first recorded elsewhere (ISO 8601; UTC unless it "
-            "says otherwise). Events dated earlier are not stored.",
+            "gives another zone). A grant applies to events dated from then on.",
         )
         parser.add_argument("--reason", default="", help="stored with the decision; no personal data")
 

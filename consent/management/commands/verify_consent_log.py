@@ -17,8 +17,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--anchor",
-            help="COUNT:DIGEST that an earlier run printed and you kept elsewhere: detects a log that was "
-            "restored to an earlier state as a whole",
+            help="COUNT:DIGEST, printed by an earlier run and kept elsewhere: detects that the whole log was "
+            "restored to an earlier state",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -251,7 +251,7 @@ def test_who_may_publish(client: Client, group: str, may: bool) -> None:
 def test_publishing_says_whom_it_asks_again_and_does(client: Client) -> None:
     member(client, "privacy officers")
     asked = one_line(client.get(page("policyversion_publish")))
-    assert "would ask 1 user and 1 organization again" in asked
+    assert "1 user has opted in, and 1 organization has. After a material version" in asked
     said = publish(client, text="What we collect.\r\nAnd why.")
     assert "Published version 2. 1 users and 1 organizations must be asked again." in said
     assert TelemetryUser.objects.get().state == State.STALE

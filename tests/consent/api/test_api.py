@@ -452,7 +452,7 @@ def test_a_withdrawal_that_is_not_certain_is_503_and_denied(
         assert answers[0]["Retry-After"] == "2"
         assert answers[0].json()["error"] == {
             "code": "not_certain",
-            "message": "recorded, but events in flight could not be ruled out; send the same again",
+            "message": "recorded, but events in flight could not be ruled out; send the same request again",
         }
         assert states() == {("user", USER, "denied")}
         assert ask(key, "get", "/api/consent/user", **BY_USER).json()["telemetry_enabled"] is False

@@ -62,7 +62,7 @@ def test_when_to_ask_again_is_within_the_window(
     monkeypatch: pytest.MonkeyPatch, left: int, again_after: int
 ) -> None:
     monkeypatch.setattr(rate_limits, "_add", lambda what, number, seconds: (4, left))
-    with pytest.raises(TooOften, match=f"ask again in {again_after}$"):
+    with pytest.raises(TooOften, match=f"try again in {again_after}$"):
         spend("a", most=3, seconds=60)
 
 

@@ -95,7 +95,7 @@ def test_a_material_version_makes_grants_stale_until_they_are_given_again(policy
     decide(State.GRANTED, ACME, SubjectKind.ORGANIZATION)
     assert allowed()
     said = run(policy)
-    assert "Published version 2. 1 grants of users and 1 of organizations are stale" in said
+    assert "Published version 2. 1 user grants and 1 organization grants are stale" in said
     assert not allowed()
     assert TelemetryUser.objects.get(pseudonym=USER).state == State.STALE
     assert Organization.objects.get(pseudonym=ACME).state == State.STALE
@@ -297,7 +297,7 @@ def test_a_dry_run_tells_and_changes_nothing(extension: Path) -> None:
     extension.write_text(MORE)
     said = run("--dry-run")
     assert "material: 'colour_scheme' is now collected" in said
-    assert "would make 1 grants of users and 0 of organizations stale" in said
+    assert "would make 1 user grants and 0 organization grants stale" in said
     assert PolicyVersion.objects.count() == 1
     assert allowed()
 
