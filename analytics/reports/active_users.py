@@ -47,8 +47,8 @@ class ActiveDay(NamedTuple):
 class ActiveUsersReport:
     """`series` and `previous_series` hold the days by metric (dau, wau, mau); previous days align with them.
 
-    They hold all deployment types whatever the filter: suppression hides in a filtered view what
-    it hides in the whole. `days` and `previous` obey the filter.
+    They hold all deployment types whatever the filter, so that suppression hides the same in a
+    filtered view as in the whole. `days` and `previous` obey the filter.
     """
 
     filters: ReportFilters

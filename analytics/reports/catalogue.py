@@ -21,9 +21,9 @@ AReport = TypeVar("AReport")
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Generic[AReport]):
-    """`count` gives the exact report, which nobody is shown: pages, API and exports call `shown`."""
+    """`count` gives the exact report, which is never shown: pages, API and exports call `shown`."""
 
-    name: str  # in addresses of the API and in names of files
+    name: str  # in the API's addresses and in file names
     page: str  # its section of the navigation, and the name of its page's address
     title: str
     definitions: tuple[str, ...]  # names in `definitions.DEFINITIONS`
@@ -32,7 +32,7 @@ class Report(Generic[AReport]):
     by_organization: bool = True  # False: counts no events of a single organization
 
     def shown(self, filters: ReportFilters) -> AReport:
-        """The report without what would tell of small groups. Raises `FilterError`, `ReportTimedOut`."""
+        """The report without small groups and what reveals them. Raises `FilterError`, `ReportTimedOut`."""
         return self.suppress(self.count(filters))
 
 

@@ -1,6 +1,6 @@
 """What a cell of a report may hold: a number, nothing, or the reason why its number is withheld.
 
-Report functions return numbers, and withhold only what sealed days did not keep. Suppression does the rest.
+Reports are counted exactly, and withhold only what sealed days did not keep. Suppression does the rest.
 """
 
 import enum
@@ -55,7 +55,7 @@ def exact(cell: Count) -> int:
 
 
 def of_people(counts: NDArray[np.int64], deserted: NDArray[np.bool_]) -> list[Any]:
-    """Counts of people as (nested) lists, with DESERTED for each zero that `deserted` names."""
+    """Counts of people as (nested) lists, with DESERTED for each zero that `deserted` marks."""
     cells: NDArray[Any] = counts
     if deserted.any():
         cells = counts.astype(object)

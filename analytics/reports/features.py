@@ -105,7 +105,7 @@ class Active(NamedTuple):
 
 
 def features_report(filters: ReportFilters, *, active: Active | None = None) -> FeaturesReport:
-    """Every feature that was used in the range, exact. `active`: who was active, if already counted."""
+    """Every feature that was used in the range, exact. `active`: how many were active, if counted already."""
     filters = filters.countable
     with rollups.reading() as reader:
         return features_of(filters, read_features(reader, filters), active or read_active(filters))

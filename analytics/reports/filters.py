@@ -92,8 +92,8 @@ class ReportFilters:
     @property
     def previous_complete(self) -> Self:
         """What `complete` is compared with: its own days, shifted as `previous` is."""
-        whole = self.complete
-        return replace(whole, first=whole.first - self.shift, last=whole.last - self.shift)
+        complete = self.complete
+        return replace(complete, first=complete.first - self.shift, last=complete.last - self.shift)
 
     @property
     def unsealed(self) -> Self:
@@ -109,8 +109,8 @@ class ReportFilters:
 
     @property
     def countable(self) -> Self:
-        """The days with counts for this question. Sealed days keep none of one organization or with
-        internal use: they are left out then. Raises `FilterError` when all days are sealed.
+        """The days with counts for this question. Sealed days have none by organization or with internal
+        use, so such a question leaves them out. Raises `FilterError` when that leaves none.
         """
         return self.unsealed if self.organization or self.include_internal else self
 

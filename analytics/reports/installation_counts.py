@@ -21,7 +21,7 @@ WORK_MEMORY_MB = 64
 NOT_REPORTED = "Not reported"
 
 
-# The days of each installation's heartbeats, each with the number of days until the next one.
+# The days of each installation's base events, each with the number of days until the next one.
 SPELLS = f"""
 WITH beat AS (
     SELECT DISTINCT installation_id, (event."timestamp" AT TIME ZONE %(zone)s)::date AS day

@@ -1,6 +1,6 @@
 """Installations: which versions run where. Counts are of installations; there are no users in base telemetry.
 
-Active on a day: at least one heartbeat in the 7 days that end on it. Only `range` and `deployment`
+Active on a day: at least one base event in the 7 days that end on it. Only `range` and `deployment`
 apply. Versions and platforms are those that an installation reported last.
 """
 
@@ -37,7 +37,7 @@ class InstallationDay(NamedTuple):
 
 
 class KindRow(NamedTuple):
-    """Active installations of one kind; `kind` “Other, 2 kinds” when small ones are folded together."""
+    """Active installations of one kind; `kind` is “Other, 2 kinds” where small ones are folded together."""
 
     kind: str
     installations: Count
@@ -61,7 +61,7 @@ class InstallationsReport:
     architectures: list[KindRow]
     channels: list[KindRow]
     deployments: list[KindRow]
-    long_quiet: int = field(default=0, repr=False)  # the rest of `total`; for suppression
+    long_quiet: int = field(default=0, repr=False)  # the rest of `total`, for suppression
 
 
 def installations_report(filters: ReportFilters) -> InstallationsReport:

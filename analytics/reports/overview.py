@@ -50,7 +50,7 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
     for deployment, state, number in organizations.annotate(number=CountOf("pk")):
         by_deployment[deployment][state] = number
     states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
-    with rollups.reading():  # one state of the data for all of them
+    with rollups.reading():  # all of them from one state of the data
         active_users = active_users_report(filters)
         active = _active(active_users) if filters.sealed_until is None else None
         features = features_report(filters, active=active)
@@ -71,7 +71,7 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
 
 
 def _active(report: ActiveUsersReport) -> Active:
-    """Who was active, as the active users report has counted it."""
+    """How many were active, as the active users report has counted them."""
     now, before = report.period_users
     return Active(
         exact(report.users_so_far),

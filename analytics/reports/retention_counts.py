@@ -47,7 +47,7 @@ class Visits(NamedTuple):
 class Cohorts:
     """`weeks`: people by the Monday of their first week and the number of a later one (0: their own).
 
-    Before `since` days are sealed, and nobody is known.
+    Days before `since` are sealed: nobody knows who was there.
     """
 
     ledgers: dict[date, Ledger] = field(default_factory=dict)
@@ -65,13 +65,13 @@ def cohort_weeks(filters: ReportFilters) -> list[date]:
 
 
 def earliest_first_day(filters: ReportFilters) -> date:
-    """The first day of the cohorts and the ledgers: who was first seen earlier is not counted."""
+    """The first day of the cohorts and the ledgers: people first seen earlier are not counted."""
     monday = cohort_weeks(filters)[0]
     return min(monday, filters.previous.first if filters.compare else filters.first)
 
 
 def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohorts:
-    """Count for one question. `now` decides which 168 hours are over."""
+    """The cohorts for one question. `now` decides which 168 hours are over."""
     segment = Segment.of(filters)
     activity = "login" if filters.definition == "login_window" else filters.activity
     firsts = reader.firsts(segment, activity=activity)

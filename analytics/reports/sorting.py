@@ -30,12 +30,12 @@ ENDPOINT_COLUMNS: Mapping[str, Callable[[EndpointRow], object]] = {
 
 
 def sorted_features(rows: Sequence[FeatureRow], sort: str) -> list[FeatureRow]:
-    """By `sort` (a column, `-` for descending); by users, most first, when it is not theirs."""
+    """By `sort` (a column, `-` for descending); by users, most first, if features have no such column."""
     return _sorted(rows, sort, FEATURE_COLUMNS, "users", lambda row: row.feature)
 
 
 def sorted_endpoints(rows: Sequence[EndpointRow], sort: str) -> list[EndpointRow]:
-    """By `sort` (a column, `-` for descending); by requests, most first, when it is not theirs."""
+    """By `sort` (a column, `-` for descending); by requests, most first, if endpoints have no such column."""
     return _sorted(rows, sort, ENDPOINT_COLUMNS, "requests", lambda row: f"{row.endpoint} {row.method}")
 
 

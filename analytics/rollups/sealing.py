@@ -2,8 +2,8 @@
 
 Counts of people are taken once, without small ones (`SUPPRESS_BELOW`), and the sets themselves are dropped.
 Uses, requests and durations stay where enough people, or only anonymous ones, caused them; what belongs to an
-organization or to internal use is dropped. A sealed day is never built again. Windows of the 27 days that
-follow reach into what is dropped, so they are counted now, too.
+organization or to internal use is dropped. A sealed day is never built again. Windows that end on the 27
+days after it reach into what is dropped, so they are counted now, too.
 """
 
 import secrets
@@ -112,7 +112,7 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
 
 
 def _with_known(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
-    """Windows that reach into days sealed earlier were counted then: those counts are kept."""
+    """The same, with the counts of windows that reach into days sealed earlier: those were taken then."""
     for day in RolledDay.objects.filter(day__in=active, people__isnull=False):
         if day.people:
             known = {tuple(count[:3]) for count in day.people["active"]}
@@ -168,7 +168,7 @@ def _write(cursor: CursorWrapper, day: date, people: dict[str, Any], contents: d
 
 
 def _forget_who_is_gone(cursor: CursorWrapper) -> None:
-    """Forget people who were seen on none of the open days; others keep the day they were first seen.
+    """Forget people who were seen on none of the open days; the others keep their first day.
 
     All members of a person are forgotten together: one not seen lately may hold the first day. While many
     days wait to be built, it is unknown who was seen, so this is left to the next month.

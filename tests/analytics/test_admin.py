@@ -1,4 +1,4 @@
-"""Jobs, what was sent and what arrived can be read in the admin; licences are written there."""
+"""The admin: jobs, what was sent and what arrived can be read; licences can be edited."""
 
 import re
 from datetime import UTC, date, datetime, timedelta

@@ -143,7 +143,7 @@ def test_old_demo_data_makes_the_partitions_that_it_needs(capsys):
 
 
 def test_the_demo_is_plausible(capsys):
-    """Weekly rhythm, two deployment types, growth, a slow endpoint, later cohorts that stay better."""
+    """Weekly rhythm, two deployment types, growth, a slow endpoint, later cohorts that stay longer."""
     seed(capsys, "--days", "90", "--events", "60000", "--users", "1500")
     today = timezone.now().date()
     active = active_users_report(filters(today=today, range="90d", compare="0"))

@@ -1,4 +1,4 @@
-"""Partitions: months as numbers, their bounds in UTC, and making them one process at a time."""
+"""Partitions: months as numbers, their bounds in UTC, and that one process at a time makes them."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone

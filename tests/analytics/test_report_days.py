@@ -34,7 +34,12 @@ ZONES += ("Pacific/Apia", "Asia/Kathmandu", "America/St_Johns", "Africa/Casablan
     [
         ("America/Santiago", date(2026, 9, 6), 23, datetime(2026, 9, 6, 4, tzinfo=UTC)),  # at one
         ("America/Santiago", date(2026, 4, 4), 25, datetime(2026, 4, 4, 3, tzinfo=UTC)),
-        ("America/Havana", date(2026, 11, 1), 25, datetime(2026, 11, 1, 4, tzinfo=UTC)),  # twice midnight
+        (
+            "America/Havana",
+            date(2026, 11, 1),
+            25,
+            datetime(2026, 11, 1, 4, tzinfo=UTC),
+        ),  # two midnights
         ("Australia/Lord_Howe", date(2026, 4, 5), 24.5, datetime(2026, 4, 4, 13, tzinfo=UTC)),
         ("Pacific/Apia", date(2011, 12, 30), 0, datetime(2011, 12, 30, 10, tzinfo=UTC)),  # left out
         ("Asia/Kathmandu", date(2026, 6, 1), 24, datetime(2026, 5, 31, 18, 15, tzinfo=UTC)),

@@ -1,4 +1,4 @@
-"""Suppression of active users: days by deployment type, and and headlines that agree with their days."""
+"""Suppression of active users: days by deployment type, and headlines that agree with their days."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from analytics.reports.suppression.rules import (
 
 
 def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
-    """Deployment types as parts of a day's total; means only when all of their days are shown.
+    """Deployment types are parts of their day's total; a mean is shown only if all of its days are.
 
     The days hold every deployment type whatever the filter, so a filtered view hides what the
     whole hides, and cannot be subtracted from it.

@@ -20,7 +20,7 @@ def day_verdicts(days: Sequence[Day], people: Count, complete_people: Count) -> 
     """
     known = [
         day if isinstance(day.users, int) else day._replace(users=0) for day in days
-    ]  # sealed days hide nobody
+    ]  # a sealed day has no people to hide
     if few(complete_people) or any(few(day.users) for day in known if not day.complete):
         return rows_of(people, [day.users for day in known])
     verdicts: Verdicts = rows_of(people, [day.users for day in known if day.complete])

@@ -114,7 +114,7 @@ def _previous_hidden(rows: Sequence[KindRow], before: int | None) -> list[KindRo
 
 
 def _nothing(report: InstallationsReport) -> InstallationsReport:
-    """For fewer installations than the threshold: nothing but that there are few."""
+    """For fewer installations than the threshold: shows only that there are few."""
     hidden = Compared(Withheld.HIDDEN, None)
     return replace(
         report,

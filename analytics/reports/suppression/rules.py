@@ -14,7 +14,7 @@ Verdicts = list[Withheld | None]  # None: the number may be shown
 
 
 def few(people: Count | float | None) -> bool:
-    """Whether so many people are too few to be shown. A deserted group is: it may have been small."""
+    """Whether so many people are too few to be shown. So is a deserted group: it may have been small."""
     if isinstance(people, Deserted):
         return True
     return isinstance(people, int | float) and too_few(people)
@@ -57,8 +57,8 @@ def parts_of(total: Count, parts: Sequence[Count]) -> Verdicts:
 def rows_of(total_people: Count, people: Sequence[Count]) -> Verdicts:
     """Verdicts for rows whose *uses* or *requests* add up to a shown total, given the people of each row.
 
-    People overlap between rows, so the rows hidden are made to hold one group that might be shown:
-    subtraction then finds the uses of that many people or more. Rows of nobody hide nobody.
+    People overlap between rows, so rows are hidden until one of them belongs to a group that might be
+    shown: subtraction then gives the uses of that many people or more. Rows of nobody are never hidden.
     """
     numbers = [exact(one) for one in people]
     verdicts: Verdicts = [Withheld.FEW if few(number) else None for number in numbers]

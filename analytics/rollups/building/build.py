@@ -1,6 +1,6 @@
 """Building days: each in one transaction, from its rows alone, so that late events and erasures are exact.
 
-The order makes it so. First the day's row is locked, so that nobody else builds the day. Then its marks are
+The order ensures that. First the day's row is locked, so that nobody else builds the day. Then its marks are
 read, and only then, in later statements, its rows: every event whose mark was read is among them. The same
 commit deletes exactly these marks. Events that arrive meanwhile leave marks of their own for the next build.
 """
@@ -55,7 +55,7 @@ UPDATE analytics_rolledday
 
 @dataclass
 class Built:
-    """What a run has built; `left` days are still to be built."""
+    """What a run has built, and how many days are left to build."""
 
     days: int = 0
     events: int = 0

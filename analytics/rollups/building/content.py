@@ -32,7 +32,7 @@ def contents(windows: list[Window], known: Known, cells: Numbers, names: DayName
     packed = {"active": _active(known)}
     activity = _joined(windows, known, [window.activity for window in windows])
     packed |= {"login": _logins(activity), "session": _sessions(activity)}
-    # One table at a time: on a large day, its rows take much memory.
+    # One table at a time: a large day's rows take much memory.
     rows = _joined(windows, known, [window.features for window in windows])
     packed |= _features(rows, cells, list(names.features.numbers))
     rows = _joined(windows, known, [window.endpoints for window in windows])

@@ -1,7 +1,7 @@
-"""What erasure does to roll-ups: members leave every set at once, and their days are built anew.
+"""What erasure does to roll-ups: members leave every set at once, and their days are built again.
 
-The functions are those of `Derived` in `analytics/erasure/derived.py`. A build that read the subject's
-rows before they were deleted is waited for. Numbers stay, without a name, and are given to nobody again.
+The functions are those of `Derived` in `analytics/erasure/derived.py`. They wait for any build that read the
+subject's rows before they were deleted. Numbers stay, without a name, and are never given out again.
 """
 
 import secrets
@@ -117,7 +117,7 @@ def _without(kind: type[BitMap | BitMap64], bitmap: bytes, gone: Numbers) -> tup
 
 
 def is_left(request: ErasureRequest) -> bool:
-    """Whether the name is still here although it should be gone. Newer rows may keep it."""
+    """Whether the name is still here although it should be gone: newer rows may keep it."""
     with connections["analytics"].cursor() as cursor:
         if request.kind == SubjectKind.USER:
             cursor.execute(LEFT_OF_USER, [request.pseudonym, request.until])

@@ -1,4 +1,4 @@
-"""Marks: stretches of time whose rows have changed, so that their day must be rebuilt.
+"""Marks: quarters of an hour whose rows have changed, so that their day must be built again.
 
 Whoever writes or deletes rows appends a mark for each quarter of an hour, in the same transaction. These are
 plain inserts: updating one row for each day would make ingest requests queue. In every time zone, days begin

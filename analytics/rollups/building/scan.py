@@ -1,7 +1,7 @@
 """Reading the rows of one stretch of time, as columns of numbers, already counted where possible.
 
 One statement for each table and hour, so that neither side holds more than an hour's rows at a time. Members
-are read as 64-bit hashes: with a million members, two collide in one of 10⁷ installations.
+are read as 64-bit hashes: with a million members, two collide in one of 10⁷ instances.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ SELECT DISTINCT {MEMBER}, {USER}, organization_id, {DEPLOYMENT}, is_internal
 
 
 class Combination(NamedTuple):
-    """What a hash stands for; `user` is '' for nobody."""
+    """The member that a hash stands for; `user` is '' for nobody."""
 
     hash: int
     user: str
@@ -163,7 +163,7 @@ def _endpoints(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
 
 
 def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:
-    """The combinations of values that occur, ascending, as columns; how often each; the one of each row."""
+    """The combinations of values, ascending, as columns; how often each occurs; which one each row has."""
     if not len(columns[0]):
         nothing = np.empty(0, dtype=np.int64)
         return tuple(nothing for _ in columns), nothing, nothing

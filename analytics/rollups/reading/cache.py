@@ -18,8 +18,8 @@ from django.db.backends.utils import CursorWrapper
 from analytics.rollups.numbers import NOTHING, Numbers
 from analytics.rollups.reading.directory import GroupColumns, MemberColumns, NameNumbers
 
-MOST_BYTES = 320 * 1024 * 1024  # a year of 40 million events, as the overview reads it, takes 230
-ENTRY_BYTES = 300  # of an entry that says that there is nothing, about
+MOST_BYTES = 320 * 1024 * 1024  # a year of 40 million events, as the overview reads it, takes 230 MiB
+ENTRY_BYTES = 300  # about; of an entry that says that there is nothing
 
 WITHDRAWN = """
 SELECT id FROM analytics_member JOIN unnest(string_to_array(%s, ',')) AS gone ON user_id = gone
@@ -48,7 +48,7 @@ class RollUpCache:
         return members, groups
 
     def withdrawn_members(self, cursor: CursorWrapper, members: MemberColumns, users: str) -> Numbers:
-        """The members of these users (pseudonyms with commas between them)."""
+        """The members of these users (comma-separated pseudonyms)."""
         version, names, numbers = self.withdrawn
         if (version, names) != (members.version, users):
             numbers = NOTHING

@@ -18,7 +18,7 @@ MOST_INT32 = 1 << 31
 
 @dataclass(frozen=True)
 class NamedSets(Generic[Key]):
-    """A day's members by name: those of `keys[i]` begin at `starts[i]`; `count`, if any, is of each."""
+    """A day's members by name: those of `keys[i]` begin at `starts[i]`. `count`, if any, has one for each."""
 
     keys: list[Key]
     starts: Numbers  # one more than keys
@@ -32,7 +32,7 @@ class NamedSets(Generic[Key]):
 
 
 def by_first_part(sets: NamedSets[tuple[str, ...]]) -> NamedSets[str]:
-    """The same by the first part of the names, people once. Counts stay when no two names become one."""
+    """The same by the first part of the names, each member once. Counts stay if no two names become one."""
     parts = [key[0] for key in sets.keys]
     keys = sorted(set(parts))
     if len(keys) == len(parts):
@@ -56,7 +56,7 @@ class Arranged:
     count: Numbers | None
     others: Numbers
     other_places: Numbers  # their persons'
-    with_first: Flags  # whether the first member of their person has the same name
+    with_first: Flags  # whether the first member of their person is there under the same name
 
     @property
     def size(self) -> int:

@@ -1,8 +1,8 @@
 """Reading roll-ups: the questions that reports ask, answered within one snapshot of the database.
 
-Anonymous people are in no set of people, nor is anybody from the moment of their withdrawal. Uses, requests
-and durations count events: a person's drop out once the person is erased. Sealed days have no people and no
-organizations, only the counts that `sealed` gives.
+Sets of people hold no anonymous events, and nobody from the moment of their withdrawal. Uses, requests and
+durations count events, and lose those of a person when the person is erased. Sealed days have no people and
+no organizations, only the counts that `sealed` gives.
 """
 
 from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ _current: ContextVar["Reader | None"] = ContextVar("reader", default=None)
 
 @contextmanager
 def reading() -> Iterator["Reader"]:
-    """A reader; within another `reading` the same one. Raises `ReportTimedOut`."""
+    """A reader; within another `reading`, that one's. Raises `ReportTimedOut`."""
     if (outer := _current.get()) is not None:
         yield outer
         return
@@ -148,7 +148,7 @@ class Reader:
     # --- who was there --------------------------------------------------------------------------
 
     def presence(self, segment: Segment, first: date, last: date, *, activity: str = "any") -> Presence:
-        """Who was active (or signed in: `activity` “login”)."""
+        """Who was active (who signed in, with `activity` “login”)."""
         first = self.begin(min(first, last), last)
         bits, rows, others = self._matrix(first, last, "login" if activity == "login" else "active")
         crowd = self._crowds.of(segment)
@@ -169,7 +169,7 @@ class Reader:
         }
 
     def _matrix(self, first: date, last: date, kind: str) -> tuple[Words, Numbers, Numbers]:
-        """Bits of all members by day, and of those that are not their person's first: day and number."""
+        """A bit per day and member; then days and numbers of members that are not their person's first."""
         if (first, last, kind) not in self._matrices:
             sets = self._contents(kind, first, last, decode_members)
             days = days_between(first, last)
@@ -296,7 +296,7 @@ class Reader:
             self._crowds.of(segment), (some.sets for some in logins.values()), parts.values()
         )
 
-    # --- what there is --------------------------------------------------------------------------
+    # --- sealed days ----------------------------------------------------------------------------
 
     def sealed(self, first: date, last: date) -> list[SealedDay]:
         """The counts of people that were taken when these days were sealed."""

@@ -30,7 +30,7 @@ ERRORS_FROM = 5  # status class
 
 
 class Counted(NamedTuple):
-    """Entries of one day: `row` is that of each one's name, `group` its cell or group."""
+    """The entries of one day: `row` is the row of an entry's name, `group` its cell or group."""
 
     arrays: dict[str, NDArray[Any]]
 
@@ -55,7 +55,7 @@ def merged(parts: Sequence[Mapping[date, Counted]]) -> dict[date, Counted]:
 
 
 class Histograms(NamedTuple):
-    """Durations of one day: `counts` of them at each of `places` (row and bucket), which ascend."""
+    """Durations of one day: how many (`counts`) lie at each of `places` (row and bucket), which ascend."""
 
     places: Numbers
     counts: Numbers
@@ -104,7 +104,7 @@ class Joined:
         return sums.reshape(self._shape)
 
     def counts(self, values: NDArray[Any]) -> Numbers:
-        """The same of whole numbers."""
+        """The same, for whole numbers."""
         return self.sums(values).astype(np.int64)
 
 

@@ -9,7 +9,7 @@ from analytics.models import RolledDay
 class SealedDay(NamedTuple):
     """Counts of people of one day, without internal use; None where a count is withheld.
 
-    The 27 days after a sealed one stay open, and have the windows that reach into what was dropped.
+    The 27 days after a sealed one stay open, and hold the counts of windows that reach into what was dropped.
     """
 
     day: date

@@ -19,9 +19,9 @@ class DayPlaces(NamedTuple):
     more: Numbers
 
     def each(self) -> tuple[Numbers, Numbers]:
-        """All places. Unless few are chosen, NOBODY replaces the others, which takes a third of the time.
+        """All places. Unless few are chosen, NOBODY replaces the others: that takes a third of the time.
 
-        Computed each time: when kept for every day, page faults cost more than computing them.
+        Not kept: for every day, that would cost more in page faults than computing them again.
         """
         if np.count_nonzero(self.chosen) * 8 < len(self.chosen):
             return self.places[self.chosen].astype(np.int64), self.more
@@ -42,7 +42,7 @@ class SeenPeople:
         return np.bool_
 
     def enter(self, there: list[DayPlaces], low: int, high: int) -> None:
-        """The columns from `low` (always the same) to `high` (exclusive; not lower than before)."""
+        """Enter the columns from `low` (always the same) to `high` (exclusive; not lower than before)."""
         columns = range(max(self._until, low), min(high, len(there)))
         self._enter(there, columns)
         self._until, self._is_empty = max(high, low), self._is_empty and not columns

@@ -43,7 +43,7 @@ class Segment:
         return cells
 
     def groups(self, groups: GroupColumns) -> Flags:
-        """By group's number: whether it lies in the segment. Forgotten groups lie in none."""
+        """By the group's number: whether it lies in the segment. Forgotten groups lie in none."""
         inside: Flags = np.array([name is not None for name in groups.organization])
         if self.organization:
             inside = groups.organization == self.organization
@@ -65,9 +65,9 @@ class Crowd:
 
 
 class Withdrawn(NamedTuple):
-    """Who counts for nothing: all members of these users and organizations."""
+    """Whose members no longer count: those of these users and organizations."""
 
-    users: str  # pseudonyms with commas between them
+    users: str  # comma-separated pseudonyms
     organizations: frozenset[str]
 
 

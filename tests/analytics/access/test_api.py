@@ -1,4 +1,4 @@
-"""The rights of access and erasure over HTTP: for whom, by which key, and that they are done."""
+"""The rights of access and erasure over HTTP: for whom, with which key, and that they are carried out."""
 
 import json
 import uuid
@@ -130,7 +130,7 @@ def test_each_address_has_a_limit_of_its_own(key: str, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("address", [EXPORT, ERASURE])
 @pytest.mark.parametrize("body", [None, {}, {"user_id": ""}, {"user_id": "j", "organization_id": "a"}, []])
 def test_exactly_one_subject_must_be_named(key: str, acme_key: str, address: str, body: Any) -> None:
-    """Also by a key that is bound to one: an empty body must not erase an organization."""
+    """Even with a key bound to an organization: an empty body must not erase it."""
     for shown in (key, acme_key):
         assert ask(shown, "post", address, body).status_code == 400
     assert ErasureRequest.objects.count() == 0

@@ -1,4 +1,4 @@
-"""A person's own page: what it shows and to whom, what it changes, and where its address must not get to."""
+"""A person's own page: what it shows and to whom, what it changes, and where its address must not appear."""
 
 import logging
 import re
@@ -131,7 +131,7 @@ def test_the_actor_of_a_decision_is_not_told() -> None:
 
 
 def test_where_counting_would_take_too_long_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each table by itself would be counted in time, all of them are not."""
+    """Each table alone would be counted in time; all of them together are not."""
     monkeypatch.setattr("analytics.access.row_counts.TIMEOUT", "900ms")
     monkeypatch.setattr(
         "analytics.access.row_counts.COUNT",
@@ -319,7 +319,7 @@ def test_one_persons_requests_are_limited_and_nobody_elses() -> None:
     assert Client().get(link(pseudonym("user", "joe"))).status_code == 200
 
 
-# --- Where the address must not get to --------------------------------------------------------------
+# --- Where the address must not appear --------------------------------------------------------------
 def test_every_answer_keeps_the_address_to_itself(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

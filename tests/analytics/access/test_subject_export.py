@@ -1,4 +1,4 @@
-"""The right of access: what an export holds, and that no raw id is in it."""
+"""The right of access: what an export holds, and that it holds no raw id."""
 
 import json
 from datetime import timedelta
@@ -76,7 +76,7 @@ def test_a_users_export_has_their_rows_their_sessions_and_their_consent() -> Non
 
 
 def test_staff_decided_looked_and_erased_and_stay_unnamed(client: Client) -> None:
-    """An export told a person which colleague of ours had opted them out."""
+    """An export once told a person which member of staff had opted them out."""
     decide(SubjectKind.USER, JANE, State.GRANTED)
     client.force_login(User.objects.create_superuser("miller"))
     row = TelemetryUser.objects.get(pseudonym=JANE)
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_subject_of_the_other_kind_is_somebody_else() -> None:
-    """Even if its pseudonym were the same."""
+    """Even if both had the same pseudonym."""
     decide(SubjectKind.ORGANIZATION, JANE, State.GRANTED)
     decide(SubjectKind.ORGANIZATION, JANE, State.DENIED)
     SubjectView.objects.create(page="account", subject=JANE, subject_kind="organization", viewed_by="x")

@@ -1,4 +1,4 @@
-"""What a licence key is worth, to the second; and which entitlements may be entered."""
+"""What a licence key is worth, and to the second until when; and which entitlements may be entered."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 @pytest.fixture
 def notice(settings) -> None:
-    """The undecided are kept."""
+    """Events of undecided subjects are stored."""
     settings.CONSENT_PROFILE_CLOUD = settings.CONSENT_PROFILE_SELF_HOSTED = "notice"
     settings.CONSENT_NOTICE_SINCE = (timezone.now() - timedelta(days=30)).isoformat()
 

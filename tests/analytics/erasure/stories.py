@@ -1,4 +1,4 @@
-"""What tests of erasure tell: who asks for it, what there is of them, and what is left."""
+"""What tests of erasure need: who asks for it, what is stored of them, and what is left."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ JANE, ACME = pseudonym("user", "jane"), pseudonym("organization", "acme")
 JIM = "f" * 32
 SESSION, OTHER_SESSION = pseudonym("session", "s-1"), pseudonym("session", "s-2")
 ANONYMOUS = f"anon:{SESSION[:27]}"
-# Of these months partitions stand: what a test makes here, others would find.
+# Months that have partitions already: one that a test makes would stay for other tests.
 DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=10)
 
 
@@ -31,7 +31,7 @@ def carry_out() -> None:
 
 
 def erased(kind=USER, subject=JANE):
-    """Ask, work it off, and the receipt."""
+    """Ask for the erasure and carry it out; returns the receipt."""
     request = ask(kind, subject)
     carry_out()
     request.refresh_from_db()
@@ -45,7 +45,7 @@ def decide(state, kind=USER, subject=JANE):
 
 
 def rows() -> dict[str, list[str]]:
-    """Whose rows there are."""
+    """Whose rows are stored."""
     return {
         model.__name__: sorted(model.objects.values_list("user_id", flat=True))
         for model in (UserActivity, EndpointUsage, FeatureUsage)

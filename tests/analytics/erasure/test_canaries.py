@@ -1,5 +1,5 @@
 """One user's erasure from end to end, with all that can go wrong: nothing of them is left but what the
-receipt lists. A worker is killed in the middle, events come late, and an old backup comes back.
+receipt lists. A worker is killed in the middle, events arrive late, and an old backup is restored.
 """
 
 import json
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 JANE, ACME = pseudonym("user", "jane"), pseudonym("organization", "acme")
 DAYS = 250
 SESSIONS = [pseudonym("session", f"s-{number}") for number in range(DAYS)]
-# What pseudonyms and `anon:` forms have in common.
+# The digits that pseudonyms and `anon:` forms share.
 CANARIES = {name[:27] for name in (JANE, *SESSIONS)}
 WORKER = ("-m", "celery", "-A", "telemetry_site", "worker", "-c", "1")
 
@@ -89,7 +89,7 @@ def jane_has_been_here() -> None:
 
 
 def send_late(client: Client, key: str, number: int) -> None:
-    """Of Jane, of one of her sessions alone, and, for comparison, of somebody else."""
+    """Events of Jane, of one of her sessions alone, and, for comparison, of somebody else."""
     moment = timezone.now() - timedelta(days=3)
     names = [{"user.id": "jane"}, {"session.id": "s-2", "organization.id": "acme"}, {"user.id": "jim"}]
     spans = [
@@ -116,7 +116,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture
 def restored(transactional_db: None) -> Iterator[dict[str, str]]:
-    """Two empty databases for a backup, by alias."""
+    """Two empty databases to restore a backup into, by alias."""
     with databases() as names:
         yield names
 
@@ -174,7 +174,7 @@ def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
         assert not any(canary in log.read_text() for canary in CANARIES)
     call_command("verify_receipt", str(receipts / f"{request.public_id}.json"))
 
-    # The backup comes back, older than the erasure, in both databases.
+    # A backup from before the erasure is restored, in both databases.
     for alias, name in restored.items():
         command = [program("psql"), *where(alias, name), "--quiet", "--set", "ON_ERROR_STOP=1"]
         subprocess.run([*command, "--file", str(backups[alias])], check=True, stdout=subprocess.DEVNULL)

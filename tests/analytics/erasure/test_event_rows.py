@@ -69,13 +69,13 @@ def test_more_rows_than_a_statement_takes_go_too(monkeypatch: pytest.MonkeyPatch
 def test_a_run_that_ends_between_two_days_is_gone_on_with_and_counts_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Ended at every place: in each transaction that deletes, and in the next one, after its commit."""
+    """A run ends at every place: in each transaction that deletes, and in the next, after its commit."""
 
     class Killed(BaseException):
         pass
 
     class Killer:
-        """Strikes in the n-th transaction; with one row a statement, each day has one that finds nothing."""
+        """Strikes in the n-th transaction. With one row per statement, each day has one that deletes none."""
 
         NAMES = frozenset()
 

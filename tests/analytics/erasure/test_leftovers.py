@@ -135,7 +135,7 @@ def test_every_table_that_may_keep_a_name_exists() -> None:
 
 
 def test_rows_that_should_be_gone_are_no_newer_ones() -> None:
-    """Written under the erasure's hands, they keep it open."""
+    """Rows written while the erasure ran keep it open."""
     request = ask()
     feature(JANE, DAY)
     result = leftovers.search([JANE])

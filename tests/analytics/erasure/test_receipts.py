@@ -1,4 +1,4 @@
-"""Receipts: what they say, that they verify, and that a changed one does not."""
+"""Receipts: what they say, that they are valid, and that a changed one is not."""
 
 import json
 from datetime import datetime
@@ -68,7 +68,7 @@ def test_a_receipt_says_what_was_asked_and_what_was_done(settings) -> None:
 
 
 def test_receipts_of_earlier_versions_stay_valid(settings) -> None:
-    """The signature of these bytes under this key, as it was when receipts were first given."""
+    """The signature of these bytes under this key, as it was when the first receipts were issued."""
     settings.ID_HASH_KEY = "a key"
     receipt = receipts.signed({"subject": "å", "deleted": {"b": 2, "a": 1}})
     assert receipt["format"] == "candid-erasure-receipt/1"

@@ -66,7 +66,7 @@ def test_sessions_older_than_anything_kept_need_no_tombstone(settings) -> None:
 def test_an_erasure_waits_for_requests_under_way_of_the_user_and_of_every_session(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """As a request does that read consent before the tombstones stood: it holds a bucket, shared."""
+    """Holds a bucket, shared, as a request does that read consent before there were tombstones."""
     monkeypatch.setattr(barrier, "WAIT", "100ms")
     assert barrier.bucket(JANE) != barrier.bucket(ANONYMOUS)
     jane_has_rows()

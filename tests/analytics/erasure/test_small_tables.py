@@ -1,4 +1,4 @@
-"""What an organization's erasure takes from small tables."""
+"""What an organization's erasure deletes from small tables."""
 
 from datetime import datetime, timedelta
 

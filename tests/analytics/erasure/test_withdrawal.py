@@ -1,4 +1,4 @@
-"""Opting out: when it asks for an erasure, and what that erasure takes."""
+"""Opting out: when it asks for an erasure, and what that erasure deletes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

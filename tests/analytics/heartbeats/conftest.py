@@ -1,4 +1,4 @@
-"""The other side of what is sent: a real HTTP server with an answer of the test's choice."""
+"""The receiver of what is sent: a real HTTP server that gives the answer a test chooses."""
 
 import http.server
 import json
@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 
 class Vendor(http.server.ThreadingHTTPServer):
-    """The other side, with an answer of the test's choice."""
+    """The receiver, with the answer that the test chooses."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)

@@ -1,4 +1,4 @@
-"""One POST: what goes out, and what is made of every kind of answer."""
+"""One POST: what goes out, and how every kind of answer is read."""
 
 import socket
 from collections.abc import Iterator

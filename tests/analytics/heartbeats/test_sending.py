@@ -1,4 +1,4 @@
-"""What this instance sends about itself: once, when it may, and with an account of the answer."""
+"""What this instance sends about itself: once, only when it may, and with a record of the answer."""
 
 import json
 from datetime import UTC, date, datetime, timedelta, timezone

@@ -87,5 +87,5 @@ def test_daily_analytics_and_metrics_of_one_instance_arrive_at_another_once(
 
 
 def numbers(sent: dict[str, object]) -> dict[str, object]:
-    """What may be kept of a report: neither the version nor what the sender has hidden."""
+    """The numbers kept of a report: not the version, nor what the sender has hidden."""
     return {name: value for name, value in sent.items() if isinstance(value, int)}

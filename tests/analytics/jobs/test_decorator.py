@@ -1,4 +1,4 @@
-"""`@job`: a function becomes the task of a job in the timetable, or start says what does not fit."""
+"""`@job`: a function becomes the task of a job in the timetable, or a check says what does not fit."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,7 +23,7 @@ def work() -> str:
 
 @pytest.fixture
 def sweep(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One more line in the table."""
+    """One more line in the timetable."""
     autodiscover_modules("tasks")
     current_app.finalize()
     table = [*all_jobs(), Job("sweep", MINUTE, MINUTE, 2 * MINUTE, rest=LONG)]

@@ -1,4 +1,4 @@
-"""Jobs: one at a time across processes, each run with its account."""
+"""Jobs: one run at a time across processes, each with a row that says how it went."""
 
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -202,7 +202,7 @@ def test_a_job_is_skipped_while_somebody_else_holds_its_lock() -> None:
 
 @pytest.mark.django_db
 def test_the_lock_is_kept_however_long_the_job_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server may end transactions that idle; this one idles for as long as the job runs."""
+    """A server may end idle transactions; this one is idle for as long as the job runs."""
     opened = []
     database = connections["analytics"]
     connect = database.get_new_connection

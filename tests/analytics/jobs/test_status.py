@@ -1,4 +1,4 @@
-"""How each job stands by the timetable, and what the tick sends again."""
+"""How each job stands against the timetable, and what the tick sends again."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 @pytest.fixture(autouse=True)
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, float]]]:
-    """Two jobs, at 40 past four and every 90 minutes; and what is sent to the queue, with its expiry."""
+    """Two jobs, at 4:40 and every 90 minutes; and what is sent to the queue, with its expiry."""
     table = [
         Job("sweep", crontab(minute=40, hour=4), HOUR, HOUR),
         Job("wash", timedelta(minutes=90), HOUR, HOUR),

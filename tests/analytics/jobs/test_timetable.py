@@ -38,7 +38,7 @@ def test_what_must_not_wait_for_its_time_runs_at_start() -> None:
 
 
 def test_a_message_waits_no_longer_than_until_the_next_one() -> None:
-    """Else a worker that comes back finds a queue of the same job."""
+    """Else a worker that comes back finds a queue full of the same job."""
     for job in all_jobs():
         if isinstance(job.when, timedelta):
             assert job.may_wait <= job.when, job.name

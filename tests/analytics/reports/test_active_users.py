@@ -83,7 +83,7 @@ def test_stickiness_is_the_mean_day_over_28_days():
 
 def test_days_are_of_the_report_time_zone(settings):
     settings.REPORT_TIME_ZONE = "America/New_York"
-    activity(1, at(ago(1), 4.5))  # 23:30 of the day before, there
+    activity(1, at(ago(1), 4.5))  # there, 23:30 of the day before
     report = active_users_report(filters())
     assert (day_of(report, ago(2)).total, day_of(report, ago(1)).total) == (1, 0)
 

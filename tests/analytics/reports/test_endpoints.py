@@ -1,4 +1,4 @@
-"""Endpoint performance: percentiles, errors, and the days."""
+"""Endpoint performance: percentiles, errors and days."""
 
 import numpy as np
 import pytest

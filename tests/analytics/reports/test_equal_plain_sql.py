@@ -1,7 +1,7 @@
 """Whatever happens in whatever order, every report says what plain SQL says of the rows that should count.
 
-Beside the event tables stands a shadow copy of every row that was stored. Pruning leaves it alone;
-only what is erased leaves it too. Before suppression a report read from roll-ups equals the same
+Beside the event tables there is a shadow copy of every row that was stored. Pruning leaves it alone;
+only erasure deletes from it too. Before suppression, a report read from roll-ups equals the same
 report made by SQL from the shadow. SEQUENCES=3000 makes it a long run.
 """
 
@@ -58,9 +58,9 @@ from tests.support.storing import store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TODAY = date(2025, 11, 25)  # everything lies in the past of whatever clock
+TODAY = date(2025, 11, 25)  # so that everything is in the past of any clock
 NOW = datetime(2025, 11, 25, 15, tzinfo=UTC)
-KEPT_FROM = date(2025, 10, 1)  # by the rule of one month
+KEPT_FROM = date(2025, 10, 1)  # events are kept for one month
 KEPT_SINCE = datetime(2025, 10, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LEAD = timedelta(days=36)  # as far back as the windows of a day reach, and a day of any zone
@@ -122,7 +122,7 @@ steps = st.one_of(
 
 @dataclass
 class World:
-    """What has happened so far."""
+    """Everything that has happened so far."""
 
     sent: list[Row] = field(default_factory=list)
     is_pruned: bool = False
@@ -140,7 +140,7 @@ class World:
         self._store(chance.sample(rows, min(len(rows), 10)))
 
     def _may_come(self, row: Row) -> bool:
-        """Ingest refuses what is older than the rule; on the rest of a sealed day nothing counts."""
+        """Ingest refuses what is too old to be kept; on the rest of a sealed day nothing counts."""
         return not self.is_pruned or EPOCH + timedelta(microseconds=row.timestamp) >= open_since()
 
     def _store(self, rows: list[Row]) -> None:
@@ -160,7 +160,7 @@ class World:
         self.work_off()
 
     def work_off(self, _: None = None) -> None:
-        """Everything that is to be erased, withdrawals too; it leaves the shadow by its names."""
+        """Carry out all erasures, withdrawals too; delete the same names from the shadow."""
         due = list(ErasureRequest.objects.exclude(state=ErasureRequest.Stage.DONE))
         erasure.carry_out()
         with connections["analytics"].cursor() as cursor:
@@ -175,7 +175,7 @@ class World:
         build.roll_up()
 
     def prune(self, _: None = None) -> None:
-        """Who was not seen since is forgotten, and may come back as somebody new."""
+        """Whoever was not seen since is forgotten, and may come back as somebody new."""
         build.roll_up()
         pruning.prune(now=NOW)
         self.is_pruned = True
@@ -202,7 +202,7 @@ class World:
         self._look_at_sealed_days()
 
     def _look_at_sealed_days(self) -> None:
-        """What was kept of them stays as it was, and none of it is the size of a small group."""
+        """What was kept of them never changes, and no count is that of a small group."""
         with rollups.reading() as reader:
             days = reader.sealed(date(2025, 8, 1), TODAY)
         days = [day for day in days if day.is_sealed]
@@ -220,13 +220,13 @@ class World:
 
 
 def open_since() -> datetime:
-    """When the first report day begins that has no part in a dropped month."""
+    """When the first report day begins that no dropped month touches."""
     last_sealed = (KEPT_SINCE - timedelta(microseconds=1)).astimezone(report_zone()).date()
     return day_starts_at(last_sealed + timedelta(days=1))
 
 
 def unsealed(report: RetentionReport) -> RetentionReport:
-    """Without cohorts of which sealed days are a part, and what is made of all cohorts."""
+    """The report without cohorts that include sealed days, and without what is computed from all cohorts."""
     cohorts = [row for row in report.cohorts if row.week_start > KEPT_FROM]
     return replace(report, cohorts=list(dropwhile(lambda row: not row.users, cohorts)), averages=[])
 
@@ -271,7 +271,7 @@ def event(chance: random.Random) -> Row:
 
 
 def question(chance: random.Random, is_pruned: bool) -> ReportFilters:
-    """Any filters, of days that roll-ups still hold with all that their windows need."""
+    """Any filters, over days that roll-ups still hold together with all that their windows need."""
     earliest = KEPT_FROM + LEAD if is_pruned else TODAY - timedelta(days=80)
     last = TODAY - timedelta(days=chance.choice((0, 0, 1, chance.randrange((TODAY - earliest).days + 1))))
     first = last - timedelta(days=chance.randrange((last - earliest).days + 1))
@@ -316,7 +316,7 @@ def tables(transactional_db, settings) -> Iterator[None]:
 
 
 def begin_anew() -> None:
-    """Nothing has happened; everybody has agreed long ago."""
+    """Nothing has happened yet; everybody opted in long ago."""
     cache.forget()
     partitions.ensure(*MONTHS)  # pruning has dropped some
     with connections["analytics"].cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Feature adoption: users, share of the active, uses, and who came back to it."""
+"""Feature adoption: users, their share of active people, uses, and who came back."""
 
 import pytest
 

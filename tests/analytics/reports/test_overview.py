@@ -1,4 +1,4 @@
-"""The overview: the same numbers as the reports, and how many said yes."""
+"""The overview: the same numbers as the reports, and how many have opted in."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Reports of days whose rows were dropped: what was kept is shown, and what was not is not made up."""
+"""Reports of days whose rows were dropped: what was kept is shown, and nothing else is made up."""
 
 from datetime import UTC, date, datetime
 
@@ -35,7 +35,7 @@ BUSY, QUIET, OPEN = date(2025, 9, 10), date(2025, 9, 11), date(2025, 10, 2)
 
 @pytest.fixture(autouse=True)
 def _september_is_gone(db, settings):
-    """Six people on one day of it, two on another; the six and somebody new afterwards."""
+    """Six people on one day of September, two on another; afterwards the six and somebody new."""
     settings.EVENT_RETENTION_MONTHS = 1
     partitions.ensure(partitions.Month(2025, 9), partitions.Month(2025, 11))
     for user in range(6):

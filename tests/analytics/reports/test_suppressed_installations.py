@@ -1,4 +1,4 @@
-"""Suppression of installations: kinds are folded, days and the ledger hide what would give few away."""
+"""Suppression of installations: kinds are folded, days and the ledger hide what would reveal few."""
 
 from datetime import timedelta
 
@@ -70,7 +70,7 @@ def test_no_kind_of_few_is_shown_and_none_is_the_total_minus_the_others(counts):
 )
 def test_previous_counts_are_parts_of_the_previous_total(counts, before, gone):
     before = before[: len(counts)]
-    whole = sum(before) + gone  # `gone`: of kinds that are no more
+    whole = sum(before) + gone  # `gone`: of kinds that have disappeared
     rows = kinds(counts, before)
     shown = suppress_installations(report_of(active=sum(counts), before=whole, rows=rows)).platforms
     previous = [row.previous for row in shown]

@@ -202,13 +202,13 @@ def test_a_feature_of_few_shows_nothing_but_its_name(users, repeat, before, comp
         assert not is_few(users - after.repeat_users)
     assert after.trend[1] is Withheld.FEW
     if isinstance(after.change, float):
-        told = round((after.change + 1) * before)  # who knows the change and the previous number
+        told = round((after.change + 1) * before)  # for whoever knows the change and the previous number
         assert not is_few(users - told)
 
 
 @pytest.mark.parametrize(("complete", "told"), [(20, 22), (17, 17), (22, 22)])
 def test_a_change_does_not_tell_how_few_are_new_today(complete, told):
-    """22 users, of whom 2 came only today: a change reckoned without them would tell."""
+    """22 users, of whom 2 came only today: a change computed without them would reveal them."""
     row = feature_row(22, before=10, complete=complete)
     report = FeaturesReport(filters=filters(), rows=[row], active_users=500, days=[ago(1), ago(0)])
     (after,) = suppress_features(report).rows
@@ -607,7 +607,7 @@ def test_a_hidden_day_hides_its_latency():
 
 
 def split_report(**query):
-    """Ten days; a week before the last complete one, few of unknown type hide the self-hosted."""
+    """Ten days. A week before the last complete one, few users of unknown type also hide the self-hosted."""
     days = [ActiveDay(ago(9 - n), 26, 20, 6, 0, complete=n < 9) for n in range(10)]
     days[1] = days[1]._replace(total=33, self_hosted=9, unknown=4)
     report = active_report(days, **query)

@@ -1,4 +1,4 @@
-"""Between withdrawal and erasure people count no more, and what they did does: it tells nothing of them."""
+"""Between withdrawal and erasure, people no longer count but what they did does: it must not reveal them."""
 
 import pytest
 
@@ -24,7 +24,7 @@ LEFT = (1, 2, 3)
 
 @pytest.fixture(autouse=True)
 def _three_of_many_withdraw(db):
-    """They alone used “rare”, and alone did “removed” and anything at all four days ago."""
+    """Only they used “rare”, did “removed”, or were there at all four days ago."""
     make_partitions()
     for user in (*LEFT, *range(10, 20)):
         feature(user, ago(2))

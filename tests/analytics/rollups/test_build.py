@@ -45,7 +45,7 @@ def active_on(day, segment=None):
 
 
 def state():
-    """All that was built, versions and times of building apart."""
+    """All that was built, except versions and times of building."""
     days = RolledDay.objects.values_list("day", "state", "zone", "events", "people")
     return sorted(days), sorted(RollUp.objects.values_list("day", "kind", "content"))
 
@@ -184,7 +184,7 @@ def two_people_in_two_organizations():
 
 
 def counted(day):
-    """People, features' people, sessions, uses and requests of a day."""
+    """A day's people, people of features, sessions, uses and requests."""
     with rollups.reading() as reader:
         return (
             reader.presence(Segment(), day, day).distinct(day, day),

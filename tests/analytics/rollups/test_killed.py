@@ -1,4 +1,4 @@
-"""A build that is killed at any point leaves the day as it was: the next run mends it."""
+"""A build that is killed at any point leaves the day as it was, and the next run builds it."""
 
 import random
 import time
@@ -37,7 +37,7 @@ def test_killed_at_random_the_next_run_mends_it(tmp_path: Path) -> None:
     chance, log = random.Random(5), tmp_path / "log"
     crowd(5, events=400)
     roll_up()
-    for back in range(0, 96, 8):  # late events: each of these days comes out different
+    for back in range(0, 96, 8):  # late events: each of these days now has another content
         feature(1000, ago(back), name="late")
     mark_everything()
     before, kills_in_the_middle = contents(), 0

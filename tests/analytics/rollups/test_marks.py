@@ -1,4 +1,4 @@
-"""Marks: which quarters of an hour, and which days."""
+"""Marks: which quarters of an hour are marked, and which days that makes due."""
 
 from datetime import UTC, datetime, timedelta
 

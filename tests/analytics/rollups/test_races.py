@@ -1,4 +1,4 @@
-"""Building beside others: what is committed meanwhile, and who waits for whom."""
+"""Building while others write: what is committed meanwhile, and who waits for whom."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +86,7 @@ def holding():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Who waits for a lock gives up at once."""
+    """Whoever waits for a lock gives up at once."""
     database = connections["analytics"]
     monkeypatch.setitem(database.settings_dict["OPTIONS"], "options", "-c lock_timeout=50ms")
     database.close()

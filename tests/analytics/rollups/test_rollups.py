@@ -1,4 +1,4 @@
-"""Roll-ups answer what counting events one by one answers, under every filter."""
+"""Roll-ups give the same answers as counting events one by one, under every filter."""
 
 import itertools
 from collections import defaultdict

@@ -148,7 +148,7 @@ def test_a_segments_cells():
 
 
 def sessions(*parts, who=None):
-    """Sessions of parts (session, member, begin in seconds, length in seconds)."""
+    """Sessions made of parts (session, member, begin in seconds, length in seconds)."""
     columns = np.array(parts, dtype=np.int64).reshape(-1, 4).T
     return SessionFigures.of(who or crowd(), [], [columns * np.array([[1], [1], [10**6], [10**6]])])
 

@@ -1,4 +1,4 @@
-"""Days of REPORT_TIME_ZONE in the roll-ups, and what changing it asks for."""
+"""Days of REPORT_TIME_ZONE in the roll-ups, and what must happen when it changes."""
 
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -41,7 +41,7 @@ def _rows() -> None:
 
 
 def events(day: date) -> list[int]:
-    """Of the day before, the day, and the day after."""
+    """Events of the day before, the day, and the day after."""
     days = [day + timedelta(days=offset) for offset in (-1, 0, 1)]
     return [RolledDay.objects.get(pk=one).events for one in days]
 
@@ -79,7 +79,7 @@ def test_a_changed_time_zone_says_what_must_be_rebuilt_until_the_command_has_don
     call_command("roll_up", stdout=StringIO())
     assert zone_change.rebuild_needed() == ""
     assert (events(SPRING), events(AUTUMN)) == ([46, 46, 48], [44, 50, 48])
-    assert all_events() == 6 * 48  # those of days that there were none of before, too
+    assert all_events() == 6 * 48  # also days that did not exist before
 
 
 def test_back_and_forth_leaves_each_event_in_one_day(settings: Settings) -> None:

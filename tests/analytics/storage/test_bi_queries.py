@@ -1,7 +1,7 @@
-"""The queries that BI tools already run: unchanged, and in agreement with the reports where these say so.
+"""The queries that BI tools already run: unchanged, and equal to the reports where they should be.
 
-The data holds what the two see differently (internal use, people without an id, who withdrew,
-cohorts whose days are not over), so that each difference is asserted and not just hoped away.
+The data holds what the two count differently (internal use, people without an id, withdrawals,
+cohorts whose days are not over), so that each difference is asserted, not left to chance.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_up")]
 
 
 def run(name):
-    """The rows of a query as it stands in its file."""
+    """The rows of a query, exactly as its file has it."""
     with connections["analytics"].cursor() as cursor:
         cursor.execute((QUERIES / f"{name}.sql").read_text().replace("%", "%%"), [])
         return cursor.fetchall()
@@ -48,7 +48,7 @@ def days_before(now: datetime, days: float) -> datetime:
 
 
 def since(now, days):
-    """The filters' words for `>= CURRENT_DATE - INTERVAL 'days'`: that many days, and today."""
+    """The filters for `>= CURRENT_DATE - INTERVAL 'days'`: that many days, and today."""
     today = now.date()
     first = today - timedelta(days=days)
     return {"today": today, "from_": first.isoformat(), "to": today.isoformat(), "compare": "0"}

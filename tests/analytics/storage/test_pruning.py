@@ -1,4 +1,4 @@
-"""Pruning: months wholly older than the rule go, from all three tables; nothing else does."""
+"""Pruning: months wholly past their retention go, from all three tables; nothing else does."""
 
 import threading
 import uuid
@@ -279,7 +279,7 @@ AT_ONCE = "autovacuum_vacuum_insert_threshold = 0, autovacuum_vacuum_insert_scal
 
 @pytest.fixture
 def vacuumed_month(an_old_month: None) -> Iterator[None]:
-    """A month that an autovacuum is at work on, and would be for minutes."""
+    """A month that an autovacuum is working on, and would be for minutes."""
     name = partitions.partition_name("analytics_user_activity", Month(2024, 1))
     with connections["analytics"].cursor() as cursor:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
@@ -327,7 +327,7 @@ def test_a_month_in_use_all_the_time_is_said_so(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.usefixtures("fifteen_months")
 def test_everybody_waits_a_second_at_most_and_a_vacuum_ten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DETACH makes everybody behind it wait: it must not wait itself for as long as it likes."""
+    """Everybody queues behind a DETACH that waits, so it must not wait for long."""
     limits: list[str] = []
 
     def note(*arguments: object) -> None:

@@ -1,4 +1,4 @@
-"""The store: exactly once, nothing without consent, no row takes the others down."""
+"""The store: exactly once, nothing without consent, and one bad row does not stop the others."""
 
 import random
 import threading
@@ -252,7 +252,7 @@ def test_a_database_that_is_away_means_send_it_again(consent):
 
 @pytest.mark.parametrize("state", [State.DENIED, State.UNSET])
 def test_a_request_that_began_before_a_withdrawal_and_waited_for_it_stores_nothing(consent, state):
-    """It kept the time at which it began, and by that time "no longer decided" was still to come."""
+    """It kept the time at which it began, and by that time the new state was still to come."""
     began = timezone.now()
     decide(state)
     permissions = gate.read_permissions([USER], [ORGANIZATION], began)
