@@ -1,6 +1,6 @@
-# Every command of a developer's day. On a fresh machine each needs only Python 3.11 or newer, with venv.
+# A developer's everyday commands. On a fresh machine they need only Python 3.11 or newer, with venv.
 
-# The distribution's own Python first: it is built with profile-guided optimization, which a pyenv's seldom is.
+# The distribution's own Python comes first: it is built with profile-guided optimization, pyenv's rarely is.
 PYTHON ?= $(shell for name in /usr/bin/python3.1[1-4] python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$name -c 'import ensurepip' 2>/dev/null && command -v $$name && break; done || command -v python3)
 PY := .venv/bin/python
@@ -33,13 +33,13 @@ lint: $(INSTALLED)
 	@$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	@$(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
-bench: $(INSTALLED)  ## ingest under load, beside COPY of the same rows
+bench: $(INSTALLED)  ## ingest under load, compared with COPY of the same rows
 	@$(PY) -m benchmarks.ingest $(ARGS)
 
 proofs: $(INSTALLED)  ## the long proofs before a release; ARGS="faults bare" chooses
 	@$(PY) -m benchmarks.proofs $(ARGS)
 
-lock: $(INSTALLED)  ## resolve pyproject.toml anew, for every platform
+lock: $(INSTALLED)  ## resolve pyproject.toml again, for every platform
 	@$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock $(ARGS)
 

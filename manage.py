@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Candid's command line. Without DATABASE_URL it brings its own PostgreSQL and Redis (embedded default).
+"""Candid's command line. Without DATABASE_URL it starts its own PostgreSQL and Redis (embedded servers).
 
-Every command takes `--data-dir DIR` (else CANDID_DATA_DIR, else `var` beside this file): where the
-embedded servers keep their data.
+They keep their data in the data dir, which every command takes as `--data-dir DIR`; otherwise it is
+CANDID_DATA_DIR, or else `var` beside this file.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def main() -> None:
     sys.argv[:] = arguments
     data_dir = chosen or BASE_DIR / (os.environ.get("CANDID_DATA_DIR") or "var")
     if chosen and os.environ.get("CANDID_EMBEDDED") and str(chosen) != os.environ.get("CANDID_DATA_DIR"):
-        for name in ADDRESSES:  # inherited from a command on another data dir
+        for name in ADDRESSES:  # inherited from a command that uses another data dir
             os.environ.pop(name, None)
     os.environ["CANDID_DATA_DIR"] = str(data_dir)
     with servers(data_dir) if needs_servers(arguments) else contextlib.nullcontext():
@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> None:
 
 
 def without_data_dir(arguments: list[str]) -> tuple[list[str], Path | None]:
-    """Take `--data-dir DIR` or `--data-dir=DIR` out of the arguments; relative to the present directory."""
+    """Take `--data-dir DIR` or `--data-dir=DIR` out of the arguments; relative to the current directory."""
     rest, chosen = [], None
     remaining = iter(arguments)
     for argument in remaining:
@@ -74,11 +74,11 @@ def needs_servers(arguments: list[str]) -> bool:
 
 @contextlib.contextmanager
 def servers(data_dir: Path) -> Iterator[None]:
-    """Hold the embedded servers of this data dir while the command runs."""
+    """Keep the embedded servers of this data dir running while the command runs."""
     from telemetry_site import embedded
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # a plain death would leave the servers running
+        if signal.getsignal(number) is signal.SIG_DFL:  # dying at once would leave the servers running
             signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     try:
         held = embedded.start(data_dir, with_redis=not os.environ.get("REDIS_URL"))

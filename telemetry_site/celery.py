@@ -1,10 +1,10 @@
 """The Celery app. It gives beat the timetable (`analytics/jobs/timetable.py`).
 
-Beat needs no schedule file: it starts afresh, and its first tick sends what was missed while it was
-away (`analytics/jobs/status.py`), since each run has left a row.
+Beat needs no schedule file. Each run of a job leaves a row, so the first tick after a start knows what
+was missed, and sends it (`analytics/jobs/status.py`).
 
-The settings are read when a process first asks for the configuration, never at import: the
-embedded default sets the environment after this package is imported.
+The settings are read when a process first asks for the configuration, never at import: the embedded
+servers' addresses are put into the environment after this package is imported.
 """
 
 import os
@@ -26,7 +26,7 @@ app.autodiscover_tasks()
 
 @app.on_after_configure.connect
 def keep_no_schedule_file(sender: Celery, source: Any, **kwargs: Any) -> None:
-    # Not Celery's default scheduler: a SIGKILL leaves its file unreadable, and nothing here needs it.
+    # Not Celery's default scheduler: SIGKILL can leave its file unreadable, and we do not need one.
     source.beat_scheduler = "celery.beat:Scheduler"
 
 
@@ -45,7 +45,7 @@ def _entry(job: Job) -> dict[str, Any]:
 
 @worker_ready.connect
 def begin(sender: Any, **kwargs: Any) -> None:
-    """Send what runs at start, once a worker is ready for it."""
+    """Send the jobs that run at start, once a worker is ready for them."""
     for job in timetable():
         if job.at_start:
             app.send_task(_entry(job)["task"], **_entry(job)["options"])

@@ -1,7 +1,7 @@
 """Django system checks of our settings: each problem with an id, a sentence and what to do.
 
 The two keys are checked whenever a process starts (`apps.py`), the rest by `manage.py check`, which
-every command and `manage.py up` run first.
+`manage.py up` and most other commands run first.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -84,7 +84,7 @@ def consent() -> Iterator[CheckMessage]:
         )
     if settings.RECEIPTS_DIR and not Path(settings.RECEIPTS_DIR).is_dir():
         yield Error(
-            "RECEIPTS_DIR names no directory.",
+            "RECEIPTS_DIR is not a directory.",
             hint="Make it, writable for the Celery worker; or leave it out.",
             id="candid.E026",
         )
@@ -96,8 +96,8 @@ def consent() -> Iterator[CheckMessage]:
         )
     if settings.COLLECTED_FILE and not Path(settings.COLLECTED_FILE).is_file():
         yield Error(
-            "COLLECTED_FILE names no file.",
-            hint="It extends consent/registry/collected.toml; without it only what that lists is collected.",
+            "COLLECTED_FILE is not a file.",
+            hint="It extends consent/registry/collected.toml, which is enough without it.",
             id="candid.E014",
         )
 
@@ -201,7 +201,7 @@ def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def published(app_configs: Any, databases: Iterable[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """Runs with `check --database default` only; silent while there are no tables."""
+    """Compares the setting with the published policy. Needs `check --database default`, and tables."""
     try:
         months = months_kept() if "default" in (databases or ()) else settings.EVENT_RETENTION_MONTHS
     except DatabaseError:

@@ -1,4 +1,4 @@
-"""The groups of people who work with Candid, each with the fewest permissions it needs.
+"""The groups of people who work with Candid, each with no more permissions than it needs.
 
 `migrate` creates them and adds permissions that are missing; it removes none. An account also needs
 `is_staff`, which alone opens the dashboards.

@@ -30,7 +30,7 @@ PRUNING_IS_LATE = timedelta(days=2)
 BEAT_IS_LATE = timedelta(minutes=3)  # it ticks every minute
 DEADLINE = 2.5  # seconds for all parts together
 FRESH = 1.0  # seconds for which an answer is shared
-GIVEN_UP = 30.0  # seconds after which a look that hangs is abandoned and a new one starts
+GIVEN_UP = 30.0  # seconds after which a look (`_Look`) that hangs is abandoned, and a new one starts
 STATEMENT_LIMIT = "2s"
 # For libpq: give up on a server that cannot be reached or has gone silent.
 CONNECTION = {
@@ -179,7 +179,7 @@ def _beat() -> None:
 
 
 def _pruning() -> None:
-    """Months past EVENT_RETENTION_MONTHS should be gone in an hour; the published rule may be shorter."""
+    """A month past EVENT_RETENTION_MONTHS is pruned within an hour; two days later something is wrong."""
     overdue_from = partitions.oldest_kept_month(
         timezone.now() - PRUNING_IS_LATE, settings.EVENT_RETENTION_MONTHS
     )

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus: parts and jobs here, ingest in `ingest/traffic/prometheus.py`.
+"""`/metrics` for Prometheus: the parts of `/ready` and jobs; `ingest/traffic/prometheus.py` adds ingest.
 
 Processes keep their figures in a directory in memory (/dev/shm) where there is one: a full disk must
 not stop a process that only counts.
@@ -76,7 +76,7 @@ def _successes() -> Metric:
 def directory(data_dir: Path) -> Iterator[Path]:
     """An empty directory for the figures of processes started inside the block; deleted afterwards.
 
-    Also deletes what a killed supervisor left behind: its lock on the directory is gone.
+    Also deletes what a killed supervisor left behind, recognized because nobody holds its lock.
     """
     place = MEMORY if os.access(MEMORY, os.W_OK) else data_dir
     for left in place.glob(f"{PREFIX}*/lock"):

@@ -1,8 +1,8 @@
 """The one settings file. Everything an operator may set comes from the environment (see `.env.example`).
 
-Importing this module never needs an environment: the embedded default (`telemetry_site/embedded/`)
-puts addresses and keys there before Django starts, and `telemetry_site/checks.py` refuses a
-production start that lacks a key.
+Importing this module never requires a variable. The embedded servers (`telemetry_site/embedded/`) put
+their addresses and keys into the environment before Django starts, and `telemetry_site/checks.py`
+refuses a production start without keys.
 """
 
 import re
@@ -65,10 +65,10 @@ CONSENT_PROFILE_CLOUD = env.str("CONSENT_PROFILE_CLOUD", default="strict")
 CONSENT_PROFILE_SELF_HOSTED = env.str("CONSENT_PROFILE_SELF_HOSTED", default="strict")
 CONSENT_NOTICE_SINCE = env.str("CONSENT_NOTICE_SINCE", default="")  # ISO 8601, with a zone
 ON_WITHDRAWAL = env.str("ON_WITHDRAWAL", default="erase")  # or keep
-RECEIPTS_DIR = env.str("RECEIPTS_DIR", default="")  # where receipts of erasures are written, too
+RECEIPTS_DIR = env.str("RECEIPTS_DIR", default="")  # where copies of erasure receipts are written
 COLLECTED_FILE = env.str("COLLECTED_FILE", default="")
 CONTROLLER_NAME = env.str("CONTROLLER_NAME", default="")  # who answers for the data, on receipts
-CONTROLLER_CONTACT = env.str("CONTROLLER_CONTACT", default="")  # an address of theirs, postal or electronic
+CONTROLLER_CONTACT = env.str("CONTROLLER_CONTACT", default="")  # their postal or e-mail address
 NEW_NAMES_PER_DAY = env.int("NEW_NAMES_PER_DAY", default=200)  # per key and kind of name
 
 # --- Ingest -------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Celery -------------------------------------------------------------------------------------
-# Kombu's words for a Unix socket and for the database's number there.
+# Kombu spells the address of a Unix socket, and the database's number in it, differently.
 CELERY_BROKER_URL = re.sub(
     r"(?<=[?&])db=", "virtual_host=", REDIS_URL.replace("unix://", "redis+socket://", 1)
 )
@@ -230,7 +230,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- Logs ---------------------------------------------------------------------------------------
 # No address, user agent, header or body is ever logged; the web server's access log stays off.
-# Left out are beat's tick and jobs with nothing to do: the page Pipeline shows both.
+# Beat's ticks and jobs with nothing to do are not logged either: the page Pipeline shows both.
 IDLE_JOB = re.compile(r"^Task (analytics\.tasks\.tick\[|.* succeeded in .*: ''$)")
 LOGGING = {
     "version": 1,
@@ -251,7 +251,7 @@ LOGGING = {
         # What a client asked for and did not get is counted, not logged: its address may hold an id.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "django.template": {"level": "INFO"},  # below, it writes requests with their addresses
+        "django.template": {"level": "INFO"},  # at DEBUG it would log requests with their addresses
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }

@@ -35,9 +35,9 @@ def _has_tables() -> bool:
 
 
 def bring_in_files() -> None:
-    """Activate the registry's files. If they are broken, the old one stays active.
+    """Activate the registry's files. If they are broken, the earlier registry stays active.
 
-    Raises `CommandError` if there is none.
+    Raises `CommandError` if there is none yet.
     """
     try:
         bring_in(actor="manage.py migrate")
@@ -47,7 +47,7 @@ def bring_in_files() -> None:
             raise CommandError("\n- ".join(lines)) from error
         for mistake in error.mistakes:
             logger.error("%s", mistake)
-        logger.error("the registry's files are broken: the one that was active before stays so")
+        logger.error("the registry's files are broken: the earlier registry stays active")
     except NotPublished as unpublished:
         for change in unpublished.changes:
             logger.warning("not published: %s", change.text)

@@ -4,8 +4,8 @@ Every command and `manage.py up` share the servers of a data dir. Each holds a l
 the last one to let go stops them. Nothing here is imported when DATABASE_URL is set, and nothing
 here imports Django: the addresses must be in the environment before the settings are read.
 
-A data dir holds `version`, `keys.json` and, unless it cannot be reached by the servers' user
-(`home.py`), the servers' own files: `postgres/`, `redis/`, `run/` (sockets), two logs, two locks.
+A data dir holds `version`, `keys.json` and, if the servers' user can reach it (`home.py`), the
+servers' own files: `postgres/`, `redis/`, `run/` (sockets), two logs, two locks.
 """
 
 import os
@@ -30,7 +30,7 @@ class Servers:
         self._redis = RedisServer(home, durable=durable) if with_redis else None
 
     def ensure(self) -> bool:
-        """Start what does not run and wait until it answers. Returns whether anything had to be started."""
+        """Start what is not running and wait until it answers. Returns whether anything had to be started."""
         with self._lease.exclusive():
             started = self._postgres.ensure()
             return (self._redis.ensure() if self._redis else False) or started
@@ -53,7 +53,7 @@ class Servers:
         return addresses | read_or_make_keys(self.data_dir)
 
     def stop(self) -> None:
-        """Let go of the servers; stop them when nobody else holds them. Does nothing in a forked child."""
+        """Let go of the servers; stop them if nobody else holds them. Does nothing in a forked child."""
         if os.getpid() != self._owner or not self._lease.is_held:
             return
         with self._lease.exclusive():
@@ -66,10 +66,9 @@ class Servers:
 
 
 def start(data_dir: Path, *, durable: bool = True, with_redis: bool = True) -> Servers:
-    """Start or join the servers of a data dir, and return when they answer.
+    """Start or join the servers of a data dir, and return when they answer. Raises `EmbeddedError`.
 
-    `durable=False` (tests only) trades safety against power loss for speed.
-    Raises EmbeddedError with one sentence for the operator.
+    `durable=False` (tests only) gives up safety against power loss for speed.
     """
     try:
         claim_data_dir(data_dir)

@@ -1,7 +1,7 @@
 """Which user the servers run as when we are root, and what that user can reach.
 
-PostgreSQL refuses to run as root. So the servers run as the owner of files that exist already, else
-as `candid` (a system user, made with useradd when there is none), else as `nobody`.
+PostgreSQL refuses to run as root. So the servers run as the owner of the database's files if there are
+any, else as `candid` (a system user, made with useradd if there is none), else as `nobody`.
 """
 
 import pwd
@@ -14,7 +14,7 @@ from telemetry_site.embedded.errors import EmbeddedError, say
 
 
 class Account(NamedTuple):
-    """The user that the servers run as, when that is not the present one."""
+    """The user that the servers run as, if it is not the current one."""
 
     uid: int
     gid: int

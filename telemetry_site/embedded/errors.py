@@ -1,4 +1,4 @@
-"""What the embedded servers have to say to the person at the terminal."""
+"""Messages of the embedded servers to the person at the terminal."""
 
 import sys
 import time
@@ -26,7 +26,7 @@ class Patience:
         return time.monotonic() - self._since
 
     def pause(self) -> None:
-        """Sleep for a moment, and speak when it is time."""
+        """Sleep for a moment, and print the message when it is due."""
         time.sleep(0.03)
         if time.monotonic() >= self._next:
             say(f"{self._what} ({self.seconds:.0f} s) …")

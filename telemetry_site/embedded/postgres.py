@@ -1,7 +1,7 @@
-"""PostgreSQL below a data dir: made, started or joined, and stopped by us alone.
+"""The embedded PostgreSQL of a data dir: creates its cluster, starts or joins it, and stops it.
 
-Every function here runs under the lease's exclusive lock. The server listens on a socket in a
-directory that only its own user can enter, so the socket asks for no password (`trust`).
+Everything here runs under the lease's exclusive lock. The server listens on a socket in a directory
+that only its own user can enter, so it asks for no password (`trust`).
 """
 
 import contextlib
@@ -35,7 +35,7 @@ SETTINGS = {
     "log_min_error_statement": "panic",
 }
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-STILL_THERE = ("shared memory block", "postmaster.pid")  # in messages about a server that is just going away
+STILL_THERE = ("shared memory block", "postmaster.pid")  # in messages about a server that is still ending
 
 
 class Postgres:
@@ -45,7 +45,7 @@ class Postgres:
         self._home, self._durable = home, durable
         self._data = home.path / "postgres"
         self._log = home.path / "postgres.log"
-        self._log_start = 0  # bytes; where the present server's lines begin
+        self._log_start = 0  # bytes; where the current server's lines begin
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str) -> str:
@@ -61,7 +61,7 @@ class Postgres:
         return True
 
     def stop(self) -> None:
-        """Fast shutdown, with a checkpoint; a server still there after a minute is killed."""
+        """Fast shutdown, with a checkpoint; after a minute, immediate shutdown."""
         pid = self._pid()
         if pid and not stop_process(pid, signal.SIGINT, seconds=60, child=self._process):
             stop_process(pid, signal.SIGQUIT, seconds=10, child=self._process)
@@ -113,7 +113,7 @@ class Postgres:
             patience.pause()
 
     def _check_failure(self, patience: Patience) -> None:
-        """Give up on a server that ended by itself, unless it only waits for its predecessor to go."""
+        """Raise for a server that ended by itself, unless its predecessor was merely still ending."""
         if self._process is None:
             return
         reason = _last_fatal(self._log, self._log_start)
@@ -127,8 +127,9 @@ class Postgres:
         extra = {}
         stale = self._pid_in_file()
         if stale and not self._pid():
-            # The number may belong to an unrelated process by now. PostgreSQL lets this one pass, and
-            # still looks for its predecessor's shared memory (src/backend/utils/init/miscinit.c).
+            # The number may belong to an unrelated process by now, for which PostgreSQL would not start.
+            # With this it does, and still looks for its predecessor's shared memory
+            # (src/backend/utils/init/miscinit.c).
             extra = {"PG_GRANDPARENT_PID": str(stale)}
         with open_log(self._log) as log:
             self._log_start = log.tell()
@@ -173,12 +174,12 @@ class Postgres:
         return int(first) if first.isdigit() else None
 
     def _pid(self) -> int | None:
-        """The running server's process, None when the file names a process that is not this server."""
+        """The running server's process id; None if there is no file, or it names another process."""
         pid = self._pid_in_file()
         return pid if pid and is_running(pid, "postgres", str(self._data)) else None
 
     def _is_unreachable(self) -> bool:
-        """Whether the server says it is ready while its socket is gone: no one can use it any more."""
+        """Whether the server is ready but its socket is gone, so that nobody can use it any more."""
         if self._pid() is None or not self._pid_file_line(7).startswith("ready"):
             return False
         directory = self._pid_file_line(4)

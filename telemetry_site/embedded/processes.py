@@ -1,4 +1,4 @@
-"""Looking at, waiting for and stopping server processes that may not be our children."""
+"""Recognizes and stops server processes that may not be our children; opens their logs."""
 
 import importlib
 import os
@@ -12,7 +12,7 @@ LOG_LIMIT = 10_000_000  # bytes; a longer log is put aside once, at the next sta
 
 
 def is_running(pid: int, program: str, argument: str) -> bool:
-    """Whether this process lives and is this program with this argument: numbers are used again."""
+    """Whether this process is alive and is this program with this argument: process ids are reused."""
     psutil: Any = importlib.import_module("psutil")  # comes with the embedded servers' packages
     try:
         process = psutil.Process(pid)

@@ -1,4 +1,4 @@
-"""The embedded Redis: queue and rate limits, stored in an append-only file, under PostgreSQL's lock."""
+"""The embedded Redis, for the queue and rate limits. As in `postgres.py`, under the lease's lock."""
 
 import contextlib
 import signal
@@ -45,7 +45,7 @@ class RedisServer:
         return True
 
     def stop(self) -> None:
-        """SIGTERM writes and syncs the append-only file."""
+        """SIGTERM lets Redis write and sync its append-only file; after 20 seconds it is killed."""
         pid = self._pid()
         if pid and not stop_process(pid, signal.SIGTERM, seconds=20, child=self._process):
             stop_process(pid, signal.SIGKILL, seconds=5, child=self._process)

@@ -1,1 +1,1 @@
-"""The processes that answer: ports, bridge to Django, supervisor."""
+"""What `manage.py up` runs: the two HTTP ports, the bridge to Django, and the supervisor of all programs."""

@@ -22,11 +22,11 @@ from ingest.load.threads import Pool
 from telemetry_site.server.bridge import Application, Bridge
 
 INGEST_THREADS, PAGE_THREADS = 4, 3  # per process; each may hold a connection to both databases
-# Live new objects before Python looks for cycles. A request makes thousands at once, none of them in a
-# cycle; with the default of 700 they would be scanned over and over.
+# New objects after which Python looks for cycles. A request makes thousands, none of them in a cycle;
+# with the default of 700 they would be scanned over and over.
 CYCLES_AFTER = 20_000
-# Seconds a thread may compute before others get a turn. A request of some hundred records needs about that
-# long before it waits for a database. With Python's default of 5 ms, caches are cold (6 % slower).
+# Seconds a thread may compute before others get a turn. A request of several hundred records needs about
+# that long before it waits for a database. Python's default of 5 ms is 6 % slower: caches go cold.
 TURN = 0.02
 
 

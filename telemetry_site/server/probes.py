@@ -19,7 +19,7 @@ def port_problem(host: str, port: int) -> str:
     except OSError as error:
         reasons = {
             errno.EADDRINUSE: "is already in use by another program",
-            errno.EACCES: "may not be used without root's rights",
+            errno.EACCES: "may be used by root only",
         }
         return reasons.get(error.errno or 0, f"cannot be listened on at {host} ({error.strerror})")
     return ""

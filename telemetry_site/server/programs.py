@@ -19,7 +19,7 @@ CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with s
 def all_programs(options: dict[str, Any], node: str) -> list[Program]:
     """In the order in which they start. `node` is the worker's name.
 
-    What receives starts first and stops last: senders give up after some seconds without it.
+    The receivers start first and stop last: without them, senders give up after some seconds.
     """
     web = granian("telemetry_site.server.rsgi:application", options, options["port"])
     otlp = granian("telemetry_site.server.rsgi_otlp:application", options, options["otlp_port"])

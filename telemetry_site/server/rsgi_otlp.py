@@ -1,4 +1,4 @@
-"""The OTLP port (4318) for granian: OTLP and /health, and nothing that a browser could use."""
+"""The OTLP port (4318) for granian: OTLP and /health, and no pages."""
 
 import os
 

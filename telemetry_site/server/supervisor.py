@@ -19,7 +19,7 @@ from pathlib import Path
 from telemetry_site.server.output import Output
 
 GRACE = 10  # seconds from the signal to SIGKILL
-HEAD_START = 3  # of these seconds, in which only the programs that started last are told to stop
+HEAD_START = 3  # of those seconds: first only the programs that started last are told to stop
 RESTARTS = 5  # restarts within RESTART_WINDOW after a second's pause; then the pause doubles each time
 RESTART_WINDOW = 600  # seconds; many times the longest pause, or a program that keeps ending would look new
 LONGEST_PAUSE = 30  # seconds
@@ -43,7 +43,7 @@ class Program:
 
 
 class Supervisor:
-    """Keeps programs running until a signal, or a program that does not come up at all."""
+    """Keeps programs running until a signal comes, or gives up if one does not come up at all."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Supervisor:
         announce: Callable[[], None],
         watch: Callable[[], None],
     ) -> None:
-        """`missing` names what does not answer yet; when it says '', `announce` is called once.
+        """`missing` names a program that does not answer yet. Once it returns '', `announce` is called.
 
         From then on `watch` is called every second.
         """
@@ -66,7 +66,7 @@ class Supervisor:
         self._is_ready = self._failed = False
 
     def run(self) -> int:
-        """The exit code: 0 after a signal, 1 when something would not run."""
+        """Run until a signal. Returns the exit code: 0 after a signal, 1 if something would not run."""
         self._take_signals()
         try:
             self._keep_running()
@@ -82,7 +82,7 @@ class Supervisor:
             self._signals += 1
             self._wake.set()
 
-        signal.signal(signal.SIGINT, stop)  # even where a shell's `&` has made it ignored
+        signal.signal(signal.SIGINT, stop)  # even if a shell's `&` has set it to be ignored
         signal.signal(signal.SIGTERM, stop)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
             signal.signal(signal.SIGHUP, stop)
@@ -111,7 +111,7 @@ class Supervisor:
                 self._start(program)
 
     def _become_ready(self, seconds: float) -> None:
-        """Announce it once nothing is missing; give up after `READY_LIMIT`."""
+        """Announce that everything answers as soon as it does; give up after `READY_LIMIT`."""
         missing = self._missing()
         if any(program.name == missing and not program.process for program in self._programs):
             self._start_the_rest()
@@ -164,7 +164,7 @@ class Supervisor:
             self._fail(f"{program.name} ended with {code} before everything was ready")
             return
         program.ends = [moment for moment in program.ends if now - moment < RESTART_WINDOW] + [now]
-        # Further and further apart: what ended it may last, as a full disk does.
+        # Restarts come further and further apart: the cause may last, as a full disk does.
         pause = min(2 ** max(0, len(program.ends) - RESTARTS), LONGEST_PAUSE)
         self._output.line("up", f"{program.name} ended with {code}; starting it again in {pause} s")
         program.process, program.again_at = None, now + pause

@@ -1,4 +1,4 @@
-"""`migrate`, for both databases: `migrate` alone prepares them, `--database` still names one."""
+"""`manage.py migrate` for both databases at once; `--database` still chooses one."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 
 class Command(MigrateCommand):
-    """Django's command, whose default is every database instead of the first."""
+    """Django's command, except that it migrates every database by default, not only the first."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -18,7 +18,7 @@ class Command(MigrateCommand):
         return super().get_check_kwargs(options) | {"databases": chosen(options["database"])}
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """An app label belongs to one database by the router: in the other one its migrations do nothing."""
+        """Also with an app label: in the database that is not its own, the router lets nothing be done."""
         aliases = chosen(options.pop("database"))
         for alias in aliases:
             if len(aliases) > 1 and options["verbosity"] > 0:

@@ -1,4 +1,4 @@
-"""`manage.py serve_grpc`: OTLP over gRPC in one process. `up` starts it, or a service manager."""
+"""`manage.py serve_grpc`: OTLP over gRPC in one process. `up` or a service manager starts it."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ THREADS = 4  # each holds a connection to both databases
 
 
 class Command(BaseCommand):
-    help = "Serves OTLP/gRPC and grpc.health.v1 until SIGTERM, without TLS: that is the proxy's."
+    help = "Serves OTLP/gRPC and grpc.health.v1 until SIGTERM. TLS is left to a proxy."
     requires_system_checks = []  # the keys are checked at every start (telemetry_site/apps.py)
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its complaints may quote what was sent
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log may quote what was sent
         from ingest.grpc import server
 
         host = f"[{options['host']}]" if ":" in options["host"] else options["host"]

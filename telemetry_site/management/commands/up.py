@@ -62,7 +62,7 @@ def check_options(options: dict[str, Any]) -> None:
     if options["demo"] and not settings.EMBEDDED:
         raise CommandError("--demo works with the embedded servers only: it would write to your databases.")
     if options["workers"] < 1:
-        raise CommandError("--workers needs a number from 1.")
+        raise CommandError("--workers must be 1 or more.")
     ports = {f"--{name.replace('_', '-')}": options[name] for name in ("port", "otlp_port", "grpc_port")}
     for port in set(ports.values()):
         same = [option for option, number in ports.items() if number == port]
@@ -74,7 +74,7 @@ def check_options(options: dict[str, Any]) -> None:
 
 
 def prepare_databases(output: Output) -> None:
-    """Migrate both databases, unless a newer version of Candid has: this one cannot use its tables."""
+    """Migrate both databases, unless a newer version of Candid already has: its tables would not fit."""
     for alias in connections:
         loader = MigrationLoader(connections[alias])
         replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
@@ -102,7 +102,7 @@ def prepare_demo(output: Output) -> list[str]:
 def supervise(
     options: dict[str, Any], output: Output, greeting: list[str], servers: embedded.Servers | None
 ) -> int:
-    """Run the programs until a signal; the exit code."""
+    """Run the programs until a signal. Returns the exit code."""
     addresses = Addresses.of(options)
     node = f"up-{options['port']}@{platform.node() or 'localhost'}"
 
