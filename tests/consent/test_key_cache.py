@@ -1,4 +1,4 @@
-"""What a process remembers of keys: never longer than their row stays as it is."""
+"""The keys that a process caches: a cached key is used only while its row stays as it is."""
 
 import pytest
 from django.db import OperationalError

@@ -1,4 +1,4 @@
-"""Keys through the front door of `authenticate`: shown once, stored as a digest, revocable."""
+"""Keys, as `authenticate` accepts them: shown once, stored as a digest, revocable."""
 
 import base64
 

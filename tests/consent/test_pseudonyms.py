@@ -1,4 +1,4 @@
-"""Pseudonyms: the same digits for the same id and key, and nothing in common otherwise."""
+"""Pseudonyms: the same digits for the same kind, id and key, and nothing in common otherwise."""
 
 import hashlib
 import hmac

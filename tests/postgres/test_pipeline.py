@@ -1,4 +1,4 @@
-"""The few packets in which ingest talks to PostgreSQL: the same with and without prepared statements."""
+"""The few packets in which ingest talks to PostgreSQL, which work with and without prepared statements."""
 
 import contextlib
 import os
@@ -70,7 +70,7 @@ def test_after_a_mistake_nothing_more_is_done_and_the_connection_goes_on(
     for _ in range(2):
         with pytest.raises(psycopg.errors.DivisionByZero):
             ask(connection, (INSERT, (integer(1),)), (DIVIDE, (integer(0),)), (INSERT, (integer(2),)))
-        assert numbers(connection) == []  # statements sent together stand and fall together
+        assert numbers(connection) == []  # statements that are sent together are undone together
     ask(connection, (INSERT, (integer(3),)))
     assert numbers(connection) == [3]
 
@@ -129,7 +129,7 @@ def test_a_server_that_does_not_answer_is_given_up(
         assert connection.closed
     finally:
         os.kill(backend, signal.SIGCONT)
-        with contextlib.suppress(ProcessLookupError):  # it may have found already that nobody is there
+        with contextlib.suppress(ProcessLookupError):  # it may already have ended, its client being gone
             os.kill(backend, signal.SIGTERM)
 
 
@@ -140,7 +140,7 @@ def test_statements_that_differ_in_their_types_alone_are_two(connection: psycopg
 
 
 def test_of_several_questions_none_is_asked_twice(connection: psycopg.Connection[Any]) -> None:
-    """The first might have been carried out: whoever asked decides, and finds statements prepared anew."""
+    """The first might have been carried out, so the caller decides; asking again prepares the statements."""
     ask(connection, (INSERT, (integer(1),)))
     connection.execute("DEALLOCATE ALL")
     with pytest.raises(psycopg.errors.InvalidSqlStatementName):
@@ -176,7 +176,7 @@ def test_after_an_error_only_broken_connections_are_closed() -> None:
         one.ensure_connection()
     with good.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [bad.connection.info.backend_pid])
-    pipeline.close_broken(Silent(), "default", "analytics")  # after waiting in vain nobody else is asked
+    pipeline.close_broken(Silent(), "default", "analytics")  # after waiting in vain, no server is asked
     assert None not in (good.connection, bad.connection)
     pipeline.close_broken(psycopg.OperationalError(), "default", "analytics")
     assert (good.connection is not None, bad.connection) == (True, None)

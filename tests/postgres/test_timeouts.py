@@ -1,4 +1,4 @@
-"""Time limits and errors of statements, by what a real server says."""
+"""Time limits and errors of statements, as a real server reports them."""
 
 import pytest
 from django.db import DatabaseError, OperationalError, connections, transaction

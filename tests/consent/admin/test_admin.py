@@ -34,7 +34,7 @@ def changelist(row: Any) -> str:
 
 
 def act(client: Client, action: str, row: Any, **fields: str) -> HttpResponse:
-    """Choose an action; with a `reason`, as the page between sends it."""
+    """Choose an action; with a `reason`, as the confirmation page sends it."""
     confirmed = {"confirmed": "yes"} if fields else {}
     body = {"action": action, "_selected_action": row.pk, **confirmed, **fields}
     return client.post(changelist(row), body, follow=True)
@@ -56,7 +56,7 @@ def test_without_a_reason_nothing_is_recorded(admin_client: Client) -> None:
 
 @pytest.mark.parametrize("text", ["jane@example.com wrote", "from 203.0.113.77", "card 4111 1111 1111 1111"])
 def test_a_reason_holds_nothing_personal(admin_client: Client, text: str) -> None:
-    """It is kept for good, in a log that nobody can change."""
+    """The reason is kept for good, in a log that nobody can change."""
     row = organization(label="Acme")
     assert "would be stored for good: leave it out" in act(admin_client, "deny", row, reason=text).text
     address = reverse("admin:consent_organization_change", args=[row.pk])
@@ -97,7 +97,7 @@ def test_one_action_decides_for_each_selected_row(admin_client: Client) -> None:
     assert Decision.objects.count() == 2
 
 
-def test_a_user_can_be_denied_but_by_no_way_granted(admin_client: Client) -> None:
+def test_a_user_can_be_denied_but_never_granted(admin_client: Client) -> None:
     row = telemetry_user()
     for action in ("grant", "unset"):
         act(admin_client, action, row, reason="Would be nice")
@@ -117,13 +117,13 @@ def test_a_states_field_cannot_be_posted(admin_client: Client) -> None:
 
 
 def in_flight(row: Any) -> Any:
-    """Ingest of the subject's events, which has not ended."""
+    """A request that has the subject's events and has not ended."""
     lock = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
     return held(lock, [barrier.LOCK_SPACE, barrier.bucket(row.pseudonym)], database="analytics")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_barrier_that_was_not_reached_is_said(
+def test_the_admin_is_told_of_a_barrier_that_was_not_reached(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(barrier, "WAIT", "100ms")
@@ -411,7 +411,7 @@ def test_pages_keep_to_the_content_security_policy(admin_client: Client) -> None
         assert not re.search(inline, page.text)
 
 
-# --- Forms, at their borders ------------------------------------------------------------------------
+# --- Forms and their edge cases ---------------------------------------------------------------------
 def test_a_key_for_websites_sends_events_only(admin_client: Client) -> None:
     page = make_key(admin_client, websites="https://app.example")
     assert "its only scope can be" in page.text
@@ -464,7 +464,7 @@ def test_a_registration_keeps_a_decision_that_was_recorded_meanwhile(
 
 
 @pytest.mark.parametrize(("on_withdrawal", "erased"), [("erase", True), ("keep", False)])
-def test_the_page_between_says_that_a_denial_erases(
+def test_the_confirmation_page_says_that_a_denial_erases(
     admin_client: Client, settings: Any, on_withdrawal: str, erased: bool
 ) -> None:
     settings.ON_WITHDRAWAL = on_withdrawal

@@ -82,7 +82,7 @@ def test_a_decision_is_a_page_of_its_subject(admin_client: Client) -> None:
 def test_a_list_of_one_subject_is_a_view_of_it(
     admin_client: Client, name: str, narrowed: dict[str, str], shown: str
 ) -> None:
-    """Nine digits of a pseudonym found a user as well as all of them, and were not noted."""
+    """Nine digits of a pseudonym find a user as well as all 32 do, so that search is recorded, too."""
     for raw, state in (("jane", State.DENIED), ("joe", State.GRANTED)):
         subject = pseudonym("user", raw)
         record_decision(kind=SubjectKind.USER, subject=subject, state=state, actor="t", method=Method.API)
@@ -91,7 +91,7 @@ def test_a_list_of_one_subject_is_a_view_of_it(
 
 
 def test_one_is_not_hidden_among_a_few(admin_client: Client) -> None:
-    """`?pseudonym__in=` with somebody else's showed both and noted neither."""
+    """A list narrowed by `?pseudonym__in=` to two subjects shows both, so both views are recorded."""
     joe = pseudonym("user", "joe")
     record_decision(kind=SubjectKind.USER, subject=joe, state=State.DENIED, actor="t", method=Method.API)
     admin_client.get(page("telemetryuser_changelist"), {"pseudonym__in": f"{USER},{joe}"})
@@ -217,7 +217,9 @@ def test_only_who_may_publish_sees_the_page_and_the_button(client: Client) -> No
     assert page("policyversion_publish") in client.get(page("policyversion_changelist")).text
 
 
-def test_publishing_that_is_not_certain_is_said(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_admin_is_told_of_publishing_that_is_not_certain(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(barrier, "WAIT", "100ms")
     member(client, "privacy officers")
     lock = "SELECT pg_advisory_xact_lock_shared(%s, %s)"

@@ -1,4 +1,4 @@
-"""The consent API through the front door: what holds, what is recorded, who is refused."""
+"""The consent API from the outside: what holds, what is recorded, who is refused."""
 
 import json
 from collections.abc import Callable
@@ -125,7 +125,7 @@ def test_an_id_of_any_text_may_be_in_the_body_also_of_a_get(key: str) -> None:
 
 @pytest.mark.parametrize("header", ["jörg", "jane-4711,joe", "jane-4711, jane-4711", ","])
 def test_a_header_that_may_be_two_is_refused(key: str, header: str) -> None:
-    """A header that is sent twice reaches us joined: it would be somebody who does not exist."""
+    """A header that is sent twice reaches us joined, and would stand for somebody who does not exist."""
     for kind in ("user", "organization"):
         headers = {f"X-{kind.title()}-Id": header}
         answer = ask(key, "put", f"/api/consent/{kind}", {"state": "granted"}, **headers)
@@ -145,7 +145,7 @@ def test_the_same_put_twice_is_one_decision(key: str, state: str) -> None:
 
 @pytest.mark.parametrize("state", ["granted", "denied"])
 def test_the_same_put_twice_at_the_same_time_is_one_decision(key: str, state: str) -> None:
-    """Both had looked before either had written, and both wrote."""
+    """Without the lock, both requests would look before either has written, and both would write."""
 
     def put(_: int) -> Any:
         try:
@@ -394,7 +394,7 @@ def test_other_methods_are_405(key: str, method: str) -> None:
     assert states() == set()
 
 
-# --- How often, and when something is away ------------------------------------------------------------
+# --- Rate limits, and what happens when Redis or a database is away -----------------------------------
 def test_more_than_a_key_may_ask_is_429_and_another_key_is_not_held_up(key: str, settings: Settings) -> None:
     settings.CONSENT_REQUESTS_PER_SECOND = 1
     other = issue_key(name="other", scopes=["consent"])[0]
@@ -439,7 +439,7 @@ def test_redis_learns_no_pseudonym(key: str, settings: Settings) -> None:
 def test_a_withdrawal_that_is_not_certain_is_503_and_denied(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sender that has read the earlier state, and has not ended."""
+    """While a sender that has read the earlier state has not ended, the withdrawal is not certain."""
     monkeypatch.setattr("consent.gate.barrier.WAIT", "100ms")
     grant(SubjectKind.USER, USER)
     with connections["analytics"].copy().cursor() as sender:
@@ -468,7 +468,7 @@ def test_a_withdrawal_that_is_not_certain_is_503_and_denied(
 
 @pytest.fixture
 def collect_more(settings: Settings, tmp_path: Path) -> Callable[[], None]:
-    """Publish that more is collected than before."""
+    """A function that publishes a policy by which more is collected than before."""
 
     def publish() -> None:
         declare(settings, tmp_path, MORE)
@@ -600,7 +600,7 @@ def test_an_id_may_have_1024_characters(key: str) -> None:
 
 @pytest.mark.parametrize("version", ["77", "no version!", "1\0", "\ud800", "x" * 40])
 def test_a_version_that_there_is_not_is_refused_whatever_it_holds(key: str, version: str) -> None:
-    """A NUL was 503, half a surrogate 500: PostgreSQL was asked about them."""
+    """PostgreSQL must not be asked about a NUL or half a surrogate: that would end in a 503 or a 500."""
     body = {"state": "granted", "policy_version": version}
     answer = ask(key, "put", "/api/consent/user", body, **BY_USER)
 

@@ -1,4 +1,4 @@
-"""Links to a person's own page: how long they are valid, and what is no link."""
+"""Links to a person's own page: how long they are valid, and what is not a link."""
 
 from datetime import UTC, datetime, timedelta
 

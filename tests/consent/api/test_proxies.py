@@ -1,4 +1,4 @@
-"""Whose word about a request is believed: addresses in one form, and the networks of our proxies."""
+"""Whose headers about a request are believed: addresses in one form, and the networks of our proxies."""
 
 import pytest
 from pytest_django import Settings

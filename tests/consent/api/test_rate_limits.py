@@ -1,4 +1,4 @@
-"""Counts in Redis: to the limit and no further, and forgotten in time."""
+"""Counts in Redis: requests pass up to the limit and no further, and the count is forgotten in time."""
 
 import socket
 import threading

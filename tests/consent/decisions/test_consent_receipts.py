@@ -1,4 +1,4 @@
-"""Consent receipts: the account of one subject, by pseudonym, in the form of ISO/IEC TS 27560."""
+"""Consent receipts: one subject's account of its decisions, by pseudonym, shaped after ISO/IEC TS 27560."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The decision log: nothing in it can be changed, and what was changed all the same is found and named."""
+"""The decision log: nothing in it can be changed, and a change made all the same is found and named."""
 
 import threading
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def log() -> list[Decision]:
 
 
 def tamper(*statements: str) -> None:
-    """What an attacker does who owns the tables: switch the triggers off, change things, switch them on."""
+    """What an attacker who owns the tables does: switch the triggers off, change rows, switch them on."""
     tables = {"consent_decision": "no_change", "consent_decisionhead": "no_delete"}
     with connection.cursor() as cursor:
         for table in tables:
@@ -244,7 +244,7 @@ def test_a_new_id_hash_key_keeps_the_log_when_the_old_one_is_named(
     assert verified().startswith(f"{LENGTH} decisions")
 
 
-# --- A broken log goes on, and stays broken ---------------------------------------------------------
+# --- A broken log still takes records, and stays broken ---------------------------------------------
 @pytest.mark.parametrize(
     ("how", "said"),
     [

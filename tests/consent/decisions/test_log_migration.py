@@ -1,4 +1,4 @@
-"""Decisions recorded before there was a sealed log: the migration chains them, and sets demo data apart."""
+"""Decisions recorded before the log was sealed: the migration chains them, and sets demo data apart."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ SELECT DISTINCT subject, 'unset', now(), now() FROM consent_decision;
 
 @pytest.fixture
 def earlier(transactional_db: None) -> Iterator[dict[str, str]]:
-    """The environment of an instance with databases of its own, as it was before the log."""
+    """The environment of an instance with databases of its own, which are still empty."""
     with databases() as names:
         yield environment(**addresses(names))
 

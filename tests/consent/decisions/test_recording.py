@@ -1,4 +1,4 @@
-"""Recording decisions: periods, the account of them, and the command."""
+"""Recording decisions: periods, the decision log, and the command."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -68,7 +68,7 @@ def test_saying_the_same_again_is_on_record_but_does_not_shift_the_period():
 
 
 def test_ingest_reads_no_more_of_somebody_who_changes_their_mind_often():
-    """Each request read and weighed every period there had ever been: after 500 it took ten times as long."""
+    """Reading every period there ever was would make a request ten times slower after 500 of them."""
     between = []
     for _ in range(5):
         decide(State.GRANTED)
@@ -114,7 +114,7 @@ def test_the_command_says_what_is_missing(arguments):
 
 
 def test_a_registration_does_not_bring_back_an_older_state(monkeypatch):
-    """It wrote the whole row, and with it the state that it had read before a decision."""
+    """Saving the whole row would write back the state that was read before a decision."""
     original = Organization.save
 
     def a_decision_comes_first(self, *args, **kwargs):
@@ -218,7 +218,7 @@ def test_the_operator_may_keep_what_was_there_before_a_withdrawal(settings):
 
 
 def test_a_decision_waits_for_one_under_way_and_reads_what_it_left():
-    """Both had read the state before either had written, and both were recorded."""
+    """Without waiting, both would read the state before either is written, and both would be recorded."""
     decide(State.UNSET)
 
     def deny_again():

@@ -1,4 +1,4 @@
-"""The seals' form, which never changes: what was sealed years ago must verify, also after migrations."""
+"""The seals' form, which never changes: what was sealed years ago must still verify after any migration."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""What an app or a person is told of a subject, and that a choice which holds already is certain, too."""
+"""What an app or a person is told about a subject, and that a choice which already holds is certain, too."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def choose(state: State) -> bool:
 
 
 def in_flight(subject: str = USER):
-    """Ingest of the subject's events, which has not ended."""
+    """A request that has the subject's events and has not ended."""
     lock = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
     return held(lock, [barrier.LOCK_SPACE, barrier.bucket(subject)], database="analytics")
 

@@ -78,7 +78,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def send(client: Client, key: str, number: int, at: datetime, **who: str) -> bool:
-    """Whether an event of then is stored."""
+    """Send an event dated `at`. Returns whether it is stored."""
     before = FeatureUsage.objects.count()
     attributes: dict[str, Any] = {name.replace("_", "."): raw for name, raw in who.items()}
     event = span(number, at=at, attributes=attributes | {"feature.name": "export"})

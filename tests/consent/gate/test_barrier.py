@@ -23,7 +23,7 @@ def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_flight(number: int, lock: str = SHARED):
-    """Ingest of a subject of this bucket, which has not ended."""
+    """A request that has events of a subject in this bucket and has not ended."""
     return held(lock, [barrier.LOCK_SPACE, number], database="analytics")
 
 
@@ -76,7 +76,7 @@ def test_ingest_shares_the_locks_of_all_its_subjects_and_waits_for_a_withdrawal(
                         pass
 
     with in_flight(63):
-        lock()  # another request's share is no hindrance
+        lock()  # another request's shared lock does not hinder it
     with impatient("analytics"), in_flight(0, EXCLUSIVE), pytest.raises(Exception, match="lock timeout"):
         lock()
 

@@ -1,4 +1,4 @@
-"""The gate answers from windows of time; what it answers is the policy's word for each moment."""
+"""The gate answers from windows of time, and its answer is what the rules say for each moment."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -29,7 +29,7 @@ registrations = st.builds(
 
 
 def state_at(decided: list[StatePeriod], at: datetime) -> State:
-    """`policy.states_at` of one moment, said plainly."""
+    """What `rules.states_at` answers for one moment, written plainly."""
     state = State.UNSET
     for period in decided:
         if period.state in REFUSALS and period.since > at:
@@ -50,7 +50,7 @@ def state_at(decided: list[StatePeriod], at: datetime) -> State:
     st.booleans(),
     st.none() | moments,
 )
-def test_windows_say_what_the_policy_says_after_the_tombstone(
+def test_windows_say_what_the_rules_say_after_the_tombstone(
     organization, user, registered, now, at, cloud, self_hosted, detailed_on, erased
 ):
     permissions = Permissions(
@@ -88,7 +88,7 @@ def test_windows_say_what_the_policy_says_after_the_tombstone(
     assert permissions.allows(named, "" if user is None else USER, at) == expected
 
 
-# --- Borders ----------------------------------------------------------------------------------------
+# --- Edge cases -------------------------------------------------------------------------------------
 def hour(number: float) -> datetime:
     return START + timedelta(hours=number)
 

@@ -1,4 +1,4 @@
-"""What the gate reads from the database: whose rows, and what stands above them."""
+"""What the gate reads from the database: whose rows, and what overrides them."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -95,7 +95,7 @@ def test_that_the_undecided_may_be_kept_is_noted_before_the_first_is(settings) -
 
 
 def test_a_denial_under_way_when_it_is_noted_is_read(settings) -> None:
-    """It asked whether there could be anything to erase, and was told no: so nothing may be stored."""
+    """The denial was told that there is nothing to erase, so nothing may be stored after it."""
     settings.CONSENT_PROFILE_CLOUD = settings.CONSENT_PROFILE_SELF_HOSTED = "organization"
     InForce.objects.update(undecided_kept=False)
     period(State.GRANTED, kind="organization", subject=ACME)

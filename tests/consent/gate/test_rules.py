@@ -1,7 +1,7 @@
-"""The policy's truth table: who may be stored in detail, for every combination.
+"""The rules' truth table: whose events may be stored in detail, for every combination.
 
 The effective tier is the most restrictive of the signal, the instance's switches, the organization
-and the user. The tables say what the last two make of it, for each profile.
+and the user. The tables say what follows from the last two, for each profile.
 """
 
 from datetime import UTC, datetime, time, timedelta
@@ -91,7 +91,7 @@ TABLES = {
     stale    -     -     -       -      -
     """,
 }
-# When the notice was shown, and when the policy was changed materially.
+# When the notice was shown, and when a material change of the policy was published.
 NOTICE: dict[str, tuple[datetime | None, datetime | None]] = {
     "notice, shown before the event": (MORNING, None),
     "notice, shown after the event": (EVENING, None),
@@ -208,7 +208,7 @@ def test_an_unregistered_organization_gets_the_stricter_profile(cloud: Profile, 
     assert profile_of("unknown", switches) == profile_of(None, switches) == stricter
 
 
-REFUSED = {State.STALE: State.DENIED}  # which of the two is all the same for an event
+REFUSED = {State.STALE: State.DENIED}  # for an event, it does not matter which of the two it is
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_the_time_of_the_event_decides(history: str, at: datetime, state: str) -
     assert REFUSED.get(found, found) == REFUSED.get(state, state)
 
 
-# Of a deployment type its profile. Of those not registered ("unknown", None) the stricter of the two.
+# A deployment type's profile. Those that are not registered ("unknown", None) get the stricter of the two.
 PROFILES = {"cloud": Profile.NOTICE, "self-hosted": Profile.ORGANIZATION}
 TABLE_OF = {
     "cloud": "notice",
@@ -251,7 +251,7 @@ NOW = DAY + timedelta(hours=20)
 def test_all_of_it_together_through_the_gate(
     settings: LazySettings, notice: str, deployment_type: str | None, organization: str, user: str
 ) -> None:
-    """Stored if the tables say so of the time of the event, and say so of today, too."""
+    """An event is stored if the tables say so both for the time of the event and for today."""
     settings.CONSENT_PROFILE_CLOUD = PROFILES["cloud"]
     settings.CONSENT_PROFILE_SELF_HOSTED = PROFILES["self-hosted"]
     shown, changed, table_at = NOTICES[notice]
@@ -277,7 +277,7 @@ def test_all_of_it_together_through_the_gate(
         assert permissions.allows(name, person, at) == expected, at
 
 
-# --- Borders ----------------------------------------------------------------------------------------
+# --- Edge cases -------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("history", "at_hour", "state"),
     [

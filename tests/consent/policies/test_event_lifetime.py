@@ -1,4 +1,4 @@
-"""For how many months events are kept: the shorter of what is set and what was published."""
+"""For how many months events are kept: the smaller of the setting and what was published."""
 
 import pytest
 from django.conf import LazySettings

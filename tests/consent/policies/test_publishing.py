@@ -49,7 +49,7 @@ def decide(
 
 @pytest.fixture
 def extension(tmp_path: Path, settings: LazySettings) -> Path:
-    """The deployer's own file, active and published, empty so far."""
+    """The operator's own file, active and published, empty so far."""
     return collect(settings, tmp_path, "")
 
 
@@ -182,7 +182,7 @@ def test_nobody_decides_to_be_stale() -> None:
 def test_nobody_waits_until_it_is_written_down_for_everybody(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 200,000 users a withdrawal waited for five seconds. Here it stops at one, and all are stale."""
+    """With 200,000 users, writing takes five seconds. Here it stops after one; yet all are stale."""
     monkeypatch.setattr(stale_grants, "BATCH", 1)
     decide(State.GRANTED)
     decide(State.GRANTED, OTHER)
@@ -207,7 +207,7 @@ def test_nobody_waits_until_it_is_written_down_for_everybody(
 
 @pytest.fixture
 def interrupted(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Version 2 was published, and killed before anybody's grant was ended."""
+    """Version 2 was published, but the process was killed before anybody's grant was ended."""
     decide(State.GRANTED)
     with monkeypatch.context() as patch:
         patch.setattr(stale_grants, "_end_grants", lambda kind, at: 0)
@@ -330,7 +330,7 @@ def test_what_is_published_cannot_be_changed(policy: str, change: str) -> None:
 
 
 def test_ingest_in_flight_is_waited_for(policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that has read the old state holds its bucket; while it does, publishing does not answer."""
+    """While a request that has read the old state holds its bucket, publishing cannot be certain."""
     monkeypatch.setattr(barrier, "WAIT", "200ms")
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
         cursor.execute(barrier.LOCK_SHARED, [barrier.LOCK_SPACE, [barrier.bucket(USER)]])
@@ -369,7 +369,7 @@ def test_reloading_again_waits_again_for_ingest_in_flight(
 
 
 def test_grants_and_publications_at_once_leave_no_old_grant_standing(tmp_path: Path) -> None:
-    """Whatever is granted at the end was put on record under the last version."""
+    """Every grant that holds at the end was recorded under the last version."""
     stop, failures = threading.Event(), []
 
     def grant(writer: int) -> None:

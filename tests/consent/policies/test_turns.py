@@ -29,7 +29,7 @@ def decide(state: State, subject: str = USER) -> Decision:
 
 @pytest.mark.parametrize("state", [State.GRANTED, State.UNSET])
 def test_a_grant_waits_for_a_publication(state: State) -> None:
-    """Without its share of the lock it was recorded under the version before, and stayed granted."""
+    """Without sharing the lock, it could be recorded under the version before, and would stay granted."""
     with held(locks.TAKE, locks.PUBLISHING), impatient():
         with pytest.raises(OperationalError, match="lock timeout"):
             decide(state)
@@ -55,7 +55,7 @@ def test_a_publication_waits_for_grants_under_way(what: str) -> None:
 
 
 def test_whoever_writes_down_stale_grants_locks_the_subject_before_its_period() -> None:
-    """In the other order it and a decision, which begins with the subject, waited for each other."""
+    """In the other order it would deadlock with a decision, which locks the subject first."""
     decide(State.GRANTED)
     put_in_force(current_registry(), policy_version="1", material_since=publishing.timezone.now())
 

@@ -1,4 +1,4 @@
-"""Values at the borders of what is declared, and values in unusual clothes."""
+"""Values at the limits of what is declared, and values in unusual forms."""
 
 import pytest
 

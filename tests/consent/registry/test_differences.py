@@ -1,4 +1,4 @@
-"""What is a material change: each rule by an example, and that equal registries differ in nothing."""
+"""Which changes are material: an example of each rule; and that equal registries do not differ."""
 
 from typing import Any
 

@@ -107,7 +107,7 @@ def test_names_that_only_contain_such_a_word(name: str) -> None:
     "piece", ["a", "a.", "1", "1 ", "a@", "@", "/", ":", "::", "a-", "%40", "eyJ", "eyJaaaa.", "http://a"]
 )
 def test_time_grows_with_length_and_no_faster(piece: str) -> None:
-    """Four times the text takes some four times the work; a quadratic pattern would take sixteen."""
+    """Four times the text takes about four times the work; with a quadratic pattern it would be sixteen."""
 
     def work(characters: int) -> float:
         text, spent = piece * (characters // len(piece)), []

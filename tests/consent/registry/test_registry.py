@@ -1,4 +1,4 @@
-"""The registry: what our own file declares, what an extension may add, and how mistakes are told."""
+"""The registry: what our own file declares, what an extension may add, and how mistakes are reported."""
 
 from pathlib import Path
 
