@@ -24,7 +24,7 @@ def scope_of(filters: ReportFilters, who: str) -> list[str]:
 
 
 def people_in_scope(filters: ReportFilters, organization: str) -> str:
-    """opted-in users, cloud, Aldermoor Freight (1f0c3a), internal usage excluded"""
+    """opted-in users, cloud, Aldermoor Freight (1f0c3a), internal use excluded"""
     who = "opted-in users"
     if filters.deployment:
         who += f", {filters.deployment_label.lower()}"
@@ -32,7 +32,7 @@ def people_in_scope(filters: ReportFilters, organization: str) -> str:
         who += f", {organization}"
     if filters.activity == "login":
         who += ", sign-ins only"
-    return f"{who}, internal usage {'included' if filters.include_internal else 'excluded'}"
+    return f"{who}, internal use {'included' if filters.include_internal else 'excluded'}"
 
 
 def installations_in_scope(filters: ReportFilters) -> str:

@@ -6,7 +6,7 @@ COLUMNS = {
     "id": "A number computed from the event, so that the same event sent twice is stored once",
     "timestamp": "When it happened",
     "received_at": "When it reached us",
-    "user_id": "A pseudonym of the user; where no user is named, of the session",
+    "user_id": "A pseudonym of the user; without a user, part of that of the session, installation or organization",
     "organization_id": "A pseudonym of the organization",
     "session_id": "A pseudonym of the session",
     "deployment_type": "Cloud or self-hosted",
@@ -20,9 +20,12 @@ COLUMNS = {
     "feature_name": "Which feature",
     "action": "What was done with it",
 }
-# Per table of events: a title, and what an event of it tells us.
+# For each event table: a title, and what one of its events tells us.
 EVENTS = {
-    "activity": ("Signing in and sessions", "that somebody signed in or out, or started a session"),
+    "activity": (
+        "Signing in and sessions",
+        "that somebody signed in, had a session, or did something else in the product",
+    ),
     "endpoint": ("Requests", "that the product answered a request, and how fast"),
     "feature": ("Use of features", "that a feature was used"),
 }

@@ -43,7 +43,7 @@ def test_the_scope_says_what_is_shown(staff: Client) -> None:
 
     assert "19 Oct to 15 Nov 2026 (UTC)" in page
     assert "compared with 21 Sep to 18 Oct, same weekdays" in page
-    assert "opted-in users, cloud, internal usage included" in page
+    assert "opted-in users, cloud, internal use included" in page
     assert "counts under 5 hidden" in page
 
 
@@ -198,7 +198,7 @@ def test_the_export_of_one_feature_asks_for_that_feature(staff: Client) -> None:
 def test_installations_offer_only_the_filters_that_they_obey(staff: Client) -> None:
     page = staff.get("/dashboards/installations/?internal=1&deployment=cloud").content.decode()
 
-    assert "Internal usage" not in page
+    assert "Internal use" not in page
     assert "opted-in users" not in page
     assert "<span>installations, cloud</span>" in page
     assert '<input type="hidden" name="internal" value="1">' in page  # kept for the next page
