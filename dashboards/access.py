@@ -13,7 +13,7 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def staff_only(view: View[P]) -> View[P]:
-    """The view, for staff. 302 to the sign-in page without a sign-in, 403 for accounts that are not staff."""
+    """The view, for staff. Sends the anonymous to the sign-in page, and refuses other accounts with 403."""
 
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:

@@ -1,6 +1,6 @@
-"""What a report of the catalogue still lacks: asked before every start.
+"""What a report of the catalogue still lacks: `manage.py check` and every start name it (`candid.E030`).
 
-`analytics.reports.catalogue` is where a report begins; these are the other places that must know it.
+A report begins in `analytics.reports.catalogue`. This module looks at the other places that must know it.
 """
 
 from collections.abc import Iterator

@@ -18,7 +18,8 @@ def shown(value: Measure) -> float | None:
     return None if isinstance(value, Withheld) else value
 
 
-def _instead(value: Withheld | None) -> SafeString:
+def _withheld(value: Withheld | None) -> SafeString:
+    """What stands in place of a number: the reason, or that there is no data."""
     if value is None:
         return NO_DATA
     if value is Withheld.FEW:
@@ -32,7 +33,7 @@ def _instead(value: Withheld | None) -> SafeString:
 
 def count(value: Measure) -> str:
     """1,234"""
-    return f"{value:,.0f}" if isinstance(value, int | float) else _instead(value)
+    return f"{value:,.0f}" if isinstance(value, int | float) else _withheld(value)
 
 
 def compact(value: Measure) -> str:
@@ -41,13 +42,13 @@ def compact(value: Measure) -> str:
 
 
 def decimal(value: Measure, digits: int = 1) -> str:
-    return f"{value:,.{digits}f}" if isinstance(value, int | float) else _instead(value)
+    return f"{value:,.{digits}f}" if isinstance(value, int | float) else _withheld(value)
 
 
 def percent(value: Measure, digits: int = 1) -> str:
-    """A share between 0 and 1, as 44.2%; what would round to nothing is <0.1%."""
+    """A share between 0 and 1, as 44.2%; one that would round to zero, as <0.1%."""
     if not isinstance(value, int | float):
-        return _instead(value)
+        return _withheld(value)
     least = 10**-digits
     return f"<{least:.{digits}f}%" if 0 < value * 100 < least / 2 else f"{value * 100:.{digits}f}%"
 
@@ -55,7 +56,7 @@ def percent(value: Measure, digits: int = 1) -> str:
 def milliseconds(value: Measure) -> str:
     """418 ms, 1.18 s"""
     if not isinstance(value, int | float):
-        return _instead(value)
+        return _withheld(value)
     if value >= 1000:
         return f"{value / 1000:,.2f} s"
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
@@ -64,7 +65,7 @@ def milliseconds(value: Measure) -> str:
 def seconds(value: Measure) -> str:
     """45 s, 18 min, 2 h 5 min"""
     if not isinstance(value, int | float):
-        return _instead(value)
+        return _withheld(value)
     if value < 60:
         return f"{value:.0f} s"
     minutes = round(value / 60)

@@ -1,4 +1,4 @@
-"""The sign-in form of the pages and the admin, which limits guessing by account and by client address.
+"""The sign-in form of the pages and the admin. It limits failed attempts by account and by client address.
 
 Redis counts failures under digests that expire (`consent/api/rate_limits.py`). It holds no names and no
 addresses. If Redis is unreachable, nobody is locked out, and the log says so.
@@ -46,21 +46,24 @@ class ThrottledAdminForm(ThrottledForm, AdminAuthenticationForm):
 
 
 def spend(account: str, client: str) -> int:
-    """Count a failed attempt, until it is forgiven. Returns 0, or in how many seconds to try again."""
+    """Count an attempt as failed until `forgive` takes it back.
+
+    Returns 0 if it is within the limits, else the seconds after which to try again.
+    """
     wait = 0
-    for what, most in _counted(account, client):
+    for counter, most in _counters(account, client):
         try:
-            rate_limits.spend(what, most=most, seconds=WINDOW)
+            rate_limits.spend(counter, most=most, seconds=WINDOW)
         except rate_limits.TooOften as refused:
             wait = max(wait, refused.again_after)
     return wait
 
 
 def forgive(account: str, client: str) -> None:
-    """Take a successful attempt off both counts, and with it the account's earlier failures."""
-    (own, _), (shared, _) = _counted(account, client)
-    rate_limits.forget(own)
-    rate_limits.give_back(shared, seconds=WINDOW)
+    """After a success: forget the account's failures, and take this attempt off the client's count."""
+    (account_counter, _), (client_counter, _) = _counters(account, client)
+    rate_limits.forget(account_counter)
+    rate_limits.give_back(client_counter, seconds=WINDOW)
 
 
 def client_of(request: HttpRequest | None) -> str:
@@ -72,8 +75,8 @@ def client_of(request: HttpRequest | None) -> str:
         address = address_of(hop)
         if address is None:
             break
-        is_long = isinstance(address, IPv6Address)
-        client = str(ip_network((int(address) >> 64 << 64, 64)) if is_long else address)
+        is_ipv6 = isinstance(address, IPv6Address)
+        client = str(ip_network((int(address) >> 64 << 64, 64)) if is_ipv6 else address)
         if not is_proxy(address):  # only our own proxies are believed about the hop before them
             break
     return client
@@ -84,8 +87,8 @@ def _forwarded(request: HttpRequest) -> list[str]:
     return [hop.strip() for hop in reversed(header.split(","))]
 
 
-def _counted(account: str, client: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    """The two counts, by account and by client, each with its limit."""
+def _counters(account: str, client: str) -> tuple[tuple[str, int], tuple[str, int]]:
+    """The two counters, by account and by client, each with its limit."""
     return (
         (f"sign-in to {account.strip().casefold()}", PER_ACCOUNT),
         (f"sign-in from {client}", PER_CLIENT),

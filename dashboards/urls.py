@@ -1,4 +1,4 @@
-"""Addresses of the pages. `dashboards.api.urls` has those of reports as JSON and CSV."""
+"""Addresses of the pages. Those of the report API are in `dashboards.api.urls`."""
 
 from django.conf import settings
 from django.contrib.auth import views as auth_views

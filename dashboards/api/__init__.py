@@ -1,1 +1,1 @@
-"""The report API, and exports."""
+"""The report API: reports as JSON and CSV, and the documentation of all APIs."""

@@ -55,7 +55,7 @@ class ReportKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
 
 
 class MayReadReports(BasePermission):
-    """Keys (their scope was checked), and staff."""
+    """Keys, whose scope was checked before, and staff."""
 
     message = "reports are for staff, and for keys with the scope 'reports'"
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from analytics.reports.filters import ReportFilters
-from dashboards.api.documents import asked
+from dashboards.api.documents import question_of
 from dashboards.api.exports.export import ReportExport, ReportTable
 
 # A spreadsheet runs a cell that begins like this as a formula (OWASP, "CSV Injection").
@@ -15,8 +15,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 
 def as_csv(export: ReportExport, filters: ReportFilters, table: ReportTable) -> str:
-    """The rows; each repeats the question that it answers in its last columns."""
-    question = asked(filters)
+    """The report as CSV. The last columns of each row repeat the question that it answers."""
+    question = question_of(filters)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([*(column.name for column in export.columns), *(f"asked_{name}" for name in question)])

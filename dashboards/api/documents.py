@@ -12,15 +12,12 @@ from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.filters import ReportFilters
 from dashboards.api.exports.export import ReportExport, ReportTable
 
-NOT_SHOWN = {
-    "trend_users",
-    "compared_users",
-    "complete_users",
-}  # only suppression uses these, and has emptied them
+# Fields that only suppression uses; it has emptied them by now.
+NOT_SHOWN = {"trend_users", "compared_users", "complete_users"}
 
 
 def as_json(export: ReportExport, filters: ReportFilters, table: ReportTable) -> dict[str, Any]:
-    """The report as the API answers it."""
+    """The JSON answer of the report API."""
     names = [column.name for column in export.columns]
     always = ("today", "suppression", *(("sealed",) if filters.sealed_until else ()))
     compared = filters.previous_complete if filters.compare else None
@@ -28,7 +25,7 @@ def as_json(export: ReportExport, filters: ReportFilters, table: ReportTable) ->
         "report": export.name,
         "title": export.report.title,
         "time_zone": report_zone_name(),
-        "filters": asked(filters),
+        "filters": question_of(filters),
         "compared_with": compared and {"from": compared.first, "to": compared.last},
         "today": filters.today,
         "today_is_partial": filters.includes_today,
@@ -42,7 +39,7 @@ def as_json(export: ReportExport, filters: ReportFilters, table: ReportTable) ->
     return plain
 
 
-def asked(filters: ReportFilters) -> dict[str, Any]:
+def question_of(filters: ReportFilters) -> dict[str, Any]:
     """The question in full, as every answer repeats it."""
     return {
         "time_zone": report_zone_name(),
@@ -75,7 +72,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items() if name not in NOT_SHOWN}
+        return {name: _plain(content) for name, content in value.items() if name not in NOT_SHOWN}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return value

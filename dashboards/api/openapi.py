@@ -1,4 +1,4 @@
-"""The report API in OpenAPI's words: parameters, columns and answers of each report."""
+"""The OpenAPI description of the report API: parameters, columns and answers of each report."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -33,7 +33,7 @@ def _parameters(export: ReportExport) -> list[OpenApiParameter]:
         ("metric", "which measure of active users", METRICS),
         ("sort", "a column, with - before it for descending", None),
         ("format", "json (default) or csv", dict.fromkeys(FORMATS, "")),
-        *((name, "only the rows of this name", None) for name in export.extra),
+        *((name, "only rows with this value", None) for name in export.extra),
     ]
     return [
         OpenApiParameter(name, str, description=meaning, enum=list(allowed) if allowed else None)
@@ -91,7 +91,7 @@ def documented(export: ReportExport) -> Any:
             200: OpenApiResponse(_document(export)),
             400: OpenApiResponse(ERROR, "a parameter is not valid"),
             401: OpenApiResponse(ERROR, "no key, or not a valid one"),
-            403: OpenApiResponse(ERROR, "the key lacks the scope, or is bound to another organization"),
+            403: OpenApiResponse(ERROR, "not staff, or the key lacks the scope or the organization"),
             503: OpenApiResponse(ERROR, "the report took too long, or a database does not answer"),
         },
     )

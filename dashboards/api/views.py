@@ -30,7 +30,7 @@ from dashboards.api.exports import EXPORTS
 from dashboards.api.exports.export import ReportExport
 from dashboards.api.openapi import FORMATS, documented
 
-AWAY = "a database does not answer; ask again in a moment"
+DATABASE_AWAY = "a database does not answer; ask again in a moment"
 PAGE_ONLY = {"rows", "print"}  # parameters of pages, which their links to exports may carry along
 
 
@@ -47,7 +47,7 @@ class AlwaysJson(BaseContentNegotiation):
 
 
 class ReportView(JsonErrorView):
-    """One report. `export` says which."""
+    """The view of one report: that of its `export`."""
 
     export: ReportExport
     authentication_classes = (ReportKeyAuthentication, SessionAuthentication)
@@ -65,7 +65,7 @@ class ReportView(JsonErrorView):
         except ReportTimedOut as error:
             raise ApiError(503, "timed_out", str(error)) from error
         except (OperationalError, InterfaceError) as error:
-            raise ApiError(503, "unavailable", AWAY) from error
+            raise ApiError(503, "unavailable", DATABASE_AWAY) from error
         if query.get("format") == "csv":
             response: HttpResponse | Response = HttpResponse(
                 as_csv(self.export, filters, table), content_type="text/csv; charset=utf-8"
@@ -77,12 +77,12 @@ class ReportView(JsonErrorView):
         return response
 
     def _query(self, request: Request) -> dict[str, str]:
-        """The parameters. A key bound to an organization asks for that one, and for no other."""
+        """The parameters, checked. A bound key gets the report on its own organization only."""
         query: dict[str, str] = request.query_params.dict()
         known = {*PARAMETERS, "format", *self.export.extra, *PAGE_ONLY}
         if not known.issuperset(query):
             allowed = ", ".join((*PARAMETERS, "format", *self.export.extra))
-            raise _bad_parameter("", f"there is a parameter that this report does not know; known: {allowed}")
+            raise _bad_parameter("", f"this report does not know one of the parameters; it knows: {allowed}")
         if query.get("format", "json") not in (*FORMATS, ""):
             raise _bad_parameter("format", f"“format” must be one of: {', '.join(FORMATS)}")
         bound = request.user.key.organization if isinstance(request.user, KeyHolder) else ""

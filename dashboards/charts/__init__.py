@@ -1,4 +1,4 @@
-"""Reports as figures. Every report has been through suppression before it comes here."""
+"""Reports as figures: each report has been through suppression before."""
 
 from dashboards.charts.active_users import active_users_plot
 from dashboards.charts.features import feature_plot, features_plot

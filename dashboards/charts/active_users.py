@@ -1,4 +1,4 @@
-"""Active users: deployment types stacked. A hidden part never looks like a fall."""
+"""Active users, stacked by deployment type. A hidden part never looks like a fall."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -31,8 +31,8 @@ class Layer(NamedTuple):
 def active_users_plot(report: ActiveUsersReport) -> Plot:
     """Deployment types stacked, the total above them, the previous total dotted.
 
-    On a day of which a part is hidden there is no stack, because the others would seem to have
-    fallen: a grey area shows the total alone.
+    A day with a hidden part has no stack, because its other parts would seem to have fallen: a grey area
+    shows the total alone.
     """
     filters, days = report.filters, [day.day for day in report.days]
     layers = _layers(report)
@@ -40,7 +40,7 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
     is_whole = [all(shown(layer.values[i]) is not None for layer in layers) for i in range(len(days))]
     top: list[Number] = [0 if whole else None for whole in is_whole]
     drawn: list[Trace] = []
-    spoken: list[Trace] = []
+    hovers: list[Trace] = []
     shapes = drawing.veil(days, filters.today)
     labels: list[tuple[str, float, str]] = []
     for layer in layers:
@@ -49,7 +49,7 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
         drawn.append(drawing.finished_line(days, top, layer.colour, 1.5, filters.today))
         shapes += drawing.unfinished_line(days, top, layer.colour, 1.5, filters.today)
         words = wording.day_words(layer.values, days, filters.today)
-        spoken.append(drawing.hover_text(layer.name, axes.iso(days), words, f"{layer.colour}-fill"))
+        hovers.append(drawing.hover_text(layer.name, axes.iso(days), words, f"{layer.colour}-fill"))
         edges = [wording.last_complete(days, edge, filters.today) for edge in (bottom, top)]
         labels.append((layer.name, sum(edges) / 2, layer.ink))
     if not any(is_whole):
@@ -59,7 +59,7 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
     drawn += drawing.earlier_lines(f"All, {filters.shift_label}", days, before, filters.shift)
     if len(layers) > 1:
         words = wording.day_words([day.total for day in report.days], days, filters.today)
-        spoken.append(drawing.hover_text("All", axes.iso(days), words, "surface"))
+        hovers.append(drawing.hover_text("All", axes.iso(days), words, "surface"))
     span = axes.top_of(top, total, [shown(value) for value in before])
     layout = {
         "shapes": shapes,
@@ -69,7 +69,7 @@ def active_users_plot(report: ActiveUsersReport) -> Plot:
         "meta": {"narrowMargin": {"r": 14}},
     }
     key = [] if all(is_whole) else ["split hidden, a group is too small"]
-    return Plot("active-users", figure(drawn + spoken, layout), _active_finding(report), key)
+    return Plot("active-users", figure(drawn + hovers, layout), _alt_text(report), key)
 
 
 def _layer_areas(
@@ -84,7 +84,7 @@ def _layer_areas(
 
 
 def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequence[bool]) -> list[Trace]:
-    """Grey areas over the days without a stack, each from the last day before them to the first after."""
+    """Grey areas over the days without a stack, each from the last day with one to the next."""
     traces: list[Trace] = []
     line = {"width": 1.5, "color": token("series-other")}
     for run in drawing.runs([not whole for whole in is_whole]):
@@ -94,7 +94,7 @@ def _total_alone(days: Sequence[date], total: Sequence[Number], is_whole: Sequen
 
 
 def _layers(report: ActiveUsersReport) -> list[Layer]:
-    """The deployment types that have users; with a filter, that one alone."""
+    """The deployment types that have users; with a filter, its deployment type alone."""
     chosen = report.filters.deployment
     if chosen:
         name, _, colour, ink = LAYERS[list(DEPLOYMENTS).index(chosen)]
@@ -106,7 +106,7 @@ def _layers(report: ActiveUsersReport) -> list[Layer]:
     return [layer for layer in layers if any(layer.values)]
 
 
-def _active_finding(report: ActiveUsersReport) -> str:
+def _alt_text(report: ActiveUsersReport) -> str:
     complete = [day for day in report.days if day.complete]
     if not complete:
         return "Stacked area plot of active users today, so far. The table below has every value."

@@ -1,4 +1,4 @@
-"""Axes of our figures: ticks of days, and where the scale ends."""
+"""Axes of figures: ticks on days, and where the scale ends."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -14,7 +14,7 @@ def iso(days: Sequence[date]) -> list[str]:
 
 
 def day_axis(days: Sequence[date]) -> dict[str, Any]:
-    """Ticks on days, Mondays, every second Monday or firsts of the month: the longer the range, the fewer."""
+    """Ticks on days, Mondays, every second Monday, or firsts of months, the longer the range is."""
     if len(days) == 1:
         return {
             "range": iso([days[0] - timedelta(days=1), days[0] + timedelta(days=1)]),

@@ -1,4 +1,4 @@
-"""Lines and areas of our figures: days that are over, today, the previous period, and what hover says."""
+"""Lines and areas of figures: complete days, today, the previous period, and the texts that hover shows."""
 
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
@@ -21,10 +21,10 @@ def hover_text(
     *,
     at: float = 0.0,
 ) -> Trace:
-    """The text that hover shows at each point, hidden ones included.
+    """The text that hover shows at each point, also at hidden ones.
 
-    It draws nothing: an area without height, on the lower end of the axis. The drawn lines do not answer
-    the mouse, because plotly would show the neighbour's value at a point that they lack.
+    It draws nothing: it is an area without height at the lower end of the axis. The lines themselves have no
+    hover, because at a point that a line lacks, plotly would show a neighbour's value.
     """
     return {
         "type": "scatter",
@@ -61,7 +61,7 @@ def areas(days: Sequence[date], values: Sequence[Number], colour: str, **more: A
 def finished_line(
     days: Sequence[date], values: Sequence[Number], colour: str, width: float, today: date
 ) -> Trace:
-    """The solid line, up to the last day that is over."""
+    """The solid line, up to the last complete day."""
     done = [(day, value) for day, value in zip(days, values, strict=True) if day < today]
     return {
         "type": "scatter",
@@ -121,7 +121,7 @@ def earlier_lines(
     write: Callable[[float], str] = "{:,}".format,
     at: float = 0.0,
 ) -> list[Trace]:
-    """The previous period, dotted, on this period's days (same weekdays); nothing when it had no data."""
+    """The previous period, dotted, drawn on this period's days (same weekdays); nothing if it had no data."""
     if not any(values):
         return []
     line: Trace = {
@@ -140,7 +140,7 @@ def earlier_lines(
 
 
 def added(below: Sequence[Number], values: Sequence[Number]) -> list[Number]:
-    """The next edge of a stack; None where either part is."""
+    """The next edge of a stack; None where `below` or the value is."""
     return [
         None if under is None or value is None else under + value
         for under, value in zip(below, values, strict=True)
@@ -148,7 +148,7 @@ def added(below: Sequence[Number], values: Sequence[Number]) -> list[Number]:
 
 
 def runs(flags: Sequence[bool]) -> list[slice]:
-    """The stretches of true flags."""
+    """The runs of true flags, as slices."""
     stretches: list[slice] = []
     start: int | None = None
     for i, flag in enumerate([*flags, False]):

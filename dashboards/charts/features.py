@@ -13,11 +13,11 @@ LINE_COLOURS = [f"series-{i}" for i in range(1, 6)]
 
 
 def features_plot(report: FeaturesReport) -> Plot:
-    """People per day of the five most used features: by users, or by uses if sealed days are among them."""
+    """People per day of the five most used features: by users, or by uses if the range has sealed days."""
     filters, days = report.filters, list(report.days)
     measure = attrgetter("uses" if filters.reaches_sealed else "users")
-    known = [row for row in report.rows if shown(measure(row)) is not None]
-    rows = sorted(known, key=lambda row: -(shown(measure(row)) or 0))[: len(LINE_COLOURS)]
+    shown_rows = [row for row in report.rows if shown(measure(row)) is not None]
+    rows = sorted(shown_rows, key=lambda row: -(shown(measure(row)) or 0))[: len(LINE_COLOURS)]
     traces: list[Trace] = []
     lines: list[Trace] = []
     shapes = drawing.veil(days, filters.today)
@@ -35,8 +35,8 @@ def features_plot(report: FeaturesReport) -> Plot:
         "xaxis": axes.day_axis(days),
     }
     names = [row.feature for row in rows]
-    finding = f"Line plot of people per day for {', '.join(names)}. The table below has the period."
-    return Plot("features", figure(traces + lines, layout), finding, names)
+    alt = f"Line plot of people per day for {', '.join(names)}. The table below has the period."
+    return Plot("features", figure(traces + lines, layout), alt, names)
 
 
 def _highest_trend(rows: Sequence[FeatureRow]) -> float:
@@ -64,8 +64,8 @@ def feature_plot(report: FeatureReport) -> Plot:
         "yaxis": {"range": [0, axes.top_of(users, [shown(value) for value in before])]},
         "xaxis": axes.day_axis(days),
     }
-    finding = f"Line plot of the people who used {report.feature} each day. The table below has every value."
-    return Plot("feature", figure(traces, layout), finding)
+    alt = f"Line plot of the people who used {report.feature} each day. The table below has every value."
+    return Plot("feature", figure(traces, layout), alt)
 
 
 def _open_end(days: Sequence[date], values: Sequence[Number]) -> Trace:

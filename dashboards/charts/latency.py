@@ -29,7 +29,7 @@ def latency_plot(
     axis = _latency_axis([*(value for _, values, _ in measured for value in values), *before])
     floor = 10 ** axis["range"][0]
     lines: list[Trace] = []
-    spoken: list[Trace] = []
+    hovers: list[Trace] = []
     shapes = drawing.veil(dates, filters.today)
     annotations = wording.today_note(dates, filters.today)
     for name, values, width in measured:
@@ -37,7 +37,7 @@ def latency_plot(
         lines.append(drawing.finished_line(dates, heights, "series-1", width, filters.today))
         shapes += drawing.unfinished_line(dates, heights, "series-1", width, filters.today)
         words = wording.day_words(values, dates, filters.today, milliseconds)
-        spoken.append(drawing.hover_text(name, axes.iso(dates), words, "series-1", at=floor))
+        hovers.append(drawing.hover_text(name, axes.iso(dates), words, "series-1", at=floor))
         last = next((height for height in reversed(heights) if height), None)
         if last:
             annotations.append(wording.edge_label(name, math.log10(last), "ink", name="keep"))
@@ -52,9 +52,9 @@ def latency_plot(
         "yaxis": axis,
         "meta": {"narrowMargin": {"r": 40, "l": 56}},
     }
-    traces = [*_bands(dates, *(values for _, values, _ in measured)), *lines, *spoken]
-    finding = f"Band plot of p50, p95 and p99 of {subject} per day. The tables below have the values."
-    return Plot("latency", figure(traces, layout), finding)
+    traces = [*_bands(dates, *(values for _, values, _ in measured)), *lines, *hovers]
+    alt = f"Band plot of p50, p95 and p99 of {subject} per day. The tables below have the values."
+    return Plot("latency", figure(traces, layout), alt)
 
 
 def _bands(
@@ -64,7 +64,8 @@ def _bands(
     heights = list(zip(map(_height, p50), map(_height, p95), map(_height, p99), strict=True))
     whole = [None not in three for three in heights]
     edges = [
-        [three[i] if known else None for three, known in zip(heights, whole, strict=True)] for i in range(3)
+        [three[i] if is_whole else None for three, is_whole in zip(heights, whole, strict=True)]
+        for i in range(3)
     ]
     low = drawing.areas(days, edges[0], "band-1", fill="none")
     middle = drawing.areas(days, edges[1], "band-1", fill="tonexty")

@@ -1,7 +1,7 @@
 """A figure on a page, as plain data that is checked against plotly.py's own schema.
 
-Colours travel as `var(--token)`: the browser resolves them, so the server never knows the theme. `None`
-is a withheld number: it draws nothing, and nothing in this room works it out from other numbers.
+Colours are written as `var(--token)`, which the browser resolves: the server need not know the theme. `None`
+is a withheld number: it draws nothing, and no chart works it out from other numbers.
 """
 
 from collections.abc import Sequence
@@ -44,5 +44,5 @@ def token(name: str) -> str:
 def figure(traces: list[Trace], layout: dict[str, Any]) -> Figure:
     """The figure as plain lists and dicts. Raises ValueError when plotly does not know a property."""
     checked: Figure = go.Figure({"data": traces, "layout": layout}).to_plotly_json()
-    checked["layout"].pop("template", None)  # the page brings ours (candid.json)
+    checked["layout"].pop("template", None)  # the page has its own (candid.json)
     return checked

@@ -8,7 +8,7 @@ from dashboards.charts.plot import Number, Plot, figure, token
 
 
 def retention_weeks_plot(report: RetentionReport) -> Plot:
-    """The headline's definition, by week of first activity; weeks with immature people are hollow."""
+    """The headline's rate by week of first activity; a hollow dot marks a week whose 7 days are not over."""
     weeks = [row for row in report.cohorts if row.rate is not None]
     starts = [row.week_start for row in weeks]
     rates = [_in_percent(row.rate) for row in weeks]
@@ -47,8 +47,8 @@ def retention_weeks_plot(report: RetentionReport) -> Plot:
         "yaxis": {"range": [0, min(100.0, axes.top_of(rates) * 1.1)], "ticksuffix": "%", "nticks": 5},
         "xaxis": axis,
     }
-    finding = "Line plot of 7-day retention by week of first activity. The table below has the weeks."
-    return Plot("retention-weeks", figure(traces, layout), finding)
+    alt = "Line plot of 7-day retention by week of first activity. The table below has the weeks."
+    return Plot("retention-weeks", figure(traces, layout), alt)
 
 
 def retention_curve_plot(report: RetentionReport) -> Plot:
@@ -57,7 +57,7 @@ def retention_curve_plot(report: RetentionReport) -> Plot:
     traces = []
     ends: list[tuple[str, float, str]] = []
     shares = [[day.on_day_rate for day in report.curve], [day.on_or_after_rate for day in report.curve]]
-    heights = [[_in_percent(share) for share in one] for one in shares]
+    heights = [[_in_percent(share) for share in curve] for curve in shares]
     names = (("On day N", "series-1"), ("On day N or later", "series-3"))
     for (name, colour), measured, values in zip(names, shares, heights, strict=True):
         traces.append(
@@ -91,8 +91,8 @@ def retention_curve_plot(report: RetentionReport) -> Plot:
         },
         "meta": {"narrowMargin": {"r": 14}},
     }
-    finding = "Line plot of the share of people active on day N after their first, and on that day or later."
-    return Plot("retention-curve", figure(traces, layout), finding)
+    alt = "Line plot of the share of people active on day N after their first, and on that day or later."
+    return Plot("retention-curve", figure(traces, layout), alt)
 
 
 def _in_percent(share: object) -> Number:

@@ -1,7 +1,7 @@
-"""Small drawings inside pages: sparklines and bars, as SVG made on the server.
+"""Small drawings in pages: sparklines and bars, as SVG made on the server.
 
-They use presentation attributes only, because the Content-Security-Policy allows no `style`. They
-take shown numbers: `None` is a hidden count and leaves a gap or no bar.
+They use presentation attributes only, because the Content-Security-Policy allows no `style`. `None` is a
+withheld number: it leaves a gap in a line, and has no bar.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def sparkline(
     is_last_unfinished: bool = False,
     label: str = "",
 ) -> SafeString:
-    """A line whose vertical range is never under a quarter of its mean, so that noise stays flat."""
+    """A line. Its vertical range is at least a quarter of its mean, so that noise looks flat."""
     scale = _Scale(values, previous, width, height)
     if scale.is_empty:
         return SafeString("")
@@ -94,11 +94,11 @@ def column_chart(
         ' aria-hidden="true">'
     ]
     for i, value in enumerate(values):
-        tall = max(1.0, value / highest * height) if value else 0.0
+        bar_height = max(1.0, value / highest * height) if value else 0.0
         kind = "part" if is_last_unfinished and i == len(values) - 1 else ""
         parts.append(
-            f'<rect class="{kind}" x="{i * step + 0.6:.1f}" y="{height - tall:.1f}"'
-            f' width="{step - 1.2:.1f}" height="{tall:.1f}"/>'
+            f'<rect class="{kind}" x="{i * step + 0.6:.1f}" y="{height - bar_height:.1f}"'
+            f' width="{step - 1.2:.1f}" height="{bar_height:.1f}"/>'
         )
     return _svg([*parts, "</svg>"])
 
@@ -114,7 +114,7 @@ def bar(share: float | None, kind: str = "v", *, previous: float | None = None) 
 
 
 def latency_bar(p50: Number, p95: Number, p99: Number, full_ms: float) -> SafeString:
-    """p50 on p95 on p99, on an axis that ends at `full_ms`."""
+    """Bars of p50, p95 and p99 over each other, on an axis that ends at `full_ms`."""
     if p50 is None or p95 is None or p99 is None:
         return bar(None)
     steps = (("p99", p99), ("p95", p95), ("v", p50))
@@ -125,7 +125,7 @@ def latency_bar(p50: Number, p95: Number, p99: Number, full_ms: float) -> SafeSt
 
 
 def share_bar(parts: Sequence[tuple[str, float]]) -> SafeString:
-    """One bar split into kinds, each a share between 0 and 1."""
+    """One bar, split into parts: the kind and the share (0 to 1) of each."""
     at = 0.0
     drawn = ['<svg class="share" aria-hidden="true">']
     for kind, share in parts:

@@ -1,4 +1,4 @@
-"""Installations: which versions run, oldest to newest."""
+"""Installations by version, from the oldest to the newest."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from dashboards.numbers import shown
 
 
 def versions_plot(report: InstallationsReport) -> Plot:
-    """Active installations by version, oldest below, newest on top in the strongest colour."""
+    """Active installations by version: the oldest below, the newest on top in the strongest colour."""
     days = [day for day in report.days if day.complete]
     dates = [day.day for day in days]
     first_colour = 6 - len(report.shown_versions)
@@ -50,12 +50,12 @@ def versions_plot(report: InstallationsReport) -> Plot:
         "xaxis": axes.day_axis(dates) if dates else {},
         "meta": {"narrowMargin": {"r": 14}},
     }
-    finding = "Stacked area plot of active installations by version. The table below has yesterday's values."
-    return Plot("versions", figure(traces, layout), finding)
+    alt = "Stacked area plot of active installations by version. The table below has yesterday's values."
+    return Plot("versions", figure(traces, layout), alt)
 
 
 def _rest(days: Sequence[InstallationDay]) -> list[Number]:
-    """What the shown versions leave of each day's total: the hidden ones together, as in the table."""
+    """What the shown versions leave of each day's total: all hidden versions together."""
     rest: list[Number] = []
     for day in days:
         total, parts = shown(day.total), [shown(value) for value in day.versions]

@@ -1,4 +1,4 @@
-"""Words in our figures: values as hover says them, and labels at the edge of the plot."""
+"""Texts in figures: values as hover shows them, and labels at the edge of the plot."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -33,7 +33,7 @@ def day_name(day: date) -> str:
 
 
 def edge_label(text: str, value: float, colour: str, *, shift: int = 0, name: str = "edge") -> Trace:
-    """A label right of the plot, at a value. Those named "edge" leave on narrow screens."""
+    """A label to the right of the plot, at a value. Narrow screens leave out those named "edge"."""
     return {
         "name": name,
         "xref": "paper",
@@ -65,7 +65,7 @@ def stacked_labels(
 
 
 def last_complete(days: Sequence[date], values: Sequence[Number], today: date) -> float:
-    """The last value that is final, 0 when there is none: where a label belongs."""
+    """The last final value, where a label belongs; 0 if there is none."""
     final = (value for day, value in zip(days, values, strict=True) if day < today and value is not None)
     return float(([*final] or [0])[-1])
 

@@ -1,1 +1,1 @@
-"""What all pages share: layout, filter bar, navigation."""
+"""What all pages share: frame, filter bar, navigation."""

@@ -1,7 +1,7 @@
 """The filter bar: the filters of a page's address in words, and the links that change them.
 
-`analytics.reports.filters` holds the rules of the parameters. Here are the presets, and the addresses
-that carry the other parameters along.
+`analytics.reports.filters` has the rules for the parameters. This module has the presets, and the links that
+keep the other parameters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from analytics.reports.sealed_days import last_sealed_day
 from dashboards.layout.organizations import OrganizationOption, organization_options, pseudonym_meant
 from dashboards.layout.scope import installations_in_scope, people_in_scope, scope_of
 
-FEW_ORGANIZATIONS = 50  # are offered as a list; more are searched by typing
+FEW_ORGANIZATIONS = 50  # up to so many are offered as a list; more are searched by typing
 PRESETS = {"7d": "7 days", "30d": "30 days", "90d": "90 days", "12m": "12 months", "custom": "Custom"}
 DEPLOYMENT_OPTIONS = [("", "All"), *DEPLOYMENTS.items()]
 
@@ -75,7 +75,7 @@ def filter_bar(
     `export_parameters` are added to the links to exports. `has_people` is false for installations,
     which have neither users nor organizations.
     """
-    own = {name: request.GET[name] for name in page_parameters if request.GET.get(name)}
+    own_query = {name: request.GET[name] for name in page_parameters if request.GET.get(name)}
     options = organization_options() if has_people else []
     chosen = next((option for option in options if option.value == filters.organization), None)
     if has_people:
@@ -85,30 +85,33 @@ def filter_bar(
     return FilterBar(
         summary=f"{filters.range_label}, {filters.deployment_label.lower()}",
         scope=scope_of(filters, who),
-        presets=_presets(filters, own),
+        presets=_presets(filters, own_query),
         deployments=DEPLOYMENT_OPTIONS,
         organizations=options,
         organizations_are_few=len(options) <= FEW_ORGANIZATIONS,
         organization_text=chosen.text if chosen else filters.organization,
         has_people=has_people,
-        hidden_fields=[*filters.query("activity", "definition", "metric", "sort").items(), *own.items()],
-        exports=_exports(filters, own | dict(export_parameters or {}), report) if report else None,
+        hidden_fields=[
+            *filters.query("activity", "definition", "metric", "sort").items(),
+            *own_query.items(),
+        ],
+        exports=_exports(filters, own_query | dict(export_parameters or {}), report) if report else None,
     )
 
 
-def _presets(filters: ReportFilters, own: dict[str, str]) -> list[Preset]:
+def _presets(filters: ReportFilters, own_query: dict[str, str]) -> list[Preset]:
     others = {name: value for name, value in filters.query().items() if name not in ("range", "from", "to")}
     presets = []
     for key, label in PRESETS.items():
-        asked = {"range": key}
+        dates = {"range": key}
         if key == "custom":
-            asked |= {"from": filters.first.isoformat(), "to": filters.last.isoformat()}
-        presets.append(Preset(label, "?" + urlencode(asked | others | own), filters.range == key))
+            dates |= {"from": filters.first.isoformat(), "to": filters.last.isoformat()}
+        presets.append(Preset(label, "?" + urlencode(dates | others | own_query), filters.range == key))
     return presets
 
 
-def _exports(filters: ReportFilters, own: dict[str, str], report: str) -> ExportLinks:
+def _exports(filters: ReportFilters, extra_query: dict[str, str], report: str) -> ExportLinks:
     def address(format_name: str) -> str:
-        return f"/api/reports/{report}?" + urlencode(filters.query() | own | {"format": format_name})
+        return f"/api/reports/{report}?" + urlencode(filters.query() | extra_query | {"format": format_name})
 
     return ExportLinks(csv=address("csv"), json=address("json"))

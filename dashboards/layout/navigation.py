@@ -84,7 +84,7 @@ PAGES = {
 
 
 def navigation(request: HttpRequest, filters: ReportFilters | None) -> list[NavGroup]:
-    """The groups of links. Each link keeps the shared filters of the current page."""
+    """The groups of links. Each link keeps the filters that pages share."""
     if filters:
         query = filters.navigation_querystring
     else:

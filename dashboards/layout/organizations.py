@@ -8,7 +8,7 @@ from django.db.models import Q
 from analytics.reports.parameters import FilterError
 from consent.models import Organization
 
-OFFERED = 1000  # suggestions in the search field; typing finds the others
+OFFERED = 1000  # at most; the others are found by their whole label or the start of their pseudonym
 PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 PSEUDONYM_START = re.compile(r"[0-9a-f]{6,31}")
 
@@ -20,7 +20,7 @@ class OrganizationOption(NamedTuple):
 
 
 def organization_options() -> list[OrganizationOption]:
-    """The organizations to choose from, those without a label first."""
+    """The organizations to choose from: those without a label first, then by label."""
     rows = Organization.objects.order_by("label", "pseudonym").values_list("pseudonym", "label")
     return [
         OrganizationOption(

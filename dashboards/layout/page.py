@@ -1,6 +1,6 @@
-"""What every dashboard page is made of: typed content, the layout, and the answer to invalid filters.
+"""What every dashboard page is made of: typed content, the frame around it, the answer to invalid filters.
 
-A view builds an instance of its page's class. The class's fields are the names that its template reads.
+A view makes an instance of its page's class; the template reads the class's fields by their names.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class Crumb(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What the layout needs of a page. `section` is the current link in the navigation."""
+    """What the frame needs of a page. `section` is the current link in the navigation."""
 
     template: ClassVar[str]
     section: str = ""
@@ -63,7 +63,7 @@ def _threshold() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportPage(Page):
-    """A page below the filter bar, and what all of their templates print."""
+    """A page with a filter bar, and what the templates of all such pages print."""
 
     filters: ReportFilters
     bar: FilterBar
@@ -87,14 +87,14 @@ class InvalidFiltersPage(ReportPage):
 
 
 def show(request: HttpRequest, page: Page, *, status: int = 200) -> HttpResponse:
-    """Render the page in the layout."""
+    """Render the page in its frame."""
     layout = {"navigation": navigation(request, page.filters), "version": settings.VERSION}
     content: dict[str, Any] = {one.name: getattr(page, one.name) for one in fields(page)}
     return render(request, page.template, layout | content, status=status)
 
 
 def report_page(view: ReportView[P]) -> View[P]:
-    """For staff, by GET, with the address's filters. Invalid filters are answered with a notice and 400."""
+    """A view for staff, by GET, with the filters of the address. Invalid filters get a notice and 400."""
 
     @wraps(view)
     def read(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -118,6 +118,6 @@ def _invalid(request: HttpRequest, error: FilterError, defaults: ReportFilters) 
 
 
 def crumb(page: str, label: str, filters: ReportFilters) -> Crumb:
-    """Back to a report page, with the filters that pages share."""
+    """The link back to a report page, with the filters that pages share."""
     query = filters.navigation_querystring
     return Crumb(reverse(f"dashboards:{page}") + (f"?{query}" if query else ""), label)

@@ -10,7 +10,7 @@ from analytics.reports.filters import ReportFilters
 
 
 def scope_of(filters: ReportFilters, who: str) -> list[str]:
-    """The phrases, in their order on the page."""
+    """The phrases, in the order of the page."""
     scope = [f"{filters.dates_label} ({report_zone_name()})"]
     if filters.compare:
         earlier = filters.previous

@@ -1,4 +1,4 @@
-"""Links in the head of a panel that set one parameter of the report and keep the others."""
+"""Switches in a panel's head: links that set one parameter of the report and keep the others."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """Heat tables: latency by day and bucket, cohorts by week. A withheld cell has no colour.
 
-They are tables and not plots, so that they print, can be read aloud and need no script.
+They are tables rather than plots, so they can be printed and read aloud, and need no script.
 """
 
 from datetime import date
@@ -28,12 +28,12 @@ class HeatRow(NamedTuple):
 
 class LatencyHeat(NamedTuple):
     rows: list[HeatRow]
-    days: list[str]  # labels below, most of them empty
+    days: list[str]  # labels below the columns, most of them empty
     top: float  # the share that has the strongest colour
 
 
 def latency_heat(report: EndpointReport) -> LatencyHeat:
-    """Buckets (slowest first) × days; colour is the bucket's share of the day's requests."""
+    """A row for each bucket, the slowest first; the colour is the bucket's share of the day's requests."""
     totals: dict[date, float] = {day.day: shown(day.requests) or 0 for day in report.days}
     requests = {(cell.bucket, cell.day): cell.requests for cell in report.latency}
     shares = [share_of(value, totals.get(day, 0)) or 0 for (_, day), value in requests.items()]

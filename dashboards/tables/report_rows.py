@@ -1,7 +1,7 @@
 """Reports as table rows: numbers beside the earlier period, with the lengths of their bars.
 
-Reports have been through suppression before they come here. A withheld count gets no bar, which would
-reveal it.
+Reports have been through suppression before they come here. A withheld count gets no bar: its length would
+reveal the count.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class ActiveDayRow(NamedTuple):
 
 
 def active_day_rows(report: ActiveUsersReport) -> list[ActiveDayRow]:
-    """Days, newest first, each beside the same weekday of the earlier period."""
+    """Days, the newest first, each beside the same weekday of the earlier period."""
     widest = highest([day.total for day in report.days])
     before: list[Measure] = [day.total for day in report.previous] or [None] * len(report.days)
     rows = [
@@ -106,7 +106,7 @@ def bar_rows(
     kinds: Sequence[str] = (),
     is_code: bool = False,
 ) -> list[BarRow]:
-    """Rows with bars against the longest; shares of `whole`, if it is given and shown."""
+    """Rows whose bars are measured by the largest value; with shares of `whole`, if it is given and shown."""
     widest = highest([value for _, value in named])
     total = shown(whole)
     return [
@@ -140,10 +140,10 @@ def kind_rows(kinds: Sequence[KindRow]) -> list[BarRow]:
 
 
 def latency_axis_ms(rows: Sequence[EndpointRow]) -> float:
-    """Where the latency bars end: a round number that at least 85 % of the p99 stay below."""
+    """Where the latency bars end: a round number that 85 % of the endpoints' p99 do not exceed."""
     slow = sorted(number for row in rows if (number := shown(row.p99_ms)) is not None)
-    wanted = slow[int(len(slow) * 0.85)] if slow else 1000.0
-    return next((nice for nice in NICE_MS if nice >= wanted), NICE_MS[-1])
+    least = slow[int(len(slow) * 0.85)] if slow else 1000.0
+    return next((nice for nice in NICE_MS if nice >= least), NICE_MS[-1])
 
 
 class WeekRow(NamedTuple):

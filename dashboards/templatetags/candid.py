@@ -43,7 +43,7 @@ def change(
 
 @register.simple_tag
 def change_of(relative: Measure, good: str = "") -> str:
-    """For changes that a report has computed itself: 0.1 is an increase of ten per cent."""
+    """The arrow of a change that a report has computed itself: 0.1 is an increase of ten per cent."""
     number = numbers.shown(relative)
     if number is None:
         return numbers.count(relative)
@@ -65,11 +65,12 @@ def ago(minute: datetime) -> str:
 
 @register.filter
 def duration(length: timedelta | None) -> str:
-    """418 ms, 1.18 s, 18 min. No data where nothing has been timed."""
+    """418 ms, 1.18 s, 18 min; a dash where nothing was timed."""
     if not length:
         return numbers.NO_DATA
-    whole = length.total_seconds()
-    return numbers.milliseconds(whole * 1000) if whole < 60 else numbers.seconds(whole)
+    total_seconds = length.total_seconds()
+    milliseconds = numbers.milliseconds(total_seconds * 1000)
+    return milliseconds if total_seconds < 60 else numbers.seconds(total_seconds)
 
 
 @register.filter
@@ -86,7 +87,7 @@ def percent_bare(value: Measure) -> str:
 
 @register.simple_tag
 def row_sparkline(values: Sequence[Measure]) -> SafeString:
-    """The small line in a table row. Where more than half of its days are hidden, a word instead."""
+    """The small line in a table row; a word instead if more than half of its days are withheld."""
     marks = [value for value in values if isinstance(value, Withheld)]
     if 2 * len(marks) > len(values):
         word = Withheld.GONE if marks.count(Withheld.GONE) * 2 > len(marks) else Withheld.HIDDEN
@@ -96,12 +97,12 @@ def row_sparkline(values: Sequence[Measure]) -> SafeString:
 
 @register.simple_tag
 def share_of_parts(parts: Sequence[CoveragePart]) -> SafeString:
-    """The bar of a consent row. Where a part is hidden, no bar: its length would give the part away."""
-    known = [(part.kind, share) for part in parts if (share := numbers.shown(part.share)) is not None]
-    if len(known) != len(parts):
+    """The bar of a consent row. If a part is hidden there is no bar: its length would give the part away."""
+    shown = [(part.kind, share) for part in parts if (share := numbers.shown(part.share)) is not None]
+    if len(shown) != len(parts):
         return SafeString('<span class="muted">Too few to draw</span>')
     words = ", ".join(f"{part.value} {part.name.lower()}" for part in parts)
-    bar = svg.share_bar(known)
+    bar = svg.share_bar(shown)
     return format_html('<div role="img" aria-label="{}">{}</div>', words, bar)
 
 
@@ -114,18 +115,18 @@ def breakable(path: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def report_address(context: dict[str, Any], page: str, *parts: str, **query: str) -> str:
-    """The address of another report page, which keeps this page's range and filters."""
-    own = urlencode(query, safe="", quote_via=quote)
-    kept = context["filters"].navigation_querystring
-    both = "&".join(filter(None, (own, kept)))
-    return reverse(f"dashboards:{page}", args=parts) + (f"?{both}" if both else "")
+    """The address of another report page, with this page's range and filters."""
+    page_query = urlencode(query, safe="", quote_via=quote)
+    filters_query = context["filters"].navigation_querystring
+    querystring = "&".join(filter(None, (page_query, filters_query)))
+    return reverse(f"dashboards:{page}", args=parts) + (f"?{querystring}" if querystring else "")
 
 
 @register.inclusion_tag("dashboards/includes/sort_head.html", takes_context=True)
 def sort_head(
     context: dict[str, Any], column: str, label: str, kind: str = "num", default: str = ""
 ) -> dict[str, Any]:
-    """The head of a column, as a link that sorts by it. `default` is the order of the page itself."""
+    """The head of a column: a link that sorts by it. `default` is the page's order when none is asked for."""
     current = context["filters"].sort or default
     is_current = current.removeprefix("-") == column
     descends = current == f"-{column}"

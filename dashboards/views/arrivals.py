@@ -1,4 +1,4 @@
-"""What arrived in the last hours, by outcome and reason. It counts events, not people: nothing is hidden."""
+"""What arrived in the last hours, by outcome and reason. Events are not people: nothing is hidden."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -58,7 +58,7 @@ class Arrivals(NamedTuple):
 
 
 def words(outcome: str, reason: str) -> str:
-    """“Dropped: no consent”. Records are dropped, on purpose; requests are rejected as a whole."""
+    """“Dropped: no consent”. Single records are dropped, on purpose; whole requests are rejected."""
     name = OUTCOMES.get(outcome, outcome)
     if outcome == "duplicate":
         return f"{name}: sent again, stored once"
@@ -66,7 +66,7 @@ def words(outcome: str, reason: str) -> str:
 
 
 def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
-    """What arrived in the last `hours` hours, the present one included."""
+    """What arrived in the last `hours` hours, including the current one."""
     traffic = traffic_last(hours, now=now)
     outcomes = [outcome for outcome in traffic.outcomes if outcome.count]
     total = sum(outcome.count for outcome in outcomes)

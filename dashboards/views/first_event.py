@@ -28,7 +28,7 @@ from dashboards.views.arrivals import Arrivals, arrivals
 
 EXAMPLE_USER = "my-test-user"
 EXAMPLE_ORGANIZATION = "my-test-organization"
-KEY_PLACEHOLDER = "YOUR_KEY"  # stands in the snippets until a key is made
+KEY_PLACEHOLDER = "YOUR_KEY"  # what the programs contain until a key is made
 KEY_NAME = "first-app"
 SNIPPETS = (("py", "Python", "python"), ("js", "Node", "node"), ("sh", "curl", "curl"))
 
@@ -63,7 +63,7 @@ class FirstEventPage(Page):
 
 
 def has_events() -> bool:
-    """Whether any event was ever stored."""
+    """Whether any event, or any installation, is stored."""
     return any(
         model._default_manager.exists() for model in (FeatureUsage, UserActivity, EndpointUsage, Installation)
     )
@@ -75,7 +75,7 @@ def ingest_address(request: HttpRequest) -> str:
 
 
 def snippets(*, address: str, key: str) -> list[Snippet]:
-    """The three programs that send one feature event; ready to paste."""
+    """The programs, ready to paste: each sends one feature event."""
     values = {"address": address, "key": key, "user": EXAMPLE_USER, "organization": EXAMPLE_ORGANIZATION}
     return [
         Snippet(kind, label, render_to_string(f"dashboards/snippets/{name}.txt", values).strip())
@@ -86,14 +86,14 @@ def snippets(*, address: str, key: str) -> list[Snippet]:
 def command(*words: str) -> str:
     """The shell line that runs a command of this instance, from the project's folder.
 
-    It names the data dir where that is not the default: without it, the command would start
-    embedded servers of its own.
+    It names the data dir unless that is the default: without it, the command would start other embedded
+    servers.
     """
     root = Path(settings.BASE_DIR)
     python = ".venv/bin/python" if Path(sys.prefix) == root / ".venv" else "python"
     if settings.EMBEDDED and root / "var" != settings.DATA_DIR:
-        inside = settings.DATA_DIR.is_relative_to(root)
-        directory = settings.DATA_DIR.relative_to(root) if inside else settings.DATA_DIR
+        is_inside = settings.DATA_DIR.is_relative_to(root)
+        directory = settings.DATA_DIR.relative_to(root) if is_inside else settings.DATA_DIR
         words = (*words, "--data-dir", str(directory))
     return shlex.join([python, "manage.py", *words])
 

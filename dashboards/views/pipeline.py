@@ -82,8 +82,8 @@ class PipelinePage(Page):
 @staff_only
 def pipeline(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    asked = request.GET.get("period")
-    period = next((period for period in PERIODS if period.value == asked), PERIODS[0])
+    value = request.GET.get("period")
+    period = next((period for period in PERIODS if period.value == value), PERIODS[0])
     traffic = _traffic(period, now)
     since = traffic.spans[0].start
     states = status.states(now)
@@ -111,7 +111,7 @@ def pipeline(request: HttpRequest) -> HttpResponse:
 
 
 def _notice(states: list[status.JobState]) -> Notice | None:
-    """What keeps every job from running; failing that, what the reports still wait for."""
+    """That no job is running; else, that days must be rebuilt for another time zone."""
     beat = next((state for state in states if state.job == runs.BEAT and state.is_bad), None)
     if beat and beat.run:
         text = f"The last tick of beat was at {beat.run.started_at:%Y-%m-%d %H:%M} UTC."

@@ -1,6 +1,6 @@
 """Rows and totals of the page “Pipeline”.
 
-Two units are never added up: records are accepted or dropped, requests are rejected.
+Records are accepted or dropped, requests are rejected: the two are never added up.
 """
 
 from collections.abc import Sequence
@@ -92,6 +92,6 @@ def _record_name(record: OutcomeCount) -> str:
 
 
 def _with_status(reason: str) -> str:
-    """“401 Unauthorized: no key, or an unknown one”. A call by gRPC is shown with HTTP’s status."""
+    """“401 Unauthorized: no key, or an unknown one”. A gRPC call is shown with the matching HTTP status."""
     status = STATUS.get(reason)
     return f"{status} {PHRASES.get(status, '')}: {page_words(reason)}" if status else page_words(reason)

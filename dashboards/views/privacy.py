@@ -1,7 +1,7 @@
 """`/privacy/`: what is collected, for everybody to read, as a page and as JSON.
 
-It is made of the active registry, by which ingest filters events, of the published policies, of the
-tables' columns and of the settings in force. So it cannot say less than is stored, nor more than is done.
+It is made from what ingest works by: the active registry, the published policies, the columns of the tables
+and the settings in force. So whatever is stored is on the page.
 """
 
 from typing import Any
@@ -28,13 +28,13 @@ def privacy(request: HttpRequest) -> HttpResponse:
         response = render(
             request, "dashboards/privacy.html", {"title": "What we collect", "privacy": content}
         )
-    response["Cache-Control"] = "no-cache"  # what leaves the registry leaves the page at once
+    response["Cache-Control"] = "no-cache"  # the page changes together with the registry
     response["Vary"] = "Accept, Cookie"
     return response
 
 
 def as_json(content: PrivacyContent, registry: Registry) -> dict[str, Any]:
-    """The page for programs, with every attribute as it is declared."""
+    """The page for programs. Attributes are listed exactly as they are declared."""
     return {
         "registry_digest": content.digest,
         "policy_version": content.policy_version,
@@ -63,7 +63,7 @@ def as_json(content: PrivacyContent, registry: Registry) -> dict[str, Any]:
         "never": list(content.never),
         "base_telemetry_enabled": content.base_is_on,
         "telemetry_enabled": content.detailed_is_on,
-        "undecided": {one.deployment.lower(): one.rule for one in content.undecided},
+        "undecided": {rule.deployment.lower(): rule.rule for rule in content.undecided},
         "event_retention_months": {"least": content.months, "most": content.months + 1},
         "erased_on_withdrawal": content.erases,
         "groups_hidden_below": content.threshold,

@@ -1,4 +1,4 @@
-"""The content of `/privacy/`, made of the active registry, the policies, the tables and the settings."""
+"""The content of `/privacy/`, made from the active registry, the policies, the tables and the settings."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ class EventKind(NamedTuple):
 
 
 class UndecidedRule(NamedTuple):
-    """What is stored of those who have not decided, where the product runs like this."""
+    """What is stored of those who have not decided, for one deployment type."""
 
     deployment: str
     rule: str
@@ -68,15 +68,15 @@ class PrivacyContent:
     common: Sequence[ListedColumn]  # columns of every event
     never: Sequence[str]
     undecided: Sequence[UndecidedRule]
-    months: int  # for which events are kept; up to one month longer
-    erases: bool  # whether opting out erases what is stored
+    months: int  # for which events are kept at least; at most one month longer
+    erases: bool  # whether opting out erases what was stored before
     threshold: int  # reports hide groups of fewer people
     traffic: RecentTraffic
 
 
 def privacy_content(registry: Registry) -> PrivacyContent:
-    """All that the page says, with this registry. Raises a database error."""
-    now = switches()
+    """All that the page says about this registry. Raises database errors."""
+    in_effect = switches()
     attributes = registry.attributes.values()
     versions = list(PolicyVersion.objects.order_by("-id"))
     current = in_force().policy_version
@@ -87,16 +87,16 @@ def privacy_content(registry: Registry) -> PrivacyContent:
         policy_text=text,
         paragraphs=[" ".join(part.split()) for part in BLANK_LINE.split(text) if part.strip()],
         versions=versions,
-        base_is_on=now.base,
-        detailed_is_on=now.detailed,
+        base_is_on=in_effect.base,
+        detailed_is_on=in_effect.detailed,
         base=[_listed(attribute) for attribute in attributes if attribute.tier == Tier.BASE],
         detailed=[_listed(attribute) for attribute in attributes if attribute.tier == Tier.DETAILED],
         events=_event_kinds(),
         common=_columns([*(name for name, _ in COMMON_COLUMNS), "received_at"]),
         never=NEVER,
         undecided=[
-            UndecidedRule("Cloud", PROFILES[now.cloud]),
-            UndecidedRule("Self-hosted", PROFILES[now.self_hosted]),
+            UndecidedRule("Cloud", PROFILES[in_effect.cloud]),
+            UndecidedRule("Self-hosted", PROFILES[in_effect.self_hosted]),
         ],
         months=months_kept(),
         erases=settings.ON_WITHDRAWAL == ERASE,

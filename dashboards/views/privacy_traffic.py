@@ -18,7 +18,7 @@ class RecentTraffic(NamedTuple):
 
 
 class _Counter:
-    """Counts at most once a minute: anybody may ask for the page, and counting reads a month."""
+    """Counts at most once a minute: anybody may open the page, and counting reads a month of counts."""
 
     def __init__(self) -> None:
         self._counted: tuple[float, Traffic] | None = None

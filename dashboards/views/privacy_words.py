@@ -6,7 +6,7 @@ COLUMNS = {
     "id": "A number computed from the event, so that the same event sent twice is stored once",
     "timestamp": "When it happened",
     "received_at": "When it reached us",
-    "user_id": "A pseudonym of the user; without a user, part of that of the session, installation or organization",
+    "user_id": "A pseudonym of the user, or part of that of the session, installation or organization",
     "organization_id": "A pseudonym of the organization",
     "session_id": "A pseudonym of the session",
     "deployment_type": "Cloud or self-hosted",

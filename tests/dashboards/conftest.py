@@ -1,4 +1,4 @@
-"""Who looks at the pages, and events to look at: factories with defaults."""
+"""Clients that open pages, and factories of events, with defaults."""
 
 import hashlib
 import uuid
@@ -14,7 +14,7 @@ from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 
 @pytest.fixture(autouse=True)
 def _reports_are_up_to_date(rolled_up: None) -> None:
-    """Pages and API read roll-ups, which are made of what each test has written."""
+    """Pages and API read roll-ups: they are built from what a test has written."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Staff see the dashboards; the anonymous are sent to sign in, others are told."""
+"""Staff see the dashboards; the anonymous are sent to sign in, others are told why not."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -69,6 +69,14 @@ def test_signing_in_leads_to_no_other_website(client: Client) -> None:
 
 def test_who_is_signed_in_is_not_asked_again(staff: Client) -> None:
     assert staff.get("/accounts/login/")["Location"] == "/dashboards/"
+
+
+def test_staff_without_a_permission_are_told_that_it_is_missing(staff: Client) -> None:
+    response = staff.post("/dashboards/first-event/")
+
+    assert response.status_code == 403
+    assert "lacks the permission" in response.content.decode()
+    assert "not a staff account" not in response.content.decode()
 
 
 def test_nobody_else_makes_a_key(client: Client, guest: Client) -> None:

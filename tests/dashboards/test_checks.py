@@ -1,4 +1,4 @@
-"""A report that is only in the catalogue: the start names every other place that must know it."""
+"""A report that is only in the catalogue: the check names every other place that must know it."""
 
 import re
 from dataclasses import replace

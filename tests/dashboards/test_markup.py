@@ -1,4 +1,4 @@
-"""What every page keeps to: the policy, no inline code, one heading, tables beside plots."""
+"""What holds for every page: the security policy, no inline code, one heading, tables beside plots."""
 
 import re
 
@@ -26,7 +26,7 @@ PAGES = [
 
 @pytest.fixture
 def busy(staff: Client) -> Client:
-    """Staff, on a server where things happened."""
+    """Staff, on a server that has events."""
     for days in range(20):
         everyone = people(8 + days)
         signed_in(*everyone, at=days_ago(days))

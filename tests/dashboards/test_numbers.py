@@ -1,4 +1,4 @@
-"""How numbers are written, and that a number kept back stays back."""
+"""How numbers are written, and that a withheld number is not."""
 
 import pytest
 from pytest_django import Settings

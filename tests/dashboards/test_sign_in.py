@@ -1,4 +1,4 @@
-"""Signing in is throttled by account and by client; Redis never learns an address or a name."""
+"""Failed sign-ins are limited by account and by client; Redis never learns an address or a name."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -19,7 +19,7 @@ THROTTLED = "Too many failed attempts to sign in. Try again in 15 minutes."
 
 @pytest.fixture
 def store(settings: LazySettings) -> Iterator["redis.Redis"]:
-    """Nothing counted before and after."""
+    """Nothing is counted before and after a test."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
     connection = redis.Redis.from_url(settings.REDIS_URL)
 
@@ -121,7 +121,7 @@ def test_the_wait_is_the_longer_one_in_minutes_rounded_up(
         sign_in.spend(name, "127.0.0.1")
     for number in range(sign_in.PER_CLIENT):
         sign_in.spend(f"guess {number}", "127.0.0.1")
-    digests = {what: rate_limits._name(what) for what, _ in sign_in._counted(name, "127.0.0.1")}
+    digests = {what: rate_limits._name(what) for what, _ in sign_in._counters(name, "127.0.0.1")}
     for number, digest in enumerate(digests.values()):
         store.expire(digest, seconds if number else 1)
     assert f"Try again in {words}" in attempt(client, name).text

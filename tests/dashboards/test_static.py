@@ -1,4 +1,4 @@
-"""What we serve from others is what their packages hold."""
+"""The files of others that we serve are those of their packages, unchanged."""
 
 import hashlib
 import json

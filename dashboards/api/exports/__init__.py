@@ -1,4 +1,4 @@
-"""The table of exports: each report as rows of columns, which the API and the CSV links hand out."""
+"""The table of exports: each report as rows and columns, for the API and its CSV."""
 
 from dashboards.api.exports import active_users, endpoints, features, installations, retention
 

@@ -1,4 +1,4 @@
-"""Active users as a table: one row a day."""
+"""Active users as a table: a row for each day."""
 
 from collections.abc import Mapping
 

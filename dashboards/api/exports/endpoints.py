@@ -1,4 +1,4 @@
-"""Endpoint performance as a table: one row an endpoint and method."""
+"""Endpoint performance as a table: a row for each endpoint and method."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What an export is made of: columns, and the rows and details of a report that was suppressed."""
+"""What an export is made of: its columns, and the rows and details of a report after suppression."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -18,14 +18,14 @@ class Column(NamedTuple):
 
 
 class ReportTable(NamedTuple):
-    """One report's answer: a row of values by column, and what else it says (in JSON only)."""
+    """A report's content: rows of values in the order of the columns, and details for JSON only."""
 
     rows: list[list[Any]]
     details: dict[str, Any]
 
 
 class ReportExport(NamedTuple):
-    """How a report is handed out as JSON and CSV, in the same columns."""
+    """How a report is exported: as JSON and as CSV, with the same columns."""
 
     report: Report[Any]
     columns: tuple[Column, ...]

@@ -1,4 +1,4 @@
-"""Feature adoption as a table: one row a feature."""
+"""Feature adoption as a table: a row for each feature."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Installations as a table: one row a kind of what they report."""
+"""Installations as a table: a row for each version, each platform and so on."""
 
 from collections.abc import Mapping
 

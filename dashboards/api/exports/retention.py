@@ -1,4 +1,4 @@
-"""Retention as a table: the whole range first, then one row a weekly cohort."""
+"""Retention as a table: first the whole range, then a row for each weekly cohort."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -13,9 +13,9 @@ from dashboards.api.exports.export import Column, ReportExport, ReportTable
 
 def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
     report = RETENTION.shown(filters)
-    ledger = report.headline
-    headline = ["range", filters.first, filters.last, ledger.new_users, ledger.mature, ledger.retained]
-    rows = [[*headline, ledger.rate, ledger.immature == 0, *[None] * TRIANGLE_WEEKS]]
+    total = report.headline
+    counts = [total.new_users, total.mature, total.retained, total.rate, total.immature == 0]
+    rows = [["range", filters.first, filters.last, *counts, *[None] * TRIANGLE_WEEKS]]
     rows += [_cohort(row) for row in report.cohorts]
     details = {
         "headline": report.headline,

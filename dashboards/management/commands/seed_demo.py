@@ -1,6 +1,6 @@
 """`manage.py seed_demo`: writes plausible demo data, or removes it with `--remove`.
 
-The command is on this floor because it needs both: ingest's traffic counts and analytics' events.
+It is on this floor because it needs both the events of `analytics` and the traffic counts of `ingest`.
 """
 
 import secrets
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--events", type=int, default=DEFAULT_EVENTS, help=f"({DEFAULT_EVENTS})")
         parser.add_argument("--users", type=int, help="how many people (about one per 125 events)")
         parser.add_argument("--remove", action="store_true", help="remove the demo data, and nothing else")
-        parser.add_argument("--if-missing", action="store_true", help="do nothing when demo data is there")
+        parser.add_argument("--if-missing", action="store_true", help="do nothing if there is demo data")
 
     def handle(self, *args: Any, **options: Any) -> None:
         days, events = options["days"], options["events"]
@@ -135,7 +135,7 @@ def _rejections(rows: list[TrafficCount], key_id: int) -> list[RejectedRequest]:
 
 
 def _counted(random: np.random.Generator, events: int, hours: float) -> Counter[tuple[str, str, str]]:
-    """By signal, outcome and reason: the accepted events, and about as many refusals as come with them."""
+    """By signal, outcome and reason: the accepted events, and roughly the refusals that come with so many."""
     counts: Counter[tuple[str, str, str]] = Counter()
     logs = int(random.binomial(events, LOGS))
     counts["traces", "accepted", ""], counts["logs", "accepted", ""] = events - logs, logs

@@ -1,1 +1,1 @@
-"""The report pages: the view and the typed content of each. They show suppressed reports only."""
+"""The report pages: the view and the typed content of each. They show reports after suppression only."""

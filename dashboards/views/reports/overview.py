@@ -46,11 +46,11 @@ class OverviewPage(ReportPage):
 
 @report_page
 def overview(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
-    """All headlines. Before the first event: how to send one."""
+    """All headlines; before the first event, how to send one."""
     if not has_events():
         return steps_page(request)
     report = suppression.suppress_overview(overview_report(filters))
-    lately = arrivals(hours=24)
+    last_day = arrivals(hours=24)
     page = OverviewPage(
         title="Overview",
         filters=filters,
@@ -66,8 +66,8 @@ def overview(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
             coverage_row(DEPLOYMENTS[deployment], coverage)
             for deployment, coverage in report.organizations_by_deployment.items()
         ],
-        arrivals=lately,
-        arrival_columns=svg.column_chart(lately.accepted_by_hour),
+        arrivals=last_day,
+        arrival_columns=svg.column_chart(last_day.accepted_by_hour),
         changes=largest_changes(report) if filters.compare else [],
     )
     return show(request, page)

@@ -7,7 +7,7 @@ from analytics.reports.overview import Coverage, OverviewReport
 from dashboards.numbers import shown
 from dashboards.tables.report_rows import share_of
 
-LEAST_USERS = 100  # with fewer, a change by a few people looks large
+LEAST_USERS = 100  # with fewer, a few people make a large change
 LEAST_REQUESTS = 500
 CHANGES = 6  # rows at most
 
@@ -27,7 +27,7 @@ class CoverageRow(NamedTuple):
 
 
 def coverage_row(name: str, coverage: Coverage) -> CoverageRow:
-    """Shares of the known subjects; none where the number of known subjects is hidden."""
+    """A row with shares of the known subjects; without shares if the number of known subjects is hidden."""
     whole = coverage.known
     named = (
         ("Opted in", "in", "", coverage.granted),
@@ -42,7 +42,7 @@ def coverage_row(name: str, coverage: Coverage) -> CoverageRow:
 
 
 class ChangeRow(NamedTuple):
-    """A measure that changed: where it is reported, its days, its value now, and the change."""
+    """A measure that changed: its report, its days, its value now, and the change."""
 
     name: str
     unit: str  # "users" or "p95"

@@ -1,4 +1,4 @@
-"""The report API, through the front door: who may, what is asked, what comes back."""
+"""The report API, through the front door: who may read, parameters, answers."""
 
 import csv
 import io

@@ -44,7 +44,7 @@ def active_report(asked: ReportFilters, cloud: Count = 10) -> ActiveUsersReport:
 
 
 def drawn(plot: Plot) -> list[dict[str, Any]]:
-    """What can be seen: the traces that answer no mouse."""
+    """The traces that can be seen, which have no hover text."""
     return [one for one in plot.figure["data"] if one.get("hoverinfo") == "skip"]
 
 

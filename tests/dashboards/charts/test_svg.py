@@ -1,4 +1,4 @@
-"""Sparklines and bars: attributes only, noise flat, hidden counts invisible."""
+"""Sparklines and bars: no styles, noise stays flat, hidden counts stay hidden."""
 
 from dashboards.charts import svg
 

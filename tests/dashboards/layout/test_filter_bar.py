@@ -1,4 +1,4 @@
-"""What the filter bar understands, says, and carries along."""
+"""The filter bar: what it accepts, what it says, and which parameters its links keep."""
 
 import re
 from html import unescape

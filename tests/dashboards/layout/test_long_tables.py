@@ -1,4 +1,4 @@
-"""Long tables: fourteen rows are shown, more behind a link that keeps the rest of the address."""
+"""Long tables: fourteen rows are shown; a link to all of them keeps the rest of the address."""
 
 from django.test import RequestFactory
 

@@ -1,4 +1,4 @@
-"""The navigation: one current link, and filters that stay with the reader, but not in the admin."""
+"""The navigation: one current link; links keep the filters, except those into the admin."""
 
 from collections.abc import Mapping
 from datetime import date

@@ -1,4 +1,4 @@
-"""Which organization is meant by what was typed: label, whole pseudonym, or enough of its beginning."""
+"""Which organization a typed text means: by label, by pseudonym, or by the start of one."""
 
 import pytest
 

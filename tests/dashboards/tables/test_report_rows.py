@@ -1,4 +1,4 @@
-"""Table rows: newest first, beside the earlier period; what is withheld has no bar."""
+"""Table rows: the newest first, beside the earlier period; a withheld count has no bar."""
 
 from datetime import date, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The way to the first event: the server says how, its programs work, the panel says what happened."""
+"""The page for the first event: its commands and programs work, and its panel says what happened."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`/privacy/`: the page is the filter. What it lists is stored, what it does not list is not."""
+"""`/privacy/` lists what ingest lets through: what it lists is stored, and nothing else."""
 
 import json
 import re
@@ -95,9 +95,9 @@ def test_page_or_json_as_is_asked_for(accept: str, query: str, wanted: str) -> N
 
 @pytest.mark.django_db(transaction=True)
 def test_what_the_page_lists_is_what_is_stored(settings: Settings, tmp_path: Path) -> None:
-    """Published, it is on the page and stored; taken out again, it is neither, with the next request.
+    """Once published, it is listed and stored; once taken out, neither, from the next request on.
 
-    By a worker, too, that has not heard of it yet.
+    That holds for a worker that has not heard of the change, too.
     """
     key, _ = a_key()
     sent = {"user.id": "u1", "feature.name": "export", "colour_scheme": "dark"}
@@ -195,7 +195,7 @@ def test_nothing_is_kept_longer_than_was_published(settings: Settings) -> None:
     an_old_event = span(1, at=old.starts_at, attributes={"feature.name": "export", "user.id": "u1"})
 
     def refused_and_kept() -> tuple[bool, bool]:
-        """Whether ingest says that it is too old, and whether pruning leaves one like it."""
+        """Whether ingest calls it too old, and whether pruning leaves an event of its time."""
         answer = post(Client(), "/v1/traces", traces(an_old_event), key)
         feature("a" * 32, old.starts_at)
         call_command("prune", stdout=StringIO())

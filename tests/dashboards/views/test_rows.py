@@ -1,4 +1,4 @@
-"""Rows of the overview, the pipeline and the panel of arrivals: order, shares, and who is left out."""
+"""Rows of the overview, the pipeline and the panel of arrivals: order, shares, what is left out."""
 
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace

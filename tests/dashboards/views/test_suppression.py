@@ -1,4 +1,4 @@
-"""A group too small is shown as <5, and its size is nowhere in what the browser gets."""
+"""A small group is shown as <5, and its size is nowhere in what the browser receives."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def figure_of(page: str) -> dict[str, object]:
 
 
 def row_of(page: str, name: str) -> str:
-    """The table row whose head holds the name."""
+    """The table row with this name in its head."""
     rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
     return next(row for row in rows if f"<code>{name}</code>" in row)
 
