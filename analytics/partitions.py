@@ -94,9 +94,9 @@ def ensure(first: Month, last: Month, alias: str = "analytics") -> list[str]:
     """
     created: list[str] = []
     month = first
-    standing = {partition.name for partition in existing(alias)}
+    existing_names = {partition.name for partition in existing(alias)}
     while month <= last:
-        missing = [table for table in EVENT_TABLES if partition_name(table, month) not in standing]
+        missing = [table for table in EVENT_TABLES if partition_name(table, month) not in existing_names]
         if missing:
             created += _create_month(month, alias)
         month = month.plus(1)
@@ -107,10 +107,10 @@ def _create_month(month: Month, alias: str) -> list[str]:
     created = []
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
         cursor.execute(locks.TAKE, locks.PARTITIONS)
-        standing = {partition.name for partition in existing(alias)}
+        existing_names = {partition.name for partition in existing(alias)}
         for table in EVENT_TABLES:
             name = partition_name(table, month)
-            if name in standing:
+            if name in existing_names:
                 continue
             cursor.execute(CREATE.format(table=table, name=name))
             cursor.execute(

@@ -38,15 +38,15 @@ def write_consent(random: np.random.Generator, crowd: Population, names: Pseudon
             )
             for name, customer in zip(names.organizations, CUSTOMERS, strict=True)
         )
-        for some in blocks(subjects):
+        for block in blocks(subjects):
             TelemetryUser.objects.bulk_create(
                 TelemetryUser(pseudonym=name, state=state, is_demo=True)
-                for kind, name, state, _ in some
+                for kind, name, state, _ in block
                 if kind == SubjectKind.USER
             )
             ConsentPeriod.objects.bulk_create(
                 ConsentPeriod(subject_kind=kind, subject=name, state=state, since=since)
-                for kind, name, state, since in some
+                for kind, name, state, since in block
                 if state != State.UNSET
             )
 
@@ -80,9 +80,9 @@ def invented(model: type[Organization] | type[TelemetryUser]) -> list[str]:
 def remove_consent(people: list[str], organizations: list[str]) -> None:
     """Delete these subjects with their periods."""
     with transaction.atomic(using="default"):
-        for some in blocks(people):
-            TelemetryUser.objects.filter(pseudonym__in=some).delete()
-            ConsentPeriod.objects.filter(subject_kind=SubjectKind.USER, subject__in=some).delete()
+        for block in blocks(people):
+            TelemetryUser.objects.filter(pseudonym__in=block).delete()
+            ConsentPeriod.objects.filter(subject_kind=SubjectKind.USER, subject__in=block).delete()
         Organization.objects.filter(pseudonym__in=organizations).delete()
         ConsentPeriod.objects.filter(
             subject_kind=SubjectKind.ORGANIZATION, subject__in=organizations

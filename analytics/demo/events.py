@@ -84,10 +84,10 @@ def _activity(random: np.random.Generator, visits: Sessions, at_most: int) -> Ev
     n = len(visits.starts)
     chosen, what, times = [], [], []
     for kind, share in enumerate(ACTIVITY.values()):
-        some = np.flatnonzero(random.random(n) < share)
-        chosen.append(some)
-        what.append(np.full(len(some), kind))
-        times.append(visits.starts[some] + (1_000_000 * kind if kind < 2 else visits.length[some]))
+        having = np.flatnonzero(random.random(n) < share)
+        chosen.append(having)
+        what.append(np.full(len(having), kind))
+        times.append(visits.starts[having] + (1_000_000 * kind if kind < 2 else visits.length[having]))
     session, kinds, at = np.concatenate(chosen), np.concatenate(what), np.concatenate(times)
     keep = np.flatnonzero(at <= visits.ends_us)
     if len(keep) > at_most:
@@ -173,11 +173,11 @@ def lines(
         size = len(events.times[part])
         digits = random.bytes(size * 9).hex()
         block = []
-        own = _own_columns(events, part, names)
+        own_columns = _own_columns(events, part, names)
         who = zip(events.person[part].tolist(), customers[part].tolist(), strict=True)
         moments = zip(stamps[part].tolist(), (events.times[part] // 1000).tolist(), strict=True)
         for i, ((person, customer), (stamp, ms), (anonymous, metadata, rest)) in enumerate(
-            zip(who, moments, own, strict=True)
+            zip(who, moments, own_columns, strict=True)
         ):
             d = digits[i * 18 : i * 18 + 18]
             organization = names.organizations[customer]

@@ -75,10 +75,10 @@ def _installation(
 def remove_installations() -> int:
     """Delete the demo installations with their heartbeats; returns how many there were."""
     names = [demo_installation(number) for number in range(MOST)]
-    ours = Installation.objects.filter(pseudonym__in=names)
-    removed = ours.count()
-    InstallationEvent.objects.filter(installation__in=ours).delete()
-    ours.delete()
+    demo_installations = Installation.objects.filter(pseudonym__in=names)
+    removed = demo_installations.count()
+    InstallationEvent.objects.filter(installation__in=demo_installations).delete()
+    demo_installations.delete()
     return removed
 
 

@@ -69,9 +69,9 @@ def enter_sealed(filters: ReportFilters, counts: Counts, sealed: Sequence[Sealed
 
 def count_spans(filters: ReportFilters, seen: Seen) -> dict[str, int]:
     """Distinct people in the range, in its complete days, and in the previous period."""
-    own = seen[filters.deployment]
+    people = seen[filters.deployment]
     spans = {"range": filters, "complete": filters.complete, "before": filters.previous_complete}
     return {
-        name: own.distinct(span.first, span.last) if name != "before" or filters.compare else 0
+        name: people.distinct(span.first, span.last) if name != "before" or filters.compare else 0
         for name, span in spans.items()
     }

@@ -102,15 +102,17 @@ def active_users_of(
     previous: dict[str, list[ActiveDay]] = {metric: [] for metric in WINDOWS}
     if filters.compare:
         previous = {metric: _days(filters.previous, counts, metric) for metric in WINDOWS}
-    own = filters.deployment
+    deployment = filters.deployment
 
     def compared(metric: str, earlier: date) -> Compared:
         if last is None:
             return Compared(None)
-        return Compared(counts[own, last][metric], counts[own, earlier][metric] if filters.compare else None)
+        return Compared(
+            counts[deployment, last][metric], counts[deployment, earlier][metric] if filters.compare else None
+        )
 
-    window = _window(counts, own, last)
-    window_before = _window(counts, own, before.last if last and filters.compare else None)
+    window = _window(counts, deployment, last)
+    window_before = _window(counts, deployment, before.last if last and filters.compare else None)
     return ActiveUsersReport(
         filters=filters,
         series=series,
@@ -121,8 +123,8 @@ def active_users_of(
         average=_average(filters, series, previous),
         highest=_highest(filters, series),
         stickiness=Compared(
-            _stickiness(window, counts[own, last]["mau"]) if last else None,
-            _stickiness(window_before, counts[own, before.last]["mau"]),
+            _stickiness(window, counts[deployment, last]["mau"]) if last else None,
+            _stickiness(window_before, counts[deployment, before.last]["mau"]),
         ),
         period_users=Compared(
             in_span["complete"] if last and filters.sealed_until is None else None,

@@ -135,8 +135,8 @@ def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[d
     users = dict(zip(people.days, of_people(daily, deserted), strict=True))
     rows = zip(*sums, strict=True)
     return {
-        day: _measures(row, own, users.get(day, 0))
-        for day, row, own in zip(requests.days, rows, percentiles, strict=True)
+        day: _measures(row, day_percentiles, users.get(day, 0))
+        for day, row, day_percentiles in zip(requests.days, rows, percentiles, strict=True)
         if row[0]
     }
 

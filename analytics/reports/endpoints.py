@@ -179,10 +179,10 @@ def _with_previous(filters: ReportFilters, counts: EndpointCounts, name: Name) -
 
 
 def _row(name: Name, counts: EndpointCounts, span: str) -> EndpointRow:
-    of = counts.spans.get((name, span), RequestMeasures())
-    rate = ratio(of.errors, of.requests)
-    return EndpointRow(*name, of.requests, of.errors, rate, of.mean, *of.percentiles, of.users)
+    requests, errors, mean, percentiles, users = counts.spans.get((name, span), RequestMeasures())
+    return EndpointRow(*name, requests, errors, ratio(errors, requests), mean, *percentiles, users)
 
 
-def _day(day: date, of: RequestMeasures, complete: bool) -> EndpointDay:
-    return EndpointDay(day, of.requests, of.errors, *of.percentiles, of.users, complete)
+def _day(day: date, measures: RequestMeasures, complete: bool) -> EndpointDay:
+    requests, errors, _, percentiles, users = measures
+    return EndpointDay(day, requests, errors, *percentiles, users, complete)

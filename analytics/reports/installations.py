@@ -77,11 +77,11 @@ def installations_report(filters: ReportFilters) -> InstallationsReport:
     shown = names if len(names) <= MOST_VERSIONS else [OLDER, *names[1 - MOST_VERSIONS :]]
     newest = _newest(names)
 
-    def rows(of: Callable[[InstallationKind], str]) -> list[KindRow]:
-        return _kind_rows(kinds, kinds_before, of)
+    def rows(get: Callable[[InstallationKind], str]) -> list[KindRow]:
+        return _kind_rows(kinds, kinds_before, get)
 
-    def compared(of: Callable[[InstallationLedger], int]) -> Compared:
-        return Compared(of(ledger), of(ledger_before) if ledger_before else None)
+    def compared(get: Callable[[InstallationLedger], int]) -> Compared:
+        return Compared(get(ledger), get(ledger_before) if ledger_before else None)
 
     return InstallationsReport(
         filters=filters,
@@ -125,15 +125,15 @@ def _day(
 def _kind_rows(
     kinds: Iterable[InstallationKind],
     before: Iterable[InstallationKind] | None,
-    of: Callable[[InstallationKind], str],
+    kind_of: Callable[[InstallationKind], str],
 ) -> list[KindRow]:
     """Installations by one thing that they report, the most frequent first."""
     now_counts: dict[str, int] = defaultdict(int)
     before_counts: dict[str, int] = defaultdict(int)
     for kind in kinds:
-        now_counts[of(kind)] += kind.number
+        now_counts[kind_of(kind)] += kind.number
     for kind in before or ():
-        before_counts[of(kind)] += kind.number
+        before_counts[kind_of(kind)] += kind.number
     total = sum(now_counts.values())
     rows = [
         KindRow(

@@ -129,8 +129,9 @@ def _headline(cohorts: Cohorts, first: date, last: date) -> Headline:
     return Headline(new, new - mature, mature, retained, ratio(retained, mature))
 
 
-def _curve_day(n: int, of: Visits) -> CurveDay:
-    return CurveDay(n, *of, ratio(of.on_day, of.eligible), ratio(of.on_or_after, of.eligible))
+def _curve_day(n: int, visits: Visits) -> CurveDay:
+    eligible, on_day, on_or_after = visits
+    return CurveDay(n, *visits, ratio(on_day, eligible), ratio(on_or_after, eligible))
 
 
 def _cohort_row(filters: ReportFilters, cohorts: Cohorts, monday: date) -> CohortRow:

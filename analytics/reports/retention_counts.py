@@ -90,7 +90,7 @@ def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohor
         is_over = firsts.first_at + LOGIN_WINDOW // MICROSECOND <= now.timestamp() * 1_000_000
         within = firsts.next_at - firsts.first_at <= LOGIN_WINDOW // MICROSECOND
         retained = is_over & within & (firsts.next_at > 0)
-        cohorts.ledgers = _ledgers(seen.first, *(column[inside & some] for some in (new, is_over, retained)))
+        cohorts.ledgers = _ledgers(seen.first, *(column[inside & who] for who in (new, is_over, retained)))
     else:
         mature = crowd.first[: crowd.over(WINDOW_DAYS)]
         cohorts.ledgers = _ledgers(seen.first, crowd.first, mature, mature[came_again[: len(mature)]])

@@ -40,12 +40,12 @@ from analytics.small_groups import too_few
 from postgres import locks
 
 BY_DEPLOYMENT = ("", *DEPLOYMENT_TYPES)
-FEW = 3  # days that may be built along the way
+MOST_WAITING = 3  # days; when more wait to be built, nobody is forgotten yet
 SEEN_LATELY = """
 SELECT content FROM analytics_rollup JOIN analytics_rolledday USING (day)
  WHERE kind = 'active' AND state = 'open'
 """
-KNOWN = "SELECT id, person FROM analytics_member WHERE user_id <> ''"
+NAMED_MEMBERS = "SELECT id, person FROM analytics_member WHERE user_id <> ''"
 
 
 def days_touching(month: Month) -> list[date]:
@@ -71,10 +71,10 @@ def seal(days: Iterable[date]) -> int:
                 build.build_day(day)
         following = [day for day in _after(due[-1]) if day not in sealed]
         with reading() as reader:
-            active = _with_known(_active(reader, due[0], max([*due, *following])))
-            kept = {day: _kept(reader, day) for day in due}
+            active = _with_earlier(_active(reader, due[0], max([*due, *following])))
+            stays = {day: _what_stays(reader, day) for day in due}
         for day in due:
-            people, contents = kept[day]
+            people, contents = stays[day]
             _write(cursor, day, {"active": active[day], **people}, contents)
         for day in following:  # windows that end on these days reach into what is dropped now
             longer = [count for count in active[day] if count[2] != "dau"]
@@ -111,29 +111,33 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
     return by_day
 
 
-def _with_known(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
+def _with_earlier(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
     """The same, with the counts of windows that reach into days sealed earlier: those were taken then."""
     for day in RolledDay.objects.filter(day__in=active, people__isnull=False):
         if day.people:
-            known = {tuple(count[:3]) for count in day.people["active"]}
-            others = [count for count in active[day.day] if tuple(count[:3]) not in known]
-            active[day.day] = others + day.people["active"]
+            taken_earlier = {tuple(count[:3]) for count in day.people["active"]}
+            taken_now = [count for count in active[day.day] if tuple(count[:3]) not in taken_earlier]
+            active[day.day] = taken_now + day.people["active"]
     return active
 
 
-def _kept(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _what_stays(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
     """What stays of a day: counts of people, and contents."""
-    small = {kind: _small(reader, kind, day) for kind in ("feature", "endpoint")}
-    kept = {
-        one.kind: _without(bytes(one.content), small["feature" if one.kind == "uses" else "endpoint"])
-        for one in RollUp.objects.filter(day=day, kind__in=KINDS_OF_EVENTS)
+    small_groups = {kind: _small_groups(reader, kind, day) for kind in ("feature", "endpoint")}
+    contents = {
+        roll_up.kind: _without(
+            bytes(roll_up.content), small_groups["feature" if roll_up.kind == "uses" else "endpoint"]
+        )
+        for roll_up in RollUp.objects.filter(day=day, kind__in=KINDS_OF_EVENTS)
     }
     users = reader.feature_people(Segment(), day, day)
     counts = zip(users.keys, users.distinct(day, day).tolist(), strict=True)
-    return {"features": [[key, None if too_few(count) else count] for key, count in counts if count]}, kept
+    return {
+        "features": [[key, None if too_few(count) else count] for key, count in counts if count]
+    }, contents
 
 
-def _small(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
+def _small_groups(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:
     """The names and cells with too few people."""
     small = set()
     for deployment in DEPLOYMENT_TYPES:
@@ -174,7 +178,7 @@ def _forget_who_is_gone(cursor: CursorWrapper) -> None:
     days wait to be built, it is unknown who was seen, so this is left to the next month.
     """
     waiting = marked_days()
-    if len(waiting) > FEW:
+    if len(waiting) > MOST_WAITING:
         return
     for day in waiting:
         build.build_day(day)
@@ -183,8 +187,8 @@ def _forget_who_is_gone(cursor: CursorWrapper) -> None:
     cursor.execute(SEEN_LATELY)
     for (content,) in cursor.fetchall():
         seen |= BitMap.deserialize(unpack(content)[1])
-    cursor.execute(KNOWN)
-    known: Numbers = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
-    number, person = known.T
-    there = person[np.isin(number, np.asarray(seen.to_array()))]
-    cursor.execute(FORGET_MEMBERS, [number[~np.isin(person, there)].tolist()])
+    cursor.execute(NAMED_MEMBERS)
+    members: Numbers = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
+    number, person = members.T
+    present = person[np.isin(number, np.asarray(seen.to_array()))]
+    cursor.execute(FORGET_MEMBERS, [number[~np.isin(person, present)].tolist()])

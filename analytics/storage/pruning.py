@@ -126,7 +126,8 @@ def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float]
         try:
             with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
                 cursor.execute(WAIT_AT_MOST, [VACUUM_TIMEOUT])
-                cursor.execute(KEEP_VACUUM_OUT.format(names=", ".join(one.partition.name for one in month)))
+                names = ", ".join(measured.partition.name for measured in month)
+                cursor.execute(KEEP_VACUUM_OUT.format(names=names))
                 sealing.seal(sealing.days_touching(month[0].partition.month))
                 cursor.execute(WAIT_AT_MOST, [LOCK_TIMEOUT])
                 for partition, _, _ in month:
@@ -201,8 +202,8 @@ def _prune_small_tables(pruned: Pruned) -> None:
     """Drop old base events, installations not seen since, customers' reports and sent heartbeats."""
     end = pruned.kept_from.starts_at
     events = InstallationEvent.objects.filter(timestamp__lt=end)
-    gone = Installation.objects.filter(last_seen_at__lt=end)
-    pruned.installation_events, pruned.installations = events.count(), gone.count()
+    unseen = Installation.objects.filter(last_seen_at__lt=end)
+    pruned.installation_events, pruned.installations = events.count(), unseen.count()
     heartbeats = CustomerHeartbeat.objects.filter(timestamp__lt=end)
     days = CustomerAnalytics.objects.filter(date__lt=end.date())
     pruned.customer_reports = heartbeats.count() + days.count()
@@ -210,7 +211,7 @@ def _prune_small_tables(pruned: Pruned) -> None:
         return
     with transaction.atomic(using="analytics"):
         events.delete()
-        gone.delete()
+        unseen.delete()
         heartbeats.delete()
         days.delete()
         # The row of "first_seen" stays: it records that it was sent.

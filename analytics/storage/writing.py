@@ -46,18 +46,18 @@ COPY = {key: _copy_statement(table) for key, table in TABLES.items()}
 def copy_rows(connection: psycopg.Connection[Any], rows: Iterable[Row], commit: Statement) -> int:
     """Write the rows and commit; returns how many. A row that is stored already is an error (23505)."""
     by_table = list(_by_table(rows))
-    copies = [(COPY[key], encode_rows(_columns(key, some))) for key, some in by_table]
+    copies = [(COPY[key], encode_rows(_columns(key, table_rows))) for key, table_rows in by_table]
     marking = marks.marking_text(_quarters(by_table)) if by_table else ""
     pipeline.copy_in(connection, copies, commit, first=marking)
-    return sum(len(some) for _, some in by_table)
+    return sum(len(table_rows) for _, table_rows in by_table)
 
 
 def insert_rows(connection: psycopg.Connection[Any], rows: Iterable[Row], commit: Statement) -> int:
     """Write those of the rows that are not stored yet, and commit; returns how many."""
     by_table = list(_by_table(rows))
     inserts = [
-        (INSERT[key], [encode_array(kind, values) for kind, values in _columns(key, some)])
-        for key, some in by_table
+        (INSERT[key], [encode_array(kind, values) for kind, values in _columns(key, table_rows)])
+        for key, table_rows in by_table
     ]
     if not inserts:
         pipeline.ask(connection, (commit, ()))
@@ -74,10 +74,10 @@ def _by_table(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
     by_table: dict[str, list[Row]] = {key: [] for key in TABLES}
     for row in rows:
         by_table[row.table].append(row)
-    for key, some in by_table.items():
-        if some:
-            some.sort(key=_primary_key)
-            yield key, some
+    for key, table_rows in by_table.items():
+        if table_rows:
+            table_rows.sort(key=_primary_key)
+            yield key, table_rows
 
 
 def _quarters(by_table: Iterable[tuple[str, list[Row]]]) -> set[int]:

@@ -72,15 +72,15 @@ def _latest(
     hidden: ActiveUsersReport, metric: str, value: Compared, weeks_before: int | None = None
 ) -> Compared:
     """A headline shows what its day shows. If its day is not in the report, its own size decides."""
-    filters, own = hidden.filters, compared(value)
-    if own.value is None or not filters.complete.length:
-        return own
+    filters, by_size = hidden.filters, compared(value)
+    if by_size.value is None or not filters.complete.length:
+        return by_size
     narrowed = replace(hidden, filters=replace(filters, metric=metric))
     days: dict[object, Measure] = {day.day: day.total for day in [*narrowed.previous, *narrowed.days]}
     last = filters.complete.last
     shift = timedelta(weeks=weeks_before) if weeks_before else filters.shift
-    before = own.before if own.before is None else days.get(last - shift, own.before)
-    return Compared(days.get(last, own.value), before)
+    before = by_size.before if by_size.before is None else days.get(last - shift, by_size.before)
+    return Compared(days.get(last, by_size.value), before)
 
 
 def _all_shown(report: ActiveUsersReport, metric: str) -> tuple[bool, bool]:

@@ -21,7 +21,7 @@ from analytics.partitions import EVENT_TABLES
 from analytics.report_days import bounds, days_between, report_zone_name
 from analytics.rollups.building.content import contents, logins
 from analytics.rollups.building.marks import marked_days, quarters_of_day
-from analytics.rollups.building.members import VERSIONS, Known, known_members, note_logins
+from analytics.rollups.building.members import VERSIONS, NumberedMembers, note_logins, number_members
 from analytics.rollups.building.scan import DayNames, Names, scan
 from analytics.rollups.layout import cell_of
 from analytics.rollups.numbers import Numbers
@@ -77,10 +77,10 @@ def due_days() -> list[date]:
     """
     marked = marked_days()
     built = RolledDay.objects.filter(state=RolledDay.Phase.OPEN).exclude(version=0)
-    others = set(built.exclude(zone=report_zone_name()).values_list("day", flat=True))
-    known = set(RolledDay.objects.values_list("day", flat=True)) if others else set()
-    beside = {day + step for day in others for step in (timedelta(-1), timedelta(1))} - known
-    return marked + [day for days in (beside, others) for day in sorted(days - set(marked), reverse=True)]
+    other_zone = set(built.exclude(zone=report_zone_name()).values_list("day", flat=True))
+    existing = set(RolledDay.objects.values_list("day", flat=True)) if other_zone else set()
+    beside = {day + step for day in other_zone for step in (timedelta(-1), timedelta(1))} - existing
+    return marked + [day for days in (beside, other_zone) for day in sorted(days - set(marked), reverse=True)]
 
 
 def roll_up(
@@ -146,9 +146,9 @@ def _fill(cursor: CursorWrapper, day: date) -> int:
     events = sum(window.events for window in windows)
     cursor.execute(EMPTY_DAY, [day])
     if windows:
-        known = known_members(cursor, windows)
-        note_logins(cursor, *logins(windows, known))
-        packed = contents(windows, known, _cells(cursor, known), names)
+        members = number_members(cursor, windows)
+        note_logins(cursor, *logins(windows, members))
+        packed = contents(windows, members, _cells(cursor, members), names)
         cursor.execute(FILL_DAY, [day, list(packed), list(packed.values())])
     cursor.execute(NOTE_BUILT, [report_zone_name(), secrets.randbelow(VERSIONS), events, day])
     return events
@@ -165,10 +165,10 @@ def _windows(cursor: CursorWrapper, start: datetime, end: datetime) -> list[tupl
     return [(start, end)]
 
 
-def _cells(cursor: CursorWrapper, known: Known) -> Numbers:
+def _cells(cursor: CursorWrapper, members: NumberedMembers) -> Numbers:
     """The cell of each group, by the group's number."""
-    cells = np.zeros(int(known.group.max(initial=0)) + 1, dtype=np.int64)
-    cursor.execute(GROUPS, [np.unique(known.group).tolist()])
+    cells = np.zeros(int(members.group.max(initial=0)) + 1, dtype=np.int64)
+    cursor.execute(GROUPS, [np.unique(members.group).tolist()])
     for number, deployment, is_internal in cursor.fetchall():
         cells[number] = cell_of(deployment, is_internal=is_internal)
     return cells

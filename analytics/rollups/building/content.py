@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap, BitMap64
 
-from analytics.rollups.building.members import Known
+from analytics.rollups.building.members import NumberedMembers
 from analytics.rollups.building.scan import Columns, DayNames, Window, counted
 from analytics.rollups.layout import KEY_SHIFT, PIECES, piece_of
 from analytics.rollups.numbers import NOTHING, Numbers, distinct
@@ -27,42 +27,46 @@ class DayColumns(NamedTuple):
     own: dict[str, NDArray[Any]]
 
 
-def contents(windows: list[Window], known: Known, cells: Numbers, names: DayNames) -> dict[str, bytes]:
+def contents(
+    windows: list[Window], members: NumberedMembers, cells: Numbers, names: DayNames
+) -> dict[str, bytes]:
     """Each kind's content. `cells` gives the cell of each group by the group's number."""
-    packed = {"active": _active(known)}
-    activity = _joined(windows, known, [window.activity for window in windows])
+    packed = {"active": _active(members)}
+    activity = _joined(windows, members, [window.activity for window in windows])
     packed |= {"login": _logins(activity), "session": _sessions(activity)}
     # One table at a time: a large day's rows take much memory.
-    rows = _joined(windows, known, [window.features for window in windows])
+    rows = _joined(windows, members, [window.features for window in windows])
     packed |= _features(rows, cells, list(names.features.numbers))
-    rows = _joined(windows, known, [window.endpoints for window in windows])
+    rows = _joined(windows, members, [window.endpoints for window in windows])
     return packed | _endpoints(rows, cells, list(names.endpoints.numbers))
 
 
-def _joined(windows: list[Window], known: Known, columns: list[Columns]) -> DayColumns:
+def _joined(windows: list[Window], members: NumberedMembers, columns: list[Columns]) -> DayColumns:
     """The rows of all windows, without members whose rows have been deleted since."""
-    places = [known.places(window.hashes)[some.member] for window, some in zip(windows, columns, strict=True)]
+    places = [
+        members.places(window.hashes)[part.member] for window, part in zip(windows, columns, strict=True)
+    ]
     place = np.concatenate([NOTHING, *places])
-    there = known.number[place] > 0
-    place = place[there]
+    is_numbered = members.number[place] > 0
+    place = place[is_numbered]
 
     def column(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
-        joined: NDArray[Any] = np.concatenate(list(parts))[there]
+        joined: NDArray[Any] = np.concatenate(list(parts))[is_numbered]
         return joined
 
-    own = {name: column(some.own[name] for some in columns) for name in (columns[0].own if columns else ())}
+    own = {name: column(part.own[name] for part in columns) for name in (columns[0].own if columns else ())}
     return DayColumns(
-        member=known.number[place],
-        person=known.person[place],
-        group=known.group[place],
-        key=column(some.key for some in columns).astype(np.int64),
-        number=column(some.count for some in columns).astype(np.int64),
+        member=members.number[place],
+        person=members.person[place],
+        group=members.group[place],
+        key=column(part.key for part in columns).astype(np.int64),
+        number=column(part.count for part in columns).astype(np.int64),
         own=own,
     )
 
 
-def _active(known: Known) -> bytes:
-    people = known.number[(known.number > 0) & (known.person > 0)]
+def _active(members: NumberedMembers) -> bytes:
+    people = members.number[(members.number > 0) & (members.person > 0)]
     return pack(bitmap=BitMap(np.sort(people).astype(np.uint32).data).serialize())
 
 
@@ -71,9 +75,9 @@ def _logins(rows: DayColumns) -> bytes:
     return pack(bitmap=BitMap(members.astype(np.uint32).data).serialize(), count=counts)
 
 
-def logins(windows: list[Window], known: Known) -> tuple[Numbers, Numbers]:
+def logins(windows: list[Window], numbered: NumberedMembers) -> tuple[Numbers, Numbers]:
     """Every sign-in of a day: members and instants, microseconds since 1970."""
-    rows = _joined(windows, known, [window.activity for window in windows])
+    rows = _joined(windows, numbered, [window.activity for window in windows])
     chosen = rows.own["is_login"]
     return rows.member[chosen], rows.own["at"][chosen]
 
@@ -135,9 +139,9 @@ def _in_pieces(kind: str, names: list[tuple[str, ...]], arrays: dict[str, NDArra
         inside = arrays["group"] % PIECES == piece
         if inside.any():
             used = distinct(arrays["key"][inside])
-            own = {name: values[inside] for name, values in arrays.items()}
-            own["key"] = np.searchsorted(used, own["key"])
-            packed[piece_of(kind, piece)] = pack([names[place] for place in used.tolist()], **own)
+            piece_arrays = {name: values[inside] for name, values in arrays.items()}
+            piece_arrays["key"] = np.searchsorted(used, piece_arrays["key"])
+            packed[piece_of(kind, piece)] = pack([names[place] for place in used.tolist()], **piece_arrays)
     return packed
 
 

@@ -97,8 +97,8 @@ def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
 
 
 def _take_out(day: date, gone: Numbers) -> None:
-    kept = RollUp.objects.filter(day=day, kind__in=KINDS_OF_PEOPLE)
-    for kind, content in kept.values_list("kind", "content"):
+    contents = RollUp.objects.filter(day=day, kind__in=KINDS_OF_PEOPLE)
+    for kind, content in contents.values_list("kind", "content"):
         names, bitmap, arrays = unpack(bytes(content))
         if kind == "session":
             members = arrays["member"]

@@ -16,7 +16,7 @@ from postgres import locks
 
 VERSIONS = 1 << 62  # a day's version is drawn at random, so that a restored backup cannot repeat one
 
-KNOWN = """
+LOOK_UP = """
 SELECT hash, id, group_id, person FROM analytics_member JOIN unnest(%s::bigint[]) AS wanted ON wanted = hash
 """
 ADD_GROUPS = """
@@ -78,7 +78,7 @@ UPDATE analytics_member AS member
 
 
 @dataclass(frozen=True)
-class Known:
+class NumberedMembers:
     """The members of a day, by hash, ascending. Number 0: their rows have been deleted meanwhile."""
 
     hashes: Numbers
@@ -90,7 +90,7 @@ class Known:
         return np.searchsorted(self.hashes, hashes)
 
 
-def known_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Known:
+def number_members(cursor: CursorWrapper, windows: Sequence[Window]) -> NumberedMembers:
     """Numbers for all members in these windows; enters new ones, and moves first events back.
 
     Afterwards the lock on members is held.
@@ -100,32 +100,32 @@ def known_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Known:
     for window in windows:
         places = np.searchsorted(hashes, window.hashes)
         first_us[places] = np.minimum(first_us[places], window.first_us)
-    known = _look_up(cursor, hashes)
-    new = known.hashes[known.number == 0]
+    members = _look_up(cursor, hashes)
+    new = members.hashes[members.number == 0]
     added: dict[int, Combination] = {}
     for window in windows:
-        own = np.intersect1d(window.hashes, new, assume_unique=True)
-        if len(own):
-            added |= {one.hash: one for one in combinations(cursor, window, own)}
+        new_here = np.intersect1d(window.hashes, new, assume_unique=True)
+        if len(new_here):
+            added |= {combination.hash: combination for combination in combinations(cursor, window, new_here)}
             new = np.setdiff1d(new, np.fromiter(added, dtype=np.int64), assume_unique=True)
     cursor.execute(locks.TAKE, locks.ROLL_UP_MEMBERS)
     if added:
-        ordered = sorted(added.values(), key=lambda one: (one.user, one[1:]))
-        first = first_us[np.searchsorted(hashes, [one.hash for one in ordered])]
+        ordered = sorted(added.values(), key=lambda combination: (combination.user, combination[1:]))
+        first = first_us[np.searchsorted(hashes, [combination.hash for combination in ordered])]
         _enter(cursor, ordered, first.tolist())
-        known = _look_up(cursor, hashes)
-    named = (known.number > 0) & (known.person > 0)
-    cursor.execute(NOTE_FIRST, [known.number[named].tolist(), first_us[named].tolist()])
-    return known
+        members = _look_up(cursor, hashes)
+    named = (members.number > 0) & (members.person > 0)
+    cursor.execute(NOTE_FIRST, [members.number[named].tolist(), first_us[named].tolist()])
+    return members
 
 
-def _look_up(cursor: CursorWrapper, hashes: Numbers) -> Known:
-    cursor.execute(KNOWN, [hashes.tolist()])
+def _look_up(cursor: CursorWrapper, hashes: Numbers) -> NumberedMembers:
+    cursor.execute(LOOK_UP, [hashes.tolist()])
     rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)
     places = np.searchsorted(hashes, rows[:, 0])
     columns = np.zeros((3, len(hashes)), dtype=np.int64)
     columns[:, places] = rows[:, 1:].T
-    return Known(hashes, *columns)
+    return NumberedMembers(hashes, *columns)
 
 
 def _enter(cursor: CursorWrapper, new: list[Combination], first_us: list[int]) -> None:

@@ -80,7 +80,7 @@ class Window:
     first_us: Numbers  # each one's first event, microseconds since 1970
     activity: Columns  # a row each: time, is_login, session
     features: Columns  # by feature, action and page
-    endpoints: Columns  # by endpoint, method, status class and bucket: known, total_ms
+    endpoints: Columns  # by endpoint, method, status class and bucket: is_known, total_ms
     events: int
 
 
@@ -108,13 +108,13 @@ def scan(cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames)
         rows.append(cursor.fetchall())
     activity, features, endpoints = rows
     places = ((activity, 0), (features, 3), (endpoints, 2))  # of the members' hashes; times are one further
-    hashes = [decode_column(some, place, ">i8") for some, place in places]
-    times = [decode_column(some, place + 1, ">i8") for some, place in places]
+    hashes = [decode_column(table_rows, place, ">i8") for table_rows, place in places]
+    times = [decode_column(table_rows, place + 1, ">i8") for table_rows, place in places]
     everybody, member = np.unique(np.concatenate(hashes), return_inverse=True)
     at = np.concatenate(times) + SENT_EPOCH_US
     first = np.full(len(everybody), np.iinfo(np.int64).max)
     np.minimum.at(first, member, at)
-    ends = np.cumsum([len(some) for some in hashes])
+    ends = np.cumsum([len(table_rows) for table_rows in hashes])
     return Window(
         start=start,
         end=end,

@@ -70,10 +70,10 @@ class RollUpCache:
         contents, missing = {}, []
         with self._lock:
             for day, version in versions.items():
-                kept = self._contents.get((day, kind))
-                if kept is not None and kept[0] == version:
+                entry = self._contents.get((day, kind))
+                if entry is not None and entry[0] == version:
                     self._contents.move_to_end((day, kind))
-                    contents[day] = kept[1]
+                    contents[day] = entry[1]
                 else:
                     missing.append(day)
         if missing:
@@ -81,8 +81,8 @@ class RollUpCache:
             with self._lock:
                 for day in missing:
                     decoded = fetched.get(day)
-                    some = ENTRY_BYTES + (0 if decoded is None else size(decoded))
-                    self._keep((day, kind), versions[day], decoded, some)
+                    entry_bytes = ENTRY_BYTES + (0 if decoded is None else size(decoded))
+                    self._keep((day, kind), versions[day], decoded, entry_bytes)
             contents |= fetched
         return {day: decoded for day, decoded in contents.items() if decoded is not None}
 

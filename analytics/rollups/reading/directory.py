@@ -55,14 +55,17 @@ class GroupColumns:
         if not rows:
             return self
         version, number, organization, deployment, internal = zip(*rows, strict=True)
-        most = max(number)
+        highest = max(number)
         return GroupColumns(
             max(version),
-            _with(self.organization, number, np.array(organization, dtype=object), most),
+            _with(self.organization, number, np.array(organization, dtype=object), highest),
             _with(
-                self.deployment, number, np.array([DEPLOYMENT_TYPES.index(one) for one in deployment]), most
+                self.deployment,
+                number,
+                np.array([DEPLOYMENT_TYPES.index(name) for name in deployment]),
+                highest,
             ),
-            _with(self.is_internal, number, np.array(internal), most),
+            _with(self.is_internal, number, np.array(internal), highest),
         )
 
 
@@ -87,15 +90,15 @@ class MemberColumns:
         first_us, login_us, next_login_us = (
             since_1970(decode_array(row[place], ">i8")) for place in (5, 6, 7)
         )
-        most = max(int(number.max()), int(person.max()))
+        highest = max(int(number.max()), int(person.max()))
         return MemberColumns(
             version=row[0],
-            person=_with(self.person, number, person, most),
-            group=_with(self.group, number, group, most),
-            is_known=_with(self.is_known, number, decode_array(row[4], "?"), most),
-            first_us=_with(self.first_us, number, first_us, most),
-            login_us=_with(self.login_us, number, login_us, most),
-            next_login_us=_with(self.next_login_us, number, next_login_us, most),
+            person=_with(self.person, number, person, highest),
+            group=_with(self.group, number, group, highest),
+            is_known=_with(self.is_known, number, decode_array(row[4], "?"), highest),
+            first_us=_with(self.first_us, number, first_us, highest),
+            login_us=_with(self.login_us, number, login_us, highest),
+            next_login_us=_with(self.next_login_us, number, next_login_us, highest),
         )
 
     def __len__(self) -> int:
@@ -119,19 +122,19 @@ class MemberColumns:
 
     def first_days(self, us: Numbers) -> Numbers:
         """The report days (proleptic ordinals) of these instants; `NEVER` stays as it is."""
-        there = us != NEVER
+        has_time = us != NEVER
         days = np.full(len(us), NEVER)
-        if there.any():
-            starts, first = _day_starts(int(us[there].min()), int(us[there].max()))
-            days[there] = np.searchsorted(starts, us[there], side="right") - 1 + first
+        if has_time.any():
+            starts, first = _day_starts(int(us[has_time].min()), int(us[has_time].max()))
+            days[has_time] = np.searchsorted(starts, us[has_time], side="right") - 1 + first
         return days
 
 
 def _with(
-    old: NDArray[Any], number: Sequence[int] | Numbers, values: NDArray[Any], most: int
+    old: NDArray[Any], number: Sequence[int] | Numbers, values: NDArray[Any], highest: int
 ) -> NDArray[Any]:
     """A copy with these entries, long enough for number `most`. Gaps are filled like number 0, nobody's."""
-    new = np.full(max(len(old), most + 1), old[0], dtype=old.dtype)
+    new = np.full(max(len(old), highest + 1), old[0], dtype=old.dtype)
     new[: len(old)] = old
     new[np.asarray(number)] = values
     return new

@@ -28,19 +28,19 @@ def first_days(members: MemberColumns, anywhere: Crowd, crowd: Crowd, *, is_logi
     first_day = np.full(len(members), NEVER)
     np.minimum.at(first_day, members.person[anywhere.counts], day[anywhere.counts])
     inside = np.flatnonzero(crowd.counts & (us != NEVER))
-    own = members.person[inside]
+    person_inside = members.person[inside]
     is_new = np.zeros(len(members), dtype=np.bool_)
-    is_new[own[day[inside] == first_day[own]]] = True
+    is_new[person_inside[day[inside] == first_day[person_inside]]] = True
     person = np.flatnonzero(is_new)
     if not is_login:
         nothing = np.zeros(len(person), dtype=np.int64)
         return Firsts(person, first_day[person], nothing, nothing, nothing.astype(np.bool_))
     first_us = np.full(len(members), NEVER)
     np.minimum.at(first_us, members.person[anywhere.counts], us[anywhere.counts])
-    at_first = us[inside] == first_us[own]
+    at_first = us[inside] == first_us[person_inside]
     first_inside = np.zeros(len(members), dtype=np.bool_)
-    first_inside[own[at_first]] = True
+    first_inside[person_inside[at_first]] = True
     next_us = np.full(len(members), NEVER)
-    np.minimum.at(next_us, own, np.where(at_first, members.next_login_us[inside], us[inside]))
+    np.minimum.at(next_us, person_inside, np.where(at_first, members.next_login_us[inside], us[inside]))
     next_at = np.where(next_us == NEVER, 0, next_us)[person]
     return Firsts(person, first_day[person], first_us[person], next_at, first_inside[person])

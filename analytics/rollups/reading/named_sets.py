@@ -70,8 +70,8 @@ def arranged(
 ) -> Arranged:
     """Arrange a day's sets. `everybody` adds a set of all members as row ALL_NAMES."""
     numbers, row = sets.members, rows.of(sets.keys)
-    some = np.flatnonzero(np.diff(sets.starts))
-    row, starts = row[some], np.append(sets.starts[some], len(numbers))
+    with_members = np.flatnonzero(np.diff(sets.starts))
+    row, starts = row[with_members], np.append(sets.starts[with_members], len(numbers))
     if everybody and len(numbers):
         starts = np.append(starts, len(numbers) + len(all_of_them := distinct(numbers)))
         numbers = np.concatenate([numbers, all_of_them])
@@ -81,7 +81,7 @@ def arranged(
     others = np.flatnonzero(members.is_other[numbers])
     other_places = of_entry[others] * width + members.person[numbers[others]]
     ordered = places if len(row) < 2 or (np.diff(row) > 0).all() else np.sort(places)
-    found = np.minimum(np.searchsorted(ordered, other_places), max(len(ordered) - 1, 0))
+    nearest = np.minimum(np.searchsorted(ordered, other_places), max(len(ordered) - 1, 0))
     return Arranged(
         rows=row,
         starts=starts[:-1],
@@ -89,24 +89,24 @@ def arranged(
         count=sets.count,
         others=numbers[others],
         other_places=other_places,
-        with_first=ordered[found] == other_places,
+        with_first=ordered[nearest] == other_places,
     )
 
 
-def of_rows(some: Arranged, wanted: Flags, width: int) -> Arranged | None:
+def of_rows(day_sets: Arranged, rows_asked: Flags, width: int) -> Arranged | None:
     """The part of some rows that lie side by side; None when there are none."""
-    chosen = np.flatnonzero(wanted[some.rows])
+    chosen = np.flatnonzero(rows_asked[day_sets.rows])
     if not len(chosen):
         return None
     low, high = int(chosen[0]), int(chosen[-1]) + 1
-    ends = np.append(some.starts, len(some.places))
-    part, own = slice(ends[low], ends[high]), wanted[some.other_places // width]
+    ends = np.append(day_sets.starts, len(day_sets.places))
+    part, others_part = slice(ends[low], ends[high]), rows_asked[day_sets.other_places // width]
     return Arranged(
-        rows=some.rows[low:high],
-        starts=some.starts[low:high] - ends[low],
-        places=some.places[part],
-        count=None if some.count is None else some.count[part],
-        others=some.others[own],
-        other_places=some.other_places[own],
-        with_first=some.with_first[own],
+        rows=day_sets.rows[low:high],
+        starts=day_sets.starts[low:high] - ends[low],
+        places=day_sets.places[part],
+        count=None if day_sets.count is None else day_sets.count[part],
+        others=day_sets.others[others_part],
+        other_places=day_sets.other_places[others_part],
+        with_first=day_sets.with_first[others_part],
     )

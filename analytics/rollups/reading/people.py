@@ -48,45 +48,45 @@ class People(Generic[Key]):
         self._events = np.zeros_like(self._daily)
         self._deserted = np.zeros(self._daily.shape, dtype=np.bool_)
         self._somebody_left = crowd.left.any()
-        self._there: list[DayPlaces] = []
+        self._places: list[DayPlaces] = []
         names = rows.items()[: self._length - 1]
-        wanted = np.ones(self._length, dtype=np.bool_)
+        rows_asked = np.ones(self._length, dtype=np.bool_)
         if chosen is not None:
-            wanted[:] = False
-            wanted[[row for key, row in names if chosen(key)]] = True
+            rows_asked[:] = False
+            rows_asked[[row for key, row in names if chosen(key)]] = True
         present = np.zeros(self._length, dtype=np.bool_)
         for column, day in enumerate(days):
-            some = arranged.get(day)
-            if some is not None and chosen is not None:
-                some = of_rows(some, wanted, width)
-            if some is None or not len(some.rows):
-                self._there.append(NO_PLACES)
+            day_sets = arranged.get(day)
+            if day_sets is not None and chosen is not None:
+                day_sets = of_rows(day_sets, rows_asked, width)
+            if day_sets is None or not len(day_sets.rows):
+                self._places.append(NO_PLACES)
                 continue
-            present[some.rows] = True
-            self._there.append(self._counted(some, crowd, column))
+            present[day_sets.rows] = True
+            self._places.append(self._counted(day_sets, crowd, column))
         named = sorted((key, row) for key, row in names if present[row])
         self.keys: list[Key] = [key for key, _ in named]
         self._rows = np.array([row for _, row in named], dtype=np.int64)
 
-    def _counted(self, some: Arranged, crowd: Crowd, column: int) -> DayPlaces:
+    def _counted(self, day_sets: Arranged, crowd: Crowd, column: int) -> DayPlaces:
         """The places of a day's people, each person once in a row; notes how many there are."""
-        member = some.places & (self._width - 1)
+        member = day_sets.places & (self._width - 1)
         is_first = crowd.firsts.take(member)
-        self._daily[some.rows, column] = np.add.reduceat(is_first, some.starts, dtype=np.int32)
-        if some.count is not None:
-            events = some.count * crowd.counts.take(member)
-            self._events[some.rows, column] = np.add.reduceat(events, some.starts)
+        self._daily[day_sets.rows, column] = np.add.reduceat(is_first, day_sets.starts, dtype=np.int32)
+        if day_sets.count is not None:
+            events = day_sets.count * crowd.counts.take(member)
+            self._events[day_sets.rows, column] = np.add.reduceat(events, day_sets.starts)
         more = NOTHING
-        person = some.other_places & (self._width - 1)
-        alone = crowd.counts[some.others] & ~(some.with_first & crowd.counts[person])
-        if alone.any():
-            more = distinct(some.other_places[alone])
+        person = day_sets.other_places & (self._width - 1)
+        not_counted_yet = crowd.counts[day_sets.others] & ~(day_sets.with_first & crowd.counts[person])
+        if not_counted_yet.any():
+            more = distinct(day_sets.other_places[not_counted_yet])
             np.add.at(self._daily[:, column], more // self._width, 1)
-        nobody = self._daily[some.rows, column] == 0
+        nobody = self._daily[day_sets.rows, column] == 0
         if self._somebody_left and nobody.any():
-            has_left = np.logical_or.reduceat(crowd.left.take(member), some.starts)
-            self._deserted[some.rows[nobody & has_left], column] = True
-        return DayPlaces(some.places, is_first, more)
+            has_left = np.logical_or.reduceat(crowd.left.take(member), day_sets.starts)
+            self._deserted[day_sets.rows[nobody & has_left], column] = True
+        return DayPlaces(day_sets.places, is_first, more)
 
     def daily(self) -> Numbers:
         """Shape (keys, days)."""
@@ -121,11 +121,11 @@ class People(Generic[Key]):
         Without `repeated`, that count stays 0, at half the cost.
         """
         by_span: dict[tuple[date, date], SpanPeople] = {}
-        for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
+        for _, beginning_together in groupby(sorted(set(spans)), key=itemgetter(0)):
             table = (SeenOnDays if repeated else SeenPeople)(self._length, self._width, len(self.days))
-            for span in some:
+            for span in beginning_together:
                 low, high = self._columns(*span)
-                table.enter(self._there, low, high)
+                table.enter(self._places, low, high)
                 counts, (together,) = table.distinct(self._rows), table.distinct([ALL_NAMES])
                 deserted: Flags = np.logical_or.reduce(self._deserted[:, low:high], axis=1)
                 by_span[span] = SpanPeople(

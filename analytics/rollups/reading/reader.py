@@ -111,8 +111,8 @@ class Reader:
         left = np.zeros(len(members), dtype=np.bool_)
         left[cache().withdrawn_members(self._cursor, members, withdrawn.users)] = True
         if withdrawn.organizations:
-            gone = np.array([name in withdrawn.organizations for name in groups.organization])
-            left |= gone[members.group]
+            has_withdrawn = np.array([name in withdrawn.organizations for name in groups.organization])
+            left |= has_withdrawn[members.group]
         return Crowds(members, groups, left)
 
     # --- contents -------------------------------------------------------------------------------
@@ -176,13 +176,13 @@ class Reader:
             bits = np.zeros((len(days), self.members.words), dtype=np.uint64)
             rows, others = [NOTHING], [NOTHING]
             for row, day in enumerate(days):
-                if (some := sets.get(day)) is None:
+                if (present := sets.get(day)) is None:
                     continue
-                width = min(len(some.words), bits.shape[1])
-                bits[row, :width] = some.words[:width]
-                own = some.sets.members[self.members.is_other[some.sets.members]]
-                rows.append(np.full(len(own), row))
-                others.append(own)
+                width = min(len(present.words), bits.shape[1])
+                bits[row, :width] = present.words[:width]
+                own_others = present.sets.members[self.members.is_other[present.sets.members]]
+                rows.append(np.full(len(own_others), row))
+                others.append(own_others)
             self._matrices[first, last, kind] = bits, np.concatenate(rows), np.concatenate(others)
         return self._matrices[first, last, kind]
 
@@ -218,8 +218,10 @@ class Reader:
                 sets = by_first_part(sets)
             return arranged(sets, rows, self.members, width, everybody=kind == "endpoint")
 
-        kept = self._contents(kind, first, last, decode, f" {form} {width}")
-        return People(days_between(first, last), kept, rows, self._crowds.of(segment), width, chosen=chosen)
+        arranged_days = self._contents(kind, first, last, decode, f" {form} {width}")
+        return People(
+            days_between(first, last), arranged_days, rows, self._crowds.of(segment), width, chosen=chosen
+        )
 
     def feature_people(
         self, segment: Segment, first: date, last: date, *, feature: str | None = None
@@ -280,7 +282,7 @@ class Reader:
     ) -> dict[date, Histograms]:
         if segment.organization:
             counted, inside = self._counted("latency", segment, first, last, rows)
-            return {day: histograms(some, inside) for day, some in counted.items()}
+            return {day: histograms(entries, inside) for day, entries in counted.items()}
         cells = segment.cells()
 
         def decode(content: bytes) -> Histograms:
@@ -293,7 +295,7 @@ class Reader:
         logins = self._contents("login", first, last, decode_members)
         parts = self._contents("session", first, last, decode_sessions)
         return SessionFigures.of(
-            self._crowds.of(segment), (some.sets for some in logins.values()), parts.values()
+            self._crowds.of(segment), (signed_in.sets for signed_in in logins.values()), parts.values()
         )
 
     # --- sealed days ----------------------------------------------------------------------------

@@ -44,13 +44,15 @@ def merged(parts: Sequence[Mapping[date, Counted]]) -> dict[date, Counted]:
     """The entries of each day from several pieces."""
     days: dict[date, list[Counted]] = {}
     for part in parts:
-        for day, some in part.items():
-            days.setdefault(day, []).append(some)
+        for day, entries in part.items():
+            days.setdefault(day, []).append(entries)
     return {
-        day: Counted({name: np.concatenate([one.arrays[name] for one in some]) for name in some[0].arrays})
-        if len(some) > 1
-        else some[0]
-        for day, some in days.items()
+        day: Counted(
+            {name: np.concatenate([piece.arrays[name] for piece in pieces]) for name in pieces[0].arrays}
+        )
+        if len(pieces) > 1
+        else pieces[0]
+        for day, pieces in days.items()
     }
 
 
@@ -80,18 +82,18 @@ class Joined:
     """The entries of several days that pass a filter, each with its day's column."""
 
     def __init__(
-        self, days: list[date], counted: Mapping[date, Counted], groups: Flags, wanted: Flags, *names: str
+        self, days: list[date], counted: Mapping[date, Counted], groups: Flags, rows_asked: Flags, *names: str
     ) -> None:
         parts: dict[str, list[NDArray[Any]]] = {name: [NOTHING] for name in ("row", "day", *names)}
         for column, day in enumerate(days):
-            if (some := counted.get(day)) is None:
+            if (entries := counted.get(day)) is None:
                 continue
-            chosen = np.flatnonzero(groups[some.arrays["group"]] & wanted[some.arrays["row"]])
+            chosen = np.flatnonzero(groups[entries.arrays["group"]] & rows_asked[entries.arrays["row"]])
             parts["day"].append(np.full(len(chosen), column))
             for name in ("row", *names):
-                parts[name].append(some.arrays[name][chosen])
+                parts[name].append(entries.arrays[name][chosen])
         self._columns = {name: np.concatenate(values) for name, values in parts.items()}
-        self._shape = len(wanted), len(days)
+        self._shape = len(rows_asked), len(days)
         self._place = self["row"] * len(days) + self["day"]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
@@ -110,11 +112,11 @@ class Joined:
 
 def _asked_for(rows: NameNumbers, only: Any) -> Flags:
     """By row: whether it is asked for. `only` is a name, or the first part of names."""
-    wanted = np.ones(len(rows), dtype=np.bool_)
+    asked = np.ones(len(rows), dtype=np.bool_)
     if only is not None:
-        wanted[:] = False
-        wanted[[row for name, row in rows.items() if row < len(wanted) and only in (name, name[0])]] = True
-    return wanted
+        asked[:] = False
+        asked[[row for name, row in rows.items() if row < len(asked) and only in (name, name[0])]] = True
+    return asked
 
 
 def _named(rows: NameNumbers, chosen: Flags) -> tuple[list[Name], Numbers]:
@@ -159,18 +161,20 @@ class Requests:
         only: Name | None,
     ) -> None:
         self.days = days
-        wanted = _asked_for(rows, only)
-        of = Joined(days, requests, groups, wanted, "status", "count", "known", "total_ms")
-        counts = of.counts(of["count"])
+        rows_asked = _asked_for(rows, only)
+        joined = Joined(days, requests, groups, rows_asked, "status", "count", "known", "total_ms")
+        counts = joined.counts(joined["count"])
         self.keys, self._rows = _named(rows, counts.sum(axis=1) > 0)
         self.requests = counts[self._rows]
-        self.errors = of.counts(np.where(of["status"] >= ERRORS_FROM, of["count"], 0))[self._rows]
-        self.known = of.counts(of["known"])[self._rows]
-        self.duration_ms = of.sums(of["total_ms"])[self._rows]
-        self._by_status, self._length = of, len(wanted)
+        self.errors = joined.counts(np.where(joined["status"] >= ERRORS_FROM, joined["count"], 0))[self._rows]
+        self.known = joined.counts(joined["known"])[self._rows]
+        self.duration_ms = joined.sums(joined["total_ms"])[self._rows]
+        self._by_status, self._length = joined, len(rows_asked)
         self._latency = [latency.get(day) for day in days]
         if only is not None:
-            self._latency = [some and _of_rows(some, self._rows) for some in self._latency]
+            self._latency = [
+                day_latency and _of_rows(day_latency, self._rows) for day_latency in self._latency
+            ]
 
     def _columns(self, first: date, last: date) -> tuple[int, int]:
         if not self.days:
@@ -183,9 +187,9 @@ class Requests:
         Of spans that begin on the same day only the longest costs time.
         """
         by_span = {}
-        for _, some in groupby(sorted(set(spans)), key=itemgetter(0)):
+        for _, beginning_together in groupby(sorted(set(spans)), key=itemgetter(0)):
             total, until = np.zeros(self._length * BUCKETS, dtype=np.int64), None
-            for span in some:
+            for span in beginning_together:
                 low, high = self._columns(*span)
                 for day in self._latency[low if until is None else until : high]:
                     if day is not None:
@@ -201,19 +205,19 @@ class Requests:
     def _daily(self) -> tuple[Numbers, Numbers]:
         """Places of all days, each day's `_length` rows further than those before; `up_to` their counts."""
         stride = self._length * BUCKETS
-        there = [(column, day) for column, day in enumerate(self._latency) if day is not None]
-        places = np.concatenate([NOTHING, *(day.places for _, day in there)])
+        measured_days = [(column, day) for column, day in enumerate(self._latency) if day is not None]
+        places = np.concatenate([NOTHING, *(day.places for _, day in measured_days)])
         end = 0
-        for column, day in there:
+        for column, day in measured_days:
             begin, end = end, end + len(day.places)
             places[begin:end] += column * stride
-        return places, up_to(np.concatenate([NOTHING, *(day.counts for _, day in there)]))
+        return places, up_to(np.concatenate([NOTHING, *(day.counts for _, day in measured_days)]))
 
     def daily_percentiles(self, shares: Sequence[float]) -> Floats:
         """Shape (keys, days, shares)."""
         rows = np.arange(len(self.days))[:, np.newaxis] * self._length + self._rows  # about in order: faster
-        found = percentiles(*self._daily, rows.ravel(), shares)
-        return found.reshape(len(self.days), len(self.keys), len(shares)).swapaxes(0, 1)
+        by_day = percentiles(*self._daily, rows.ravel(), shares)
+        return by_day.reshape(len(self.days), len(self.keys), len(shares)).swapaxes(0, 1)
 
     def daily_percentiles_together(self, shares: Sequence[float]) -> Floats:
         """Of all keys: shape (days, shares)."""
@@ -222,15 +226,15 @@ class Requests:
 
     def statuses(self, first: date, last: date) -> list[dict[str, int]]:
         """Requests of each key by status class: “2xx”, “none”."""
-        of, (low, high) = self._by_status, self._columns(first, last)
-        chosen = (of["day"] >= low) & (of["day"] < high)
-        found: dict[int, dict[str, int]] = {row: {} for row in self._rows.tolist()}
+        joined, (low, high) = self._by_status, self._columns(first, last)
+        chosen = (joined["day"] >= low) & (joined["day"] < high)
+        by_row: dict[int, dict[str, int]] = {row: {} for row in self._rows.tolist()}
         for row, status, count in zip(
-            *(of[name][chosen].tolist() for name in ("row", "status", "count")), strict=True
+            *(joined[name][chosen].tolist() for name in ("row", "status", "count")), strict=True
         ):
             name = f"{status}xx" if status >= 0 else "none"
-            found[row][name] = found[row].get(name, 0) + count
-        return list(found.values())
+            by_row[row][name] = by_row[row].get(name, 0) + count
+        return list(by_row.values())
 
     def heat(self, first: date, last: date) -> Numbers:
         """Exact counts, shape (keys, days, HEAT_BUCKETS): `days` are those from `first` to `last`."""
@@ -243,11 +247,11 @@ class Requests:
         return counts[self._rows]
 
 
-def _of_rows(some: Histograms, rows: Numbers) -> Histograms:
+def _of_rows(day_latency: Histograms, rows: Numbers) -> Histograms:
     """The histograms of a single row (or of none), which are then those of all names, too."""
     if not len(rows):
         return Histograms(NOTHING, NOTHING)
-    low, high = np.searchsorted(some.places, [rows[0] * BUCKETS, (rows[0] + 1) * BUCKETS])
-    own = some.places[low:high]
-    together = own + (ALL_NAMES - rows[0]) * BUCKETS
-    return Histograms(np.concatenate([together, own]), np.tile(some.counts[low:high], 2))
+    low, high = np.searchsorted(day_latency.places, [rows[0] * BUCKETS, (rows[0] + 1) * BUCKETS])
+    own_places = day_latency.places[low:high]
+    together = own_places + (ALL_NAMES - rows[0]) * BUCKETS
+    return Histograms(np.concatenate([together, own_places]), np.tile(day_latency.counts[low:high], 2))

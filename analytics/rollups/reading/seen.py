@@ -41,16 +41,16 @@ class SeenPeople:
     def kind(self, days: int) -> DTypeLike:
         return np.bool_
 
-    def enter(self, there: list[DayPlaces], low: int, high: int) -> None:
+    def enter(self, days: list[DayPlaces], low: int, high: int) -> None:
         """Enter the columns from `low` (always the same) to `high` (exclusive; not lower than before)."""
-        columns = range(max(self._until, low), min(high, len(there)))
-        self._enter(there, columns)
+        columns = range(max(self._until, low), min(high, len(days)))
+        self._enter(days, columns)
         self._until, self._is_empty = max(high, low), self._is_empty and not columns
 
-    def _enter(self, there: list[DayPlaces], columns: range) -> None:
+    def _enter(self, days: list[DayPlaces], columns: range) -> None:
         last = self._last.reshape(-1)
         for column in columns:
-            for places in there[column].each():
+            for places in days[column].each():
                 last[places] = column + 1
         last[NOBODY] = 0
 
@@ -76,11 +76,11 @@ class SeenOnDays(SeenPeople):
     def kind(self, days: int) -> DTypeLike:
         return np.uint8 if days < np.iinfo(np.uint8).max else np.uint16  # the smaller, the faster
 
-    def _enter(self, there: list[DayPlaces], columns: range) -> None:
+    def _enter(self, days: list[DayPlaces], columns: range) -> None:
         first, is_begun = self._first.reshape(-1), self._until > 0
-        super()._enter(there, columns)
+        super()._enter(days, columns)
         for column in reversed(columns):
-            for places in there[column].each():
+            for places in days[column].each():
                 first[places[first[places] == 0] if is_begun else places] = column + 1
         first[NOBODY] = 0
 

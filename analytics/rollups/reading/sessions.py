@@ -27,9 +27,9 @@ class SessionFigures(NamedTuple):
         cls, crowd: Crowd, sign_ins: Iterable[NamedSets[str]], parts: Iterable[Numbers]
     ) -> "SessionFigures":
         """The figures of a crowd. `parts` of sessions have four rows, as building packs them."""
-        some = list(sign_ins)
-        members = np.concatenate([NOTHING, *(one.members for one in some)])
-        counts = np.concatenate([NOTHING, *(one.count for one in some if one.count is not None)])
+        login_sets = list(sign_ins)
+        members = np.concatenate([NOTHING, *(sets.members for sets in login_sets)])
+        counts = np.concatenate([NOTHING, *(sets.count for sets in login_sets if sets.count is not None)])
         counted = crowd.counts[members]
         columns = np.concatenate([np.empty((4, 0), dtype=np.int64), *parts], axis=1)
         session, member, begin, length = columns[:, crowd.counts[columns[1]]]
@@ -52,18 +52,18 @@ def _distinct(persons: Numbers) -> int:
 def _one_each(session: Numbers, begin: Numbers, length: Numbers) -> Numbers:
     """The lengths. A session with parts on several days, or of several members, counts once, as a whole."""
     ordered = np.sort(session)
-    several = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(several):
+    repeated = distinct(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(repeated):
         return length
-    maybe = np.zeros(PLACES, dtype=np.bool_)
-    maybe[several & (PLACES - 1)] = True
-    places = np.flatnonzero(maybe[session & (PLACES - 1)])
-    number = np.searchsorted(several, session[places])
-    places = places[several[np.minimum(number, len(several) - 1)] == session[places]]
-    number = np.searchsorted(several, session[places])
-    first, last = np.full(len(several), NEVER), np.zeros(len(several), dtype=np.int64)
+    may_repeat = np.zeros(PLACES, dtype=np.bool_)
+    may_repeat[repeated & (PLACES - 1)] = True
+    places = np.flatnonzero(may_repeat[session & (PLACES - 1)])
+    number = np.searchsorted(repeated, session[places])
+    places = places[repeated[np.minimum(number, len(repeated) - 1)] == session[places]]
+    number = np.searchsorted(repeated, session[places])
+    first, last = np.full(len(repeated), NEVER), np.zeros(len(repeated), dtype=np.int64)
     np.minimum.at(first, number, begin[places])
     np.maximum.at(last, number, begin[places] + length[places])
-    alone = np.ones(len(session), dtype=np.bool_)
-    alone[places] = False
-    return np.concatenate([length[alone], last - first])
+    is_single = np.ones(len(session), dtype=np.bool_)
+    is_single[places] = False
+    return np.concatenate([length[is_single], last - first])

@@ -57,7 +57,7 @@ def after(function: Callable, then: Callable[[], None]) -> Callable:
     return both
 
 
-@pytest.mark.parametrize("step", ["scan", "known_members", "contents"])
+@pytest.mark.parametrize("step", ["scan", "number_members", "contents"])
 def test_an_event_that_is_committed_during_a_build_keeps_its_mark(monkeypatch, step):
     arrive(1)
     monkeypatch.setattr(build, step, after(getattr(build, step), lambda: arrive(2)))
@@ -139,13 +139,13 @@ def test_a_build_that_others_get_in_the_way_of_is_tried_three_times(monkeypatch,
         failures.append(1)
         cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{state}'; END $$")
 
-    known_members = build.known_members
+    number_members = build.number_members
     monkeypatch.setattr(
-        build, "known_members", lambda *a: (known_members if len(failures) == 2 else fail)(*a)
+        build, "number_members", lambda *a: (number_members if len(failures) == 2 else fail)(*a)
     )
     assert build.build_day(DAY) == 1
     failures.clear()
-    monkeypatch.setattr(build, "known_members", fail)
+    monkeypatch.setattr(build, "number_members", fail)
     with pytest.raises(OperationalError):
         build.build_day(DAY)
     assert len(failures) == 3
