@@ -49,14 +49,14 @@ def some_rows(choose: random.Random, number: int) -> list[Row]:
 
 def contents() -> list[list[object]]:
     columns = ["id", "user_id", "organization_id", "timestamp", "deployment_type", "event_metadata"]
-    own = {
+    names_of = {
         UserActivity: ["event_type", "session_id"],
         EndpointUsage: ["endpoint", "method", "status_code", "duration_ms"],
         FeatureUsage: ["feature_name", "action"],
     }
     return [
         list(model.objects.order_by("id").values_list(*columns, "is_internal", *names))
-        for model, names in own.items()
+        for model, names in names_of.items()
     ]
 
 

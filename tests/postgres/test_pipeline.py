@@ -27,12 +27,12 @@ DIVIDE = Statement("SELECT 1 / $1", "int4")
 @pytest.fixture
 def connection() -> Iterator[psycopg.Connection[Any]]:
     parameters = connections["default"].get_connection_params()
-    wanted = {
+    login = {
         name: parameters[name]
         for name in ("dbname", "user", "password", "host", "port")
         if name in parameters
     }
-    with psycopg.connect(**wanted, autocommit=True) as one:
+    with psycopg.connect(**login, autocommit=True) as one:
         one.execute("CREATE TEMPORARY TABLE kept (number int PRIMARY KEY)")
         yield one
 

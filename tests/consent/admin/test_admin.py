@@ -283,9 +283,9 @@ def make_key(client: Client, **fields: Any) -> HttpResponse:
 
 
 def key_text(page: HttpResponse) -> str:
-    found = re.search(r'id="new-key"[^>]* value="(cnd_[^"]+)"', page.text)
-    assert found, page.text
-    return found[1]
+    shown = re.search(r'id="new-key"[^>]* value="(cnd_[^"]+)"', page.text)
+    assert shown, page.text
+    return shown[1]
 
 
 def test_a_new_key_works_and_is_shown_once(admin_client: Client) -> None:
@@ -303,9 +303,9 @@ def test_a_new_key_works_and_is_shown_once(admin_client: Client) -> None:
 
 @pytest.mark.parametrize("field", ["organization_raw_id", "organization_pseudonym"])
 def test_a_key_is_bound_to_an_organization_by_id_or_pseudonym(admin_client: Client, field: str) -> None:
-    wanted = pseudonym("organization", RAW)
-    page = make_key(admin_client, **{field: RAW if field == "organization_raw_id" else wanted})
-    assert Key.objects.get().organization == wanted
+    subject = pseudonym("organization", RAW)
+    page = make_key(admin_client, **{field: RAW if field == "organization_raw_id" else subject})
+    assert Key.objects.get().organization == subject
     assert RAW not in page.text
 
 
@@ -423,9 +423,9 @@ def test_a_key_for_websites_sends_events_only(admin_client: Client) -> None:
 
 
 def test_a_key_may_name_its_organization_twice_if_it_is_the_same(admin_client: Client) -> None:
-    own = pseudonym("organization", RAW)
-    make_key(admin_client, organization_raw_id=RAW, organization_pseudonym=f" {own.upper()} ")
-    assert Key.objects.get().organization == own
+    subject = pseudonym("organization", RAW)
+    make_key(admin_client, organization_raw_id=RAW, organization_pseudonym=f" {subject.upper()} ")
+    assert Key.objects.get().organization == subject
     assert "32 hex digits" in make_key(admin_client, organization_pseudonym="abc").text
 
 

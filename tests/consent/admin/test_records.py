@@ -224,16 +224,16 @@ def test_the_admin_is_told_of_publishing_that_is_not_certain(
     member(client, "privacy officers")
     lock = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
     with held(lock, [barrier.LOCK_SPACE, 0], database="analytics"):
-        said = publish(client, text="What we collect.")
-    assert "Published, but events in flight could not be ruled out" in said
+        answer = publish(client, text="What we collect.")
+    assert "Published, but events in flight could not be ruled out" in answer
     assert PolicyVersion.objects.filter(version="2").exists()
 
 
 def test_a_version_that_is_named_is_that_version(client: Client) -> None:
     member(client, "privacy officers")
-    said = publish(client, text="What we collect.", version=" 2026-11 ", editorial="on")
-    assert "Published version 2026-11." in said
-    assert "must be asked again" not in said
+    answer = publish(client, text="What we collect.", version=" 2026-11 ", editorial="on")
+    assert "Published version 2026-11." in answer
+    assert "must be asked again" not in answer
 
 
 # --- Policies ---------------------------------------------------------------------------------------
@@ -254,8 +254,8 @@ def test_publishing_says_whom_it_asks_again_and_does(client: Client) -> None:
     member(client, "privacy officers")
     asked = one_line(client.get(page("policyversion_publish")))
     assert "1 user has opted in, and 1 organization has. After a material version" in asked
-    said = publish(client, text="What we collect.\r\nAnd why.")
-    assert "Published version 2. 1 users and 1 organizations must be asked again." in said
+    answer = publish(client, text="What we collect.\r\nAnd why.")
+    assert "Published version 2. 1 users and 1 organizations must be asked again." in answer
     assert TelemetryUser.objects.get().state == State.STALE
     assert PolicyVersion.objects.get(version="2").text == "What we collect.\nAnd why."
 
@@ -263,9 +263,9 @@ def test_publishing_says_whom_it_asks_again_and_does(client: Client) -> None:
 def test_a_refusal_is_shown_with_its_changes(client: Client, settings: LazySettings, tmp_path: Path) -> None:
     member(client, "privacy officers")
     settings.EVENT_RETENTION_MONTHS = 36
-    said = publish(client, text="What we collect.", editorial="on")
-    assert "this is not an editorial change" in said
-    assert "events are kept for 36 months instead of 12" in said
+    answer = publish(client, text="What we collect.", editorial="on")
+    assert "this is not an editorial change" in answer
+    assert "events are kept for 36 months instead of 12" in answer
     assert PolicyVersion.objects.count() == 1
 
 

@@ -577,10 +577,10 @@ def test_the_schema_holds_every_address_once() -> None:
     schema = json.loads(Client().get("/api/schema/", {"format": "json"}).content)
     operations = [one["operationId"] for path in schema["paths"].values() for one in path.values()]
 
-    wanted = {
+    expected = {
         (method, address) for method, address, _, _ in ADDRESSES if not address.startswith("/api/config")
     }
-    assert wanted <= {(method, path) for path, said in schema["paths"].items() for method in said}
+    assert expected <= {(method, path) for path, methods in schema["paths"].items() for method in methods}
     assert len(operations) == len(set(operations))
     put = schema["paths"]["/api/consent/user"]["put"]
     assert {one["name"] for one in put["parameters"]} == {"X-User-Id", "X-Organization-Id"}

@@ -45,8 +45,8 @@ def test_a_receipt_tells_the_decisions_and_what_they_were_about(settings: LazySe
     assert receipt["consent_state"] == "denied"
     assert receipt["party_identification"][0]["party_name"] == "Aldermoor Ltd"
     assert receipt["pii_processing"]["privacy_notice"] == "https://telemetry.example.com/privacy/"
-    told = [(event["event_state"], event["method"], event["policy_version"]) for event in receipt["events"]]
-    assert told == [("consent given", "api", "1"), ("consent withdrawn", "api", "1")]
+    events = [(event["event_state"], event["method"], event["policy_version"]) for event in receipt["events"]]
+    assert events == [("consent given", "api", "1"), ("consent withdrawn", "api", "1")]
     assert [event["log_record"]["digest"] for event in receipt["events"]] == [granted.digest, denied.digest]
     assert verify().faults == []
 
@@ -74,8 +74,8 @@ def test_a_material_change_is_an_event_of_its_own(tmp_path: object) -> None:
     call_command("publish_policy", str(path), stdout=StringIO())
     decide(State.GRANTED)
     receipt, _ = printed(user="jane")
-    told = [(event["state"], event["event_state"], event["policy_version"]) for event in receipt["events"]]
-    assert told == [
+    events = [(event["state"], event["event_state"], event["policy_version"]) for event in receipt["events"]]
+    assert events == [
         ("granted", "consent given", "1"),
         ("stale", "consent invalidated", "2"),
         ("granted", "consent given", "2"),

@@ -53,7 +53,7 @@ def verified(**options: object) -> str:
     return out.getvalue()
 
 
-def found() -> str:
+def faults_reported() -> str:
     with pytest.raises(CommandError) as broken:
         verified()
     assert broken.value.returncode == 1
@@ -136,13 +136,13 @@ def test_an_empty_log_is_sound() -> None:
 def test_one_altered_byte(log: list[Decision], change: str) -> None:
     number = 4 if "reason" in change else 5 if "state" in change else 3
     tamper(f"UPDATE consent_decision SET {change} WHERE number = {number}")
-    assert f"Record {number} (recorded" in found()
-    assert "was altered" in found()
+    assert f"Record {number} (recorded" in faults_reported()
+    assert "was altered" in faults_reported()
 
 
 def test_a_deleted_record(log: list[Decision]) -> None:
     tamper("DELETE FROM consent_decision WHERE number = 3")
-    assert "Record 3 is missing: it was deleted" in found()
+    assert "Record 3 is missing: it was deleted" in faults_reported()
 
 
 def test_a_deleted_record_whose_place_was_closed(log: list[Decision]) -> None:
@@ -150,17 +150,17 @@ def test_a_deleted_record_whose_place_was_closed(log: list[Decision]) -> None:
         "DELETE FROM consent_decision WHERE number = 3",
         *(f"UPDATE consent_decision SET number = {n - 1} WHERE number = {n}" for n in range(4, LENGTH + 1)),
     )
-    assert "Record 3 is missing: it was deleted, and the later ones were renumbered" in found()
+    assert "Record 3 is missing: it was deleted, and the later ones were renumbered" in faults_reported()
 
 
 def test_the_last_record_deleted(log: list[Decision]) -> None:
     tamper(f"DELETE FROM consent_decision WHERE number = {LENGTH}")
-    assert f"Record {LENGTH} is missing: it was deleted" in found()
+    assert f"Record {LENGTH} is missing: it was deleted" in faults_reported()
 
 
 def test_all_records_deleted(log: list[Decision]) -> None:
     tamper("DELETE FROM consent_decision")
-    assert "Record 1 is missing" in found()
+    assert "Record 1 is missing" in faults_reported()
 
 
 def insert(number: int, like: int = 1) -> str:
@@ -172,15 +172,15 @@ def insert(number: int, like: int = 1) -> str:
 
 def test_an_inserted_record_at_the_end(log: list[Decision]) -> None:
     tamper(insert(LENGTH + 1))
-    assert f"Record {LENGTH + 1} (recorded" in found()
-    assert "was inserted" in found()
+    assert f"Record {LENGTH + 1} (recorded" in faults_reported()
+    assert "was inserted" in faults_reported()
 
 
 def test_an_inserted_record_in_the_middle(log: list[Decision]) -> None:
     later = (f"UPDATE consent_decision SET number = {n + 1} WHERE number = {n}" for n in range(LENGTH, 2, -1))
     tamper(*later, insert(3))
-    assert "Record 3 (recorded" in found()
-    assert "was inserted: its seal is not ours" in found()
+    assert "Record 3 (recorded" in faults_reported()
+    assert "was inserted: its seal is not ours" in faults_reported()
 
 
 def test_two_records_that_were_exchanged(log: list[Decision]) -> None:
@@ -189,7 +189,7 @@ def test_two_records_that_were_exchanged(log: list[Decision]) -> None:
         "UPDATE consent_decision SET number = 3 WHERE number = 4",
         "UPDATE consent_decision SET number = 4 WHERE number = 99",
     )
-    assert "Record 3" in found()
+    assert "Record 3" in faults_reported()
 
 
 @pytest.mark.parametrize(
@@ -202,12 +202,12 @@ def test_two_records_that_were_exchanged(log: list[Decision]) -> None:
 )
 def test_an_altered_head(log: list[Decision], change: str) -> None:
     tamper(f"UPDATE consent_decisionhead SET {change}")
-    assert "The head row was altered" in found()
+    assert "The head row was altered" in faults_reported()
 
 
 def test_a_head_that_is_gone(log: list[Decision]) -> None:
     tamper("DELETE FROM consent_decisionhead")
-    assert "The head row is missing" in found()
+    assert "The head row is missing" in faults_reported()
 
 
 def test_a_head_that_was_put_back_leaves_a_record_too_many(log: list[Decision]) -> None:
@@ -215,7 +215,7 @@ def test_a_head_that_was_put_back_leaves_a_record_too_many(log: list[Decision]) 
     decide(State.DENIED)
     put_back = f"count = {head.count}, digest = '{head.digest}', signature = '{head.signature}'"
     tamper(f"UPDATE consent_decisionhead SET {put_back}")
-    assert "or an earlier head was restored" in found()
+    assert "or an earlier head was restored" in faults_reported()
 
 
 def test_a_log_put_back_as_a_whole_is_found_by_an_anchor_kept_elsewhere(log: list[Decision]) -> None:
@@ -234,7 +234,7 @@ def test_a_log_put_back_as_a_whole_is_found_by_an_anchor_kept_elsewhere(log: lis
 
 def test_another_key_seals_another_log(log: list[Decision], settings: object) -> None:
     settings.CONSENT_LOG_KEY = "somebody else's"  # type: ignore[attr-defined]
-    assert "Record 1" in found()
+    assert "Record 1" in faults_reported()
 
 
 def test_a_new_id_hash_key_keeps_the_log_when_the_old_one_is_named(
@@ -246,7 +246,7 @@ def test_a_new_id_hash_key_keeps_the_log_when_the_old_one_is_named(
 
 # --- A broken log still takes records, and stays broken ---------------------------------------------
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "sentence"),
     [
         (lambda: tamper("DELETE FROM consent_decisionhead"), "The head row is unsigned"),
         (lambda: tamper("UPDATE consent_decisionhead SET count = 0"), "The head row is unsigned"),
@@ -259,12 +259,12 @@ def test_a_new_id_hash_key_keeps_the_log_when_the_old_one_is_named(
     ids=["head gone", "head altered", "record inserted", "last deleted"],
 )
 def test_a_withdrawal_is_recorded_all_the_same_and_hides_nothing(
-    log: list[Decision], how: Callable[[], None], said: str
+    log: list[Decision], how: Callable[[], None], sentence: str
 ) -> None:
     how()
     decision = decide(State.DENIED)
     assert Decision.objects.get(pk=decision.pk).state == State.DENIED
-    assert said in found()
+    assert sentence in faults_reported()
 
 
 # --- Many at once -----------------------------------------------------------------------------------

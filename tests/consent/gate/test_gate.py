@@ -64,15 +64,15 @@ def test_windows_say_what_the_rules_say_after_the_tombstone(
         detailed_on, True, cloud, self_hosted, None
     )
     named = "" if organization is None else ORGANIZATION
-    known = registered if named else None
+    registration = registered if named else None
 
     def is_detailed(moment):
         return Tier.DETAILED is tier(
-            profile=profile_of(known.deployment_type if known else None, switches),
+            profile=profile_of(registration.deployment_type if registration else None, switches),
             organization=None if organization is None else state_at(organization, moment),
             user=None if user is None else state_at(user, moment),
             at=moment,
-            notice_since=known.notice_since if known else None,
+            notice_since=registration.notice_since if registration else None,
             detailed_on=detailed_on,
         )
 

@@ -117,7 +117,7 @@ nothing was decided                     unset    unset    unset    unset
 
 
 def tables() -> dict[str, dict[tuple[str, str], bool]]:
-    found = {}
+    parsed = {}
     for name, table in TABLES.items():
         head, *lines = table.strip().splitlines()
         answers = {}
@@ -125,8 +125,8 @@ def tables() -> dict[str, dict[tuple[str, str], bool]]:
             organization, *cells = line.split()
             for user, cell in zip(head.split(), cells, strict=True):
                 answers[organization, user] = cell == "yes"
-        found[name] = answers
-    return found
+        parsed[name] = answers
+    return parsed
 
 
 STORED = tables()
@@ -220,8 +220,8 @@ REFUSED = {State.STALE: State.DENIED}  # for an event, it does not matter which 
     ],
 )
 def test_the_time_of_the_event_decides(history: str, at: datetime, state: str) -> None:
-    (found,) = states_at(periods(history), [at])
-    assert REFUSED.get(found, found) == REFUSED.get(state, state)
+    (answered,) = states_at(periods(history), [at])
+    assert REFUSED.get(answered, answered) == REFUSED.get(state, state)
 
 
 # A deployment type's profile. Those that are not registered ("unknown", None) get the stricter of the two.
@@ -257,11 +257,11 @@ def test_all_of_it_together_through_the_gate(
     shown, changed, table_at = NOTICES[notice]
     settings.CONSENT_NOTICE_SINCE = shown.isoformat() if shown else ""
     name, person = "b" * 32 if organization != "none" else "", "a" * 32 if user != "none" else ""
-    known = {name: Registered(deployment_type, False, None)} if name and deployment_type else {}
+    registered = {name: Registered(deployment_type, False, None)} if name and deployment_type else {}
     permissions = Permissions(
         {person: periods(user)} if person else {},
         {name: periods(organization)} if name else {},
-        known,
+        registered,
         NOW,
         material_since=changed,
     )

@@ -94,8 +94,8 @@ def test_a_material_version_makes_grants_stale_until_they_are_given_again(policy
     decide(State.GRANTED)
     decide(State.GRANTED, ACME, SubjectKind.ORGANIZATION)
     assert allowed()
-    said = run(policy)
-    assert "Published version 2. 1 user grants and 1 organization grants are stale" in said
+    output = run(policy)
+    assert "Published version 2. 1 user grants and 1 organization grants are stale" in output
     assert not allowed()
     assert TelemetryUser.objects.get(pseudonym=USER).state == State.STALE
     assert Organization.objects.get(pseudonym=ACME).state == State.STALE
@@ -272,9 +272,9 @@ def test_an_editorial_version_leaves_grants_alone(policy: str) -> None:
 def test_editorial_is_refused_when_more_is_collected(extension: Path, policy: str) -> None:
     decide(State.GRANTED)
     extension.write_text(MORE)
-    said = refused(policy, "--editorial")
-    assert "this is not an editorial change" in said
-    assert "'colour_scheme' is now collected (Colour scheme)" in said
+    output = refused(policy, "--editorial")
+    assert "this is not an editorial change" in output
+    assert "'colour_scheme' is now collected (Colour scheme)" in output
     assert allowed()
     assert "colour_scheme" not in active_registry().attributes
 
@@ -295,9 +295,9 @@ def test_publishing_makes_the_registry_active(extension: Path) -> None:
 def test_a_dry_run_tells_and_changes_nothing(extension: Path) -> None:
     decide(State.GRANTED)
     extension.write_text(MORE)
-    said = run("--dry-run")
-    assert "material: 'colour_scheme' is now collected" in said
-    assert "would make 1 user grants and 0 organization grants stale" in said
+    output = run("--dry-run")
+    assert "material: 'colour_scheme' is now collected" in output
+    assert "would make 1 user grants and 0 organization grants stale" in output
     assert PolicyVersion.objects.count() == 1
     assert allowed()
 

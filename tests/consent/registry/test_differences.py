@@ -21,7 +21,7 @@ def collected(*attributes: dict[str, Any], months: int = 12, **more: list[str]) 
     return CollectionTerms(content, months)
 
 
-def told(before: CollectionTerms, after: CollectionTerms) -> list[tuple[str, bool]]:
+def differences(before: CollectionTerms, after: CollectionTerms) -> list[tuple[str, bool]]:
     return [tuple(change) for change in changes(before, after)]
 
 
@@ -31,7 +31,7 @@ def test_equal_registries_differ_in_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "sentence"),
     [
         (collected(), collected(TEXT), "'plan' is now collected (Plan)"),
         (
@@ -64,12 +64,12 @@ def test_equal_registries_differ_in_nothing() -> None:
     ],
 )
 def test_more_is_material_and_the_way_back_is_not(
-    before: CollectionTerms, after: CollectionTerms, said: str
+    before: CollectionTerms, after: CollectionTerms, sentence: str
 ) -> None:
-    assert told(before, after) == [(said, True)]
-    way_back = told(after, before)
+    assert differences(before, after) == [(sentence, True)]
+    way_back = differences(after, before)
     assert len(way_back) == 1
-    undecidable = any(word in said for word in ("purpose", "reason", "pattern", "of type"))
+    undecidable = any(word in sentence for word in ("purpose", "reason", "pattern", "of type"))
     assert way_back[0][1] == undecidable
 
 
@@ -84,11 +84,12 @@ def test_more_is_material_and_the_way_back_is_not(
     ],
 )
 def test_wording_and_names_are_not_material(before: CollectionTerms, after: CollectionTerms) -> None:
-    assert not any(is_material for _, is_material in told(before, after))
+    assert not any(is_material for _, is_material in differences(before, after))
 
 
 def test_the_material_ones_come_first() -> None:
     kinds = [
-        is_material for _, is_material in told(collected(TEXT, CHOICE), collected(CHOICE, NUMBER, months=6))
+        is_material
+        for _, is_material in differences(collected(TEXT, CHOICE), collected(CHOICE, NUMBER, months=6))
     ]
     assert kinds == [True, False, False]
