@@ -1,4 +1,4 @@
-"""A database out of reach: this thread's connection ends, and no other can be made while the block lasts."""
+"""Makes a database unreachable inside a block: this thread's connection ends, and no other can begin."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ NOBODY = {"HOST": "127.0.0.1", "PORT": "1"}  # where nothing listens
 
 @contextmanager
 def away(alias: str) -> Iterator[None]:
-    """For tests that commit: a transaction would end with its connection."""
+    """Only for tests that commit: an open transaction would end with its connection."""
     wrapper = connections[alias]
     before = {name: wrapper.settings_dict[name] for name in (*NOBODY, "OPTIONS")}
     options = {name: value for name, value in before["OPTIONS"].items() if name not in ("host", "port")}

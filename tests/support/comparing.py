@@ -1,7 +1,7 @@
-"""Where two reports differ: counts must be equal, durations may be one per cent apart.
+"""Where two reports differ. Counts must be equal; durations may differ by one per cent.
 
 Percentiles are read from buckets, so each may be off by one per cent, and a change between two of them
-by two. Everything else must be equal; shares and means up to rounding.
+by two. Everything else must be equal, shares and means up to rounding.
 """
 
 import dataclasses

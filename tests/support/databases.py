@@ -1,4 +1,4 @@
-"""Databases for tests: migrated once for a whole run, then copied, which takes a tenth of the time."""
+"""Databases for tests: migrated once per run, then copied, which takes a tenth of the time."""
 
 import os
 import uuid
@@ -20,7 +20,7 @@ def template(alias: str) -> str:
 
 
 def addresses(names: Mapping[str, str]) -> dict[str, str]:
-    """The variables that lead to databases of these names, which are by alias."""
+    """Environment variables with the addresses of these databases (alias: name)."""
     return {VARIABLES[alias]: named(os.environ[VARIABLES[alias]], name) for alias, name in names.items()}
 
 
@@ -31,7 +31,7 @@ def named(url: str, database: str) -> str:
 
 @contextmanager
 def databases(*, migrated: bool = False) -> Iterator[dict[str, str]]:
-    """Two beside those of this test run, empty or as `migrate` makes them; their names, by alias."""
+    """Two more databases than the test run has, empty or migrated. Yields their names by alias."""
     suffix = uuid.uuid4().hex[:12]
     names = {alias: f"candid_test_{alias}_{suffix}" for alias in VARIABLES}
     if migrated:
@@ -56,13 +56,13 @@ def make_templates() -> None:
             execute(alias, f"CREATE DATABASE {template(alias)}_draft")
         with connected({alias: f"{template(alias)}_draft" for alias in VARIABLES}):
             call_command("migrate", verbosity=0, interactive=False)
-        for alias in reversed(VARIABLES):  # the one that is looked for last
+        for alias in reversed(VARIABLES):  # `default` last: other workers look for it
             execute(alias, f"ALTER DATABASE {template(alias)}_draft RENAME TO {template(alias)}")
 
 
 @contextmanager
 def connected(names: Mapping[str, str]) -> Iterator[None]:
-    """Django's connections, of all threads, lead to these databases while the block lasts."""
+    """Django's connections, in all threads, use these databases inside the block."""
     usual = {alias: connections[alias].settings_dict["NAME"] for alias in names}
     _connect_to(names)
     try:
@@ -78,13 +78,13 @@ def _connect_to(names: Mapping[str, str]) -> None:
 
 
 def drop_templates() -> None:
-    """At the end of a run on servers that stay."""
+    """Called at the end of a run if the servers outlive it."""
     for alias in VARIABLES:
         execute(alias, f"DROP DATABASE IF EXISTS {template(alias)}")
 
 
 def execute(alias: str, statement: str) -> None:
-    """One that no transaction may hold, past the test databases."""
+    """Run a statement that may not be in a transaction, outside of the test databases."""
     with server(alias) as connection:
         connection.execute(statement)
 

@@ -1,4 +1,4 @@
-"""What a deployer declares beside our own file, and how it comes to hold."""
+"""Declares attributes and names in COLLECTED_FILE, as an operator does, and makes them active."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ templates = ["/pair/{code}"]
 
 
 def declare(settings: Settings, directory: Path, content: str) -> Path:
-    """The deployer's file, which says this; nothing has read it yet."""
+    """Write the operator's file. Nothing has read it yet."""
     path = directory / "more.toml"
     path.write_text(content)
     settings.COLLECTED_FILE = str(path)
@@ -33,7 +33,7 @@ def declare(settings: Settings, directory: Path, content: str) -> Path:
 
 
 def collect(settings: Settings, directory: Path, content: str) -> Path:
-    """The same, active: published where more is collected."""
+    """Write the operator's file and make it active, by publishing a policy version if more is collected."""
     path = declare(settings, directory, content)
     try:
         activation.bring_in(actor="tests")

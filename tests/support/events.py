@@ -1,4 +1,4 @@
-"""Rows of the event tables, made directly: a test names only what it is about."""
+"""Inserts rows of the event tables directly: a test names only the columns that it is about."""
 
 import itertools
 import random
@@ -23,7 +23,7 @@ def person(number: int) -> str:
 
 
 def at(day: date | datetime, hour: float = 12) -> datetime:
-    """An instant of a day; an instant stays as it is."""
+    """An instant on a day; an instant is returned as it is."""
     if isinstance(day, datetime):
         return day
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
@@ -34,13 +34,13 @@ def ago(days: int) -> date:
 
 
 def make_partitions() -> None:
-    """Room for the months that tests about TODAY use, whatever day it really is."""
+    """Make the partitions that tests about TODAY use, whatever day it really is."""
     partitions.ensure(partitions.Month(2025, 8), partitions.Month(2026, 11))
 
 
 @contextmanager
 def months_standing(first: partitions.Month, last: partitions.Month) -> Iterator[None]:
-    """Months that stand for a test that commits; those that it made are gone afterwards."""
+    """The partitions of these months, for a test that commits; those it creates are dropped afterwards."""
     made = partitions.ensure(first, last)
     try:
         yield
@@ -102,7 +102,7 @@ def filters(today=TODAY, last_sealed=None, **query) -> ReportFilters:
 
 
 def crowd(seed: int, *, people: int = 30, events: int = 700, days: int = 100):
-    """Random events in all tables, inserted; they come back as plain tuples, for checking by hand.
+    """Insert random events into all tables; returns them as plain tuples, to count by hand.
 
     (table, user, moment, deployment, organization, internal, what) with `what` the event type,
     feature name or endpoint.
@@ -133,7 +133,7 @@ def crowd(seed: int, *, people: int = 30, events: int = 700, days: int = 100):
 
 
 def counts_for_somebody(event, asked: ReportFilters) -> bool:
-    """Whether an event of `crowd` passes the filters, the dates apart, and is of an identified person."""
+    """Whether an event of `crowd` passes the filters (dates aside) and belongs to an identified person."""
     _, user, _, deployment, organization, internal, _ = event
     return (
         isinstance(user, int)

@@ -1,4 +1,4 @@
-"""Databases that refuse: a trigger that raises for some rows of a table, for as long as the block lasts."""
+"""Makes a database refuse rows: inside the block a trigger raises for some rows of a table."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from django.db import connections
 
 @contextmanager
 def refusing(table: str, rows: str, *, database: str = "analytics") -> Iterator[None]:
-    """Rows of `table` cannot be written where this condition on NEW holds."""
+    """Inside the block, rows of `table` for which this condition on NEW holds cannot be written."""
     with connections[database].cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"

@@ -1,4 +1,4 @@
-"""OTLP/gRPC as it really runs, `manage.py serve_grpc`, and the plainest of clients for it."""
+"""Runs OTLP/gRPC as in production (`manage.py serve_grpc`), with the plainest of clients."""
 
 import struct
 import subprocess
@@ -17,7 +17,7 @@ UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_le
 
 
 class Receiver:
-    """A running receiver: its process, its port, and what it has said."""
+    """A running receiver: its process, its port, and its log."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process, self.port, self.log = process, port, log
@@ -29,7 +29,7 @@ class Receiver:
             yield channel
 
     def health(self, service: str = "") -> str:
-        """The state of a service, or the status code's name."""
+        """The state of a service, or the name of the status code if the check fails."""
         with self.channel() as channel:
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(
@@ -42,7 +42,7 @@ class Receiver:
 
 @contextmanager
 def receiver(log: Path, *arguments: str, port: int = 0, **variables: str) -> Iterator[Receiver]:
-    """Start one, wait until it answers, and stop it at the end."""
+    """Start a receiver, wait until it answers, and stop it at the end."""
     port = port or programs.free_port()
     command = ["manage.py", "serve_grpc", "--port", str(port), "--verbosity", "0", *arguments]
     environment = programs.environment(**{"DEBUG": "1"} | variables)
@@ -64,7 +64,7 @@ def export(
 
 
 def refusal(channel: grpc.Channel, message: bytes, key: str = "", **options: Any) -> grpc.RpcError:
-    """The error with which a call is refused."""
+    """The error that refuses a call."""
     try:
         export(channel, message, key, **options)
     except grpc.RpcError as error:
@@ -83,7 +83,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def call_frames(path: str, data: bytes, *, end: bool = True, **headers: str) -> bytes:
-    """Preface, headers (literals of HPACK, no table) and data of one call."""
+    """The HTTP/2 bytes of one call: preface, headers (HPACK literals, no table) and data."""
     fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "localhost"}
     fields |= {"content-type": "application/grpc", "te": "trailers"}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -102,7 +102,7 @@ def prefixed(message: bytes, *, compressed: bool = False, length: int | None = N
 
 
 def resident_mib(pid: int, *, peak: bool = False) -> float:
-    """The memory of a process now, or at its highest (Linux)."""
+    """The memory of a process now, or its peak (Linux)."""
     name = "VmHWM" if peak else "VmRSS"
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))

@@ -1,4 +1,4 @@
-"""Running Candid's own commands as real processes, in data dirs of their own."""
+"""Runs Candid's commands as real processes, each in a data dir of its own."""
 
 import os
 import queue
@@ -22,14 +22,14 @@ OURS += ("CANDID_EMBEDDED", "CANDID_DATA_DIR", "PUBLIC_URL", "DJANGO_ALLOW_ASYNC
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without what the test run itself has set."""
+    """This process's environment, without the variables that the test run itself has set."""
     kept = {name: value for name, value in os.environ.items() if name not in OURS}
     return kept | {"PYTHONDONTWRITEBYTECODE": "1"} | more
 
 
 @contextmanager
 def data_dir(name: str = "data") -> Iterator[Path]:
-    """A path for a data dir that the servers' user can reach; afterwards no process and no file is left."""
+    """A path for a data dir that the servers' user can reach. Its processes and files are removed at the end."""
     with place() as parent:
         yield parent / name
 
@@ -46,7 +46,7 @@ def place() -> Iterator[Path]:
 
 
 def processes(directory: Path | str) -> list[psutil.Process]:
-    """Every process that has this text in its command line, this one aside."""
+    """Every other process that has this text in its command line."""
     return [
         process
         for process in psutil.process_iter(["cmdline", "status"])
@@ -57,7 +57,7 @@ def processes(directory: Path | str) -> list[psutil.Process]:
 
 
 def kill(those: list[psutil.Process]) -> None:
-    """SIGKILL; some of them may end by themselves when others do."""
+    """Send SIGKILL. Some may already have ended because others did."""
     for process in those:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -98,12 +98,12 @@ class Instance:
         self._queue.put(None)
 
     def ready(self) -> float:
-        """Seconds from start to the line that says so."""
+        """Wait until `up` says that Candid is ready. Returns the seconds that it took."""
         self.wait_for("Candid is ready")
         return time.monotonic() - self.started_at
 
     def wait_for(self, text: str) -> None:
-        """Read on until a line has this text."""
+        """Read the output until a line has this text."""
         while True:
             line = self._queue.get(timeout=60)
             assert line is not None, "\n".join(["it ended:", *self.lines])
@@ -112,7 +112,7 @@ class Instance:
                 return
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        """Send a signal and wait; the exit code."""
+        """Send a signal and wait. Returns the exit code."""
         self.process.send_signal(number)
         code = self.process.wait(timeout=30)
         while (line := self._queue.get(timeout=10)) is not None:

@@ -1,4 +1,4 @@
-"""A whole instance for a benchmark, and what the machine says of its processes."""
+"""A whole instance for a benchmark, and the CPU time of its processes."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Instance:
-    """A whole Candid of its own: `manage.py up` on free ports."""
+    """A whole instance of Candid: `manage.py up` on free ports."""
 
     def __init__(self, data_dir):
         self.data_dir = data_dir
@@ -88,7 +88,7 @@ class Instance:
 
 
 def environment(data_dir: Path) -> dict[str, str]:
-    """This process's environment, with nothing in it of another instance than the one in `data_dir`."""
+    """This process's environment, with no variable of any instance but the one in `data_dir`."""
     inherited = {name: value for name, value in os.environ.items() if name not in OURS}
     return inherited | {"CANDID_DATA_DIR": str(data_dir), "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -102,7 +102,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def process_table():
-    """Of every process: parent, CPU seconds with those of its ended children, command line."""
+    """Each process by id: its parent, CPU seconds (ended children included), and command line."""
     table = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

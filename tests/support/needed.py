@@ -1,4 +1,4 @@
-"""Programs that a machine may lack: a test that needs one is skipped, or fails where CI is set."""
+"""Programs that a machine may lack: a test that needs one is skipped, or fails if CI is set."""
 
 import os
 import shutil

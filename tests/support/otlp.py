@@ -1,4 +1,4 @@
-"""OTLP requests for tests, written as short as what they are about."""
+"""OTLP requests for tests: a test writes only what it is about."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ SERVER = 2
 
 
 class Whole(NamedTuple):
-    """A batch, all of it read."""
+    """A batch that has been read completely."""
 
     records: list[Record]
     malformed: int
@@ -81,7 +81,7 @@ def server(name: str = "request", **more: Any) -> Record:
 
 # --- JSON ----------------------------------------------------------------------------------------
 def value(of: Any) -> dict[str, Any]:
-    """A Python value as an AnyValue; a dict is taken to be one already."""
+    """A Python value as an AnyValue; a dict is one already."""
     if isinstance(of, dict):
         return of
     if isinstance(of, bool):
@@ -100,7 +100,7 @@ def pairs(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def span(number: int = 1, *, at: datetime | None = None, **fields: Any) -> dict[str, Any]:
-    """A span as JSON; `number` makes its ids. `attributes` may be plain Python values."""
+    """A span as JSON. Its ids are made of `number`; `attributes` may be plain Python values."""
     start = nanoseconds(at or datetime.now(UTC).replace(microsecond=0))
     attributes = fields.pop("attributes", {})
     return {
@@ -147,7 +147,7 @@ def logs(*records: dict[str, Any], resource: Mapping[str, Any] | None = None) ->
 
 # --- Protobuf ------------------------------------------------------------------------------------
 def encoded(document: dict[str, Any]) -> bytes:
-    """A request in JSON as protobuf, where ids are bytes."""
+    """A JSON request as protobuf, in which ids are bytes."""
     message = ExportTraceServiceRequest() if "resourceSpans" in document else ExportLogsServiceRequest()
     return bytes(json_format.ParseDict(_with_ids_in_base64(document), message).SerializeToString())
 
@@ -172,7 +172,7 @@ def a_key(*, scopes: tuple[str, ...] = ("ingest",), organization: str = "") -> t
 
 
 def grant(*, user: str = "", organization: str = "", since: datetime | None = None) -> None:
-    """Consent of the subjects with these raw ids, by default from a year ago."""
+    """Record consent of the subjects with these raw ids, by default since a year ago."""
     since = since or datetime.now(UTC) - timedelta(days=365)
     for kind, raw in ((SubjectKind.USER, user), (SubjectKind.ORGANIZATION, organization)):
         if raw:

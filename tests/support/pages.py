@@ -1,4 +1,4 @@
-"""What a page says, however its template was broken into lines."""
+"""The text of a page, however its template is broken into lines."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Other processes of this project, for tests that need a real one: their environment, and running one."""
+"""Runs real processes of this project on the databases of the test run."""
 
 import os
 import random
@@ -35,7 +35,7 @@ def another_redis(url: str) -> str:
 
 
 def free_port() -> int:
-    """One that nobody listens on, below those that the kernel gives to connections going out.
+    """A port that nobody listens on, below those that the kernel uses for outgoing connections.
 
     Chosen at random: other workers look for free ports at the same time.
     """
@@ -54,7 +54,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 @contextmanager
 def process(*arguments: str, env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process of the project that is stopped at the end."""
+    """A Python process in the project's directory, stopped at the end."""
     with log.open("wb") as output:
         running = subprocess.Popen(
             [sys.executable, *arguments], cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT
@@ -71,7 +71,7 @@ def process(*arguments: str, env: dict[str, str], log: Path) -> Iterator[subproc
 
 
 def manage(*arguments: str, env: dict[str, str]) -> str:
-    """What a command says that must end well."""
+    """The output of a command, which must succeed."""
     ran = subprocess.run(
         [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, text=True
     )
@@ -81,7 +81,7 @@ def manage(*arguments: str, env: dict[str, str]) -> str:
 
 @contextmanager
 def web_server(log: Path, **variables: str) -> Iterator[str]:
-    """The web port on the databases of this test run, as a process of its own; its address."""
+    """Run the web port as a process, on the databases of this test run. Yields its address."""
     port = free_port()
     web = ("-m", "granian", "--interface", "wsgi", "--port", str(port), "telemetry_site.wsgi:application")
     with process(*web, env=environment(**variables), log=log):
@@ -91,7 +91,7 @@ def web_server(log: Path, **variables: str) -> Iterator[str]:
 
 
 def answers(address: str) -> bool:
-    """Whether a server says there that it is alive."""
+    """Whether a server at this address says that it is alive."""
     try:
         with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -100,7 +100,7 @@ def answers(address: str) -> bool:
 
 
 def until(holds: Callable[[], object], *, what: str, seconds: float = 30) -> None:
-    """Wait until something holds; a failed test that says what did not."""
+    """Wait until something holds; if it does not in time, fail the test and say what did not."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"

@@ -1,4 +1,4 @@
-"""The OTLP port as it really runs: granian, in a process of its own, on the databases of this test run."""
+"""Runs the OTLP port as in production: granian, as a process, on the databases of this test run."""
 
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class Running(NamedTuple):
 
 @contextmanager
 def receiver(log: Path, *, target: str = "telemetry_site.server.rsgi_otlp", **settings: str) -> Iterator[str]:
-    """Start it, give its address, and stop it at the end. `settings` are environment variables."""
+    """Start it, yield its address, and stop it at the end. `settings` are environment variables."""
     with running(log, target=target, **settings) as here:
         yield here.address
 
@@ -26,7 +26,7 @@ def receiver(log: Path, *, target: str = "telemetry_site.server.rsgi_otlp", **se
 def running(
     log: Path, *, target: str = "telemetry_site.server.rsgi_otlp", **settings: str
 ) -> Iterator[Running]:
-    """The same, with granian's own process."""
+    """The same; yields granian's own process, too."""
     port = programs.free_port()
     address = f"http://127.0.0.1:{port}"
     options = {"host": "127.0.0.1", "workers": 1}

@@ -1,4 +1,4 @@
-"""A Redis of a test's own, which may be stopped: the run's shared one must not be."""
+"""A Redis for one test, which may stop it; the run's shared one must stay."""
 
 import importlib.util
 import shutil
@@ -34,7 +34,7 @@ class OwnRedis:
 
 @contextmanager
 def own_redis() -> Iterator[OwnRedis]:
-    """Start one, wait until it answers, and stop it at the end."""
+    """Start a Redis, wait until it answers, and stop it at the end."""
     directory = Path(tempfile.mkdtemp(prefix="candid-redis-"))
     options = [
         "--port",

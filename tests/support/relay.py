@@ -1,6 +1,6 @@
-"""A door in front of a database that a test closes and opens again: connections end, and none begins.
+"""A relay in front of a database, which a test can close: then connections end, and no new one begins.
 
-Or one that it freezes: connections stay, and nothing comes through any more.
+A test can also freeze it: connections stay open, but nothing gets through.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ class Relay:
             self.url = self.url.replace("@", f":{self._target.password}@")
 
     def open(self) -> None:
-        """Let connections begin."""
+        """Accept connections."""
         self._flows.set()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def freeze(self) -> None:
-        """Pass nothing on, as a network that drops packets does."""
+        """Pass nothing on, like a network that drops packets."""
         self._flows.clear()
 
     def thaw(self) -> None:
@@ -78,7 +78,7 @@ class Relay:
 
 @contextmanager
 def relay(url: str) -> Iterator[Relay]:
-    """An open one, closed at the end."""
+    """An open relay, closed at the end."""
     door = Relay(url)
     try:
         yield door

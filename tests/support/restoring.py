@@ -1,6 +1,6 @@
-"""After a test that commits: both databases as `migrate` made them, in milliseconds.
+"""After a test that commits, puts both databases back to what `migrate` made, in milliseconds.
 
-Django empties every table and then runs what follows a migration (permissions, groups, the first
+Django would empty every table and then run what follows a migration (permissions, groups, the first
 policy, waits for ingest), which takes longer than most tests. Here only tables that hold rows are
 emptied, and rows that were there at the beginning of the run are copied back.
 """
@@ -23,10 +23,10 @@ sql_flush, execute_sql_flush = DatabaseOperations.sql_flush, DatabaseOperations.
 
 @contextmanager
 def restoring() -> Iterator[None]:
-    """Clean up in this way while the block lasts, which begins with databases that are just migrated.
+    """Clean up in this way inside the block, which must begin with freshly migrated databases.
 
-    What is append-only may be truncated here. Changes and deletions are refused as ever; and nobody
-    but its owner can do this to a table.
+    Append-only tables may be truncated here, which only their owner can do. Changing and deleting their
+    rows is refused as always.
     """
     with connections["default"].cursor() as cursor:
         for table in APPEND_ONLY:
@@ -48,13 +48,13 @@ def restoring() -> Iterator[None]:
 def flush_filled(
     operations: DatabaseOperations, style: object, tables: list[str], **options: bool
 ) -> list[str]:
-    """Emptying a table costs the same when it is empty, and there are hundreds, partitions included."""
+    """Empty only tables that hold rows: an empty one takes as long, and there are hundreds (partitions)."""
     to_empty = filled(operations.connection.alias, tables)
     return sql_flush(operations, style, to_empty, **options | {"allow_cascade": True})
 
 
 def execute_again_after_a_deadlock(operations: DatabaseOperations, statements: list[str]) -> None:
-    """A receiver in a process of its own writes its counts when it likes, also while a test is cleaned up."""
+    """Retry after a deadlock: a receiver's process may be writing its counts while a test is cleaned up."""
     for attempt in range(5):
         try:
             execute_sql_flush(operations, statements)
@@ -65,7 +65,7 @@ def execute_again_after_a_deadlock(operations: DatabaseOperations, statements: l
 
 
 def filled(alias: str, tables: list[str] | None = None) -> list[str]:
-    """Those of a database's tables that hold rows, and not always the same ones."""
+    """The tables of a database that hold rows, except those whose rows never change."""
     if tables is None:
         tables = connections[alias].introspection.django_table_names(only_existing=True, include_views=False)
     looked_at = sorted({*tables} - ALWAYS_THE_SAME)

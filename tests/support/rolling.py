@@ -1,4 +1,4 @@
-"""Rolling up what a test has written past the store."""
+"""Rolls up events that a test has inserted without the store."""
 
 from django.db import connections
 
@@ -6,12 +6,12 @@ from analytics.rollups.building import build, marks
 
 
 def mark_everything() -> None:
-    """As if all that there is had just arrived."""
+    """Mark all events, as if they had just arrived."""
     with connections["analytics"].cursor() as cursor:
         marks.mark_all(cursor)
 
 
 def roll_up() -> None:
-    """Everything there is."""
+    """Roll up all events."""
     mark_everything()
     build.roll_up()

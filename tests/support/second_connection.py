@@ -1,4 +1,4 @@
-"""Somebody else at the databases: locks held from a second connection, and connections that end."""
+"""A second connection for tests: holds locks, counts who waits, and ends this thread's connection."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,7 +12,7 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wai
 
 @contextmanager
 def held(statement: str, values: Sequence[object] = (), *, database: str = "default") -> Iterator[None]:
-    """Another connection runs this statement, and keeps what it has locked until the block ends."""
+    """Another connection runs this statement and holds its locks until the block ends."""
     with closing(connections[database].copy()) as another, another.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(statement, values)
@@ -22,7 +22,7 @@ def held(statement: str, values: Sequence[object] = (), *, database: str = "defa
 
 @contextmanager
 def impatient(database: str = "default") -> Iterator[None]:
-    """This thread's connection gives up on a lock at once, instead of waiting."""
+    """Inside the block, this thread's connection waits for a lock for no more than 100 ms."""
     connections[database].cursor().execute("SET lock_timeout = '100ms'")
     try:
         yield
@@ -39,7 +39,7 @@ def waiting(database: str = "default") -> int:
 
 @contextmanager
 def connection_ended(database: str) -> Iterator[None]:
-    """The server has ended this thread's connection, as when it restarts; the next statement finds out."""
+    """End this thread's connection from the server's side, as a restart does; the next statement fails."""
     with connections[database].cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (pid,) = cursor.fetchone()

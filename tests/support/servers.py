@@ -4,7 +4,7 @@ A pytest plugin (`-p tests.support.servers`), because the addresses must be in t
 pytest-django reads the settings. With DATABASE_URL set, the tests use what it names. Each worker of
 pytest-xdist has test databases (`databases.py`), numbers in Redis and a data dir of its own.
 
-The whole suite runs in workers; a choice of tests runs in this process, unless `-n` says otherwise.
+The whole suite runs in workers; a selection of tests runs in this process, unless `-n` says otherwise.
 """
 
 import os
@@ -52,7 +52,7 @@ def pytest_load_initial_conftests(
 
 
 def take_place(number: int) -> None:
-    """Let this worker's process use its own part of the servers that the run has started."""
+    """Give this worker its own databases, Redis numbers and data dir on the run's servers."""
     if url := os.environ.get("REDIS_URL"):
         os.environ["REDIS_URL"] = numbered(url, 3 * number)
     if data_dir := os.environ.get("CANDID_DATA_DIR"):
@@ -69,7 +69,7 @@ def is_whole_suite(options: Namespace) -> bool:
 
 
 def workers() -> int:
-    """More than processors: half of the time a test waits for a database, a browser or a process."""
+    """More than there are processors: half of the time a test waits for a database, browser or process."""
     return min(MOST_WORKERS, 2 * (os.cpu_count() or 1))
 
 

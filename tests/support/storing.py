@@ -1,4 +1,4 @@
-"""Storing events as ingest does, without ingest: what is admitted is written as it is."""
+"""Stores events as ingest does, but without mapping: admitted rows are written as they are."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from analytics.storage.store import Receipt, Storing
 
 
 def store(rows: Sequence[Row], base_events: Sequence[BaseEvent] = (), *, registry: str = "") -> Receipt:
-    """Store what consent admits."""
+    """Store the events that consent admits."""
     storing = Storing(rows, base_events, registry=registry)
     for number, attempt in enumerate(storing.attempts()):
         assert number < 1000, "there is no end of attempts"

@@ -1,7 +1,7 @@
-"""Random payloads with canaries in them, and how to know a canary, or a part of one, when it is found.
+"""Random payloads with canaries planted in them, and patterns that recognize a canary or a part of one.
 
-All but numbers and addresses hold the word `CANARY`. A word that is nobody's, `HARMLESS`, is planted as
-well: it must be found, else the search proves nothing.
+All canaries but numbers and addresses hold the word `CANARY`. A harmless word, `HARMLESS`, is planted as
+well: it must be found, or else the search proves nothing.
 """
 
 import base64
@@ -26,14 +26,14 @@ JWT_HEAD = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 USERS = tuple(f"{CANARY}{number}@example.com" for number in range(20))  # raw ids of people who have consented
 KNOWN = tuple(name for name in values.KEYS if name not in IDENTIFYING and name.strip())
 TRACES, LOGS = "traces", "logs"
-# What an event is about: each a table's.
+# What an event is about, one entry for each table.
 SUBJECTS = (
     {"event.type": "login", "session.id": "plain-session"},
     {"http.request.method": "GET", "http.route": "/orders/{id}", "http.response.status_code": "200"},
     {"feature.name": "export", "feature.action": "started"},
 )
 
-# A separator before and behind, as in texts that people write and programs put together.
+# Separators before and after a canary, as in text that people write or programs assemble.
 BEFORE = ("", "", " ", "/", "=", "(", "/api/v2/users/", "by ", "https://shop.example/a/")
 BEHIND = ("", "", " ", "/", ")", ",", "/edit", "?tab=1", " of it")
 
@@ -92,7 +92,7 @@ def _with_base64_ids(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class Payloads:
-    """As many as one asks for, the same for the same seed; `planted` counts kinds and places."""
+    """An endless supply, the same for the same seed; `planted` counts what was planted, by kind and place."""
 
     def __init__(self, seed: int) -> None:
         self._choose = random.Random(seed)
@@ -158,7 +158,7 @@ def _value(choose: random.Random, depth: int = 0) -> dict[str, Any]:
 
 # --- Places ----------------------------------------------------------------------------------------
 def _give(holder: dict[str, Any], name: str, text: str) -> None:
-    """Set an attribute: of several of one name, the last counts."""
+    """Set an attribute, in place of an earlier one of the same name."""
     holder["attributes"].append({"key": name, "value": {"stringValue": text}})
 
 
@@ -173,7 +173,7 @@ def _title(choose: random.Random, whole: dict[str, Any], text: str) -> None:
 
 
 def _text_besides(choose: random.Random, whole: dict[str, Any], text: str) -> None:
-    """In what is never stored: a log's body, a span's status, events and state."""
+    """Plant it in fields that are never stored: a log's body, a span's status, events and state."""
     record = whole["record"]
     if "name" not in record:
         record["body"] = {"stringValue": text}
@@ -183,7 +183,7 @@ def _text_besides(choose: random.Random, whole: dict[str, Any], text: str) -> No
 
 
 def _user(choose: random.Random, whole: dict[str, Any], text: str) -> None:
-    """Someone who has consented, and whom the app calls by an e-mail address."""
+    """A user who has consented, and whose id is an e-mail address."""
     _give(whole["record"], "user.id", choose.choice(USERS))
 
 

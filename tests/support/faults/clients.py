@@ -15,7 +15,7 @@ STOP_WITHIN = 120.0  # seconds
 
 
 class Sent(NamedTuple):
-    """One request and how it ended: acknowledged, refused (as it had to be), rejected or given up."""
+    """One request and how it ended: acknowledged, refused (as it should be), rejected or given up."""
 
     piece: Piece
     end: str
@@ -24,7 +24,7 @@ class Sent(NamedTuple):
 
 
 class Results(NamedTuple):
-    """Everything that the clients have to tell at the end."""
+    """Everything that the clients report at the end."""
 
     sent: list[Sent]
     outcomes: Counter[str]  # of attempts: status, or what happened to the connection
@@ -33,7 +33,7 @@ class Results(NamedTuple):
 
 
 class Clients:
-    """A few client processes, each with some connections, until `stop`."""
+    """A few client processes, each with several connections. They run until `stop`."""
 
     def __init__(
         self,
@@ -82,12 +82,12 @@ class Clients:
 
     @property
     def acknowledged(self) -> int:
-        """Records so far."""
+        """How many records have been acknowledged so far."""
         return sum(said.get("acknowledged", 0) for said in self._said)
 
     @property
     def last_acknowledged(self) -> float:
-        """Monotonic seconds: when the latest attempt began that was acknowledged."""
+        """When the latest acknowledged attempt began, in monotonic seconds."""
         return max(said.get("last_acknowledged", 0.0) for said in self._said)
 
     @property
@@ -95,12 +95,12 @@ class Clients:
         return sum((Counter(said.get("outcomes", {})) for said in self._said), Counter())
 
     def send_aside(self, offset: int, kind: int) -> None:
-        """From now on every other request is dated `offset` microseconds away and about one table."""
+        """From now on, every other request is dated `offset` microseconds away and goes to one table."""
         for process in self._processes:
             self._tell(process, {"aside": [offset, kind]})
 
     def stop(self) -> Results:
-        """Let each finish what it is sending; then everything that they did."""
+        """Let each client finish what it is sending. Returns everything that they did."""
         for process in self._processes:
             assert process.stdin
             process.stdin.close()

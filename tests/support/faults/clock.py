@@ -1,4 +1,4 @@
-"""A clock that can be set for one instance alone: a small preloaded library adds an offset to the real time.
+"""Sets the clock for one instance alone: a small preloaded library adds an offset to the real time.
 
 The monotonic clock, and the databases' clocks, stay as they are.
 """
@@ -58,7 +58,7 @@ time_t time(time_t *at) {
 
 
 def prepare(folder: Path) -> dict[str, str]:
-    """Environment variables that put a process under this clock; none where it cannot be built."""
+    """Environment variables that give a process this clock; none if the library cannot be built."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if not compiler or os.uname().sysname != "Linux":
         return {}
@@ -72,7 +72,7 @@ def prepare(folder: Path) -> dict[str, str]:
 
 
 def set_offset(file: Path, seconds: int) -> None:
-    """From now on the clock is so many seconds ahead (or behind, below zero)."""
+    """Set the clock this many seconds ahead; behind, if negative."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o644)
     try:
         os.pwrite(descriptor, struct.pack("=q", seconds), 0)

@@ -1,4 +1,4 @@
-"""A whole Candid to be hurt: `manage.py up` in a directory of its own, and a look at its processes."""
+"""A whole Candid to inject faults into: `manage.py up` in a directory of its own, and its processes."""
 
 import contextlib
 import json
@@ -62,7 +62,7 @@ class Prepared:
 
 
 class Instance:
-    """A running `manage.py up`, its consent given and its key made."""
+    """A running `manage.py up`, with consent given and a key issued."""
 
     host = "127.0.0.1"
 
@@ -135,14 +135,14 @@ class Instance:
 
     # --- Its processes ---------------------------------------------------------------------------
     def processes(self) -> list[psutil.Process]:
-        """Supervisor, programs, and the servers that it has started."""
+        """The supervisor, its programs, and the servers that it has started."""
         with contextlib.suppress(psutil.NoSuchProcess):
             own = psutil.Process(self.process.pid)
             return [own, *own.children(recursive=True)]
         return []
 
     def masters(self) -> list[psutil.Process]:
-        """What `up` runs on the HTTP ports: one granian each."""
+        """The processes that `up` runs on the HTTP ports: one granian each."""
         own = psutil.Process(self.process.pid)
         return [child for child in own.children() if "granian" in command(child)]
 
@@ -159,7 +159,7 @@ class Instance:
         return next(one for one in self.processes() if "redis-server" in command(one))
 
     def stop(self) -> None:
-        """SIGTERM, as an operator would; SIGKILL to what is left of it."""
+        """Send SIGTERM, as an operator would; then SIGKILL to whatever is left."""
         everything = self.processes()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -207,7 +207,7 @@ def directory() -> Iterator[Path]:
 
 
 class Memory:
-    """The peaks of memory, in MB, by kind of process: of the biggest one, and of all together."""
+    """Peaks of memory in MB by kind of process: of the biggest process, and of all together."""
 
     EVERY = 0.5  # seconds
     KINDS = (
@@ -245,7 +245,7 @@ class Memory:
         return found
 
     def _kind_of(self, process: psutil.Process) -> str:
-        """A worker's own command line may not say what it is: its parent's does."""
+        """The kind by command line. If a worker's own does not tell, its parent's does."""
         words = command(process)
         for kind, word in self.KINDS:
             if word in words:
@@ -261,13 +261,13 @@ class Memory:
 
 
 def megabytes(process: psutil.Process) -> float:
-    """Resident memory without what is shared with others (of PostgreSQL: its buffers)."""
+    """Resident memory without what is shared with other processes (PostgreSQL's buffers)."""
     used = process.memory_info()
     return (used.rss - getattr(used, "shared", 0)) / 1e6
 
 
 def until(holds: Callable[[], object], seconds: float) -> bool:
-    """Wait until something holds; whether it did within so many seconds."""
+    """Wait until something holds. Returns whether it did within this many seconds."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

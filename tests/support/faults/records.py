@@ -1,7 +1,7 @@
 """What the clients of a fault run send, and what must be found in the database afterwards.
 
-A record is known by its time: microseconds since 1970, never given twice in a run. Its table, its
-user and its whole content follow from that number, so that a row shows by itself whether it is right.
+A record is identified by its time, in microseconds since 1970, which no other record of the run has.
+Its table, its user and its whole content follow from that number, so that each row can be checked alone.
 """
 
 import gzip
@@ -43,7 +43,7 @@ class Piece(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What goes over the wire."""
+    """A request as it goes over the wire."""
 
     path: str
     headers: dict[str, str]

@@ -1,4 +1,4 @@
-"""One run: load, faults, recovery, the end, and the comparison with the database."""
+"""One run: puts load on an instance, injects faults, waits for recovery, and compares with the database."""
 
 import contextlib
 import itertools
@@ -20,7 +20,7 @@ from tests.support.faults.verify import Findings, truncate, verify
 
 RECOVERY_WITHIN = 120.0  # seconds
 WEB_MEMORY = 400.0  # MB of one web process at most
-RETRY_AFTER = {str(seconds) for seconds in range(1, 6)}  # longer than their budget makes SDKs give up
+RETRY_AFTER = {str(seconds) for seconds in range(1, 6)}  # SDKs give up if it exceeds their budget
 FINE = {"200", "200 in part", "gRPC OK", "gRPC OK in part"}
 FINE |= RESEND | {f"gRPC {name}" for name in RESEND_GRPC}
 Progress = Callable[[int, int, str], None]  # strikes, acknowledged records, what was done last
@@ -33,12 +33,12 @@ class Strike:
     what: str
     began: float
     ended: float
-    recovery: float  # seconds from its end to the first 200 of a request sent after it
+    recovery: float  # seconds from its end to the first 200 for a request that was sent after it
 
 
 @dataclass
 class Outcome:
-    """What a run has shown."""
+    """The result of a run."""
 
     scenario: str
     covers: str
@@ -71,9 +71,9 @@ def run(
     instance: Instance | None = None,
     progress: Progress = lambda strikes, acknowledged, what: None,
 ) -> Outcome:
-    """Strike until there are so many kills and acknowledged records, then verify.
+    """Strike until there were enough kills and acknowledged records, then verify.
 
-    `rate` is in records a second, 0 for as fast as the clients can. Raises `Skipped`.
+    `rate` is in records a second; 0 means as fast as the clients can. Raises `Skipped`.
     """
     with _instance(scenario, folder, instance) as running:
         prepared = running.prepared
@@ -160,7 +160,7 @@ def _strike(
 
 
 def _aftermath(running: Instance) -> list[str]:
-    """The instance must be whole again by itself."""
+    """Check that the instance has recovered by itself."""
     problems = []
     if not until(lambda: running.is_ready()[0], RECOVERY_WITHIN):
         problems.append(f"/ready: {running.is_ready()[1]}")

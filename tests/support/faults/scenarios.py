@@ -1,4 +1,4 @@
-"""The faults. Each scenario prepares an instance, strikes again and again, and says what it covers."""
+"""The faults. Each scenario prepares an instance, strikes repeatedly, and says what it covers."""
 
 import contextlib
 import os
@@ -33,11 +33,11 @@ class Scenario:
     name = ""
     covers = ""
     connections = 8
-    pause = 1.0  # seconds between recovery and the next strike, and up to as much more
+    pause = 1.0  # least seconds between recovery and the next strike; at most twice as many
     disconnects = 0.0
     offsets: ClassVar[list[int]] = [0]
     refused: ClassVar[list[int]] = []
-    may_be_refused = False  # whether a 503 is a right answer while the fault lasts; of some it is not
+    may_be_refused = False  # whether 503 is a right answer while the fault lasts
 
     def __init__(self) -> None:
         self.choose = random.Random(5)
@@ -54,15 +54,15 @@ class Scenario:
             running.stop()
 
     def servers(self) -> list[psutil.Process]:
-        """Servers beside the instance, whose memory counts too."""
+        """Servers outside of the instance whose memory counts too."""
         return []
 
     def strike(self, instance: Instance, clients: Clients, number: int) -> str:
-        """Do it, and say in a few words what was done."""
+        """Inject the fault. Returns a few words about what was done."""
         raise NotImplementedError
 
     def await_commit(self, instance: Instance) -> None:
-        """Come back while a commit is under way, if there is one within half a second."""
+        """Return as soon as a commit is under way; give up after half a second."""
         with contextlib.suppress(psycopg.Error), instance.prepared.connect() as watch:
             end = time.monotonic() + 0.5
             while time.monotonic() < end:
@@ -98,7 +98,7 @@ class Workers(Scenario):
 class Masters(Scenario):
     name = "masters"
     covers = "kill -9 of the process above the web workers"
-    pause = 6.0  # `up` gives up after more than five ends of one program within a minute
+    pause = 6.0  # after five restarts within ten minutes `up` waits longer and longer before the next
 
     def strike(self, instance: Instance, clients: Clients, number: int) -> str:
         masters = instance.masters()
@@ -114,7 +114,7 @@ class Postgres(Scenario):
 
     def strike(self, instance: Instance, clients: Clients, number: int) -> str:
         victim = None
-        # Just after the last kill there may be nobody to ask, or to kill.
+        # Just after the last kill there may be no server to ask, or no process to kill.
         with contextlib.suppress(psycopg.Error, psutil.NoSuchProcess):
             victim = self._victim(instance, is_backend=bool(number % 2))
         self.await_commit(instance)
@@ -174,11 +174,11 @@ class Away(Scenario):
         return f"{alias} away for {seconds:g} s"
 
     def watch(self, instance: Instance, alias: str, seconds: float) -> None:
-        """While the operational database is away no consent can be read: nothing may be stored."""
+        """While the operational database is away, consent cannot be read, so nothing may be stored."""
         if alias == "analytics":
             time.sleep(seconds)
             return
-        time.sleep(1.0)  # whoever had read consent before may still commit
+        time.sleep(1.0)  # requests that had read consent before may still commit
         with instance.prepared.connect("analytics") as analytics:
             before = count(analytics)
             time.sleep(max(0.5, seconds - 1.0))
@@ -312,7 +312,7 @@ class Partitions(Scenario):
             database.execute("SET lock_timeout = '5s'")
             with contextlib.suppress(psycopg.errors.UndefinedTable):
                 held = database.execute(f"SELECT count(*) FROM {name}").fetchone()
-                if held and held[0]:  # a second round: these are acknowledged, and not ours to lose
+                if held and held[0]:  # in a second round: these rows are acknowledged and must stay
                     return f"{name} is in use by now"
                 database.execute(f"DROP TABLE {name}")
             middle = microseconds(month.starts_at) + 8 * DAY
@@ -362,7 +362,7 @@ def count(database: psycopg.Connection[Any]) -> int:
 
 
 def felt(clients: Clients) -> int:
-    """How often a client was told that it cannot be stored now."""
+    """How often clients were told that nothing can be stored now."""
     return clients.outcomes["503"] + clients.outcomes["gRPC UNAVAILABLE"]
 
 

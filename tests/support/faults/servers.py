@@ -1,4 +1,4 @@
-"""Two PostgreSQL servers of our own, so that one of the two databases can stop while the other goes on."""
+"""Two separate PostgreSQL servers, so that one of the two databases can stop while the other runs on."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ STOP_WITHIN = 60.0  # seconds
 
 
 class OwnServers:
-    """The operational server, with Redis, and the analytics server."""
+    """The server of the operational database, with Redis, and that of the analytics database."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -33,7 +33,7 @@ class OwnServers:
             servers.stop()
 
     def variables(self) -> dict[str, str]:
-        """For the instance: where everything is. Without TLS, as production behind nothing."""
+        """Environment variables that tell the instance where its servers are, and that it has no TLS."""
         operational = self._servers["default"].environment()
         kept = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ID_HASH_KEY")
         analytics = self._servers["analytics"].environment()["ANALYTICS_DATABASE_URL"]
@@ -55,7 +55,7 @@ class OwnServers:
 
     @contextlib.contextmanager
     def stopped(self, alias: str) -> Iterator[None]:
-        """A fast shutdown, as an operator's `pg_ctl stop`, and a start at the end."""
+        """The server is shut down inside the block, fast, like `pg_ctl stop`, and started afterwards."""
         process = self._postmaster(alias)
         process.send_signal(signal.SIGINT)
         end = time.monotonic() + STOP_WITHIN
@@ -70,7 +70,7 @@ class OwnServers:
 
     @contextlib.contextmanager
     def frozen(self, alias: str) -> Iterator[None]:
-        """Every process of the server stands still: connections stay open, and nothing answers."""
+        """Every process of the server is stopped inside the block: connections stay open, nothing answers."""
         process = self._postmaster(alias)
         family = [process, *process.children(recursive=True)]
         for one in family:

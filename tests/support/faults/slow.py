@@ -10,7 +10,7 @@ EVERY = 1.0  # seconds between two bytes
 
 @contextlib.contextmanager
 def stalled(host: str, ports: list[int], key: str, *, headers: int, bodies: int) -> Iterator[None]:
-    """Hold so many connections open that get nowhere, over all ports, and close them at the end."""
+    """Hold this many stalled connections open inside the block, spread over all ports."""
     start = f"POST /v1/traces HTTP/1.1\r\nHost: {host}\r\n".encode()
     complete = (
         start

@@ -1,4 +1,4 @@
-"""How a request travels: over HTTP or gRPC, once, and what became of it."""
+"""Sends a request once, over HTTP or gRPC, and says what became of it."""
 
 import http.client
 import random
@@ -29,7 +29,7 @@ PARTLY = "partly"  # acknowledged, with some or all of its records refused
 
 
 class Attempt(NamedTuple):
-    """One attempt: a word for the tables, what it means, and the seconds that the server asks to wait."""
+    """One attempt: its name in the tables, what it means, and how long the server asks to wait."""
 
     outcome: str
     means: str  # TAKEN, PARTLY, 'resend', 'broke off' or 'rejected'
@@ -45,7 +45,7 @@ class Transport(Protocol):
 
 
 class Http:
-    """A keep-alive connection. A share of the attempts break off on purpose."""
+    """A keep-alive connection. A share of the attempts is broken off on purpose."""
 
     def __init__(self, host: str, port: int, key: str, disconnects: float, choose: random.Random) -> None:
         self._host, self._port, self._key = host, port, key
@@ -76,7 +76,7 @@ class Http:
         )
 
     def _break_off(self, wire: Request) -> Attempt:
-        """Go away in the middle of the body, or after it and before the answer."""
+        """Disconnect in the middle of the body, or after it but before the answer."""
         in_the_middle = self._choose.random() < 0.5
         lines = [f"POST {wire.path} HTTP/1.1", f"Host: {self._host}"]
         lines += [f"{name}: {value}" for name, value in self._headers(wire).items()]
@@ -103,7 +103,7 @@ class Http:
 
 
 class Grpc:
-    """A channel, opened anew after each failure, as the Python SDK does."""
+    """A channel, opened again after each failure, as the Python SDK does."""
 
     METHOD = "/opentelemetry.proto.collector.{0}.v1.{1}Service/Export"
 

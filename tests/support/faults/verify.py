@@ -1,4 +1,4 @@
-"""After the faults: is the database's word the same as the clients'?"""
+"""After the faults: compares what is in the database with what the clients sent."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -26,14 +26,14 @@ class Findings(NamedTuple):
 
     acknowledged: int
     stored: int
-    unknown: int  # stored, but of a request that nobody acknowledged: allowed, once
-    missing: int  # acknowledged and not there
+    unknown: int  # stored, but of a request that was never acknowledged: allowed, once
+    missing: int  # acknowledged, but not stored
     twice: int
-    wrong: int  # there, but not as it was sent, or never sent at all, or refused and there
-    torn: int  # requests of which a part is there, or that more than one transaction wrote
+    wrong: int  # stored, but not as sent, or although it was refused or never sent
+    torn: int  # requests that were stored in part, or by more than one transaction
     requests: int
     resent: int  # requests
-    settled: int  # requests acknowledged at last that an attempt before had committed
+    settled: int  # requests that an earlier attempt than the acknowledged one had committed
 
     @property
     def are_right(self) -> bool:
@@ -46,7 +46,7 @@ def truncate(database: psycopg.Connection[Any]) -> None:
 
 
 def verify(database: psycopg.Connection[Any], sent: list[Sent], pseudonyms: dict[str, str]) -> Findings:
-    """Compare every row with what was sent. `pseudonyms`: of each raw id, the organization's too."""
+    """Compare every row with what was sent. `pseudonyms` are by raw id, the organization's included."""
     sent = sorted(sent)
     firsts = [one.piece.first for one in sent]
     found: defaultdict[int, set[int]] = defaultdict(set)  # request -> times

@@ -1,4 +1,4 @@
-"""Hostile requests without end: put together from fragments, or made from real bodies by damaging them."""
+"""An endless supply of hostile requests: put together from fragments, or real bodies that were damaged."""
 
 import gzip
 import random
@@ -40,7 +40,7 @@ SPLICES = (
 
 
 class Body(NamedTuple):
-    """A request to send. `sound`: how many of its records can be stored; 0 also where nobody knows."""
+    """A request to send. `sound` is how many of its records can be stored; 0 if unknown."""
 
     path: str
     content_type: str
@@ -50,7 +50,7 @@ class Body(NamedTuple):
 
 
 class Bodies:
-    """An endless row of them; the same for the same seed, apart from their times."""
+    """An endless sequence of bodies, the same for the same seed, except for their times."""
 
     def __init__(self, seed: int) -> None:
         self._choose = random.Random(seed)
@@ -108,7 +108,7 @@ class Bodies:
             raw[where : where + choose.randrange(40)] = other[start : start + choose.randrange(1, 300)]
 
     def _wrapped(self, body: Body) -> Body:
-        """Compressed now and then, well or badly; of a strange content type now and then."""
+        """Compress the body now and then, correctly or not; use a strange content type now and then."""
         choose = self._choose
         kind = choose.random()
         if kind < 0.8:
@@ -178,7 +178,7 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def corpus() -> list[tuple[str, str, bytes]]:
-    """Signal, content type and bytes of each kept body; the file's name says the first two."""
+    """Signal, content type and bytes of each body of the corpus; the file's name tells the first two."""
     found = []
     for directory in CORPUS:
         for file in sorted(directory.glob("*.*")):

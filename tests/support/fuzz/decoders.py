@@ -1,7 +1,7 @@
-"""In this process: bodies through inflating, decoding and mapping, without HTTP and without a database.
+"""Inflates, decodes and maps bodies in this process, without HTTP and without a database.
 
-What is wrong: an exception that is not declared, a row that breaks its table's bounds, a body that
-takes long. Such a body is written to a file, to become a test.
+A finding is an exception that is not declared, a row outside its table's bounds, or a body that takes
+long. Its body is written to a file, to become a test.
 """
 
 import time
@@ -33,14 +33,14 @@ DECODERS: dict[tuple[str, str], Callable[[bytes], Any]] = {
 
 
 class Finding(NamedTuple):
-    """A body that something is wrong with."""
+    """A body that was not handled as it should be."""
 
     what: str
     body: Body
 
 
 class Report(NamedTuple):
-    """How a run went: bodies by what became of them, findings, the slowest body's CPU seconds."""
+    """The result of a run: bodies by what became of them, findings, CPU seconds of the slowest body."""
 
     outcomes: Counter[str]
     findings: list[Finding]
@@ -71,7 +71,7 @@ def run(*, bodies: int, seed: int, progress: Callable[[int], None] = lambda done
 
 
 def try_one(body: Body) -> str:
-    """What became of a body; raises what no body may raise."""
+    """What became of a body. Raises any exception that no body may cause."""
     decode = DECODERS.get((body.path, body.content_type))
     if decode is None or body.coding not in CODINGS:
         return "refused: type"
@@ -87,7 +87,7 @@ def try_one(body: Body) -> str:
 
 
 def rows_of(records: Iterable[Any]) -> int:
-    """Map them as a request would, and check what every row must hold to."""
+    """Map records as a request does, and check each row against its table's bounds."""
     maker = RowMaker(
         organization="",
         do_not_track=False,

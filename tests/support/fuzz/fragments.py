@@ -1,4 +1,4 @@
-"""Parts of hostile requests, made once and put together again and again: that keeps a million bodies cheap.
+"""Parts of hostile requests, made once and combined again and again, which keeps a million bodies cheap.
 
 `{time}` and `{id}` in a JSON record, and known bytes in a protobuf one, are written over for each body.
 """
@@ -91,7 +91,7 @@ def json_resource(choose: random.Random) -> dict[str, Any]:
 
 
 def sound_attributes(choose: random.Random, uid: str = "") -> list[dict[str, Any]]:
-    """Of someone who has consented, about something that can be routed, and anything besides."""
+    """Attributes of a user who has consented, of an event that can be routed, plus anything else."""
     given = values.who(choose) | ({"log.record.uid": uid} if uid else {})
     about = choose.random()
     if about < 0.3:
@@ -122,7 +122,7 @@ def json_attribute(choose: random.Random) -> dict[str, Any]:
 
 
 def json_value(choose: random.Random, depth: int = 0) -> Any:
-    """An AnyValue, most of the time a valid one."""
+    """An AnyValue, mostly a valid one."""
     kind = choose.randrange(12 if depth < 4 else 8)
     if kind < 3:
         return {"stringValue": values.text(choose)}
@@ -166,7 +166,7 @@ def json_anything(choose: random.Random, depth: int = 0) -> Any:
 
 
 def nested(depth: int) -> Any:
-    """Built from the inside, and written by json within its own limits."""
+    """A deeply nested value, built from the inside out, as deep as json can write it."""
     value: Any = 1
     for _ in range(min(depth, 400)):
         value = [value]
@@ -174,7 +174,7 @@ def nested(depth: int) -> Any:
 
 
 def spoiled(choose: random.Random, record: dict[str, Any]) -> dict[str, Any]:
-    """One or two of the fields hold something else."""
+    """The object with something else in one or two of its fields."""
     for field in choose.choices(list(record), k=choose.randrange(1, 3)):
         record[field] = json_anything(choose)
     return record
@@ -225,7 +225,7 @@ def protobuf_resource(choose: random.Random) -> bytes:
 
 
 def protobuf_attributes(pairs: list[dict[str, Any]], choose: random.Random) -> list[KeyValue]:
-    """The texts of a JSON list as they are; whatever else it holds becomes a value of any kind."""
+    """Attributes of JSON in protobuf: texts stay as they are, anything else becomes a value of any kind."""
     made = []
     for pair in pairs:
         key, value = pair["key"].encode("utf-8", "replace").decode(), pair["value"]

@@ -1,4 +1,4 @@
-"""Hostile words, numbers and names: the grain that hostile bodies are made of."""
+"""Hostile words, numbers and names, of which hostile bodies are made."""
 
 import random
 import string
@@ -50,7 +50,7 @@ WORDS = string.ascii_lowercase
 
 
 def text(choose: random.Random) -> str:
-    """Odd, or plain, or a run of any code points."""
+    """An odd text, a plain one, or a run of arbitrary code points."""
     kind = choose.random()
     if kind < 0.5:
         return choose.choice(ODD_TEXTS)
@@ -60,10 +60,10 @@ def text(choose: random.Random) -> str:
 
 
 def plain_text(choose: random.Random) -> str:
-    """The same without lone surrogates, which protobuf cannot hold."""
+    """A text without lone surrogates, which protobuf cannot hold."""
     return text(choose).encode("utf-8", "replace").decode()
 
 
 def who(choose: random.Random) -> dict[str, str]:
-    """Someone who has consented."""
+    """The id of a user who has consented."""
     return {"user.id": user(choose.randrange(USERS)), "organization.id": ORGANIZATION}

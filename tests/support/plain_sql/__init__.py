@@ -1,6 +1,6 @@
 """Every report counted from raw rows in plain SQL: the oracle that reports from roll-ups must equal.
 
-It shares the rows and the layout of reports, and nothing that counts."""
+It shares the row types and the layout of reports with them, but no code that counts."""
 
 from tests.support.plain_sql.active_users import active_users_report
 from tests.support.plain_sql.endpoints import endpoint_report, endpoints_report

@@ -1,4 +1,4 @@
-"""Who was there on which days: one scan of the events, handed over as a bit per person and day.
+"""Who was there on which days: one scan of the events gives a bit per person and day.
 
 Active users and retention are both questions about these bits. Counting distinct people in SQL took
 twice as long: it hashed and sorted every day of every person.

@@ -1,8 +1,8 @@
-"""Giving and withdrawing consent while senders send, and looking at what was committed when.
+"""Grants and withdraws consent while senders send, and checks which rows were committed when.
 
-A row of a time of consent is known by its date: the gate lets in only what is dated since the grant.
-Rows counted when a withdrawal has been answered, and counted again once everything that was in
-flight has ended, must be as many.
+The rows of a period of consent are known by their dates: the gate admits only events dated since the
+grant. The rows are counted when a withdrawal has been answered, and again once every transaction in
+flight has ended: both counts must be equal.
 """
 
 import json
@@ -21,8 +21,8 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parents[3]
 USER, ORGANIZATION = "flipping-user", "flipping-organization"
-A_WINDOW = 20.0  # seconds within which a time of consent must have rows
-SETTLED_AFTER = 0.05  # seconds; longer than what a receiver may do before its transaction
+A_WINDOW = 20.0  # seconds within which a period of consent must have rows
+SETTLED_AFTER = 0.05  # seconds; longer than a receiver may take before it begins its transaction
 DATABASE_PATIENCE = 20.0  # seconds
 
 Decide = Callable[[str, bool], datetime]  # ('user' or 'organization', granted): since when it holds
@@ -36,19 +36,19 @@ SELECT count(*) FROM pg_stat_activity
 
 
 class Flip(NamedTuple):
-    """One time of consent and its end."""
+    """One period of consent and its end."""
 
     kind: str
-    rows: int  # committed when the withdrawal was answered
+    rows: int  # committed before the withdrawal was answered
     late: int  # committed afterwards
-    seconds: float  # that the withdrawal took
+    seconds: float  # how long the withdrawal took
 
 
 class Flips(NamedTuple):
-    """What came of it all."""
+    """The result of a run."""
 
     flips: list[Flip]
-    answers: Counter[str]  # that senders had
+    answers: Counter[str]  # that senders received
 
     @property
     def late(self) -> int:
@@ -59,12 +59,12 @@ class Flips(NamedTuple):
         return sum(flip.rows == 0 for flip in self.flips)
 
     def percentile(self, share: float) -> float:
-        """Seconds that a withdrawal took, of its share of them all."""
+        """The seconds that this share of the withdrawals (0 to 1) did not exceed."""
         return percentile([flip.seconds for flip in self.flips], share)
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:
-    """Of times, the one that this share of them (0 to 1) stays below."""
+    """The time that this share of the times (0 to 1) does not exceed."""
     return sorted(seconds)[min(len(seconds) - 1, int(share * len(seconds)))]
 
 
@@ -76,7 +76,7 @@ def flip(
     orders: dict[str, Any],
     note: Callable[[list[Flip]], bool] = lambda flips: True,
 ) -> Flips:
-    """Flip the user, then the organization, with senders at work; `note` may end it early with False.
+    """Flip the user's consent, then the organization's, while senders send; `note` ends it early with False.
 
     `database` is the analytics database, in autocommit. `orders`: key, ports, grpc_ports, senders, records.
     """
@@ -124,7 +124,7 @@ def _settle(database: psycopg.Connection[Any]) -> None:
 
 @contextmanager
 def senders(orders: dict[str, Any]) -> Iterator[Counter[str]]:
-    """Two processes of senders at work; when the block has ended, the counter has their answers."""
+    """Two processes of senders run inside the block; afterwards the counter holds their answers."""
     answers: Counter[str] = Counter()
     running = []
     for seed in range(2):

@@ -1,7 +1,7 @@
 """A process of senders that never stop: `python -m tests.support.withdrawal.sender`, orders on stdin.
 
-The orders are one line of JSON; the end of stdin asks for the end. It then says on stdout, in a line
-of JSON, how often it had which answer. Every other sender speaks gRPC.
+The orders are one line of JSON. At the end of stdin it stops, and prints how often it received which
+answer, as a line of JSON. Every other sender speaks gRPC.
 """
 
 import http.client
@@ -22,7 +22,7 @@ AFTER_AN_ERROR = 0.05  # seconds
 
 
 class Sender(threading.Thread):
-    """One connection, one request after another, each of events dated now."""
+    """One connection that sends one request after another, each with events dated now."""
 
     def __init__(self, orders: dict[str, Any], number: int, stopping: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -74,7 +74,7 @@ class Sender(threading.Thread):
         return send
 
     def _grpc(self, port: int) -> Any:
-        # A connection of its own: channels to one address else share it.
+        # A connection of its own: otherwise channels to the same address share one.
         options = [("grpc.use_local_subchannel_pool", 1)]
         export = grpc.insecure_channel(f"127.0.0.1:{port}", options=options).unary_unary(EXPORT)
         metadata = [("authorization", f"Bearer {self._orders['key']}")]

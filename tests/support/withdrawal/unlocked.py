@@ -1,4 +1,4 @@
-"""The receivers with the barrier's lock line taken out: what the proof must find fault with.
+"""The receivers without the barrier's lock: the proof must fail for them.
 
 `tests.support.withdrawal.unlocked:application` for granian; `python -m tests.support.withdrawal.unlocked
 serve_grpc …` for gRPC. Nothing else imports this.
@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "telemetry_site.settings")
 from consent.gate import barrier
 from postgres.pipeline import Statement
 
-# The same question to the same database, at the same place, that takes no lock.
+# The same statement in the same place, except that it takes no lock.
 barrier.TAKE_SHARED = Statement("SELECT $1 + bucket FROM unnest($2) AS bucket", "int4", "int4[]")
 
 if __name__ == "__main__":
