@@ -1,4 +1,4 @@
-"""Both commands of the README on a bare Debian: `make run` is ready and answers, `make test` passes.
+"""Tries both commands of the README on a bare Debian: `make run` must answer, `make test` must pass.
 
     python -m benchmarks.bare [--keep ROOT]
 
@@ -32,7 +32,7 @@ PIP_FILES = ("/etc/pip.conf", "/etc/xdg/pip/pip.conf", "/etc/xdg/pip/constraints
 PIP_FILES += ("~/.config/pip/pip.conf", "~/.pip/pip.conf")
 NAMES_AND_CERTIFICATES = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 READY_WITHIN = 900  # seconds; the first command installs everything
-# Mounts live in a namespace of their own, and go with it: nothing of this machine is below the root.
+# The mounts are in a namespace of their own, and end with it: afterwards nothing is mounted below the root.
 ENTER = """
 set -e
 root=$1 command=$2
@@ -50,10 +50,10 @@ exec chroot "$root" sh -c "cd /candid && exec $command"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--keep", type=Path, help="a root that was made before, or is to stay")
+    parser.add_argument("--keep", type=Path, help="a root directory to use again, or to make and keep")
     options = parser.parse_args()
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        sys.exit("This needs root, and debootstrap.")
+        sys.exit("This needs root's rights, and debootstrap.")
     place = options.keep or Path(tempfile.mkdtemp(prefix="candid-bare-"))
     try:
         make_root(place)
@@ -104,7 +104,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def copy_project(place: Path) -> None:
-    """What git knows of, as it is in this checkout."""
+    """Copy the files that git tracks, as they are in this checkout."""
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
     for name in filter(None, names.stdout.split("\0")):
         if (ROOT / name).is_file():
@@ -114,7 +114,7 @@ def copy_project(place: Path) -> None:
 
 @contextmanager
 def inside(place: Path, command: str) -> Iterator[subprocess.Popen[str]]:
-    """A command in the root, in a namespace that ends with it."""
+    """Run a command in the root directory, in a namespace that ends with it."""
     environment = {name: value for name, value in os.environ.items() if PASSED_ON.match(name)}
     environment |= {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8"}
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
@@ -130,7 +130,7 @@ def inside(place: Path, command: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def try_run(place: Path) -> str:
-    """Start it, and ask each port; which addresses answered."""
+    """Run `make run` and ask each port. Returns the addresses that answered."""
     web, otlp, grpc = free_port(), free_port(), free_port()
     ports = f"--port {web} --otlp-port {otlp} --grpc-port {grpc}"
     with inside(place, f"make run ARGS='{ports}'") as running:
@@ -151,7 +151,7 @@ def try_run(place: Path) -> str:
 
 
 def until_answered(address: str) -> None:
-    """200, after the minute at most in which beat ticks first."""
+    """Wait for a 200: `/ready` needs beat's first tick, which comes within a minute."""
     for _attempt in range(90):
         try:
             with urllib.request.urlopen(address, timeout=10):
@@ -162,7 +162,7 @@ def until_answered(address: str) -> None:
 
 
 def try_tests(place: Path) -> str:
-    """Run the whole suite; pytest's last line."""
+    """Run the whole suite. Returns pytest's last line."""
     with inside(place, "make test") as running:
         assert running.stdout
         last = ""

@@ -1,7 +1,7 @@
 """OTLP trace bodies for the benchmarks: realistic spans, each request's made unique by patching bytes.
 
-A body is encoded once; per request only its trace id and its times are written over, so that the load
-generator costs little next to the server that is measured.
+A body is encoded once; for each request only its trace ids and times are overwritten, so that the load
+generator costs little compared with the server that is measured.
 """
 
 import json
@@ -16,8 +16,8 @@ USERS = 200
 ORGANIZATION = "bench-organization"
 SECOND = 1_000_000_000  # nanoseconds
 TRACE = "ab" * 16
-LASTS = 5 * SECOND  # what the SDKs collect before they send
-# A time no body carries otherwise: 19 digits, like every present-day nanosecond clock.
+LASTS = 5 * SECOND  # how long SDKs collect spans before they send them
+# A time that occurs in no body by chance; it has 19 digits, like today's times in nanoseconds.
 BASE = 1_111_111_111 * SECOND
 
 
@@ -34,7 +34,7 @@ def attributes(pairs):
 
 
 def span(number, spans, choose):
-    """A span as one of the three kinds: six in ten HTTP requests, three feature uses, one sign-in."""
+    """A span of one of three kinds: of ten, six are HTTP requests, three feature uses, one a sign-in."""
     who = {"user.id": user(choose.randrange(USERS)), "session.id": f"session-{choose.randrange(USERS)}"}
     kind = choose.random()
     if kind < 0.6:
@@ -96,12 +96,12 @@ def document(spans):
 
 
 class Bodies:
-    """Bodies of so many spans; each has a trace id and times of its own."""
+    """Bodies of a fixed number of spans; each body has trace ids and times of its own."""
 
     content_type: str
 
     def __init__(self, template, spans, times, traces, encode_times):
-        """Where `times` (each with its offset) and trace ids (offsets) stand in the template."""
+        """`times`: values, their offsets in the template, and width; `traces`: offsets and width."""
         self.spans = spans
         self._bytes = numpy.frombuffer(template, dtype=numpy.uint8).copy()
         values, offsets, width = times
@@ -112,7 +112,7 @@ class Bodies:
         self._encode_times = encode_times
 
     def next(self, now):
-        """A body of events of the last seconds before `now`, in nanoseconds since 1970."""
+        """A body with events of the last seconds before `now` (nanoseconds since 1970)."""
         body = self._bytes.copy()
         body[self._times_at] = self._encode_times(self._shifts + numpy.uint64(now - LASTS))
         body[self._traces_at] = numpy.frombuffer(self._trace(), dtype=numpy.uint8)
@@ -160,7 +160,7 @@ class ProtobufBodies(Bodies):
 
 
 def every(template, pieces):
-    """Where the pieces stand, which follow one another."""
+    """The offsets of pieces that occur in this order."""
     offsets, at = [], 0
     for piece in pieces:
         at = template.index(piece, at)
@@ -170,7 +170,7 @@ def every(template, pieces):
 
 
 def digits(times):
-    """Each of 19 digits, as ASCII."""
+    """The times as ASCII digits, 19 each."""
     powers = numpy.uint64(10) ** numpy.arange(18, -1, -1, dtype=numpy.uint64)
     return (times[:, None] // powers % numpy.uint64(10)).astype(numpy.uint8) + 48
 

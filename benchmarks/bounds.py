@@ -1,8 +1,8 @@
 """What the largest bodies cost: `python -m benchmarks.bounds`.
 
 Sends bodies of just under `OTLP_MAX_BODY_BYTES` (64 MiB) to fresh instances, JSON and protobuf, plain and
-gzip, one at a time and six at once, and prints the most memory that a web process has held; then a gzip
-bomb (100 MiB in 100 kB), and prints how fast it is refused.
+gzip, one at a time and six at once, and prints the most memory that a web process held. Then it sends a gzip
+bomb (100 MiB in 100 kB) and prints how fast it is refused.
 """
 
 import gzip
@@ -57,7 +57,7 @@ def main():
 
 
 class running:  # noqa: N801  (used like a function)
-    """An instance of its own, and a key."""
+    """A fresh instance, and a key."""
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="candid-bench-", ignore_cleanup_errors=True)
@@ -81,7 +81,7 @@ def largest(bodies):
 
 
 def together(times, instance, key, content_type, coding, content):
-    """The statuses of so many equal requests at once."""
+    """Send this many equal requests at once. Returns their statuses."""
     said = []
 
     def send():
@@ -103,7 +103,7 @@ def together(times, instance, key, content_type, coding, content):
 
 
 def most_memory(instance):
-    """The most that any of the web processes has held, in MiB (VmHWM)."""
+    """The peak memory of the largest web process, in MiB (VmHWM)."""
     found = []
     for pid, (_, _, command) in process_table().items():
         if "granian" in command and f" {instance.port}" in command:

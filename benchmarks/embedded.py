@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis of a benchmark's own, for one that works in Django itself."""
+"""PostgreSQL and Redis for a benchmark that runs Django in its own process."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from telemetry_site import embedded
 
 @contextmanager
 def servers(data_dir: Path, *, with_redis: bool = True) -> Iterator[None]:
-    """Durable ones, with every table; Django is set up, and processes started from here use them too."""
+    """Start durable servers with every table, and set up Django. Child processes use them, too."""
     held = embedded.start(data_dir.absolute(), with_redis=with_redis)
     os.environ.update(held.environment() | {"DJANGO_SETTINGS_MODULE": "telemetry_site.settings"})
     try:

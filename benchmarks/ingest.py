@@ -1,9 +1,9 @@
-"""How fast ingest is, against the fastest thing PostgreSQL can do with the same rows.
+"""How fast ingest is, compared with the fastest way to get the same rows into PostgreSQL.
 
-Starts a whole instance in a temporary data directory, sends 512-span trace bodies over a few keep-alive
-connections, JSON and protobuf in turn, and after each run copies the very rows that it stored back into the
-same tables with one `COPY … WITH (FORMAT binary)`, three times. Then requests of one span, and the server's
-stages. Load generator, server and database share the machine: trust the ratio, not the absolute figures.
+Starts a whole instance in a temporary data dir, and sends 512-span trace bodies over a few keep-alive
+connections, JSON and protobuf in turn. After each run it copies the rows that were stored back into the same
+tables with one `COPY … WITH (FORMAT binary)`, three times. Then it sends requests of one span, and times the
+server's stages. Load generator, server and database share the machine: trust the ratio, not absolute figures.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def main():
 
 
 def machine():
-    """Processors, memory and the Python that ran: what figures depend on."""
+    """What the figures depend on: processors, memory and Python."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -131,7 +131,7 @@ def measure(instance, options, console):
 
 
 def one_run(instance, bodies, key, options, database):
-    """Ingest into empty tables, then COPY of what came."""
+    """Ingest into empty tables, then COPY of the rows that were stored."""
     for table in TABLES:
         database.execute(f"TRUNCATE {table}")
     database.execute("CHECKPOINT")
@@ -168,9 +168,9 @@ def load(instance, bodies, key, connections, options, database):
 
 
 def send(port, bodies, key, connections, seconds, clock=time.time_ns):
-    """Latencies in seconds of the requests that a few connections made, all of them answered 200.
+    """Send over a few connections. Returns the latencies in seconds; every answer must be 200.
 
-    Each tells of the seconds before what `clock` says, in nanoseconds since 1970.
+    The events of each request are from the seconds before `clock()` (nanoseconds since 1970).
     """
     latencies, failures = [], []
     until = time.perf_counter() + seconds
@@ -202,7 +202,7 @@ def send(port, bodies, key, connections, seconds, clock=time.time_ns):
 
 
 def answer(connection):
-    """Status and content of the next answer. With little work: client and server share processors."""
+    """Status and content of the next answer. Cheap, because client and server share the processors."""
     text = b""
     while b"\r\n\r\n" not in text:
         piece = connection.recv(65536)
@@ -221,7 +221,7 @@ def stored(database):
 
 
 def copy_rate(database):
-    """Rows a second, the median, of binary COPY of the stored rows into emptied tables, on one connection."""
+    """Rows a second (median) of binary COPY of the stored rows into empty tables, on one connection."""
     saved, rows = save(database), stored(database)
     return statistics.median(rows / copied(database, saved) for _ in range(COPIES))
 
@@ -288,7 +288,7 @@ def show_single(single, options, console):
 
 
 def show_stages(stages, results, options, console):
-    """CPU a span: the stages measured alone, and what the whole server and the databases used under load."""
+    """CPU a span: of each stage measured alone, and of the whole server and the databases under load."""
     table = a_table(f"CPU, µs a span of {options.spans}-span requests", ("", *stages))
     for stage in stages["JSON"]:
         table.add_row(stage, *(f"{stages[name][stage]:.2f}" for name in stages))

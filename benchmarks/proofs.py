@@ -1,9 +1,9 @@
-"""`make proofs`: what need not run with each change, but before a release; some hours in all.
+"""`make proofs`: proofs that are run before a release, not with every change; they take hours.
 
     python -m benchmarks.proofs [NAME …]
 
-Runs each proof by itself, writes what it prints to a file, shows its latest line, and says at the end
-in a sentence each what was shown. Exits with 1 when one failed.
+Runs one proof after another, writes its output to a file, and shows its latest line. At the end it says in
+a sentence what each has shown. Exits with 1 if one failed.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 class Proof(NamedTuple):
     name: str
-    command: list[str]  # after the Python
+    command: list[str]  # after the path of Python
     shows: str
     environment: dict[str, str] = {}
 
@@ -42,10 +42,10 @@ PROOFS = [
     Proof(
         "reports",
         ["-m", "pytest", "-q", "tests/analytics/reports/test_equal_plain_sql.py"],
-        "Weeks of random events, withdrawals, erasures and pruning: every report equals plain SQL",
+        "After weeks of random events, withdrawals, erasures and pruning every report equals plain SQL",
         {"SEQUENCES": "3000"},
     ),
-    Proof("faults", module("faults", "all"), "Twelve kinds of faults under load lose nothing acknowledged"),
+    Proof("faults", module("faults", "all"), "Twelve kinds of faults under load lose no acknowledged record"),
     Proof("fuzz", module("fuzz", "http", "--bodies", "1000000"), "A million hostile bodies, no 5xx"),
     Proof("withdrawal", module("withdrawal"), "No row is committed after a withdrawal was answered"),
     Proof("canaries", module("canaries"), "No e-mail address, token or card is in any dump, file or log"),
@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def run(proof: Proof, log: Path, console: Console) -> Result:
-    """Run a proof to its end, showing its latest line."""
+    """Run a proof to its end, and show its latest line meanwhile."""
     began, last = time.monotonic(), ""
     running = subprocess.Popen(
         [sys.executable, *proof.command], cwd=ROOT, env=os.environ | proof.environment, text=True,

@@ -1,10 +1,10 @@
-"""What dropping a month costs, beside deleting it: `python -m benchmarks.pruning`.
+"""What dropping a month costs, compared with deleting it: `python -m benchmarks.pruning`.
 
 Fills 15 months of the three event tables (2,000,000 rows each, some 8 GB: `--rows`) in a PostgreSQL of its
-own, with fsync, rolls the first ones up, and prunes with the rule of twelve months: the two that are wholly
-older are sealed, then go. The next month, of as many rows, is deleted with DELETE and VACUUM in the same run.
-Prints time and WAL of each; autovacuum, whose WAL would be counted too, rests meanwhile. What reports say of
-the first month, and how many are new in the first one that stays, must be the same before and after.
+own, with fsync, rolls up the first ones, and prunes so that twelve months are kept: the two months that are
+older are sealed, then dropped. The next month, of as many rows, is deleted with DELETE and VACUUM in the same
+run. Prints time and WAL of each; autovacuum, whose WAL would be counted too, is off meanwhile. Reports of the
+first month, and how many users are new in the first month that stays, must be the same before and after.
 """
 
 import argparse
@@ -71,14 +71,14 @@ def measure(options, console):
     rest_autovacuum([*due, kept])
     with console.status("rolling up"):
         build.roll_up(months[0].starts_at.date(), kept.ends_at.date())
-    before = told(months[0], kept)
+    before = report_figures(months[0], kept)
     with measured() as sealed:
         for month in due:
             sealing.seal(sealing.days_touching(month))
     with measured() as dropping:
         pruned = pruning.prune(now=now)
     console.print(pruned.sentence)
-    after = told(months[0], kept)
+    after = report_figures(months[0], kept)
     console.print(f"reports before: {before}\nreports after:  {after}")
     with measured() as deleting:
         delete(kept)
@@ -93,18 +93,18 @@ def measure(options, console):
     table.add_row("DELETE, VACUUM", *row(deleting, 1))
     console.print(table)
     if before != after:
-        raise SystemExit("reports say something else after pruning")
+        raise SystemExit("reports differ after pruning")
 
 
-def told(first, kept):
-    """What is shown of the first month and of the first one that stays."""
+def report_figures(first, kept):
+    """What reports show of the first month, and of the first one that stays."""
     from analytics.reports import suppression
     from analytics.reports.active_users import active_users_report
     from analytics.reports.endpoints import endpoints_report
     from analytics.reports.features import features_report
     from analytics.reports.retention import retention_report
 
-    month, staying = (asked(one) for one in (first, kept))
+    month, staying = (month_filters(one) for one in (first, kept))
     total = suppression.suppress_endpoints(endpoints_report(month)).total
     uses = [row.uses for row in suppression.suppress_features(features_report(month)).rows]
     days = suppression.suppress_active_users(active_users_report(month)).days
@@ -118,8 +118,8 @@ def told(first, kept):
     }
 
 
-def asked(month):
-    """A month's days."""
+def month_filters(month):
+    """The filters of a report on a month."""
     from analytics.report_days import report_today
     from analytics.reports.filters import ReportFilters
     from analytics.reports.sealed_days import last_sealed_day
@@ -130,7 +130,7 @@ def asked(month):
 
 
 def rest_autovacuum(months):
-    """From now on; its work on these months, which would be done for long, is finished first."""
+    """Turn autovacuum off, after doing its work on these months, which it would have done long ago."""
     from analytics.partitions import partition_name
 
     execute("ALTER SYSTEM SET autovacuum = off")
@@ -142,7 +142,7 @@ def rest_autovacuum(months):
 
 
 def fill(month, rows, *, came):
-    """The month's people: numbers from `came` on."""
+    """Fill a month with events; its people have numbers from `came` on."""
     seconds = month.ends_at - month.starts_at
     for table, share in SHARES.items():
         columns, values = OWN[table]
@@ -160,7 +160,7 @@ def delete(month):
 
 
 class measured:  # noqa: N801  (used like a function)
-    """Seconds and bytes of WAL that the block took, right after a checkpoint."""
+    """Measures the seconds and bytes of WAL that a block takes, from a checkpoint on."""
 
     def __enter__(self):
         execute("CHECKPOINT")

@@ -1,7 +1,7 @@
 """How long people wait while a policy is published: `python -m benchmarks.publishing [--users N]`.
 
-So many users have opted in; a material version is published, and meanwhile one after another withdraws.
-Prints how long publishing took, and the withdrawals that were under way then.
+N users have opted in. A material version is published, and meanwhile one user after another withdraws.
+Prints how long publishing took, and how long the withdrawals took meanwhile.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from benchmarks.embedded import servers
 from tests.support.faults.instance import directory, end_on_sigterm
 from tests.support.withdrawal.flips import percentile
 
-WANTED = 0.250  # seconds: what a withdrawal may take, of 99 in 100
+WANTED = 0.250  # seconds that 99 in 100 withdrawals may take at most
 GRANT = (
     "INSERT INTO consent_telemetryuser (pseudonym, state, is_demo, created_at, updated_at)"
     " SELECT md5(number::text), 'granted', false, now(), now() FROM generate_series(1, %s) AS number",
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def measure(users: int) -> tuple[float, list[float]]:
-    """Seconds that publishing took, and that each withdrawal took."""
+    """The seconds that publishing took, and that each withdrawal took."""
     from django.db import connections
 
     from consent.policies import publishing
@@ -66,7 +66,7 @@ def measure(users: int) -> tuple[float, list[float]]:
 
 
 def withdraw(ended: threading.Event, users: int) -> list[float]:
-    """One after another, until publishing has ended; the seconds that each took."""
+    """Withdraw one user after another until publishing has ended. Returns the seconds that each took."""
     from hashlib import md5
 
     from django.db import connections

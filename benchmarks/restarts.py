@@ -1,8 +1,8 @@
-"""Real SDKs while the server is restarted: `python -m benchmarks.restarts`.
+"""Proves that real SDKs lose nothing while the server restarts: `python -m benchmarks.restarts`.
 
-Python over HTTP and over gRPC, and Node over HTTP, each with its default settings besides endpoint and key,
-make a few thousand spans; meanwhile the whole instance is told to stop (SIGTERM) and started again, twice.
-Prints how many spans each made and how many rows there are. Installs the Node SDK in tests/node, once.
+Python over HTTP and over gRPC, and Node over HTTP, each with its default settings except endpoint and key,
+make a few thousand spans. Meanwhile the whole instance is stopped (SIGTERM) and started again, twice. Prints
+how many spans each SDK made and how many rows were stored. Installs the Node SDK in tests/node, once.
 """
 
 import argparse
@@ -46,7 +46,7 @@ provider.shutdown()
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--spans", type=int, default=3000, help="that each SDK makes")
+    parser.add_argument("--spans", type=int, default=3000, help="spans that each SDK makes")
     parser.add_argument("--seconds", type=float, default=45)
     options = parser.parse_args()
     console = Console()
@@ -78,7 +78,7 @@ def main():
             console.print(f"restarted within {away[-1]:.1f} s")
         failed = [name for name, sender in senders.items() if sender.wait(120)]
         if failed:
-            raise SystemExit(f"what sends did not work: {', '.join(failed)}")
+            raise SystemExit(f"these senders failed: {', '.join(failed)}")
         with psycopg.connect(**parameters, autocommit=True) as database:
             rows = dict(
                 database.execute(

@@ -1,8 +1,8 @@
 """`python -m benchmarks.shape`: how long files and functions are, and how tangled.
 
-Counted are the packages and `manage.py`, without migrations. The lines of a file or function are all of its
-lines, docstrings and decorators too. Complexity is McCabe's, as ruff counts it (C901). Exits with 1 when a
-limit is exceeded.
+It measures the packages and `manage.py`, without migrations. All lines of a file or function count,
+docstrings and decorators included. Complexity is McCabe's, as ruff counts it (C901). Exits with 1 if a limit
+is exceeded.
 """
 
 import ast
@@ -24,7 +24,7 @@ COMPLEXITY = re.compile(r"`(?P<name>\S+)` is too complex \((?P<complexity>\d+) >
 
 
 class Measured(NamedTuple):
-    """Something with a size, and where it stands."""
+    """Something with a size, and where it is."""
 
     size: int
     place: str
@@ -43,7 +43,7 @@ def sources() -> list[Path]:
 
 
 def file_lengths() -> list[Measured]:
-    """Files with anything in them: an `__init__.py` that only marks a package is not one."""
+    """The lengths of files that are not empty: an `__init__.py` that only marks a package does not count."""
     lengths = [
         Measured(len(path.read_text().splitlines()), str(path.relative_to(ROOT))) for path in sources()
     ]
@@ -62,7 +62,7 @@ def _functions(path: Path) -> Iterator[Measured]:
 
 
 def complexities(above: int) -> list[Measured]:
-    """Of the functions that are more complex than `above`."""
+    """The complexity of each function that is more complex than `above`."""
     found = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--select", "C901", "--output-format", "json", "--exit-zero",
          "--config", f"lint.mccabe.max-complexity={above}", *map(str, sources())],

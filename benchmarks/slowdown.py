@@ -1,10 +1,10 @@
 """How much roll-ups slow ingest: `python -m benchmarks.slowdown`.
 
-One instance that has events of today already, spread over its hours so far. The same load comes again and
-again, now without roll-ups, now beside them, in the order off, on, on, off; before each run the tables are
-put back to those first events. While roll-ups are off, this holds the lock of their job, so that each of its
-runs ends at once; all else goes on, marks too. Runs are long enough for several builds of today, as often
-as the job makes them. Load generator, server and databases share the machine: trust the ratio.
+An instance has events of today already, spread over the hours so far. It gets the same load again and again,
+with roll-ups off, on, on, off; before each run the tables are put back to those first events. To switch
+roll-ups off, this holds the lock of their job, so that each run of the job ends at once; everything else goes
+on, marks included. Runs are long enough for the job to build today several times. Load generator, server
+and databases share the machine: trust the ratio.
 """
 
 import argparse
@@ -39,9 +39,9 @@ from benchmarks.ingest import (
 from postgres import locks
 from tests.support.machine import Instance
 
-WANTED = 0.9  # of the spans a second without roll-ups
+WANTED = 0.9  # least share of the spans a second without roll-ups
 WORDS = {False: "off", True: "on"}
-PAUSE = "SELECT pg_advisory_lock(%s, hashtext('roll-ups'))"  # waits until a build under way is over
+PAUSE = "SELECT pg_advisory_lock(%s, hashtext('roll-ups'))"  # waits for a build that is under way
 RESUME = "SELECT pg_advisory_unlock(%s, hashtext('roll-ups'))"
 BUILDING = """
 SELECT count(*), sum(extract(epoch FROM least(ended_at, %(end)s) - greatest(started_at, %(begin)s)))::float8
@@ -51,7 +51,7 @@ SELECT count(*), sum(extract(epoch FROM least(ended_at, %(end)s) - greatest(star
 
 
 class Beside(NamedTuple):
-    """A run of ingest, and what roll-ups did meanwhile: their builds, and the share of time those took."""
+    """A run of ingest, and what roll-ups did meanwhile: number of builds, and the share of time they took."""
 
     ingest: Run
     builds: int
@@ -65,9 +65,11 @@ class Beside(NamedTuple):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.slowdown")
-    parser.add_argument("--events", type=int, default=400_000, help="of today, at least, before each run")
-    parser.add_argument("--seconds", type=float, default=60, help="of each run: time for several builds")
-    parser.add_argument("--runs", type=int, default=4, help="without roll-ups, and as many beside them")
+    parser.add_argument("--events", type=int, default=400_000, help="least events of today before each run")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="length of each run; enough for several builds"
+    )
+    parser.add_argument("--runs", type=int, default=4, help="runs without roll-ups, and as many with them")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--spans", type=int, default=512, help="of each request")
     parser.add_argument("--encoding", choices=ENCODINGS, default="JSON")
@@ -85,7 +87,7 @@ def main():
 
 
 def measure(instance, options, console):
-    """The runs without roll-ups (False) and beside them (True)."""
+    """The runs without roll-ups (False) and with them (True)."""
     parameters = json.loads(instance.manage("shell", "-v", "0", "-c", GRANT).splitlines()[-1])
     lock = [locks.JOB]
     key = instance.manage("issue_key", "benchmark")
@@ -119,14 +121,14 @@ def measure(instance, options, console):
 
 
 def some_time_today():
-    """In nanoseconds since 1970; some seconds past midnight (UTC) or later."""
+    """A random time of today in nanoseconds since 1970, at least some seconds past midnight (UTC)."""
     now = time.time_ns()
     midnight = now - now % (24 * 3600 * SECOND)
     return random.randint(min(midnight + LASTS, now), now)
 
 
 def show(results, options, console):
-    """Spans a second beside roll-ups, as a share of those without."""
+    """Print the figures. Returns spans a second with roll-ups, as a share of those without."""
     heads = ("roll-ups", "spans/s", "p50 ms", "p99 ms", "builds a run", "share of the time")
     title = f"{options.spans}-span requests, {options.encoding}, {options.connections} connections, "
     table = a_table(f"{title}{options.seconds:g} s, median of {options.runs}", heads)
@@ -138,7 +140,7 @@ def show(results, options, console):
         table.add_row(WORDS[beside], *figures, f"{builds:g}", f"{share:.0%}")
     console.print(table)
     ratio = medians[True].spans_per_second / medians[False].spans_per_second
-    console.print(f"Beside roll-ups ingest did {ratio:.3f} of what it does without them.")
+    console.print(f"With roll-ups, ingest stored {ratio:.3f} times as many spans a second as without.")
     return ratio
 
 

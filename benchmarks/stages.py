@@ -1,8 +1,8 @@
 """Where the server's CPU time goes: the stages of `ingest.receive`, in one process, one request at a time.
 
-Run inside an instance (`manage.py shell`), by `benchmarks.ingest`. Stages of single records are timed around
-each call, less what the timing itself costs; the others by the thread's CPU time. What they come to is then
-scaled to what the same requests take untimed.
+`benchmarks.ingest` runs this inside an instance (`manage.py shell`). Stages of single records are timed
+around each call, less what the timing itself costs; the others by the thread's CPU time. The results are then
+scaled to the time that the same requests take without timing.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ class Stopwatch:
 
 
 def main(spans):
-    """Print, as JSON, microseconds a span by encoding and stage: the median of some requests."""
+    """Print microseconds a span by encoding and stage, as JSON: the median of several requests."""
     gc.freeze()
     gc.set_threshold(CYCLES_AFTER, 10, 10)
     key = Key.objects.filter(name="benchmark").latest("pk")
@@ -84,7 +84,7 @@ def middle(runs):
 
 
 def measure(bodies, encoding, key, *, watched):
-    """Seconds of each request, by stage when it is watched, and in total."""
+    """The seconds of each request in total, and by stage if `watched`."""
     runs = []
     for number in range(REQUESTS + 5):
         body = bodies.next(time.time_ns())
@@ -98,7 +98,7 @@ def measure(bodies, encoding, key, *, watched):
         if number >= 5:  # the first ones find nothing remembered
             cost = overhead()
             own = {stage: watch.seconds[stage] - watch.calls[stage] * cost for stage in TIMED}
-            # What timed calls cost inside of another timed call belongs to neither.
+            # The cost of timing calls inside of another timed call belongs to neither stage.
             inner = ("identify", "route and scrub", "records")
             own["rows"] -= sum(watch.calls[stage] for stage in inner) * cost
             total -= sum(watch.calls.values()) * cost
@@ -108,7 +108,7 @@ def measure(bodies, encoding, key, *, watched):
 
 
 def instrument(watch, encoding):
-    """Time the stages; returns what was there before."""
+    """Replace the stages' functions by timed ones. Returns the original ones."""
     wall, cpu = time.perf_counter, time.thread_time
     places = [
         ("rows", RowMaker, "map", cpu),
@@ -148,7 +148,7 @@ def lazily(watch, batch):
 
 @functools.cache
 def overhead():
-    """Seconds that timing one call adds."""
+    """The seconds that timing adds to one call."""
     watch = Stopwatch()
     timed = watch.around("rest", lambda: None, time.perf_counter)
     begin = time.perf_counter()

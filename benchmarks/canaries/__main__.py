@@ -35,13 +35,13 @@ for raw in {USERS!r}:
 print(settings.REDIS_URL)
 """
 KEYS = "SELECT DISTINCT jsonb_object_keys(event_metadata) FROM {}"
-# "refused" is a partial success; a body may hold what is no OTLP.
+# "refused" is a partial success; 400 is right for a body that is not OTLP.
 ALLOWED = {f"{kind} {said}" for kind in (JSON, PROTOBUF) for said in ("200", "200 refused", "400")}
 ALLOWED |= {"gRPC OK", "gRPC OK refused", "gRPC INVALID_ARGUMENT"}
 
 
 class Result(NamedTuple):
-    """What was answered, how many rows came of it, which undeclared keys they have, and what was found."""
+    """How requests were answered, rows by table, keys in their metadata, and the canaries found."""
 
     answers: Counter[str]
     rows: dict[str, int]
@@ -53,7 +53,7 @@ class Result(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.canaries")
     parser.add_argument("--payloads", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="the same payloads again")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats a run's payloads")
     options = parser.parse_args()
     end_on_sigterm()
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -82,7 +82,7 @@ def running(data_dir: Path) -> Iterator[Instance]:
 
 
 def sender(instance: Instance) -> Any:
-    """A function that sends the n-th payload: as JSON, as protobuf, over gRPC; what was answered."""
+    """A function that sends the n-th payload, as JSON, as protobuf or over gRPC, and returns the answer."""
     web = http.client.HTTPConnection(instance.host, instance.otlp_port, timeout=30)
     channel = grpc.insecure_channel(f"{instance.host}:{instance.grpc_port}")
     key = f"Bearer {instance.prepared.key}"
@@ -131,7 +131,7 @@ def problems(result: Result) -> list[str]:
     found = [f"{name!r} is stored and not declared" for name in sorted(result.undeclared)]
     found += [f"{place}: …{text}…" for place, text in result.found.canaries[:20]]
     if not result.found.harmless or not all(result.rows.values()):
-        found.append("what must be stored was not found: this proves nothing")
+        found.append("what should have been stored was not found, so this proves nothing")
     found += [f"answered {answer}" for answer in sorted(result.answers) if answer not in ALLOWED]
     return found
 

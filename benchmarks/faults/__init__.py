@@ -1,5 +1,5 @@
-"""Faults injected into a whole instance while clients send and resend: `python -m benchmarks.faults`.
+"""Injects faults into a whole instance while clients send and resend: `python -m benchmarks.faults`.
 
-What is proven after each run: every acknowledged record is stored exactly once, no request is half
-there, nothing was answered 500, memory stayed bounded, and ingest came back by itself.
+After each run it checks that every acknowledged record is stored exactly once, no request is stored in
+part, nothing was answered with 500, memory stayed bounded, and ingest recovered by itself.
 """

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults SCENARIO … [--records N] [--kills N]`: hurt an instance, and judge it."""
+"""`python -m benchmarks.faults SCENARIO … [--records N] [--kills N]`: injects faults, shows the results."""
 
 import argparse
 import json
@@ -48,12 +48,14 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("scenario", nargs="+", choices=[*SCENARIOS, "all"], metavar="SCENARIO")
-    parser.add_argument("--records", type=int, default=100_000, help="acknowledged at least (100,000)")
-    parser.add_argument("--kills", type=int, default=20, help="faults at least (20)")
     parser.add_argument(
-        "--rate", type=float, default=4000, help="records a second that the clients send at most (4000)"
+        "--records", type=int, default=100_000, help="least number of acknowledged records (100,000)"
     )
-    parser.add_argument("--json", type=Path, help="write everything to this file, too")
+    parser.add_argument("--kills", type=int, default=20, help="least number of faults (20)")
+    parser.add_argument(
+        "--rate", type=float, default=4000, help="most records a second that the clients send (4000)"
+    )
+    parser.add_argument("--json", type=Path, help="also write everything to this file")
     return parser.parse_args()
 
 
@@ -74,7 +76,7 @@ def one(scenario: Scenario, options: argparse.Namespace, console: Console) -> Ou
 
 
 def show(outcomes: list[Outcome], skipped: dict[str, str], console: Console) -> None:
-    table = Table(title="Faults: what was acknowledged is stored, once")
+    table = Table(title="Faults: what was acknowledged must be stored exactly once")
     for head in (
         "scenario", "faults", "in commit", "acked", "missing", "twice", "wrong", "torn", "resent",
         "settled", "500", "503", "recovery s", "gap s", "web MB", "db MB", "s", "",

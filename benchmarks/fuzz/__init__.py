@@ -1,7 +1,7 @@
 """Hostile bodies against the decoders and against the whole request path: `python -m benchmarks.fuzz`.
 
-Names and rules are read from the code under test, which needs Django; nothing here needs a database
-but the run over HTTP, which starts an instance of its own.
+Names and rules are read from the code under test, which needs Django. Only the run over HTTP needs a
+database; it starts an instance of its own.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.fuzz {decoders,http}`: how many bodies, what became of them, and what is wrong."""
+"""`python -m benchmarks.fuzz {decoders,http}`: tries bodies, prints what became of them and what failed."""
 
 import argparse
 import json
@@ -24,10 +24,12 @@ def main() -> None:
         "what", choices=["decoders", "http"], help="decoders: in this process; http: over a whole instance"
     )
     parser.add_argument("--bodies", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="the same bodies again")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats a run's bodies")
     parser.add_argument("--connections", type=int, default=4, help="of each of the two sending processes (4)")
-    parser.add_argument("--findings", type=Path, default=Path("var/fuzz"), help="where bad bodies are kept")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument(
+        "--findings", type=Path, default=Path("var/fuzz"), help="where bodies that fail are kept"
+    )
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     end_on_sigterm()
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -44,7 +46,7 @@ def main() -> None:
 
 def in_process(options: argparse.Namespace, progress: Callable[[int], None], console: Console) -> bool:
     report = decoders.run(bodies=options.bodies, seed=options.seed, progress=progress)
-    show("became of it", report.outcomes, console)
+    show("outcome", report.outcomes, console)
     megabytes = psutil.Process().memory_info().rss / 1e6
     console.print(
         f"{options.bodies / report.seconds:,.0f} bodies/s, slowest {report.slowest * 1000:.0f} ms, "

@@ -1,7 +1,7 @@
 """The decoders under atheris, which follows their coverage: `python -m benchmarks.fuzz.guided`.
 
-It takes libFuzzer's options, and a directory to keep what it finds; `-max_total_time=60` ends it
-after a minute. The first byte of an input chooses the decoder, so that one corpus serves them all.
+It takes libFuzzer's options, and a directory for what it finds; `-max_total_time=60` ends it after a
+minute. The first byte of an input chooses the decoder, so that one corpus serves them all.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Over HTTP: a whole instance, a few processes that send hostile bodies, and what became of both."""
+"""Sends hostile bodies over HTTP to a whole instance, from a few processes, and reports on both."""
 
 import json
 import subprocess
@@ -16,18 +16,18 @@ from tests.support.faults.verify import truncate
 
 
 class Report(NamedTuple):
-    """How a run went."""
+    """The result of a run."""
 
     bodies: int
     seconds: float
     statuses: Counter[str]  # '0': no answer
     stored: int  # bodies of which at least one record reached storage
-    rows: int  # that are in the database now
+    rows: int  # in the database at the end
     reconnects: int
     slowest: float  # seconds until an answer
     memory: dict[str, float]  # MB, the biggest process of a kind
     crashes: list[str]
-    kept: list[str]  # files with bodies that were answered 5xx or not at all
+    kept: list[str]  # files with bodies that were answered with 5xx, or not at all
 
     @property
     def is_right(self) -> bool:
@@ -44,7 +44,7 @@ def run(
     instance: Instance | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """Send so many bodies, each process over so many keep-alive connections."""
+    """Send this many bodies; each process uses this many keep-alive connections."""
     findings.mkdir(parents=True, exist_ok=True)
     if instance is not None:
         return _run(instance, bodies, seed, findings, processes, connections, progress)

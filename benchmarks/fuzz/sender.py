@@ -1,6 +1,6 @@
-"""A process of the run over HTTP: hostile bodies over a few keep-alive connections, and what was answered.
+"""A process of the run over HTTP: sends hostile bodies over a few keep-alive connections, counts the answers.
 
-`python -m benchmarks.fuzz.sender`: orders are a line of JSON on stdin, tallies are lines of JSON on stdout.
+`python -m benchmarks.fuzz.sender` reads its orders from stdin and writes tallies to stdout, as lines of JSON.
 """
 
 import json
@@ -71,7 +71,7 @@ class Connection:
 
 
 class Tally:
-    """Counts, and the bodies that were answered as no body may be."""
+    """Counts of answers, and the bodies whose answer is wrong for any body."""
 
     def __init__(self, folder: Path) -> None:
         self.statuses: Counter[str] = Counter()
@@ -106,7 +106,7 @@ def unchunked(content: bytes) -> bytes:
 
 
 def reached_storage(body: Body, answer: bytes) -> bool:
-    """Whether the store was asked to write something of it, as far as the answer tells."""
+    """Whether the store was asked to write any of it, as far as the answer shows."""
     if body.path == "/v1/metrics":
         return False
     partial = REFUSED.search(answer)
@@ -147,7 +147,7 @@ def main() -> None:
 
 
 def sent(connection: Connection, body: Body) -> bool:
-    """Send it; a keep-alive connection that the server has closed meanwhile is opened once more."""
+    """Send a body. If the server has closed the keep-alive connection meanwhile, open it again once."""
     for _ in range(2):
         try:
             connection.send(body)

@@ -62,7 +62,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(mutants: list[Mutant], directory: Path, jobs: int) -> list[Verdict]:
-    """Try them all, each in a copy of the tree that no other uses meanwhile."""
+    """Try all slips, each in a copy of the tree that no other slip uses meanwhile."""
     copies: queue.Queue[Path] = queue.Queue()
     for number in range(jobs):
         copies.put(_copied(directory / f"copy-{number}"))
@@ -89,7 +89,7 @@ def _run(mutants: list[Mutant], directory: Path, jobs: int) -> list[Verdict]:
 
 
 def _copied(target: Path) -> Path:
-    """The tree as it stands: what git tracks, and new files that it does not ignore."""
+    """Copy the tree as it is: the files that git tracks, and new ones that it does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,

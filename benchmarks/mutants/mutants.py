@@ -1,4 +1,4 @@
-"""The lists of slips: read, and checked against the code that they change."""
+"""Reads the lists of slips, and checks them against the code that they change."""
 
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ class Mutant:
     equivalent: str = ""
 
     def mutated(self, root: Path) -> str:
-        """The file's text with the slip in it."""
+        """The file's text with the slip put in."""
         return (root / self.file).read_text().replace(self.before, self.after)
 
 

@@ -26,15 +26,17 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reports")
-    parser.add_argument("--data-dir", type=Path, help="kept, and used again as it is when it holds events")
-    parser.add_argument("--events", type=int, default=10_000_000, help="to write (10 million)")
-    parser.add_argument("--days", type=int, default=90, help="that they are spread over (90)")
-    parser.add_argument("--people", type=int, default=200_000, help="who make them (200,000)")
+    parser.add_argument("--data-dir", type=Path, help="a data dir to keep; if it holds events, they are used")
+    parser.add_argument("--events", type=int, default=10_000_000, help="events to write (10 million)")
+    parser.add_argument("--days", type=int, default=90, help="days that they are spread over (90)")
+    parser.add_argument("--people", type=int, default=200_000, help="people who cause them (200,000)")
     parser.add_argument("--report", action="append", help="only this one; may be given several times")
     parser.add_argument("--range", action="append", choices=["30d", "90d", "12m"], help="only this one")
-    parser.add_argument("--runs", type=int, default=20, help="of each report and page (20)")
-    parser.add_argument("--plain-runs", type=int, default=1, help="by plain SQL (1); 0: not at all")
-    parser.add_argument("--organizations", type=int, default=2_000, help="that these are in (2,000)")
+    parser.add_argument("--runs", type=int, default=20, help="runs of each report and page (20)")
+    parser.add_argument("--plain-runs", type=int, default=1, help="runs in plain SQL (1); 0: none")
+    parser.add_argument(
+        "--organizations", type=int, default=2_000, help="organizations of the people (2,000)"
+    )
     return parser.parse_args()
 
 
@@ -60,7 +62,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
     measured = measuring.measure(
         today, reports=reports, ranges=ranges, runs=options.runs, plain_runs=options.plain_runs
     )
-    for one in measured:  # told one by one: plain SQL takes its time
+    for one in measured:  # printed one by one, because plain SQL is slow
         plain = ("", "")
         if one.plain_ms is not None:
             plain = (f"{one.plain_ms:,.0f}", f"{one.plain_ms / one.rolled_ms:,.0f}")

@@ -1,6 +1,7 @@
-"""Who there is: people of organizations, both skewed, and the days on which they come.
+"""Makes up people, their organizations, and the days on which they come.
 
-Everything follows from the seed.
+A few people are far more active, and a few organizations far larger, than the others. Everything
+follows from the seed.
 """
 
 from collections.abc import Iterator
@@ -13,10 +14,10 @@ Integers = NDArray[np.int64]
 Texts = NDArray[np.bytes_]
 
 DEPLOYMENTS = (b"cloud", b"self-hosted", b"unknown")
-OF_ORGANIZATIONS = (0.70, 0.25, 0.05)  # deployment types
-ALREADY_THERE = 0.55  # of the people, before the first day
-IN_TWO = 0.03  # of the people, in a second organization on some days
-INTERNAL = 0.01  # of the organizations
+OF_ORGANIZATIONS = (0.70, 0.25, 0.05)  # share of organizations, by deployment type
+ALREADY_THERE = 0.55  # share of people who came before the first day
+IN_TWO = 0.03  # share of people who are in a second organization on some days
+INTERNAL = 0.01  # share of organizations that are internal
 WEEKDAYS = (1.0, 1.05, 1.05, 1.0, 0.9, 0.4, 0.35)
 
 
@@ -48,7 +49,7 @@ class Crowd:
 
 
 def crowd(random: np.random.Generator, size: Size) -> Crowd:
-    """Organizations of a few to some hundred times as many people, a few of them internal."""
+    """Make organizations, the largest of them several hundred times the smallest, a few of them internal."""
     weight = 1 / (np.arange(size.organizations) + 5) ** 0.9
     of = random.choice(size.organizations, size.people, p=weight / weight.sum())
     elsewhere = random.choice(size.organizations, size.people, p=weight / weight.sum())
@@ -73,7 +74,7 @@ def pseudonyms(random: np.random.Generator, count: int) -> Texts:
 
 
 def present(random: np.random.Generator, people: Crowd, size: Size, weekday: int) -> Iterator[Integers]:
-    """For each day the people who come; the first is a `weekday` (0: Monday). Interest fades in a month."""
+    """The people who come on each day; the first is a `weekday` (0: Monday). Interest fades in a month."""
     for day in range(size.days):
         age = day - people.first_day
         interest = np.where(age < 0, 0.0, 0.3 + 0.7 * np.exp(-age / 30))

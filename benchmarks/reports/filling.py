@@ -1,4 +1,4 @@
-"""Filling an instance: events by COPY, organizations, some withdrawals."""
+"""Fills an instance: events by COPY, organizations, some withdrawals."""
 
 import time
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def _progress() -> Progress:
 def _shared_out(
     random: np.random.Generator, people: Crowd, here: list[Integers], total: int
 ) -> Iterator[Integers]:
-    """For each day the person of each event: everybody who came has one, busy ones most of the others."""
+    """The person of each event of each day: everybody who came has one, busy people most of the others."""
     visits = sum(map(len, here))
     more = max(total - visits, 0)
     for some in here:
@@ -75,7 +75,7 @@ def _copy(random: np.random.Generator, people: Crowd, size: Size, day: rows.Day)
 
 
 def _register(people: Crowd) -> None:
-    """Organizations with their deployment types; a few of them, and of the people, have said no since."""
+    """Register organizations with their deployment types; a few of them, and of the people, withdraw."""
     kinds = [kind.decode() for kind in DEPLOYMENTS]
     Organization.objects.bulk_create(
         Organization(

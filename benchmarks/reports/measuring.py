@@ -1,4 +1,4 @@
-"""Every report for several ranges and filters: read from roll-ups, and by plain SQL in the same run."""
+"""Runs every report for several ranges and filters, from roll-ups and in plain SQL."""
 
 import statistics
 import time
@@ -26,7 +26,7 @@ SEED = 5
 
 
 class Report(NamedTuple):
-    """A report by its two ways. `filters` are added to those that are asked for."""
+    """A report, from roll-ups and in plain SQL. `filters` are added to those of each question."""
 
     rolled: Callable[[ReportFilters], Any]
     plain_sql: Callable[[ReportFilters], Any]
@@ -69,7 +69,7 @@ class Timed:
 def measure(
     today: date, *, reports: list[str], ranges: list[str], runs: int, plain_runs: int
 ) -> Iterator[Timed]:
-    """Each report `runs` times, after one that warms up; by plain SQL `plain_runs` times. Medians."""
+    """Run each report `runs` times after a warm-up, and `plain_runs` times in plain SQL. Yields medians."""
     for name in reports:
         report = REPORTS[name]
         for chosen in ranges:
@@ -103,7 +103,7 @@ SELECT organization_id FROM analytics_endpoint_usage WHERE NOT is_internal GROUP
 
 
 def questions() -> Iterator[tuple[str, dict[str, str]]]:
-    """Filters, in words and as parameters: none, the largest organization, some at random."""
+    """The filters to try, in words and as parameters: none, the largest organization, others at random."""
     with connections["analytics"].cursor() as cursor:
         cursor.execute(LARGEST)
         organizations = [row[0] for row in cursor.fetchall()]
@@ -121,7 +121,7 @@ def questions() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def measure_pages(runs: int, ranges: list[str]) -> Iterator[tuple[str, str, float, float, int]]:
-    """Every report's page, for every range: median and slowest in milliseconds, and its size in bytes.
+    """Each report's page for each range: median and slowest in milliseconds, and its size in bytes.
 
     Whole requests through Django's own client: sign-in, report, suppression, figures, template.
     """

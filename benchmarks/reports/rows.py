@@ -1,7 +1,7 @@
-"""A day's events as the content of a binary COPY, made column by column.
+"""Encodes a day's events for a binary COPY, column by column.
 
-Rows whose texts are equally long have their fields at the same places, so each such group is one
-numpy array of records.
+Rows whose texts have the same lengths have their fields in the same places, so that each group of
+such rows is one numpy array of records.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ class Column(NamedTuple):
 
 
 class Day(NamedTuple):
-    """A day's events before they are shared out to tables, in order of time (µs since 2000)."""
+    """A day's events in order of time (µs since 2000), before they are distributed to tables."""
 
     times: Integers
     person: Integers
@@ -38,7 +38,7 @@ class Day(NamedTuple):
 
 
 def events(random: np.random.Generator, people: Crowd, person: Integers, day: int, begin_us: int) -> Day:
-    """An event for each entry of `person`, at a time of the day that begins at `begin_us`."""
+    """An event for each entry of `person`, at some time of the day that begins at `begin_us`."""
     n = len(person)
     hours = np.where(random.random(n) < 0.5, random.normal(10, 2, n), random.normal(15, 2.5, n)) % 24
     times = np.sort(begin_us + (hours * HOUR_US).astype(np.int64))
@@ -108,7 +108,7 @@ def skewed(random: np.random.Generator, n: int, kinds: int) -> Integers:
 
 
 def _records(columns: Sequence[Column | tuple[str, NDArray[Any]]], n: int) -> Iterator[bytes]:
-    """The rows in PostgreSQL's format, those with equally long texts together."""
+    """The rows in PostgreSQL's format, grouped by the lengths of their texts."""
     texts = [column for column in columns if isinstance(column, Column)]
     key = np.zeros(n, dtype=np.int64)
     for column in texts:

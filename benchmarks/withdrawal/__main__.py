@@ -23,7 +23,7 @@ from tests.support.withdrawal.flips import ORGANIZATION, USER, Flip, Flips, flip
 ROOT = Path(__file__).resolve().parent.parent.parent
 UNLOCKED = "tests.support.withdrawal.unlocked"
 READY_WITHIN = 60.0  # seconds
-WANTED = 0.250  # seconds: what a withdrawal may take, of 99 in 100
+WANTED = 0.250  # seconds that 99 in 100 withdrawals may take at most
 
 
 def main() -> None:
@@ -47,18 +47,20 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.withdrawal")
     parser.add_argument("--flips", type=int, default=1000, help="grants and withdrawals (1000)")
-    parser.add_argument("--senders", type=int, default=8, help="half of them speak gRPC (8)")
-    parser.add_argument("--records", type=int, default=40, help="of a request (40)")
-    parser.add_argument("--instances", type=int, default=1, help="on one pair of databases (1)")
+    parser.add_argument("--senders", type=int, default=8, help="senders, half of which speak gRPC (8)")
+    parser.add_argument("--records", type=int, default=40, help="records in each request (40)")
+    parser.add_argument("--instances", type=int, default=1, help="instances on one pair of databases (1)")
     parser.add_argument("--workers", type=int, default=1, help="web processes of each instance (1)")
-    parser.add_argument("--minutes", type=float, default=60, help="at most (60); fewer flips then")
-    parser.add_argument("--unlocked", action="store_true", help="without the lock: until a row is too late")
-    parser.add_argument("--json", type=Path, help="write every flip to this file, too")
+    parser.add_argument("--minutes", type=float, default=60, help="most minutes (60), even if flips are left")
+    parser.add_argument(
+        "--unlocked", action="store_true", help="without the lock, until a row comes too late"
+    )
+    parser.add_argument("--json", type=Path, help="also write every flip to this file")
     return parser.parse_args()
 
 
 def start(options: argparse.Namespace, folder: Path, running: contextlib.ExitStack) -> dict[str, list[int]]:
-    """The receivers of every instance; their ports, once they answer."""
+    """Start the receivers of every instance. Returns their ports once they answer."""
     from telemetry_site.server import probes
     from telemetry_site.server.programs import granian
 
@@ -131,7 +133,7 @@ def show(result: Flips, options: argparse.Namespace, console: Console) -> None:
     lock = "lock taken out" if options.unlocked else "as it is"
     title = f"Withdrawals: {options.instances} instances of {options.workers} web workers, {lock}"
     table = Table(title=title)
-    for head in ("flips", "rows", "too late", "empty times", "p50 ms", "p99 ms", "longest ms", "answers"):
+    for head in ("flips", "rows", "too late", "empty periods", "p50 ms", "p99 ms", "longest ms", "answers"):
         table.add_column(head, justify="right")
     table.add_row(
         f"{len(result.flips):,}", f"{sum(one.rows for one in result.flips):,}", f"{result.late:,}",
@@ -145,12 +147,12 @@ def show(result: Flips, options: argparse.Namespace, console: Console) -> None:
 
 def problems(result: Flips, options: argparse.Namespace) -> list[str]:
     if options.unlocked:
-        return [] if result.late else ["without the lock nothing was too late: this proves nothing"]
+        return [] if result.late else ["no row was too late without the lock, so this proves nothing"]
     found = []
     if result.late:
-        found.append(f"{result.late} rows were committed after a withdrawal's answer")
+        found.append(f"{result.late} rows were committed after a withdrawal had been answered")
     if result.empty:
-        found.append(f"{result.empty} times of consent have no rows")
+        found.append(f"{result.empty} periods of consent have no rows")
     if result.percentile(0.99) > WANTED:
         found.append(f"the withdrawal's p99 is above {WANTED * 1000:g} ms")
     return found

@@ -29,7 +29,7 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def data_dir(name: str = "data") -> Iterator[Path]:
-    """A path for a data dir that the servers' user can reach. Its processes and files are removed at the end."""
+    """A path for a data dir that the servers' user can reach. At the end no process and no file is left."""
     with place() as parent:
         yield parent / name
 
