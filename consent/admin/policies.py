@@ -136,7 +136,7 @@ def _message(published: publishing.Publication) -> str:
     message = f"Published version {published.policy.version}."
     if published.policy.is_material:
         message += (
-            f" {published.stale_users} users and {published.stale_organizations} organizations must be asked "
-            "again."
+            f" Grants stale until they are given again: {published.stale_users} by users, "
+            f"{published.stale_organizations} by organizations."
         )
     return message

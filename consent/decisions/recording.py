@@ -59,11 +59,11 @@ def record_decision(
     `BarrierNotReached`: recorded, but events in flight could not be ruled out.
     """
     if state not in DECIDABLE:
-        raise DecisionRefused(f"'{state}' is not something anybody can decide")
+        raise DecisionRefused(f"'{state}' is a state that nobody can choose")
     with transaction.atomic(using="default", durable=True):
         if state != State.DENIED:
             lock_against_publication()
-        holder = _locked(kind, subject)
+        row = _locked(kind, subject)
         current = in_force()
         period = _open_period(kind, subject, current.material_since)
         if only_a_change and state == (period.state if period else State.UNSET):
@@ -73,8 +73,8 @@ def record_decision(
         erases = tombstones.leaves_something(kind, subject, period, state)
         if period is None or period.state != state:
             _begin_period(kind, subject, state, since)
-        holder.state = state
-        holder.save(update_fields=["state", "updated_at"])
+        row.state = state
+        row.save(update_fields=["state", "updated_at"])
         decision = log.append(
             kind=kind, subject=subject, state=state, policy_version=version, actor=actor[:150],
             method=method, reason=reason[:500], effective_at=since,
@@ -134,7 +134,7 @@ def _version_agreed_to(current: Current, state: State, shown: str, effective_at:
             )
         if effective_at and effective_at < current.material_since:
             raise DecisionRefused(
-                f"this grant was given before policy version {current.policy_version} was published "
+                "this grant was given before the last material change of the policy "
                 f"({current.material_since:%F %T} UTC): it must be given again"
             )
     return shown or current.policy_version

@@ -70,8 +70,8 @@ class Command(BaseCommand):
         kind = "Material" if is_material else "Nothing more is collected: it may be --editorial"
         granted = publishing.granted()
         self.stdout.write(
-            f"{kind}. A material version would make {granted.users} user grants and "
-            f"{granted.organizations} organization grants stale."
+            f"{kind}. A material version would make grants stale: {granted.users} by users, "
+            f"{granted.organizations} by organizations."
         )
 
     def _report(self, published: Publication) -> None:
@@ -79,8 +79,8 @@ class Command(BaseCommand):
         policy = published.policy
         if policy.is_material:
             message = (
-                f"Published version {policy.version}. {published.stale_users} user grants and "
-                f"{published.stale_organizations} organization grants are stale until they are given again."
+                f"Published version {policy.version}. Grants stale until they are given again: "
+                f"{published.stale_users} by users, {published.stale_organizations} by organizations."
             )
         else:
             message = f"Published version {policy.version}, an editorial change: grants stay."

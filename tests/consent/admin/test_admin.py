@@ -1,4 +1,4 @@
-"""The admin, through its front door: raw ids vanish, decisions have reasons, keys are shown once."""
+"""The admin's pages: raw ids vanish, decisions have reasons, keys are shown once."""
 
 import re
 from collections.abc import Callable

@@ -233,7 +233,7 @@ def test_a_version_that_is_named_is_that_version(client: Client) -> None:
     member(client, "privacy officers")
     answer = publish(client, text="What we collect.", version=" 2026-11 ", editorial="on")
     assert "Published version 2026-11." in answer
-    assert "must be asked again" not in answer
+    assert "Grants stale" not in answer
 
 
 # --- Policies ---------------------------------------------------------------------------------------
@@ -255,7 +255,10 @@ def test_publishing_says_whom_it_asks_again_and_does(client: Client) -> None:
     asked = one_line(client.get(page("policyversion_publish")))
     assert "1 user has opted in, and 1 organization has. After a material version" in asked
     answer = publish(client, text="What we collect.\r\nAnd why.")
-    assert "Published version 2. 1 users and 1 organizations must be asked again." in answer
+    assert (
+        "Published version 2. Grants stale until they are given again: 1 by users, 1 by organizations."
+        in answer
+    )
     assert TelemetryUser.objects.get().state == State.STALE
     assert PolicyVersion.objects.get(version="2").text == "What we collect.\nAnd why."
 

@@ -95,7 +95,10 @@ def test_a_material_version_makes_grants_stale_until_they_are_given_again(policy
     decide(State.GRANTED, ACME, SubjectKind.ORGANIZATION)
     assert allowed()
     output = run(policy)
-    assert "Published version 2. 1 user grants and 1 organization grants are stale" in output
+    assert (
+        "Published version 2. Grants stale until they are given again: 1 by users, 1 by organizations."
+        in output
+    )
     assert not allowed()
     assert TelemetryUser.objects.get(pseudonym=USER).state == State.STALE
     assert Organization.objects.get(pseudonym=ACME).state == State.STALE
@@ -297,7 +300,7 @@ def test_a_dry_run_tells_and_changes_nothing(extension: Path) -> None:
     extension.write_text(MORE)
     output = run("--dry-run")
     assert "material: 'colour_scheme' is now collected" in output
-    assert "would make 1 user grants and 0 organization grants stale" in output
+    assert "would make grants stale: 1 by users, 0 by organizations." in output
     assert PolicyVersion.objects.count() == 1
     assert allowed()
 
