@@ -1,4 +1,4 @@
-"""The overview: the headline of each report, and how many have opted in."""
+"""The overview: active users, features, endpoints and retention in one, and how many have opted in."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ class OverviewReport:
 
 
 def overview_report(filters: ReportFilters) -> OverviewReport:
-    """The headlines of all reports for one period, exact."""
+    """All of these reports for one period, exact."""
     by_deployment: dict[str, dict[str, int]] = {name: {} for name in DEPLOYMENTS}
     organizations = Organization.objects.order_by().values_list("deployment_type", "state")
     for deployment, state, number in organizations.annotate(number=CountOf("pk")):

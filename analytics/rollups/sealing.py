@@ -112,7 +112,7 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
 
 
 def _with_earlier(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
-    """The same, with the counts of windows that reach into days sealed earlier: those were taken then."""
+    """The same, but with counts taken earlier, when days that a window reaches into were sealed."""
     for day in RolledDay.objects.filter(day__in=active, people__isnull=False):
         if day.people:
             taken_earlier = {tuple(count[:3]) for count in day.people["active"]}

@@ -1,4 +1,4 @@
-"""After a change of `REPORT_TIME_ZONE`: days that were built for another zone must be rebuilt."""
+"""After a change of `REPORT_TIME_ZONE`: the days that must be built again."""
 
 from django.db.models import Count
 

@@ -73,7 +73,7 @@ class Built:
 def due_days() -> list[date]:
     """The days to build: marked ones, the latest first, then those that were built for another zone.
 
-    The latter come after neighbouring days that did not exist before: the new zone may give them events.
+    Before the latter come neighbouring days that do not exist yet: the new zone may give them events.
     """
     marked = marked_days()
     built = RolledDay.objects.filter(state=RolledDay.Phase.OPEN).exclude(version=0)

@@ -133,7 +133,7 @@ class MemberColumns:
 def _with(
     old: NDArray[Any], number: Sequence[int] | Numbers, values: NDArray[Any], highest: int
 ) -> NDArray[Any]:
-    """A copy with these entries, long enough for number `most`. Gaps are filled like number 0, nobody's."""
+    """A copy with these entries, long enough for number `highest`. Gaps are filled like number 0."""
     new = np.full(max(len(old), highest + 1), old[0], dtype=old.dtype)
     new[: len(old)] = old
     new[np.asarray(number)] = values

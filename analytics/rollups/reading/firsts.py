@@ -15,14 +15,14 @@ class Firsts:
 
     person: Numbers
     day: Numbers  # proleptic ordinal
-    # The others are of sign-ins, and 0 for other activity:
+    # The rest is about sign-ins, and 0 for other activity:
     first_at: Numbers  # the first sign-in anywhere
     next_at: Numbers  # the earliest later one in the segment; 0: none
     first_inside: Flags  # whether the first one was in the segment
 
 
 def first_days(members: MemberColumns, anywhere: Crowd, crowd: Crowd, *, is_login: bool) -> Firsts:
-    """Of the people of `crowd`; `anywhere` is the crowd in which their first day is looked for."""
+    """First days of the people of `crowd`, looked for in the crowd `anywhere`."""
     us = members.login_us if is_login else members.first_us
     day = members.first_days(us)
     first_day = np.full(len(members), NEVER)

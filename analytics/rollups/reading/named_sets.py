@@ -18,7 +18,7 @@ MOST_INT32 = 1 << 31
 
 @dataclass(frozen=True)
 class NamedSets(Generic[Key]):
-    """A day's members by name: those of `keys[i]` begin at `starts[i]`. `count`, if any, has one for each."""
+    """A day's members by name: those of `keys[i]` begin at `starts[i]`. `count` may hold one for each."""
 
     keys: list[Key]
     starts: Numbers  # one more than keys

@@ -41,14 +41,14 @@ class Presence:
         return (day - self.first).days
 
     def span(self, first: date, last: date) -> Words:
-        """The rows of those of these days that there are."""
+        """The rows of the days from `first` to `last`, as far as there are any."""
         return self.bits[max(self.column(first), 0) : max(self.column(last) + 1, 0)]
 
     def daily(self) -> Numbers:
         return popcount(self.bits)
 
     def union(self, first: date, last: date) -> Words:
-        """Everybody of these days."""
+        """Everybody who was there on any of these days."""
         union: Words = np.bitwise_or.reduce(self.span(first, last), axis=0)
         return union
 
@@ -56,7 +56,7 @@ class Presence:
         return int(popcount(self.union(first, last)))
 
     def windows(self, widths: Sequence[int], first: date, last: date) -> dict[int, Numbers]:
-        """By width: distinct people in so many days that end on each day from `first` to `last`."""
+        """By width in days: distinct people in the window that ends on each day from `first` to `last`."""
         counts = {}
         columns = np.arange(self.column(first), self.column(last) + 1)
         inside = (columns >= 0) & (columns < self.length)

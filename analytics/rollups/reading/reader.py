@@ -195,7 +195,7 @@ class Reader:
     # --- who did what ---------------------------------------------------------------------------
 
     def people(self, kind: str, segment: Segment, first: date, last: date) -> People[Any]:
-        """By all parts of the name: feature and action (`kind` “feature”), or endpoint and method."""
+        """People by the whole name: feature and action (`kind` “feature”), or endpoint and method."""
         return self._people(kind, segment, first, last)
 
     def _people(
@@ -252,7 +252,7 @@ class Reader:
     def _counted(
         self, kind: str, segment: Segment, first: date, last: date, rows: NameNumbers
     ) -> tuple[dict[date, Counted], Flags]:
-        """By cell (by group, if an organization is asked for), and which of these lie in the segment."""
+        """Entries by cell (by group, if an organization is asked for), and which cells lie in the segment."""
 
         def decode(content: bytes) -> Counted:
             return decode_counted(content, rows)

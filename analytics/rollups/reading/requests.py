@@ -203,7 +203,7 @@ class Requests:
 
     @cached_property
     def _daily(self) -> tuple[Numbers, Numbers]:
-        """Places of all days, each day's `_length` rows further than those before; `up_to` their counts."""
+        """Places of all days, each day's moved `_length` rows past the day before; `up_to` their counts."""
         stride = self._length * BUCKETS
         measured_days = [(column, day) for column, day in enumerate(self._latency) if day is not None]
         places = np.concatenate([NOTHING, *(day.places for _, day in measured_days)])

@@ -1,4 +1,4 @@
-"""Segments: whose events a report counts, and who of them."""
+"""Segments: whose events a report counts, and which people are among them."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -23,7 +23,7 @@ class Filters(Protocol):
 
 @dataclass(frozen=True)
 class Segment:
-    """Whose events count. '' is any deployment type; an organization is a pseudonym, '' is any."""
+    """Whose events count: a deployment type and an organization's pseudonym; '' stands for any."""
 
     deployment: str = ""
     organization: str = ""

@@ -184,7 +184,7 @@ def test_rows_are_in_order_and_their_times_are_utc() -> None:
 
 
 def backends() -> int:
-    """Connections to either database."""
+    """How many connections the two databases have."""
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = ANY(%s)",

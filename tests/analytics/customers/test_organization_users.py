@@ -30,7 +30,7 @@ def use(users: range, state: State | None = None) -> None:
 
 
 def page(client: Client) -> dict[str, str]:
-    """The numbers of an organization's page, by the words beside them."""
+    """The numbers on an organization's page, by the words beside them."""
     organization, _ = Organization.objects.get_or_create(pseudonym=ACME)
     shown = one_line(client.get(reverse("admin:consent_organization_change", args=[organization.pk])))
     cells = re.findall(r'<th scope="row">([^<]+)</th> ?<td>([^<]+)</td>', shown)

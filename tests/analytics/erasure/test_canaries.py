@@ -103,7 +103,7 @@ def send_late(client: Client, key: str, number: int) -> None:
 
 
 def uses_left() -> int:
-    """Of the table that is erased first."""
+    """The rows left in the table that is erased first."""
     return FeatureUsage.objects.filter(feature_name="timer").count()
 
 

@@ -49,7 +49,7 @@ def test_a_table_that_nobody_thought_of_keeps_the_erasure_open_and_is_named(
     assert request.state == ErasureRequest.Stage.RUNNING
     assert "somebodys_cache.content" in request.problem
     assert JANE not in request.problem
-    assert not run.due_requests().exists()  # for an hour: nobody changes that within a minute
+    assert not run.due_requests().exists()  # for an hour: trying again within a minute would not help
     monkeypatch.setattr(run, "AGAIN_AFTER", timedelta(0))
     with connections["analytics"].cursor() as cursor:
         cursor.execute("DELETE FROM somebodys_cache")

@@ -107,7 +107,7 @@ def test_installations_are_found_by_every_kind_of_event() -> None:
         event(f"anon:{number:032x}"[:32], DAY, organization_id=ACME)
     installation(6)
     feature(f"anon:{6:032x}"[:32], DAY, organization_id="b" * 32)
-    # What they share beyond 27 digits with another installation they share with it here, too.
+    # All of them have the same first 27 digits here, so the other installation may go with them.
     assert erased(ORGANIZATION, ACME)["deleted"]["analytics_installation"] >= 3
 
 

@@ -17,7 +17,7 @@ def _months(db):
 
 
 def near(ms):
-    """Within what percentiles may be off."""
+    """As close as percentiles must be."""
     return pytest.approx(ms, rel=0.01)
 
 

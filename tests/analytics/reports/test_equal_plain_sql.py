@@ -291,7 +291,7 @@ def question(chance: random.Random, is_pruned: bool) -> ReportFilters:
 
 @contextmanager
 def shadow() -> Iterator[None]:
-    """Statements read the copy."""
+    """Statements read the shadow copy."""
     with connections["analytics"].cursor() as cursor:
         cursor.execute("SET search_path TO shadow, public")
     try:

@@ -45,7 +45,7 @@ def active() -> int:
 
 
 def after(function: Callable, then: Callable[[], None]) -> Callable:
-    """The function, once followed by something else."""
+    """The function, followed by something else the first time it is called."""
     due = [then]
 
     def both(*arguments, **named):
@@ -77,7 +77,7 @@ def test_an_event_that_is_committed_after_the_marks_are_read_counts_now_and_is_b
 
 @pytest.fixture
 def holding():
-    """Hold something on a connection of another process until the test ends."""
+    """Runs statements on another connection, which holds their locks until the test ends."""
     database = connections["analytics"]
     other = database.get_new_connection(database.get_connection_params())
     yield other.execute

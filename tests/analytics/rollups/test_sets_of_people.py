@@ -68,7 +68,7 @@ def test_days_outside_have_nobody():
 
 
 def people(*days, rows=None, who=None, sets=None):
-    """Of a day each: names with their members."""
+    """People of several days; each day gives names with their members."""
     rows, arrangements = rows or NameNumbers(), {}
     for day, names in zip(DAYS, days, strict=False):
         members = [np.array(own, dtype=np.int64) for own in names.values()]

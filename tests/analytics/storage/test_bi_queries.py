@@ -42,7 +42,7 @@ def now():
 
 
 def days_before(now: datetime, days: float) -> datetime:
-    """Noon, or a time of the day that is already over today."""
+    """Noon of that day, but never later than `now`."""
     moment = now - timedelta(days=days)
     return min(moment.replace(hour=12, minute=0, second=0, microsecond=0), now)
 
