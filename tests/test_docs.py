@@ -161,6 +161,13 @@ def test_the_readme_fits_one_screen() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 66
 
 
+def test_no_rebase_left_its_marks() -> None:
+    """In a docstring or a page they break nothing, so only a reader would notice."""
+    marks = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+
+    assert [path for path in [*PAGES, *SOURCES] if marks.search(path.read_text())] == []
+
+
 # --- Packaging -------------------------------------------------------------------------------------
 def test_nothing_pretends_to_be_a_package() -> None:
     """Candid is run from a checkout: templates and `manage.py` are in no package."""
