@@ -55,6 +55,6 @@ def duration(text: str) -> timedelta:
     return valid
 
 
-def whole(path: str, here: str = "http://localhost:8000/") -> str:
-    """The whole address of a path: below `PUBLIC_URL`, or below `here` if that is not set."""
+def full_address(path: str, here: str = "http://localhost:8000/") -> str:
+    """The full address of a path: below `PUBLIC_URL`, or below `here` if that is not set."""
     return (settings.PUBLIC_URL or here.rstrip("/")) + path

@@ -62,4 +62,6 @@ class ConsentLink(KeyedView):
         except ValueError as error:
             raise ApiError(400, "bad_parameter", f"“valid”: {error}", "valid") from error
         path, until = links.make_link(user, valid=valid)
-        return Response({"link": links.whole(path, request.build_absolute_uri("/")), "expires_at": until})
+        return Response(
+            {"link": links.full_address(path, request.build_absolute_uri("/")), "expires_at": until}
+        )

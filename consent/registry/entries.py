@@ -30,11 +30,11 @@ _REQUIRED = ("name", "type", "tier", "purpose", "why", "example")
 
 def attribute_from(entry: Mapping[str, Any], label: str, mistakes: list[str]) -> Attribute | None:
     """The declared attribute; or None, with what is wrong with the entry added to `mistakes`."""
-    at = f"{label}: attribute '{str(entry.get('name', '?'))[:60]}'"
-    wrong = [f"{at}: {mistake}" for mistake in _form_mistakes(entry)]
-    wrong = wrong or [f"{at}: {mistake}" for mistake in _mistakes(entry)]
-    if wrong:
-        mistakes += wrong
+    where = f"{label}: attribute '{str(entry.get('name', '?'))[:60]}'"
+    entry_mistakes = [f"{where}: {mistake}" for mistake in _form_mistakes(entry)]
+    entry_mistakes = entry_mistakes or [f"{where}: {mistake}" for mistake in _mistakes(entry)]
+    if entry_mistakes:
+        mistakes += entry_mistakes
         return None
     attribute = Attribute(
         name=entry["name"],
@@ -51,7 +51,7 @@ def attribute_from(entry: Mapping[str, Any], label: str, mistakes: list[str]) ->
         maximum=entry.get("maximum"),
     )
     if cleaner(attribute)(attribute.example) != Kept(attribute.example):
-        mistakes.append(f"{at}: its own example would be dropped or changed")
+        mistakes.append(f"{where}: its own example would be dropped or changed")
         return None
     return attribute
 

@@ -181,7 +181,7 @@ def test_a_key_that_was_never_used_is_noted_too_and_no_other():
     assert (key.last_used_at, other.last_used_at) == (now, None)
 
 
-def test_the_command_takes_no_rate_below_nought(capsys):
+def test_the_command_takes_no_rate_below_zero(capsys):
     with pytest.raises(CommandError, match="from 0"):
         call_command("issue_key", "app", "--requests-per-second", "-1")
     call_command("issue_key", "app", "--requests-per-second", "0")

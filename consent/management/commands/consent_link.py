@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from consent.api.links import duration, make_link, whole
+from consent.api.links import duration, full_address, make_link
 from consent.pseudonyms import pseudonym
 
 
@@ -26,4 +26,4 @@ class Command(BaseCommand):
             path, _ = make_link(pseudonym("user", user), valid=duration(options["valid"]))
         except ValueError as error:
             raise CommandError(f"--valid: {error}") from error
-        self.stdout.write(whole(path))
+        self.stdout.write(full_address(path))

@@ -7,7 +7,7 @@ from django.core import signing
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from consent.api.links import LONGEST, VALID, Link, duration, make_link, read_link, whole
+from consent.api.links import LONGEST, VALID, Link, duration, full_address, make_link, read_link
 
 USER = "a" * 32
 NOW = datetime(2026, 11, 20, 12, 0, 0, 999, tzinfo=UTC)
@@ -56,9 +56,9 @@ def test_how_long_it_may_not(text: str) -> None:
 
 def test_a_link_begins_with_the_public_address_where_there_is_one(settings: Settings) -> None:
     settings.PUBLIC_URL = ""
-    assert whole("/x/", "http://here:8000/") == "http://here:8000/x/"
+    assert full_address("/x/", "http://here:8000/") == "http://here:8000/x/"
     settings.PUBLIC_URL = "https://telemetry.example.com"
-    assert whole("/x/", "http://here:8000/") == "https://telemetry.example.com/x/"
+    assert full_address("/x/", "http://here:8000/") == "https://telemetry.example.com/x/"
 
 
 def test_the_command_prints_the_link_and_not_the_id(capsys: pytest.CaptureFixture[str]) -> None:
