@@ -45,6 +45,11 @@ PROOFS = [
         "After weeks of random events, withdrawals, erasures and pruning every report equals plain SQL",
         {"SEQUENCES": "3000"},
     ),
+    Proof(
+        "tests",
+        ["-m", "pytest", "-q", "--proofs", "-m", "proof"],
+        "Builds, prunes and erasures killed anywhere are finished by the next run; instances side by side",
+    ),
     Proof("faults", module("faults", "all"), "Twelve kinds of faults under load lose no acknowledged record"),
     Proof("fuzz", module("fuzz", "http", "--bodies", "1000000"), "A million hostile bodies, no 5xx"),
     Proof("withdrawal", module("withdrawal"), "No row is committed after a withdrawal was answered"),

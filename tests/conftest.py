@@ -32,8 +32,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("candid")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # before xdist reads which tests share a worker
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Open both databases to every test that opens one: most of what we do touches both."""
+    leave_proofs_out(config, items)
     for item in items:
         share_a_worker(item)
         marker = item.get_closest_marker("django_db")
@@ -50,6 +52,16 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     if isinstance(val, str) and f"{datetime.now(UTC):%Y-%m-%d}" in val:
         return argname
     return None
+
+
+def leave_proofs_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the long tests that `make proofs` runs, unless asked for by `--proofs` or by their name."""
+    if config.getoption("--proofs") or any("::" in argument for argument in config.args):
+        return
+    proofs = [item for item in items if item.get_closest_marker("proof")]
+    if proofs:
+        config.hook.pytest_deselected(items=proofs)
+        items[:] = [item for item in items if item not in proofs]
 
 
 def share_a_worker(item: pytest.Item) -> None:

@@ -63,20 +63,28 @@ def _event(user, day, **values):
     return common | values
 
 
-def activity(user=1, day=TODAY, *, event_type="login", session="", **values):
-    return UserActivity.objects.create(
-        **_event(user, day, event_type=event_type, session_id=session, **values)
-    )
+def activity(user=1, day=TODAY, **values):
+    return UserActivity.objects.create(**_activity(user, day, **values))
 
 
-def feature(user=1, day=TODAY, *, name="timer", action="started", **values):
-    return FeatureUsage.objects.create(**_event(user, day, feature_name=name, action=action, **values))
+def _activity(user, day, *, event_type="login", session="", **values):
+    return _event(user, day, event_type=event_type, session_id=session, **values)
 
 
-def endpoint(user=1, day=TODAY, *, path="/a", method="GET", status=200, ms=10.0, **values):
-    return EndpointUsage.objects.create(
-        **_event(user, day, endpoint=path, method=method, status_code=status, duration_ms=ms, **values)
-    )
+def feature(user=1, day=TODAY, **values):
+    return FeatureUsage.objects.create(**_feature(user, day, **values))
+
+
+def _feature(user, day, *, name="timer", action="started", **values):
+    return _event(user, day, feature_name=name, action=action, **values)
+
+
+def endpoint(user=1, day=TODAY, **values):
+    return EndpointUsage.objects.create(**_endpoint(user, day, **values))
+
+
+def _endpoint(user, day, *, path="/a", method="GET", status=200, ms=10.0, **values):
+    return _event(user, day, endpoint=path, method=method, status_code=status, duration_ms=ms, **values)
 
 
 def installation(number=1, days=(TODAY,), *, version="1.0", first_seen=None, **values):
@@ -108,27 +116,27 @@ def crowd(seed: int, *, people: int = 30, events: int = 700, days: int = 100):
     feature name or endpoint.
     """
     chance = random.Random(seed)
-    made = []
+    made, rows = [], {UserActivity: [], FeatureUsage: [], EndpointUsage: []}
     makers = {
-        "activity": (activity, "event_type"),
-        "feature": (feature, "name"),
-        "endpoint": (endpoint, "path"),
+        "activity": (UserActivity, _activity, "event_type", ("login", "logout")),
+        "feature": (FeatureUsage, _feature, "name", ("a", "b")),
+        "endpoint": (EndpointUsage, _endpoint, "path", ("/x", "/y")),
     }
     for _ in range(events):
         table = chance.choice(tuple(makers))
-        make, column = makers[table]
+        model, fields, column, choices = makers[table]
         user = chance.choice([*range(1, people + 1), "anon:" + "0" * 27])
         moment = at(ago(int(days * chance.random() ** 1.5)), chance.random() * 24)
-        what = chance.choice(
-            {"activity": ("login", "logout"), "feature": ("a", "b"), "endpoint": ("/x", "/y")}[table]
-        )
+        what = chance.choice(choices)
         values = {
             "deployment_type": chance.choice(("cloud", "cloud", "self-hosted", "unknown")),
             "organization_id": person(chance.choice((901, 902))),
             "is_internal": chance.random() < 0.1,
         }
-        make(user, moment, **{column: what}, **values)
+        rows[model].append(model(**fields(user, moment, **{column: what}, **values)))
         made.append((table, user, moment, *values.values(), what))
+    for model, of_model in rows.items():
+        model.objects.bulk_create(of_model)
     return made
 
 

@@ -28,6 +28,10 @@ CHOOSES = ("file_or_dir", "keyword", "markexpr", "lf", "failedfirst", "stepwise"
 STAYS = ("collectonly", "usepdb", "trace", "help", "version", "markers", "showfixtures")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proofs", action="store_true", help="also run the long tests of `make proofs`")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(
     early_config: pytest.Config, args: list[str]

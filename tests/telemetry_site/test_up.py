@@ -46,6 +46,7 @@ def well(port: int) -> bool:
     return True
 
 
+@pytest.mark.proof
 def test_two_instances_run_side_by_side_and_each_leaves_nothing(directory: Path) -> None:
     with data_dir() as another:
         first, second = Instance(directory), Instance(another)

@@ -82,6 +82,7 @@ def in_ledger() -> list[tuple[str, Month]]:
 
 
 @pytest.mark.usefixtures("old_months")
+@pytest.mark.proof
 def test_a_worker_killed_in_a_prune_leaves_whole_months_and_the_next_run_drops_the_rest(
     worker: Worker,
 ) -> None:

@@ -121,6 +121,7 @@ def restored(transactional_db: None) -> Iterator[dict[str, str]]:
         yield names
 
 
+@pytest.mark.proof
 def test_nothing_is_left_of_an_erased_user_but_what_the_receipt_lists(
     client: Client, tmp_path: Path, restored: dict[str, str]
 ) -> None:

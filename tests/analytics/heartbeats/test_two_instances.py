@@ -63,6 +63,7 @@ print(json.dumps({"id": str(installation_id()), **dict(SentHeartbeat.objects.val
 """
 
 
+@pytest.mark.proof
 def test_daily_analytics_and_metrics_of_one_instance_arrive_at_another_once(
     sender_environment: dict[str, str], tmp_path: Path
 ) -> None:

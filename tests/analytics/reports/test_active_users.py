@@ -110,9 +110,8 @@ QUESTIONS = [
 ]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_every_number_equals_counting_by_hand(seed):
-    events = crowd(seed)
+def test_every_number_equals_counting_by_hand():
+    events = crowd(1)
     for query in QUESTIONS:
         asked = filters(**{name + "_" * (name == "from"): value for name, value in query.items()})
         report = active_users_report(asked)

@@ -75,12 +75,13 @@ def test_an_unknown_feature_is_none():
     assert feature_report(filters(), "no such thing") is None
 
 
-@pytest.mark.parametrize(
-    "query", [{}, {"range": "90d", "internal": "1"}, {"deployment": "cloud", "compare": "0"}]
-)
-def test_every_number_equals_counting_by_hand(query):
+def test_every_number_equals_counting_by_hand():
     events = crowd(3)
-    asked = filters(**query)
+    for query in ({}, {"range": "90d", "internal": "1"}, {"deployment": "cloud", "compare": "0"}):
+        check_every_number(filters(**query), events)
+
+
+def check_every_number(asked, events):
     inside = [event for event in events if asked.first <= event[2].date() <= asked.last]
     active = {event[1] for event in inside if counts_for_somebody(event, asked)}
     for row in features_report(asked).rows:

@@ -111,11 +111,13 @@ def test_averages_weigh_cohorts_by_size_and_leave_open_weeks_out():
     assert report_of().averages[:3] == [1.0, pytest.approx(1 / 3), None]
 
 
-@pytest.mark.parametrize(
-    "query", [{}, {"range": "90d", "activity": "login"}, {"org": person(902), "internal": "1"}]
-)
-def test_every_number_equals_counting_by_hand(query):
+def test_every_number_equals_counting_by_hand():
     events = crowd(4, people=60, events=500, days=80)
+    for query in ({}, {"range": "90d", "activity": "login"}, {"org": person(902), "internal": "1"}):
+        check_every_number(query, events)
+
+
+def check_every_number(query, events):
     asked = filters(**query)
     everything = filters(**{name: value for name, value in query.items() if name != "org"})
     days: dict[int, set] = {}

@@ -33,6 +33,7 @@ def four_months(transactional_db: None) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("four_months")
+@pytest.mark.proof
 def test_killed_at_random_the_next_run_mends_it(tmp_path: Path) -> None:
     chance, log = random.Random(5), tmp_path / "log"
     crowd(5, events=400)

@@ -27,6 +27,7 @@ def earlier(transactional_db: None) -> Iterator[dict[str, str]]:
         yield environment(**addresses(names))
 
 
+@pytest.mark.proof
 def test_what_was_recorded_before_is_chained(earlier: dict[str, str]) -> None:
     manage("migrate", "consent", "0002", env=earlier)
     with psycopg.connect(earlier["DATABASE_URL"], autocommit=True) as database:
