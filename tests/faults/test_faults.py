@@ -44,11 +44,13 @@ def test_a_killed_postgres_loses_nothing_and_comes_back(instance: Instance, tmp_
     assert outcome.findings.resent
 
 
+@pytest.mark.proof
 def test_a_killed_redis_is_not_even_noticed(instance: Instance, tmp_path: Path) -> None:
     outcome = hurt(instance, Redis(), kills=1, tmp_path=tmp_path)
     assert set(outcome.outcomes) == {"200", "gRPC OK"}
 
 
+@pytest.mark.proof
 def test_without_a_database_senders_are_asked_to_come_again(instance: Instance, tmp_path: Path) -> None:
     scenario = Away(long_holds=0)
     scenario.hold = 1.5
@@ -58,6 +60,7 @@ def test_without_a_database_senders_are_asked_to_come_again(instance: Instance, 
     assert outcome.retry_after
 
 
+@pytest.mark.proof
 def test_senders_that_go_away_leave_no_halves(instance: Instance, tmp_path: Path) -> None:
     outcome = hurt(instance, Disconnects(), kills=1, tmp_path=tmp_path)
     assert outcome.outcomes["broke off in the body"]

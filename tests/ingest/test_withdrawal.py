@@ -77,6 +77,7 @@ def test_nothing_is_committed_after_a_withdrawals_answer(tmp_path: Path) -> None
     assert set(result.answers) == {"HTTP 200", "gRPC OK"}
 
 
+@pytest.mark.proof
 def test_without_the_lock_this_proof_fails(tmp_path: Path) -> None:
     with receivers(tmp_path, UNLOCKED, ("-m", UNLOCKED, "serve_grpc")) as orders:
         result = flipped(orders, 200, note=lambda done: not done[-1].late)

@@ -80,6 +80,7 @@ def test_two_instances_run_side_by_side_and_each_leaves_nothing(directory: Path)
         assert processes(another) == []
 
 
+@pytest.mark.proof
 def test_after_kill_9_it_starts_again_with_its_data(directory: Path) -> None:
     instance = Instance(directory)
     instance.ready()

