@@ -119,7 +119,7 @@ def test_signing_in_and_out(client: Client) -> None:
     assert client.get("/dashboards/").status_code == 302
 
 
-def test_a_wrong_password_is_said_without_saying_which_part_was_wrong(client: Client) -> None:
+def test_a_failed_sign_in_does_not_say_which_part_was_wrong(client: Client) -> None:
     response = client.post("/accounts/login/", {"username": "mira", "password": "no"})
 
     assert "The user name and password do not match an account" in response.content.decode()

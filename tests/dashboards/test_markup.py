@@ -86,7 +86,7 @@ def test_the_theme_comes_from_the_cookie(busy: Client) -> None:
     assert '<html lang="en" data-theme="dark">' in one_line(busy.get("/dashboards/pipeline/"))
 
 
-def test_a_theme_that_is_none_is_left_out(busy: Client) -> None:
+def test_an_unknown_theme_is_left_out(busy: Client) -> None:
     busy.cookies["candid_theme"] = '"><script>'
 
     assert '<html lang="en">' in one_line(busy.get("/dashboards/pipeline/"))
@@ -102,7 +102,7 @@ def test_the_admin_carries_our_name_and_leads_back(client: Client) -> None:
     assert '<a href="/dashboards/">Dashboards</a>' in markup
 
 
-def test_an_unknown_address_is_said_in_our_layout(client: Client, settings: object) -> None:
+def test_an_unknown_address_has_a_page_of_ours(client: Client, settings: object) -> None:
     response = client.get("/nowhere/")
 
     assert response.status_code == 404
@@ -110,7 +110,7 @@ def test_an_unknown_address_is_said_in_our_layout(client: Client, settings: obje
 
 
 @pytest.mark.django_db
-def test_an_error_is_said_in_our_layout(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_has_a_page_of_ours(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
@@ -123,7 +123,7 @@ def test_an_error_is_said_in_our_layout(staff: Client, monkeypatch: pytest.Monke
     assert "Something went wrong on our side" in response.content.decode()
 
 
-def test_a_request_that_makes_no_sense_is_said_in_our_layout(client: Client) -> None:
+def test_a_bad_request_has_a_page_of_ours(client: Client) -> None:
     response = client.get("/dashboards/", headers={"host": "elsewhere.example"})
 
     assert response.status_code == 400
@@ -131,7 +131,7 @@ def test_a_request_that_makes_no_sense_is_said_in_our_layout(client: Client) -> 
 
 
 @pytest.mark.django_db
-def test_a_form_without_its_token_is_said_in_our_layout() -> None:
+def test_a_form_without_its_token_has_a_page_of_ours() -> None:
     response = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "mira"})
 
     assert response.status_code == 403

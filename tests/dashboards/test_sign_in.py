@@ -44,9 +44,7 @@ def attempt(client: Client, name: str, password: str = "wrong", page: str = "/ac
 
 
 @pytest.mark.parametrize("page", ["/accounts/login/", "/admin/login/"])
-def test_an_account_is_closed_for_a_while_also_to_the_right_password(
-    client: Client, name: str, page: str
-) -> None:
+def test_a_blocked_account_refuses_even_the_right_password(client: Client, name: str, page: str) -> None:
     for _ in range(sign_in.PER_ACCOUNT):
         assert THROTTLED not in attempt(client, name, page=page).text
     assert THROTTLED in attempt(client, name, page=page).text
@@ -60,7 +58,7 @@ def test_both_pages_count_together(client: Client, name: str) -> None:
     assert THROTTLED in attempt(client, name).text
 
 
-def test_another_account_and_another_client_go_on(client: Client, name: str) -> None:
+def test_another_account_and_another_client_are_not_blocked(client: Client, name: str) -> None:
     for _ in range(sign_in.PER_ACCOUNT + 1):
         attempt(client, "somebody else")
     assert attempt(client, name, PASSWORD).status_code == 302
@@ -104,7 +102,9 @@ def test_signing_in_gives_a_client_back_one_attempt_and_no_more(name: str) -> No
     assert sign_in.spend(name, "192.0.2.7") > 0
 
 
-def test_who_is_no_staff_does_not_enter_the_admin_and_counts_as_a_failure(client: Client, name: str) -> None:
+def test_an_account_that_is_not_staff_cannot_enter_the_admin_and_counts_as_a_failure(
+    client: Client, name: str
+) -> None:
     User.objects.update(is_staff=False)
     for _ in range(sign_in.PER_ACCOUNT):
         assert attempt(client, name, PASSWORD, page="/admin/login/").status_code == 200
@@ -132,7 +132,7 @@ def test_ten_failures_of_an_account_and_fifty_of_a_client_are_the_limits(store: 
     assert [sign_in.spend(f"sam {number}", "::") > 0 for number in range(51)] == [False] * 50 + [True]
 
 
-def test_space_around_a_name_opens_no_second_count(client: Client, name: str) -> None:
+def test_space_around_a_name_starts_no_second_count(client: Client, name: str) -> None:
     for _ in range(sign_in.PER_ACCOUNT):
         sign_in.spend(f" {name.upper()} ", "127.0.0.1")
     assert THROTTLED in attempt(client, name).text
@@ -157,7 +157,7 @@ def test_a_count_without_an_end_gets_one(client: Client, name: str, store: "redi
     assert all(store.ttl(key) > 0 for key in store.scan_iter("candid:limit:*"))
 
 
-def test_a_client_is_the_same_in_ipv6s_clothes(client: Client, name: str) -> None:
+def test_an_ipv4_client_is_the_same_when_mapped_to_ipv6(client: Client, name: str) -> None:
     for number in range(sign_in.PER_CLIENT):
         attempt(client, f"guess {number}", REMOTE_ADDR=f"{'::ffff:' if number % 2 else ''}192.0.2.7")
     for address in ("192.0.2.7", "::ffff:192.0.2.7"):

@@ -63,7 +63,7 @@ def test_each_report_answers_a_key_in_json_and_csv(ask, report):
 
 
 @pytest.mark.parametrize("headers", [{"authorization": "Bearer {}"}, {"x-api-key": "{}"}])
-def test_a_key_is_shown_in_either_header(ask, key, headers):
+def test_a_key_is_accepted_in_either_header(ask, key, headers):
     sent = {name: value.format(key) for name, value in headers.items()}
     assert ask("retention", headers=sent).status_code == 200
 
@@ -222,7 +222,7 @@ def test_nothing_of_suppression_leaks_into_the_document(ask):
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
-def test_cells_that_a_spreadsheet_would_run_are_text(ask, start):
+def test_cells_that_a_spreadsheet_would_run_become_text(ask, start):
     feature(1, YESTERDAY, name=f'{start}HYPERLINK("http://x.example")')
     feature(1, YESTERDAY, name=f"page{start}view")
     text = ask("feature-adoption", format="csv").content.decode()

@@ -30,7 +30,7 @@ def text(client: Client, address: str, status: int = 200) -> str:
         ("sort=password", "“sort” must be a column"),
     ],
 )
-def test_a_filter_that_cannot_be_is_said_and_nothing_is_shown(staff: Client, query: str, said: str) -> None:
+def test_an_invalid_filter_is_named_and_nothing_is_shown(staff: Client, query: str, said: str) -> None:
     page = text(staff, f"{PAGE}?{query}", status=400)
 
     assert said in page
@@ -93,7 +93,7 @@ def test_up_to_fifty_organizations_are_a_list(staff: Client) -> None:
     assert f'<option value="{pseudonym("7")}" selected>Customer 7' in page
 
 
-def test_presets_keep_the_other_filters_and_start_a_range_of_ones_own_with_its_dates(staff: Client) -> None:
+def test_presets_keep_the_other_filters_and_custom_starts_with_the_current_dates(staff: Client) -> None:
     page = text(staff, "/dashboards/features/?range=7d&deployment=cloud&sort=name&rows=all&nonsense=1")
 
     presets = page.partition('aria-label="Date range"')[2].partition("</div>")[0]
@@ -111,21 +111,21 @@ def test_the_form_keeps_what_it_has_no_field_for(staff: Client) -> None:
 
 
 @pytest.mark.parametrize("value", ['"><script>', "<b>"])
-def test_what_an_address_holds_is_text_on_the_page(staff: Client, value: str) -> None:
+def test_what_an_address_contains_is_escaped_on_the_page(staff: Client, value: str) -> None:
     for page in ("features/", f"features/{value}/", "endpoints/detail/", "active-users/"):
         query = dict.fromkeys(("endpoint", "method", "org", "rows"), value)
         answer = staff.get(f"/dashboards/{page}", query)
         assert value not in answer.content.decode()
 
 
-def test_an_organization_of_the_search_field_stays_in_the_words(staff: Client) -> None:
+def test_the_scope_names_the_chosen_organization(staff: Client) -> None:
     Organization.objects.create(pseudonym=pseudonym("acme"), label="Acme")
 
     assert f"opted-in users, Acme ({pseudonym('acme')[:6]}), internal" in text(staff, f"{PAGE}?org=acme")
     assert f"opted-in users, {'e' * 6}, internal" in text(staff, f"{PAGE}?org={'e' * 32}")
 
 
-def test_two_organizations_of_one_label_are_not_mixed_up(staff: Client) -> None:
+def test_two_organizations_with_one_label_are_not_mixed_up(staff: Client) -> None:
     for name in ("a", "b"):
         Organization.objects.create(pseudonym=pseudonym(name), label="Acme")
 
@@ -195,7 +195,7 @@ def test_the_export_of_one_feature_asks_for_that_feature(staff: Client) -> None:
     assert [row["feature"] for row in rows] == [name]
 
 
-def test_installations_offer_only_the_filters_that_they_obey(staff: Client) -> None:
+def test_installations_offer_only_the_filters_that_apply_to_them(staff: Client) -> None:
     page = staff.get("/dashboards/installations/?internal=1&deployment=cloud").content.decode()
 
     assert "Internal use" not in page

@@ -9,7 +9,7 @@ def test_fourteen_rows_are_shown_whole() -> None:
     assert shortened(RequestFactory().get("/"), range(14)) == (range(14), None)
 
 
-def test_of_fifteen_one_is_behind_the_link() -> None:
+def test_of_fifteen_rows_the_last_is_behind_the_link() -> None:
     rows, show_all = shortened(RequestFactory().get("/", {"range": "90d", "rows": "few"}), range(15))
     assert rows == range(14)
     assert show_all == (15, "?range=90d&rows=all")

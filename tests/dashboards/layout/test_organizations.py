@@ -26,7 +26,7 @@ def test_nothing_and_a_whole_pseudonym_are_taken_as_they_are(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [ACME[:5], "Acm", "ABCDEF", ACME + "0", "abcdeg", "000000", "%", "abcdef%"])
-def test_less_than_that_means_nobody(text: str) -> None:
+def test_any_other_text_names_no_organization(text: str) -> None:
     with pytest.raises(FilterError, match="must be the label or pseudonym"):
         pseudonym_meant(text)
 

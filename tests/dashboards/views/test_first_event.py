@@ -164,7 +164,7 @@ def test_a_key_is_made_by_post_and_shown_once(staff: Client) -> None:
     assert key.hint not in later
 
 
-def test_who_may_not_make_keys_is_shown_the_command(staff: Client) -> None:
+def test_an_account_that_may_not_make_keys_is_shown_the_command(staff: Client) -> None:
     page = staff.get("/dashboards/first-event/").content.decode()
 
     assert "Make the key" not in page

@@ -86,7 +86,7 @@ def test_every_column_that_the_store_writes_is_explained() -> None:
         ("application/json", "?format=html", "text/html"),
     ],
 )
-def test_page_or_json_as_is_asked_for(accept: str, query: str, wanted: str) -> None:
+def test_the_request_chooses_page_or_json(accept: str, query: str, wanted: str) -> None:
     answer = Client().get(f"/privacy/{query}", headers={"accept": accept} if accept else {})
 
     assert answer["Content-Type"].startswith(wanted)
@@ -122,7 +122,7 @@ def test_what_the_page_lists_is_what_is_stored(settings: Settings, tmp_path: Pat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_a_deployer_writes_is_text_on_the_page(settings: Settings, tmp_path: Path) -> None:
+def test_what_an_operator_declares_is_escaped_on_the_page(settings: Settings, tmp_path: Path) -> None:
     collect(settings, tmp_path, MORE.replace("dark mode", "<dark> mode"))
 
     assert "To know whether &lt;dark&gt; mode is used." in page()

@@ -59,7 +59,7 @@ def test_a_feature_of_three_people_is_in_no_figure(staff: Client) -> None:
 
 
 @pytest.mark.parametrize("page", ["/dashboards/features/", "/dashboards/features/secret_plan/"])
-def test_where_all_is_hidden_the_page_says_so_and_draws_no_empty_axes(staff: Client, page: str) -> None:
+def test_if_all_is_hidden_the_page_says_so_and_draws_no_empty_axes(staff: Client, page: str) -> None:
     feature_used(*people(1), feature="secret_plan", at=days_ago(0))
 
     shown = page_of(staff, page)
