@@ -1,4 +1,4 @@
-"""For every test of ingest: no background thread, no names left in memory by another test."""
+"""For every test of ingest: no background thread, and nothing left in memory by another test."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ NODE = Path(__file__).parent.parent / "node"
 
 @pytest.fixture(autouse=True)
 def _quiet_ingest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts are written when a test says so, not by the thread; memories are empty."""
+    """Counts are written when a test asks for it, not by the thread; caches are empty."""
     monkeypatch.setattr(counting, "_ensure_started", lambda: None)
     counting._waiting.clear()
     known_names.forget()
@@ -27,13 +27,13 @@ def _quiet_ingest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def rolled_back(db: None) -> None:
-    """Let a test's transaction hold the store's own: psycopg commits a transaction that it began itself."""
+    """Keep the store's transactions inside the test's: psycopg would commit those that it began itself."""
     connections["analytics"].cursor().execute("SELECT 1")
 
 
 @pytest.fixture(scope="session")
 def node_modules(pytestconfig: pytest.Config) -> Path:
-    """The Node SDK, installed once as locked; without npm the test is skipped, or fails where CI=1."""
+    """The Node SDK, installed once as locked; without npm the test is skipped, or fails if CI is set."""
     needed("node"), needed("npm")
     lock = (NODE / "package-lock.json").read_bytes()
     installed = NODE / "node_modules" / ".package-lock.candid"

@@ -1,4 +1,4 @@
-"""A changed registry holds with the next request of every process, whatever that process has read before."""
+"""A changed registry applies to the next request of every process, whatever that process read before."""
 
 import json
 import urllib.request
@@ -40,14 +40,14 @@ def event(number: int) -> dict[str, Any]:
 
 
 def stored(number: int) -> dict[str, Any]:
-    """The metadata of the event of this number."""
+    """The metadata of the event with this number."""
     rows = {row.event_metadata["app_version"]: row.event_metadata for row in FeatureUsage.objects.all()}
     return rows[f"1.2.{number}"]
 
 
 @pytest.fixture
 def two_processes(extension: Path, tmp_path: Path) -> Iterator[list[str]]:
-    """The addresses of two web servers, processes of their own."""
+    """The addresses of two web servers, each a process."""
     with ExitStack() as stack:
         yield [
             stack.enter_context(web_server(tmp_path / f"{name}.log", COLLECTED_FILE=str(extension)))
@@ -56,7 +56,7 @@ def two_processes(extension: Path, tmp_path: Path) -> Iterator[list[str]]:
 
 
 class Sender:
-    """Sends events, each told apart by its version, and looks at what was stored of them."""
+    """Sends events, each with a version of its own, and looks up what was stored of them."""
 
     def __init__(self) -> None:
         otlp.grant(user="jane", since=datetime.now(UTC))

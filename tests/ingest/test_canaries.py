@@ -1,4 +1,4 @@
-"""What is planted in random payloads is in no dump; at full size: `python -m benchmarks.canaries`."""
+"""Canaries planted in random payloads are in no dump. At full size: `python -m benchmarks.canaries`."""
 
 from pathlib import Path
 

@@ -36,7 +36,7 @@ def test_a_registry_that_cannot_be_read_is_another_checks_affair(settings: Setti
 
 
 def test_what_is_both_read_and_declared_is_known() -> None:
-    """Each of these is read here and stored as declared; a new one needs a thought."""
+    """Each of these is read by ingest and also stored as declared. Think before you add one."""
     assert aliases.READ & current_registry().names.keys() == {
         *("deployment.environment", "deployment.environment.name", "deployment_type"),
         *("duration_ms", "page.path"),

@@ -1,4 +1,4 @@
-"""The dry run: the same answers as the real run, and nothing of it anywhere."""
+"""The dry run: the same outcome as the real run, but nothing of it is kept anywhere."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ def one(key: str, attributes: dict[str, Any], **more: Any) -> Any:
 
 
 def everything() -> dict[str, int]:
-    """How much there is of all that a request could leave behind."""
+    """How many rows there are of everything that a request could leave behind."""
     counting.flush()
     tables = (UserActivity, EndpointUsage, FeatureUsage, Installation, InstallationEvent)
     return {
@@ -80,7 +80,7 @@ def test_it_says_what_would_be_stored_where(key: str) -> None:
 
 
 def test_it_is_what_the_real_run_does(key: str) -> None:
-    """Every kind of event, then the same without the header."""
+    """Send every kind of event, then the same without the header."""
     at = datetime.now(UTC) - timedelta(hours=1)
     http = {"http.request.method": "GET", "http.route": "/items/17", "http.response.status_code": 404}
     bodies = [

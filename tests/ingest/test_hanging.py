@@ -1,4 +1,4 @@
-"""A database that neither answers nor breaks off: a stopped process, a network that drops packets."""
+"""A database that neither answers nor disconnects: a stopped process, a network that drops packets."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Bodies recorded from real applications: the rows each one gives, and what must be found nowhere."""
+"""Bodies recorded from real applications: the rows that each gives, and what must not be found anywhere."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ MUST_NOT_BE_STORED = (
 
 @pytest.fixture(autouse=True)
 def _keeps_the_months(settings: Settings) -> None:
-    """The bodies are of November 2026; their month is kept whenever this runs."""
+    """The bodies are from November 2026: keep their month, whenever this runs."""
     partitions.ensure_for(NOW, settings.EVENT_RETENTION_MONTHS)
 
 

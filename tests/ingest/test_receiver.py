@@ -1,4 +1,4 @@
-"""The receiver as it really runs, and real SDKs: what arrives on the wire becomes the right rows, once."""
+"""Real receivers and real SDKs: what arrives on the wire becomes the right rows, once."""
 
 import http.client
 import json

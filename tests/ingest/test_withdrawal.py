@@ -1,6 +1,6 @@
-"""Off means off: rows committed after a withdrawal's answer, with real receivers and senders at work.
+"""With real receivers and senders at work, no row is committed after a withdrawal has been answered.
 
-The long proof, with more flips, workers and instances: `python -m benchmarks.withdrawal`.
+The long proof, with more flips, workers and instances, is `python -m benchmarks.withdrawal`.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The timetable, and a real worker that works it off from the real Redis."""
+"""The timetable, and a real worker that runs its jobs from a real Redis."""
 
 import os
 import subprocess

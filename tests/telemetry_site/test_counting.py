@@ -1,4 +1,4 @@
-"""Counting across processes, as it really runs: whole-instance figures, restarts, kills, a stop."""
+"""Counting across real processes: figures of the whole instance, restarts, kills, a stop."""
 
 import http.client
 import json
@@ -31,7 +31,7 @@ class Site:
         self.port, self.process, self.directory = port, process, directory
 
     def send(self, key: str, times: int) -> int:
-        """Send so many requests of one record each; how many were answered."""
+        """Send this many requests of one record each. Returns how many were answered."""
         body, answered = json.dumps(logs(log("a.b"))).encode(), 0
         for _ in range(times):
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)

@@ -90,7 +90,7 @@ def test_days_of_another_time_zone_are_counted_and_no_reason_to_stop_receiving(
 
 @pytest.fixture
 def month_before_the_rule(settings: Settings) -> Iterator[partitions.Month]:
-    """The month that was due last, standing."""
+    """A partition of the latest month that should have been pruned."""
     month = partitions.oldest_kept_month(timezone.now(), settings.EVENT_RETENTION_MONTHS).plus(-1)
     with months_standing(month, month):
         yield month
@@ -129,7 +129,7 @@ def test_only_the_parts_asked_for_decide(client: Client, settings: Settings) -> 
 
 @pytest.fixture
 def silent_server() -> Iterator[int]:
-    """The port of a server that takes connections and never says a word."""
+    """The port of a server that accepts connections but never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 

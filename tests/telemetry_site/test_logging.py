@@ -1,4 +1,4 @@
-"""What a client asks for is not logged: an address may hold an id. Nor is what has nothing to say."""
+"""What a client asks for is not logged: an address may hold an id. Nor are jobs with nothing to do."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Looks of `/ready` are shared for a second, and left alone when they hang."""
+"""The looks of `/ready` are shared for a second, and abandoned if they hang."""
 
 import threading
 import time
@@ -73,7 +73,7 @@ def test_without_a_beat_it_says_so(client: Client) -> None:
 def test_this_month_and_the_next_need_a_partition(
     client: Client, monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
-    """Seen from the last month that has a place, or from the one after it."""
+    """Asked in the last month that has a partition, and in the one after it."""
     last = max(partition.month for partition in partitions.existing())
     monkeypatch.setattr(timezone, "now", lambda: last.plus(ahead).starts_at)
     parts = client.get("/ready?part=partitions").json()["parts"]

@@ -1,4 +1,4 @@
-"""`/metrics`: what operators read, of one process here; of many in `test_counting.py`."""
+"""`/metrics` of one process; `test_counting.py` has those of many."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""`migrate` prepares both databases; the tests' own flush leaves the partitions standing."""
+"""`migrate` prepares both databases; the tests' own flush leaves the partitions in place."""
 
 from io import StringIO
 

@@ -1,4 +1,4 @@
-"""The settings that follow from the environment, read as a new process reads them."""
+"""The settings that follow from the environment, as a new process reads them."""
 
 import runpy
 import tomllib

@@ -1,4 +1,4 @@
-"""`manage.py up`, as real processes: it starts, says so, stops, and comes back after the worst."""
+"""`manage.py up`, as real processes: it starts, says so, stops, and recovers after being killed."""
 
 import signal
 import socket
@@ -37,7 +37,7 @@ def get(port: int, path: str) -> tuple[int, bytes]:
 
 
 def well(port: int) -> bool:
-    """Whether /ready says so within a few seconds: beat's first tick comes through the worker."""
+    """Whether /ready is well within a few seconds: beat's first tick goes through the worker."""
     until = time.monotonic() + 10
     while get(port, "/ready")[0] != 200:
         if time.monotonic() > until:

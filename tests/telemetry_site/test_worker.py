@@ -1,4 +1,4 @@
-"""Jobs in a real worker: what was missed is made up for, and what a killed one left is mended."""
+"""Jobs in a real worker: missed ones are made up for, and what a killed one left behind is repaired."""
 
 import random
 import time
@@ -68,7 +68,7 @@ def test_what_was_not_missed_waits_for_its_time(worker: Worker) -> None:
 
 @pytest.fixture
 def old_months(transactional_db: None) -> Iterator[None]:
-    """Months that are due, with a few rows."""
+    """Months that are due for pruning, with a few rows."""
     with months_standing(OLD[0], OLD[-1]):
         yield
 
@@ -139,7 +139,7 @@ def rolled_up() -> list[tuple[date, str, bytes]]:
 
 
 def _backends_of_workers() -> bool:
-    """Whether a connection of a killed process still works on the analytics database."""
+    """Whether the analytics database still has a connection of a killed worker."""
     with connections["analytics"].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_stat_activity"

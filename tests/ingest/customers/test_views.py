@@ -1,4 +1,4 @@
-"""The vendor's side over HTTP: licence checks, customers' heartbeats and daily analytics."""
+"""What customers' collectors call over HTTP: licence checks, heartbeats and daily analytics."""
 
 import gzip
 import json
@@ -273,7 +273,7 @@ def test_of_an_organization_that_opted_out_nothing_is_kept(client: Client, addre
 
 
 def stands(state: State) -> None:
-    """As a decision leaves it, without its barrier."""
+    """Set a subject's state as a decision would, but without its barrier."""
     ConsentPeriod.objects.create(
         subject_kind=SubjectKind.ORGANIZATION, subject=ACME, state=state, since=timezone.now()
     )

@@ -1,4 +1,4 @@
-"""How much a gRPC process takes on, number by number, and what a cancelled call holds on to."""
+"""How much a gRPC process takes on, bound by bound, and what a cancelled call keeps."""
 
 import asyncio
 from collections.abc import Iterator
@@ -92,7 +92,7 @@ def test_a_message_that_does_not_arrive_in_time_loses_its_place(monkeypatch: pyt
 
 
 class Context:
-    """A call's context with one message, as grpcio has it."""
+    """A call's context with one message, as grpcio would provide it."""
 
     def __init__(self, text: str, message: bytes) -> None:
         self._metadata, self._message = [("x-api-key", text)], message

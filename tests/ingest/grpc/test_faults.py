@@ -1,4 +1,4 @@
-"""OTLP over gRPC when something is wrong: a database away, the process ending, senders that stall."""
+"""OTLP over gRPC when something goes wrong: a database is away, the process ends, senders stall."""
 
 import asyncio
 import itertools
@@ -49,7 +49,7 @@ def trailer(error: grpc.RpcError, name: str = "google.rpc.retryinfo-bin") -> byt
 
 @contextmanager
 def behind_a_door(log: Path, database: str) -> Iterator[tuple[Relay, Receiver, grpc.Channel]]:
-    """A receiver that reaches one of its databases through a relay, and is ready; the door is the relay's."""
+    """A receiver that is ready and reaches one of its databases through a relay. Yields both."""
     with relay(environment()[database]) as door, receiver(log, **{database: door.url}) as running:
         with running.channel() as channel:
             until(lambda: running.health(READY) == "SERVING", what="it is ready")
@@ -95,7 +95,7 @@ def test_with_a_database_away_it_is_unavailable_and_the_sdk_delivers_once_it_is_
 
 
 def send_for_ever(address: str, text: str, stop: threading.Event) -> tuple[int, set[str]]:
-    """Send until told to stop, each message until it is acknowledged: how many, and the codes of refusals."""
+    """Send until told to stop, each message until acknowledged. Returns how many, and the refusals' codes."""
     acknowledged, codes = 0, set()
     while not stop.is_set():
         message = features(20)
@@ -115,7 +115,7 @@ def send_for_ever(address: str, text: str, stop: threading.Event) -> tuple[int, 
 def test_a_database_that_hangs_is_unavailable_too_and_forgotten_once_it_is_back(
     tmp_path: Path, database: str
 ) -> None:
-    """It neither answers nor breaks off. Django would wait for it for ever, and so would every thread."""
+    """The database neither answers nor disconnects. Django would wait for ever, and so would every thread."""
     grant(user="u1")
     text, _ = a_key()
     with behind_a_door(tmp_path / "log", database) as (door, running, channel):
@@ -205,7 +205,7 @@ def test_no_row_is_committed_after_a_withdrawal_was_answered(tmp_path: Path) -> 
 
 
 def stalled(running: Receiver, text: str) -> socket.socket:
-    """A connection with a call whose message has begun and does not go on."""
+    """A connection with a call whose message has begun but does not continue."""
     connection = socket.create_connection(("127.0.0.1", running.port), timeout=15)
     part = prefixed(b"\n" * 1000, length=100_000)
     connection.sendall(call_frames(TRACES, part, end=False, x_api_key=text))
@@ -244,7 +244,7 @@ def test_a_hundred_stalled_senders_hold_up_nobody_and_are_ended_in_time(tmp_path
 
 
 def test_a_sender_beyond_its_rate_is_refused_before_its_message_comes(tmp_path: Path) -> None:
-    """Eleven calls of a key that has five in each five seconds: they may lie in two of these."""
+    """Eleven calls of a key that may send five in each five seconds. They may fall into two such windows."""
     text, key = a_key()
     Key.objects.filter(pk=key.pk).update(requests_per_second=1)
     never = threading.Event()
@@ -289,7 +289,7 @@ def test_when_every_place_is_taken_the_slowest_sender_loses_its_own(monkeypatch:
 
 
 def test_what_does_not_fit_is_sent_back_to_come_again(tmp_path: Path) -> None:
-    """More at once than memory is set aside for: retryable refusals, and in the end everything, once."""
+    """More at once than memory is reserved for: it is refused as retryable, and in the end stored once."""
     grant(user="u1")
     text, _ = a_key()
     messages = [features(2000) for _ in range(12)]  # some 300 kB each
@@ -332,7 +332,7 @@ def test_pings_every_second_without_a_call_are_lived_with(tmp_path: Path) -> Non
 
 
 def test_a_client_that_has_gone_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Calls that their clients cancelled, in all stages: afterwards there is as much room as before."""
+    """Clients cancel calls at every stage: afterwards there is as much room as before."""
     grant(user="u1")
     text, _ = a_key()
     message = features(1000)

@@ -1,4 +1,4 @@
-"""OTLP over gRPC, as a process of its own: which status, which answer, which rows."""
+"""OTLP over gRPC, run as a process: statuses, answers and rows."""
 
 import base64
 import gzip
@@ -130,7 +130,7 @@ def test_who_asks_not_to_be_tracked_is_not(channel: grpc.Channel, key: str, name
 
 
 def test_what_was_meant_as_a_dry_run_is_not_stored(channel: grpc.Channel, key: str) -> None:
-    """Its answer has no room over gRPC; to store it all the same would be worse."""
+    """Over gRPC the answer has no room for a dry run, and storing its records would be worse."""
     with pytest.raises(grpc.RpcError) as refused:
         export(channel, encoded(traces(feature())), key, metadata=[("x-telemetry-dry-run", "1")])
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -332,7 +332,7 @@ def test_a_taken_port_is_said_in_one_sentence(receiver: Receiver, tmp_path: Path
 
 
 def test_nothing_of_all_this_was_logged(receiver: Receiver) -> None:
-    """The module's last test: keys, garbage and refusals have all been seen by now."""
+    """Must come after the tests of this module that send keys, garbage and what is refused."""
     assert receiver.log.read_text() == ""
 
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds, for the test to move on."""
+    """A clock in seconds that the test moves on."""
     now = [1000.0]
     monkeypatch.setattr(cors, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now

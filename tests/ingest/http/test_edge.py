@@ -40,7 +40,7 @@ def key() -> str:
 
 
 class Wire:
-    """A connection on which requests are written by hand."""
+    """A connection on which a test writes requests byte by byte."""
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: which status, which headers, which body."""
+"""OTLP over HTTP: statuses, headers and bodies."""
 
 import gzip
 import json
@@ -261,7 +261,7 @@ def test_the_answer_names_no_value_that_was_sent(client: Client, key: str) -> No
 
 
 def test_thousands_of_gzip_members_are_refused(client: Client, key: str) -> None:
-    """Each member cost a copy of all that followed it: a body of many would have taken hours."""
+    """Each member once cost a copy of everything after it: a body with many would have taken hours."""
     answer = post(client, "/v1/logs", gzip.compress(b"") * 20_000, key, **{"Content-Encoding": "gzip"})
     assert (answer.status_code, answer.json()["message"]) == (
         400,

@@ -1,4 +1,4 @@
-"""With a database out of reach: 503 in the request's own encoding, to be sent again."""
+"""While a database is unreachable: 503 in the request's own encoding, so that it is sent again."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""Database connections of a pool's thread: which are kept, and which are made anew."""
+"""Database connections of a pool's thread: which are kept, and which are opened again."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds, for the test to move on; both connections were good just now."""
+    """A clock in seconds that the test moves on; both connections worked just now."""
     now = [1000.0]
     monkeypatch.setattr(kept, "time", SimpleNamespace(monotonic=lambda: now[0]))
     for connection in connections.all():

@@ -1,4 +1,4 @@
-"""How many requests a key may send: here, over several processes, and without Redis."""
+"""How many requests a key may send: to one process, to several, and without Redis."""
 
 import logging
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def key(number: int = 1, *, publishable: bool = False, per_second: int | None = 
 
 @pytest.fixture
 def _no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts are exchanged when a test says so."""
+    """Counts are exchanged when a test asks for it."""
     monkeypatch.setattr(Rates, "_start", lambda self: None)
 
 
@@ -46,7 +46,7 @@ def connection() -> Iterator["redis.Redis"]:
 
 
 def spent(rates: Rates, sender: Any, now: float = WHEN) -> int:
-    """How many more requests the sender may make."""
+    """How many more requests the sender may send."""
     number = 0
     try:
         while number < 10_000:
@@ -113,7 +113,7 @@ def test_counts_of_a_window_that_ended_while_they_were_exchanged_count_no_more(
     rates: Rates, connection: "redis.Redis"
 ) -> None:
     class Slow:
-        """Redis that takes until the next window to answer."""
+        """A Redis that answers only in the next window."""
 
         def pipeline(self, **options: Any) -> Any:
             pipeline = connection.pipeline(**options)

@@ -1,4 +1,4 @@
-"""Keys that are known from a moment ago."""
+"""Keys that were admitted a moment ago."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The pool: bounded, started as needed, and nothing of one piece of work in the next."""
+"""The pool: bounded, started as needed, and nothing is left over from one piece of work to the next."""
 
 import asyncio
 import threading

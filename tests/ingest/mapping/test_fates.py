@@ -1,4 +1,4 @@
-"""What becomes of each attribute, as the dry run tells it: by the same functions that map the record."""
+"""What becomes of each attribute, as a dry run reports it."""
 
 from typing import Any
 

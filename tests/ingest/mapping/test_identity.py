@@ -1,4 +1,4 @@
-"""Who and when: which id counts, what is no id, the borders of time, and row ids."""
+"""Who and when: which id counts, what is not an id, the bounds of time, and row ids."""
 
 from datetime import timedelta
 from typing import Any

@@ -16,7 +16,7 @@ from ingest.otlp.records import CLIENT, INTERNAL, SERVER, Record, Resource
 from tests.ingest.mapping.test_properties import REGISTRY
 from tests.support.otlp import KEPT_FROM, NOW, nanoseconds, record, server
 
-# Few values, many of them equal to one another or part of one another, so that memory is hit and tested.
+# Few values, many of them equal to one another or part of one another, so that the cache is hit often.
 IDS = ("jane", "jane-doe", "/jane", "export", "none", "", 7, 7.0, True, None, ["jane"])
 VALUES = (
     *("1", 1, 1.0, True, 0, 0.0, False, "", None, "jane", "export", "login", "jane-doe.opened", "/a/jane"),
@@ -94,7 +94,7 @@ def test_what_is_remembered_has_a_bound() -> None:
 
 
 def test_what_is_remembered_goes_when_its_route_book_does() -> None:
-    """A key has a new book every ten seconds: what it left behind filled 1.8 GB in a run of the fuzzer."""
+    """A key has a new book every ten seconds. What old ones left filled 1.8 GB in a run of the fuzzer."""
     routes = RouteBook(REGISTRY.endpoints)
     mapped(server(http__request__method="GET", url__path="/1"), routes)
     book, kept = weakref.ref(routes), weakref.ref(cache_of(REGISTRY, routes))

@@ -1,4 +1,4 @@
-"""The cap on new names holds also when many ask at once."""
+"""The cap on new names also holds when many requests come at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date

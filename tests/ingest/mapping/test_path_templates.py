@@ -1,4 +1,4 @@
-"""Paths into templates: no id, name or secret of a path survives."""
+"""Paths into templates: no id, name or secret in a path is kept."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whatever is sent: the decoders raise what they declare, and no row holds what must not be stored."""
+"""Whatever is sent, decoders raise only what they declare, and no row holds what must not be stored."""
 
 import json
 from datetime import UTC, datetime, timedelta

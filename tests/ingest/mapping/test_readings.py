@@ -1,4 +1,4 @@
-"""Single attributes: flags, durations, status codes, deployment types, at their borders."""
+"""Single attributes: flags, durations, status codes, deployment types, at their limits."""
 
 from typing import Any
 

@@ -65,7 +65,7 @@ CASES: list[tuple[str, Record, Routed]] = [
         record("project.created", event_category="feature_usage"),
         FeatureEvent("project", "created"),
     ),
-    # 2. BaseTelemetryEvent telemetry, by any of the four places of a name.
+    # 2. Base telemetry, by a name in any of its four places.
     ("base by eventName", record("base_telemetry.first_seen"), BaseTelemetryEvent("first_seen")),
     ("base by event.name", record(event__name="base_telemetry.heartbeat"), BaseTelemetryEvent("heartbeat")),
     ("base by event_name", record(event_name="base_telemetry.heartbeat"), BaseTelemetryEvent("heartbeat")),

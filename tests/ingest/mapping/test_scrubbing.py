@@ -1,4 +1,4 @@
-"""What careless and hostile senders put where a name belongs, and what is left of it."""
+"""What careless and hostile senders put in place of a name, and what is left of it."""
 
 import time
 from typing import Any
@@ -131,7 +131,7 @@ def test_a_version_is_kept(text: str) -> None:
 @pytest.mark.parametrize("key", ["npm_janedoe000123Ab", "ghp_janedoe000124Ab", "sk_live_janedoe00125Ab"])
 @pytest.mark.parametrize("name", ["feature.name", "feature.action", "event.type"])
 def test_a_key_is_refused_before_its_digits_are_taken_out(name: str, key: str) -> None:
-    """`npm_janedoe{id}Ab` was no key any more, and was stored."""
+    """Without its digits, `npm_janedoe{id}Ab` no longer looked like a key, and was stored."""
     attributes = {"feature.name": "export", name: f"by {key}"}
     assert made("timer.started", attributes=attributes) == (None, "personal_data")
 
@@ -141,14 +141,14 @@ def test_a_key_is_refused_before_its_digits_are_taken_out(name: str, key: str) -
     [(True, False, False), (False, True, False), (None, None, False), ("false", 0, True)],
 )
 def test_a_signal_not_to_track_cannot_be_taken_back(on_resource: Any, on_record: Any, tracked: bool) -> None:
-    """The record's own `false` undid its resource's; a value that cannot be read counts as yes."""
+    """A record's `false` does not undo its resource's signal; a value that cannot be read counts as yes."""
     name = "telemetry.do_not_track"
     found = row("timer.started", resource={name: on_resource}, attributes={name: on_record})
     assert found.do_not_track is not tracked
 
 
 def test_texts_of_megabytes_cost_little_and_stay_in_no_cache() -> None:
-    """A route of a megabyte was the key of a cache, 8192 times; on a resource it was read for each record."""
+    """Routes of a megabyte were once keys of a cache, up to 8192; on a resource one was read per record."""
     huge = "/a b@" * 400_000
     attributes = {"http.method": "GET", "http.route": huge, "feature.name": huge, "event.name": huge}
     attributes |= {"duration_ms": huge, "telemetry.do_not_track": "false"}

@@ -1,4 +1,4 @@
-"""Names of undeclared attributes: of admitted events only, and only such as may be shown."""
+"""Names of undeclared attributes: noted for admitted events only, and only if they may be shown."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The bounds of one request, exactly at each; and answers, byte by byte."""
+"""The bounds of one request, tested exactly at each; and answers, byte by byte."""
 
 import json
 from typing import Any

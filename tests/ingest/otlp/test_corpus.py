@@ -1,6 +1,6 @@
-"""Bodies that fuzzing has found, or that once hurt another receiver: all are answered.
+"""Bodies that fuzzing found, or that have broken another receiver: all are answered.
 
-The file's name says the signal; `python -m benchmarks.fuzz` starts from the same files.
+The file's name begins with the signal; `python -m benchmarks.fuzz` starts from the same files.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -58,7 +58,7 @@ def test_an_odd_record_does_not_cost_its_neighbour(name: str, settings: Settings
 
 
 def test_an_integer_past_every_double_is_no_value(client: Client) -> None:
-    """It was an error of ours: found by fuzzing."""
+    """It was answered with 500 once; found by fuzzing."""
     grant(user="u1")
     text, _ = a_key()
     one = span(attributes={"user.id": "u1", "feature.name": "x"})

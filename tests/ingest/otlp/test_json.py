@@ -1,4 +1,4 @@
-"""OTLP/JSON, rule by rule, and that protobuf gives the very same records."""
+"""OTLP/JSON, rule by rule; protobuf must give the same records."""
 
 import json
 import time
@@ -205,7 +205,7 @@ def test_one_record_of_wrong_types_is_refused_by_itself(wrong: dict[str, Any]) -
 
 
 def test_an_odd_attribute_among_many_records_takes_its_own_only() -> None:
-    """The careful reader goes on where the fast one stopped: nothing is lost, nothing comes twice."""
+    """The careful reader continues where the fast one stopped: nothing is lost, nothing is repeated."""
     body = traces(span(1, attributes={"a": "x"}), span(2, attributes={"a": "x"}), resource={"n": 1})
     odd = {"key": "a", "value": {"stringValue": ["x"]}}
     mended = {"key": "a", "value": {"stringValue": 5}}
@@ -315,7 +315,7 @@ def test_data_points_are_counted_not_metrics() -> None:
 
 
 def test_a_large_resource_is_read_once_however_many_records_it_has() -> None:
-    """A body of 100 kB with one odd record took 17 s: the resource was read again for each of them."""
+    """A body of 100 kB with one odd record once took 17 s: its resource was read again for each record."""
     resource = {f"key {number}": "x" for number in range(2000)}
     body = logs({"body": 5}, *({} for _ in range(2000)), resource=resource)
     began = time.process_time()

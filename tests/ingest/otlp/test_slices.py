@@ -1,4 +1,4 @@
-"""Large protobuf bodies: the same records as when they are parsed whole, in bounded memory."""
+"""Large protobuf bodies: the same records as if parsed whole, but in bounded memory."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def requests(draw: st.DrawFn) -> ExportTraceServiceRequest:
 
 
 def both_ways(body: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[object, object]:
-    """What becomes of a body parsed whole, and of the same one record by record."""
+    """What a body gives when parsed whole, and when parsed record by record."""
 
     def read() -> Whole | str:
         try:

@@ -1,4 +1,4 @@
-"""Counts of what arrives: added up, written at once for all, kept while the database is away."""
+"""Counts of what arrives: added up, written all together, kept in memory while the database is away."""
 
 from datetime import UTC, datetime, timedelta
 

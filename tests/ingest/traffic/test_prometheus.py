@@ -1,4 +1,4 @@
-"""Metrics: of one request, and of processes that have ended."""
+"""Metrics of one request, and of processes that have ended."""
 
 import os
 import subprocess

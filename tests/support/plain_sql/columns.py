@@ -1,4 +1,4 @@
-"""Columns of numbers, as PostgreSQL's `array_send(array_agg(…))` writes them and numpy reads them."""
+"""Reads columns of numbers with numpy, as PostgreSQL's `array_send(array_agg(…))` writes them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -38,12 +38,12 @@ def array(sent: bytes, kind: str) -> NDArray[Any]:
 
 
 def joined(sent: Iterable[bytes], kind: str, native: Any) -> NDArray[Any]:
-    """The elements of all arrays, one after the other."""
+    """The elements of all arrays in one."""
     return np.concatenate([np.empty(0, dtype=native), *(array(one, kind).astype(native) for one in sent)])
 
 
 def numbered(sent: Sequence[bytes], kind: str) -> Numbers:
-    """For each element the number of its array."""
+    """For each element of all arrays, the number of its array."""
     return np.repeat(np.arange(len(sent), dtype=np.int64), [len(array(one, kind)) for one in sent])
 
 
@@ -73,6 +73,6 @@ def combinations(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers]:
 
 
 def counted(*columns: Numbers) -> Groups:
-    """The same, to go through one by one."""
+    """The same, as a list of combinations."""
     values, counts = combinations(*columns)
     return list(zip(np.stack(values, axis=1).tolist(), counts.tolist(), strict=True))

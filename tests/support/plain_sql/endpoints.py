@@ -18,7 +18,7 @@ from tests.support.plain_sql.requests import Requests
 from tests.support.plain_sql.source import DAY, Segment, plain_cursor, segment
 
 # One scan, a row for each endpoint and method: all its requests, as columns that numpy reads as they come.
-# Percentiles can't be had from percentiles, so each figure needs its own sorting: eight in SQL, one here.
+# Percentiles cannot be combined, so each figure would need a sort of its own: eight in SQL, one here.
 REQUESTS = f"""
 SELECT endpoint, method,
        array_send(array_agg(({DAY} - %(first_day)s::date)::int2)),

@@ -40,7 +40,7 @@ class Presence:
         return (day - self.first).days
 
     def blocks(self, *deployments: str) -> Iterator[tuple[Days, ...]]:
-        """For some people at a time their days on each deployment type ('' is any), at last anywhere."""
+        """For blocks of people, their days on each deployment type ('' is any), and last those anywhere."""
         for start in range(0, len(self.anywhere), BLOCK):
             part = slice(start, start + BLOCK)
             by_type = {name: bits[part] for name, bits in self.by_deployment.items()}
@@ -49,7 +49,7 @@ class Presence:
             yield tuple(np.unpackbits(bits, axis=1, count=self.length).view(np.bool_) for bits in chosen)
 
     def windows(self, name: str, widths: Sequence[int], first: date, last: date) -> list[list[int]]:
-        """For each width: distinct people in so many days that end on each day from `first` to `last`."""
+        """For each width, distinct people in that many days ending on each day from `first` to `last`."""
         low, high = self.column(first), self.column(last) + 1
         counts = np.zeros((len(widths), high - low), dtype=np.int64)
         columns = np.arange(low, high)
@@ -120,7 +120,7 @@ def _presence(first: date, length: int, rows: Iterable[tuple[str, str, bool, byt
 
 
 def _oldest() -> date | None:
-    """The day of the oldest event. The primary key begins with the time: no table is read for it."""
+    """The day of the oldest event. The primary key begins with the time, so this reads only the index."""
     with plain_cursor() as cursor:
         days = []
         for table in EVENT_TABLES:

@@ -76,7 +76,7 @@ def _users(key: Numbers, person: Numbers, groups: Numbers) -> Numbers:
 
 
 def _percentile(ascending: NDArray[np.float64], starts: Numbers, sizes: Numbers, share: float) -> Any:
-    """As `percentile_cont`: between the two nearest, in proportion."""
+    """Interpolates between the two nearest values, like `percentile_cont`."""
     position = share * (np.maximum(sizes, 1) - 1)
     low = np.floor(position).astype(np.int64)
     below, above = ascending[starts + low], ascending[starts + np.ceil(position).astype(np.int64)]

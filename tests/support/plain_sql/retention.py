@@ -37,7 +37,7 @@ SELECT (first AT TIME ZONE %(zone)s)::date, first + interval '168 hours' <= %(no
 
 
 class _Counted:
-    """Ledgers by first day; people by first day and age on their last visit or on any; by Monday and week."""
+    """Ledgers by first day; people by first day and age on the last visit or any; by Monday and week."""
 
     def __init__(self) -> None:
         self.ledgers: dict[date, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -89,7 +89,7 @@ def _counted(filters: ReportFilters, seen: Presence) -> _Counted:
 
 
 def _count_visits(found: _Counted, origin: date, first: Numbers, days: Days, today: int) -> None:
-    """Add some people to what was found: their first days, and on which days they came. Days are columns."""
+    """Count some people in, given their first days and the days on which they came (columns)."""
     person, day = np.nonzero(days)
     age = day - first[person]
     mature = first + WINDOW_DAYS < today

@@ -29,7 +29,7 @@ needs_root = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def used() -> Iterator[Path]:
-    """One data dir for many tests: making a database takes longer than starting it."""
+    """One data dir for many tests: creating a cluster takes longer than starting it."""
     with data_dir() as path:
         yield path
 
@@ -63,7 +63,7 @@ def postmaster(directory: Path) -> psutil.Process:
 
 
 def holder(directory: Path) -> subprocess.Popen[str]:
-    """A command that holds the servers until its stdin ends; it has printed a line by then."""
+    """A command that holds the servers until its stdin ends. It has started them when this returns."""
     code = "print('held', flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "manage.py", "shell", "--no-imports", "-c", code, "--data-dir", str(directory)],

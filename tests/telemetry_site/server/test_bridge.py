@@ -1,4 +1,4 @@
-"""Django behind granian's event loop: what it is told of a request, and that its answers arrive whole."""
+"""Django behind granian's event loop: it gets the right request, and its answers arrive whole."""
 
 import http.client
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.receiver import receiver
 
 
 class Headers(dict[str, str]):
-    """As granian gives them; a name may come twice."""
+    """Headers as granian gives them; a name may occur twice."""
 
     def __init__(self, *pairs: tuple[str, str]) -> None:
         super().__init__(pairs)

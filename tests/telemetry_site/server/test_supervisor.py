@@ -35,7 +35,7 @@ def supervised(script: str, folder: Path) -> str:
 
 
 def test_what_keeps_ending_is_started_again_and_takes_nothing_with_it(tmp_path: Path) -> None:
-    """A full disk ended the worker each time: with the sixth end `up` gave up, ingest included."""
+    """A full disk once ended the worker again and again; the sixth time `up` gave up, and stopped ingest."""
     script = """
 steady = Program("steady", ["sleep", "600"])
 ending = Program("ending", ["sh", "-c", "until [ -e ready ]; do sleep 0.05; done"])
@@ -48,7 +48,7 @@ run([steady, ending], announce=(folder / "ready").touch, watch=lambda: len(endin
 
 
 def test_nothing_is_left_of_a_program_that_ended(tmp_path: Path) -> None:
-    """A child of a web process that was killed kept its port."""
+    """The child of a killed web process once kept its port."""
     script = """
 child = "sleep 600 & echo $! > child.new; mv child.new child; until [ -e ready ]; do sleep 0.05; done"
 ended = Program("parent", ["sh", "-c", f"[ -e child ] && exec sleep 600; {child}"])
