@@ -1,1 +1,4 @@
-"""The reports: typed rows, counted from roll-ups. `catalogue` lists them; `suppression` comes last."""
+"""The reports: typed rows, counted from roll-ups, or for installations from rows.
+
+`catalogue` lists them; `suppression` comes last.
+"""

@@ -14,7 +14,7 @@ Verdicts = list[Withheld | None]  # None: the number may be shown
 
 
 def few(people: Count | float | None) -> bool:
-    """Whether so many people are too few to be shown. So is a deserted group: it may have been small."""
+    """Whether so many people are too few to be shown. A deserted group always is: it may be small."""
     if isinstance(people, Deserted):
         return True
     return isinstance(people, int | float) and too_few(people)
