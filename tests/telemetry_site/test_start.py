@@ -65,7 +65,7 @@ def test_broken_files_leave_the_active_registry(broken_files: None, caplog: pyte
         start.bring_in_files()
     assert InForce.objects.values_list("registry_digest", flat=True).get() == before
     assert "unknown section 'surprise'" in caplog.text
-    assert "the one that was active before stays" in caplog.text
+    assert "the earlier registry stays active" in caplog.text
 
 
 def test_broken_files_and_no_registry_end_migrate(broken_files: None) -> None:
