@@ -81,18 +81,18 @@ def servers(data_dir: Path) -> Iterator[None]:
         if signal.getsignal(number) is signal.SIG_DFL:  # dying at once would leave the servers running
             signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     try:
-        held = embedded.start(data_dir, with_redis=not os.environ.get("REDIS_URL"))
+        running = embedded.start(data_dir, with_redis=not os.environ.get("REDIS_URL"))
     except embedded.EmbeddedError as error:
         sys.exit(f"Candid: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
     try:
-        for name, value in held.environment().items():
+        for name, value in running.environment().items():
             if not os.environ.get(name):
                 os.environ[name] = value
         yield
     finally:
-        held.stop()
+        running.stop()
 
 
 if __name__ == "__main__":

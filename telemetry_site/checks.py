@@ -186,7 +186,7 @@ def jobs() -> Iterator[CheckMessage]:
 
 @register()
 def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    groups: list[Callable[[], Any]] = [
+    parts: list[Callable[[], Any]] = [
         keys,
         addresses,
         consent,
@@ -196,7 +196,7 @@ def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         proxies,
         jobs,
     ]
-    return [message for group in groups for message in group()]
+    return [message for part in parts for message in part()]
 
 
 @register(Tags.database)

@@ -183,7 +183,7 @@ def _pruning() -> None:
     overdue_from = partitions.oldest_kept_month(
         timezone.now() - PRUNING_IS_LATE, settings.EVENT_RETENTION_MONTHS
     )
-    overdue = sorted(one.month for one in partitions.existing() if one.month < overdue_from)
+    overdue = sorted(partition.month for partition in partitions.existing() if partition.month < overdue_from)
     if overdue:
         raise NotWell(f"{overdue[0]} should have been dropped: run `manage.py prune`")
 

@@ -79,10 +79,10 @@ def directory(data_dir: Path) -> Iterator[Path]:
     Also deletes what a killed supervisor left behind, recognized because nobody holds its lock.
     """
     place = MEMORY if os.access(MEMORY, os.W_OK) else data_dir
-    for left in place.glob(f"{PREFIX}*/lock"):
-        with contextlib.suppress(OSError), left.open("r+") as lock:
+    for path in place.glob(f"{PREFIX}*/lock"):
+        with contextlib.suppress(OSError), path.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left.parent, ignore_errors=True)
+            shutil.rmtree(path.parent, ignore_errors=True)
     directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

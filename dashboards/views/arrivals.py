@@ -88,8 +88,8 @@ def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
         hours=hours,
         total=total,
         rows=sorted(rows, key=lambda row: order.index(row.outcome) if row.outcome in order else len(order)),
-        by_hour=traffic.spans,
-        lines=_newest(traffic.spans),
+        by_hour=traffic.intervals,
+        lines=_newest(traffic.intervals),
         last_accepted=traffic.last_accepted,
     )
 

@@ -85,17 +85,17 @@ def pipeline(request: HttpRequest) -> HttpResponse:
     value = request.GET.get("period")
     period = next((period for period in PERIODS if period.value == value), PERIODS[0])
     traffic = _traffic(period, now)
-    since = traffic.spans[0].start
+    since = traffic.intervals[0].start
     states = status.states(now)
     page = PipelinePage(
         period=period,
         periods=PERIODS,
-        totals=totals_of(traffic.spans),
+        totals=totals_of(traffic.intervals),
         last_accepted=traffic.last_accepted,
         records=record_rows(traffic.outcomes),
         rejected=rejected_rows(traffic.outcomes),
-        columns=svg.column_chart([interval.accepted for interval in traffic.spans]),
-        spans=traffic.spans[::-1],
+        columns=svg.column_chart([interval.accepted for interval in traffic.intervals]),
+        spans=traffic.intervals[::-1],
         keys=queries.traffic_by_key(since),
         rejections=[
             RejectionRow(row, page_words(row.reason)) for row in queries.latest_rejections(REJECTIONS_SHOWN)

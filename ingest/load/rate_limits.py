@@ -43,10 +43,10 @@ class Sender(Protocol):
 class _Count:
     """A key's requests in this window: by this process, by others, and those not yet added to Redis."""
 
-    __slots__ = ("elsewhere", "here", "untold")
+    __slots__ = ("elsewhere", "here", "pending")
 
     def __init__(self) -> None:
-        self.here = self.elsewhere = self.untold = 0
+        self.here = self.elsewhere = self.pending = 0
 
 
 class Rates:
@@ -74,7 +74,7 @@ class Rates:
             if count.here + count.elsewhere >= per_second * WINDOW:
                 raise RateLimited(per_second, WINDOW - int(now) % WINDOW)
             count.here += 1
-            count.untold += 1
+            count.pending += 1
             if self._pid != os.getpid():
                 self._start()
 
@@ -98,23 +98,23 @@ class Rates:
         """Add new counts to Redis, and read what other processes counted. Raises `redis.RedisError`."""
         with self._lock:
             window = self._window
-            untold = {key_id: count.untold for key_id, count in self._counts.items() if count.untold}
-            for key_id in untold:
-                self._counts[key_id].untold = 0
-        if not untold:
+            pending = {key_id: count.pending for key_id, count in self._counts.items() if count.pending}
+            for key_id in pending:
+                self._counts[key_id].pending = 0
+        if not pending:
             return
         pipeline = connection.pipeline(transaction=False)
-        for key_id, number in untold.items():
+        for key_id, number in pending.items():
             name = f"candid:rate:{key_id}:{window}"
             pipeline.incrby(name, number)
             pipeline.expire(name, 2 * WINDOW)
-        totals = dict(zip(untold, pipeline.execute()[::2], strict=True))
+        totals = dict(zip(pending, pipeline.execute()[::2], strict=True))
         with self._lock:
             if window != self._window:
                 return
             for key_id, total in totals.items():
                 count = self._counts[key_id]
-                count.elsewhere = max(0, total - (count.here - count.untold))
+                count.elsewhere = max(0, total - (count.here - count.pending))
 
     def _complain(self, error: Exception) -> None:
         self.unshared += 1

@@ -78,10 +78,10 @@ def _stored_or_why_not(
 ) -> str:
     """Why an attribute that is not an id is dropped; '' if it is not, after noting what becomes of it."""
     stored = prepared.metadata if isinstance(prepared, Row) else prepared.facts
-    found = registry.find(name)
+    declaration = registry.find(name)
     answer = None
-    if found:
-        declared, clean = found
+    if declaration:
+        declared, clean = declaration
         answer = scrubbing.unless_private(clean(value), declared, registry, hidden)
         if declared in stored:
             if isinstance(answer, Dropped):

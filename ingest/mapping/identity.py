@@ -138,12 +138,12 @@ class Identities:
 
     def _content(self, record: Record) -> bytes:
         """A digest of resource, scope and record as they were sent, before anything is left out."""
-        known, encoded = self._resource
-        if known is not record.resource:
+        resource, encoded = self._resource
+        if resource is not record.resource:
             encoded = msgspec.json.encode(record.resource.attributes, order="sorted")
             self._resource = (record.resource, encoded)
-        is_span, _, *own = msgspec.structs.astuple(record)
-        rest = msgspec.json.encode((is_span, *own), order="sorted")
+        is_span, _, *fields = msgspec.structs.astuple(record)
+        rest = msgspec.json.encode((is_span, *fields), order="sorted")
         return keyed_digest(encoded + b"\x00" + rest, 20)
 
 

@@ -31,13 +31,13 @@ Picker = Callable[[dict[str, Any]], tuple[Any, ...]]
 class AttributeShape:
     """Records with the same attribute names: which names matter, and what such records mean."""
 
-    __slots__ = ("every_id", "ids", "known", "names_persons", "pick", "pick_with_path")
+    __slots__ = ("every_id", "ids", "meanings", "names_persons", "pick", "pick_with_path")
 
     def __init__(self, names: tuple[str, ...], matter: Iterable[str], paths: frozenset[str]) -> None:
         self.ids = sent_ids(names)
         self.every_id = tuple(chain.from_iterable(kind for _, kind in self.ids))
         self.names_persons = any(map(scrubbing.names_a_person, names))
-        self.known: dict[Any, Meaning] = {}
+        self.meanings: dict[Any, Meaning] = {}
         self.pick = _picker([name for name in matter if name not in paths])
         self.pick_with_path = _picker(list(matter))
 
@@ -120,15 +120,15 @@ class Meanings:
         # 1, 1.0 and True are equal, but do not mean the same.
         key = (name, values, tuple(map(type, values)), context.key)
         try:
-            known = shape.known.get(key)
+            meaning = shape.meanings.get(key)
         except TypeError:  # a list or a map among the values
             return interpret(record, context)
-        if known is None:
-            known = interpret(record, context)
+        if meaning is None:
+            meaning = interpret(record, context)
             if _length(key) <= MAX_KEY:
                 self._cache.make_room()
-                shape.known[key] = known
-        return known
+                shape.meanings[key] = meaning
+        return meaning
 
     def _shape(self, names: tuple[str, ...]) -> AttributeShape:
         find = self._cache.registry.find

@@ -45,12 +45,12 @@ class RouteBook:
     def match(self, path: str) -> str:
         """The template of a raw path, `{unmatched}` when none fits."""
         path = path[:MAX_PATH]
-        known = self._matched.get(path)
-        if known is None:
-            known = self._matched[path] = raw_template(path, self._variable, self._exact)
+        template = self._matched.get(path)
+        if template is None:
+            template = self._matched[path] = raw_template(path, self._variable, self._exact)
             if len(self._matched) > 4096:
                 self._matched.clear()
-        return known
+        return template
 
 
 class KnownNames:
@@ -68,9 +68,9 @@ class KnownNames:
 
     def routes(self, key_id: int, registry: Registry) -> RouteBook:
         """The route book of a key, at most ten seconds old."""
-        known = self._books.get((key_id, registry.digest))
-        if known and time.monotonic() - known[0] < ROUTES_ARE_FRESH:
-            return known[1]
+        remembered = self._books.get((key_id, registry.digest))
+        if remembered and time.monotonic() - remembered[0] < ROUTES_ARE_FRESH:
+            return remembered[1]
         seen = SeenName.objects.filter(key_id=key_id, kind="endpoint").values_list("name", flat=True)
         book = RouteBook([*registry.endpoints, *(name for name in seen if name.startswith("/"))])
         self._books[key_id, registry.digest] = (time.monotonic(), book)

@@ -22,9 +22,9 @@ def deployment_type(attributes: Mapping[str, Any]) -> str:
     for name in aliases.DEPLOYMENT:
         value = attributes.get(name)
         if isinstance(value, str):
-            known = DEPLOYMENT_TYPES.get(value.strip().lower())
-            if known:
-                return known
+            type_named = DEPLOYMENT_TYPES.get(value.strip().lower())
+            if type_named:
+                return type_named
     return ""
 
 

@@ -71,7 +71,7 @@ class Traffic(NamedTuple):
     """What arrived in a period. `last_accepted` is the minute of the latest event ever stored."""
 
     outcomes: list[OutcomeCount]
-    spans: list[ArrivalInterval]
+    intervals: list[ArrivalInterval]
     accepted: int
     refused: int
     last_accepted: datetime | None
@@ -95,16 +95,16 @@ def _traffic(starts: list[datetime], length: str, key_id: int | None) -> Traffic
     if key_id is not None:
         rows, everything = rows.filter(key_id=key_id), everything.filter(key_id=key_id)
     outcomes: Counter[tuple[str, str]] = Counter()
-    by_span: Counter[tuple[datetime, str]] = Counter()
+    by_interval: Counter[tuple[datetime, str]] = Counter()
     grouped = rows.annotate(start=Trunc("minute", length, tzinfo=UTC)).values_list(
         "start", "outcome", "reason"
     )
     for start, outcome, reason, number in grouped.annotate(Sum("count")).order_by():
         outcomes[outcome, reason] += number
-        by_span[start, outcome] += number
+        by_interval[start, outcome] += number
     return Traffic(
         [OutcomeCount(outcome, reason, number) for (outcome, reason), number in outcomes.most_common()],
-        [ArrivalInterval(start, *(by_span[start, outcome] for outcome in OUTCOMES)) for start in starts],
+        [ArrivalInterval(start, *(by_interval[start, outcome] for outcome in OUTCOMES)) for start in starts],
         sum(number for (outcome, _), number in outcomes.items() if outcome == "accepted"),
         sum(number for (outcome, _), number in outcomes.items() if outcome == "refused"),
         everything.order_by("-minute").values_list("minute", flat=True).first(),
@@ -145,9 +145,9 @@ def undeclared_names(since: datetime, limit: int, *, at_least: int) -> list[Unde
     sums = grouped.annotate(total=Sum("count"), last=Max("day")).filter(total__gte=at_least)
     rows = sums.order_by("-total", "name")
     registry = active_registry()
-    still = [row for row in rows if registry.find(row[1]) is None][:limit]
-    keys = Key.objects.in_bulk({row[0] for row in still})
-    return [Undeclared(name, keys.get(key_id), total, last) for key_id, name, total, last in still]
+    undeclared = [row for row in rows if registry.find(row[1]) is None][:limit]
+    keys = Key.objects.in_bulk({row[0] for row in undeclared})
+    return [Undeclared(name, keys.get(key_id), total, last) for key_id, name, total, last in undeclared]
 
 
 def _since(start: datetime) -> QuerySet[TrafficCount]:

@@ -63,8 +63,8 @@ class Home(NamedTuple):
         if fits and re.fullmatch(r"[\w/.-]+", str(plain), re.ASCII):
             return self.own_directory("run")
         pointer = self.path / "sockets-are-in"
-        if pointer.exists() and _is_private(known := Path(pointer.read_text()), self.account):
-            return known
+        if pointer.exists() and _is_private(earlier := Path(pointer.read_text()), self.account):
+            return earlier
         private = Path(tempfile.mkdtemp(prefix="candid-", dir="/tmp"))
         self.give(private)
         pointer.write_text(str(private))

@@ -88,9 +88,9 @@ def test_what_is_remembered_has_a_bound() -> None:
         mapped(server(**{f"name_{number}": 1}), routes)
         if number % 100:
             continue
-        assert sum(1 + len(shape.known) for shape in kept.shapes.values()) <= MAX_REMEMBERED
+        assert sum(1 + len(shape.meanings) for shape in kept.shapes.values()) <= MAX_REMEMBERED
     mapped(server(http__request__method="GET", url__path="/" + "a" * 10_000), routes)
-    assert max(len(repr(key)) for shape in kept.shapes.values() for key in shape.known) < 5000
+    assert max(len(repr(key)) for shape in kept.shapes.values() for key in shape.meanings) < 5000
 
 
 def test_what_is_remembered_goes_when_its_route_book_does() -> None:
@@ -110,7 +110,7 @@ def test_a_raw_path_is_looked_at_only_where_there_is_no_route() -> None:
             server(http__request__method="GET", http__route="/items/{id}", url__path=f"/items/{number}"),
             routes,
         )
-    assert [len(shape.known) for shape in kept.shapes.values()] == [1]
+    assert [len(shape.meanings) for shape in kept.shapes.values()] == [1]
 
 
 def test_equal_values_of_different_types_do_not_mean_the_same() -> None:

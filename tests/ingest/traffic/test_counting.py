@@ -109,10 +109,10 @@ def test_every_hour_and_every_day_has_its_line() -> None:
             minute=minute, key_id=1, signal="logs", outcome=outcome, reason="", count=4
         )
     found = traffic_last(24, now=now)
-    assert len(found.spans) == 24
-    assert [tuple(hour[1:]) for hour in found.spans[-2:]] == [(0, 0, 4, 0), (4, 0, 0, 0)]
+    assert len(found.intervals) == 24
+    assert [tuple(hour[1:]) for hour in found.intervals[-2:]] == [(0, 0, 4, 0), (4, 0, 0, 0)]
     assert (found.accepted, found.refused, found.last_accepted) == (4, 4, now)
-    days = traffic_by_day(30, now=now).spans
+    days = traffic_by_day(30, now=now).intervals
     assert len(days) == 30
     assert [tuple(day) for day in days[-2:]] == [
         (datetime(2026, 11, 22, tzinfo=UTC), 4, 0, 0, 0),
@@ -127,7 +127,7 @@ def test_an_hour_holds_its_first_moment_and_no_earlier_one_is_counted() -> None:
         TrafficCount.objects.create(minute=minute, key_id=1, signal="logs", outcome="accepted", count=1)
     TrafficCount.objects.create(minute=first, key_id=2, signal="logs", outcome="accepted", count=10)
     found = traffic_last(2, now=now)
-    assert [hour.accepted for hour in found.spans] == [11, 0]
+    assert [hour.accepted for hour in found.intervals] == [11, 0]
     of_one = traffic_last(2, now=now, key_id=1)
     assert (of_one.accepted, of_one.last_accepted) == (1, first)
     assert traffic_last(3, now=now).accepted == 12
