@@ -28,7 +28,7 @@ class ExportRequest:
     measure: prometheus.RequestMeasure
     dry_run: str = ""  # the header X-Telemetry-Dry-Run, lower-case
     key: Key | None = None
-    is_admitted: bool = False  # its key has been looked up for this very request
+    is_admitted: bool = False  # whether its key has been looked up for this very request
 
 
 class ExportAnswer(NamedTuple):

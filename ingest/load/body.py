@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 DEADLINE = 10.0  # seconds in which the whole body must arrive
 PIECE = 64 * 1024  # bytes
-LARGE = 4 * 1024 * 1024  # bytes, inflated; decoding takes many times as much, so larger ones go one at a time
+LARGE = 4 * 1024 * 1024  # bytes, inflated; larger ones are decoded one at a time: that takes far more memory
 MAX_MEMBERS = 10_000
 CODINGS = {"": None, "identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's window bits
 
@@ -106,7 +106,7 @@ def inflate(data: bytes, window_bits: int, limit: int, hold: Callable[[int], Non
     """
     if window_bits == CODINGS["deflate"] and not _has_zlib_header(data):
         window_bits = -15  # some clients send raw deflate, without zlib's header, under this name
-    view, at = memoryview(data), 0  # fed in pieces, or the rest would be copied for every member
+    view, at = memoryview(data), 0  # read in pieces; otherwise zlib copies the rest for every gzip member
     pieces: list[bytes] = []
     room = limit
     for _ in range(MAX_MEMBERS):

@@ -1,8 +1,8 @@
 """Bounds the bytes of bodies that one process holds at once, both as received and inflated.
 
-A request that finds no room gets 503. While half of the memory is free, a declared length is reserved at
-once; beyond that, bytes count as they arrive, so senders who declare much and send nothing can hold no
-more than half.
+A request that finds no room gets 503. While half of the memory is free, the declared length of a small body
+is reserved at once; otherwise bytes count as they arrive. So senders who declare much and send nothing can
+hold no more than half.
 """
 
 import threading

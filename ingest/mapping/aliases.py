@@ -69,9 +69,9 @@ ROUTING = frozenset(
         *EXPLICIT_PATH,
     )
 )
-# Raw paths: they differ with every record, and where there is a route they do not count.
+# Raw paths differ with every record, and are ignored where there is a route.
 RAW_PATHS = frozenset((*EXPLICIT_PATH, *PAGE_PATH)) - {PAGE}
-# What decides about a column or becomes one: never listed as undeclared.
+# Attributes that become a column or decide about one. They are never listed as undeclared.
 READ = ROUTING.union(
     ID_NAMES, DEPLOYMENT, PAGE_PATH, (DO_NOT_TRACK, INTERNAL, DURATION, LOG_UID, "trace_id", "span_id")
 )

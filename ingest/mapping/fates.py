@@ -121,7 +121,7 @@ def _columns_of_ids(prepared: Row | BaseEvent) -> tuple[str, str, str, str]:
     if isinstance(prepared, BaseEvent):
         return "not_here", "not_here", "not_here", "pseudonym"
     has_session = prepared.table == "activity"
-    # Without a user, `user_id` is made of the session's pseudonym, or the installation's.
+    # Without a user, `user_id` is made of the pseudonym of the session, the installation or the organization.
     nobody = "not_here" if prepared.user else "user_id"
     return "user_id", "organization_id", "session_id" if has_session else nobody, nobody
 

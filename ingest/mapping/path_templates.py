@@ -192,7 +192,7 @@ def _is_id(segment: str) -> bool:
 
 
 def _score(template: str, path_parts: list[str]) -> int:
-    """How many literal parts a template shares with a path; -1 when it does not fit."""
+    """How well a template fits a path: 2 for each literal part, 1 for each variable; -1 if not at all."""
     parts = [part for part in template.split("/") if part]
     score = 0
     for position, part in enumerate(parts):

@@ -1,7 +1,6 @@
 """Which table a record belongs to: the rules of docs/send-events.md, in their order.
 
-No side effects. The result still holds the sender's words: `interpretation.py` cleans them before anything is
-kept.
+No side effects. The result still holds the sender's words; `interpretation.py` cleans them.
 """
 
 import re
@@ -110,7 +109,7 @@ def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[
 
 
 def event_name(record: Record, attributes: Mapping[str, Any]) -> str:
-    """A record's event name, '' when it has none. A span's own name is no event name."""
+    """A record's event name, '' if it has none. A span's own name does not count as one."""
     name = "" if record.is_span else record.name[:MAX_READ]
     if not name:
         name = _text(attributes, *aliases.EVENT_NAME)
@@ -208,7 +207,7 @@ def _first(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _text(attributes: Mapping[str, Any], *names: str) -> str:
-    """The first of these attributes that has a text in it, or ''."""
+    """The first of these attributes that is text (or can be written as text) and not empty, or ''."""
     for name in names:
         value = attributes.get(name)
         if value is not None:

@@ -1,8 +1,8 @@
-"""The embedded default: a real PostgreSQL and a real Redis for a machine that has neither.
+"""The embedded servers: a real PostgreSQL and a real Redis for a machine that has neither.
 
 Every command and `manage.py up` share the servers of a data dir. Each holds a lease (`lease.py`);
-the last one to let go stops them. Nothing here is imported when DATABASE_URL is set, and nothing
-here imports Django: the addresses must be in the environment before the settings are read.
+the last one to let go stops them. When DATABASE_URL is set, nothing is started here. Nothing here
+imports Django: the addresses must be in the environment before the settings are read.
 
 A data dir holds `version`, `keys.json` and, if the servers' user can reach it (`home.py`), the
 servers' own files: `postgres/`, `redis/`, `run/` (sockets), two logs, two locks.

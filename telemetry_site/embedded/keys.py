@@ -1,7 +1,7 @@
-"""SECRET_KEY and ID_HASH_KEY of the embedded default: made once, kept in the data dir, never printed.
+"""SECRET_KEY and ID_HASH_KEY for the embedded servers: made once, kept in the data dir, never printed.
 
-Losing ID_HASH_KEY makes every pseudonym unreachable, so the file is written whole and synced
-before it gets its name.
+Without ID_HASH_KEY no pseudonym could be made again, so the file is written whole and synced before
+it gets its name.
 """
 
 import json
