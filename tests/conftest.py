@@ -25,6 +25,19 @@ DATABASES = ["default", "analytics"]
 COMMITTING_FIXTURES = {"transactional_db", "live_server"}
 DATABASE_FIXTURES = COMMITTING_FIXTURES | {"db", "admin_client", "admin_user"}
 
+# Files that start whole programs or a browser: begun first, they do not keep one worker busy at the end.
+LONG_FIRST = (
+    "tests/faults/",
+    "tests/analytics/heartbeats/test_two_instances.py",
+    "tests/analytics/reports/test_equal_plain_sql.py",
+    "tests/analytics/test_demo.py",
+    "tests/browser/",
+    "tests/ingest/grpc/",
+    "tests/ingest/load/",
+    "tests/ingest/test_withdrawal.py",
+    "tests/telemetry_site/",
+)
+
 # A busy machine is no failure.
 hypothesis.settings.register_profile(
     "candid", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -32,12 +45,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("candid")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads which tests share a worker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Open both databases to every test that opens one: most of what we do touches both."""
     leave_proofs_out(config, items)
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FIRST))
     for item in items:
-        share_a_worker(item)
         marker = item.get_closest_marker("django_db")
         if marker is None and not DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
             continue
@@ -62,13 +74,6 @@ def leave_proofs_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     if proofs:
         config.hook.pytest_deselected(items=proofs)
         items[:] = [item for item in items if item not in proofs]
-
-
-def share_a_worker(item: pytest.Item) -> None:
-    """Tests that share a fixture of their module, as a started instance is, run in one worker."""
-    fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009
-    if any(fixture.scope in ("module", "package") for those in fixtures for fixture in those):
-        item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 @pytest.fixture(scope="session")

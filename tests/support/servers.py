@@ -4,7 +4,8 @@ A pytest plugin (`-p tests.support.servers`), because the addresses must be in t
 pytest-django reads the settings. With DATABASE_URL set, the tests use what it names. Each worker of
 pytest-xdist has test databases (`databases.py`), numbers in Redis and a data dir of its own.
 
-The whole suite runs in workers; a selection of tests runs in this process, unless `-n` says otherwise.
+The whole suite runs in workers, each file in one of them. A selection of tests runs in this process, unless
+`-n` says otherwise.
 """
 
 import os
@@ -22,7 +23,6 @@ from telemetry_site import embedded
 from tests.support import databases
 from tests.support.programs import numbered
 
-GROUPED = "CANDID_TESTS_GROUPED"  # set where tests that share an instance must share a worker
 RUNNING = pytest.StashKey[embedded.Servers]()
 MOST_WORKERS = 5  # each takes three of Redis' 16 databases
 CHOOSES = ("file_or_dir", "keyword", "markexpr", "lf", "failedfirst", "stepwise")
@@ -42,8 +42,7 @@ def pytest_load_initial_conftests(
         take_place(int(worker.removeprefix("gw")))
         return (yield)
     if early_config.pluginmanager.hasplugin("xdist") and is_whole_suite(early_config.known_args_namespace):
-        args[:0] = ["-n", str(workers()), "--dist", "loadgroup"]
-        os.environ[GROUPED] = "1"
+        args[:0] = ["-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder"]
     os.environ[databases.RUN] = uuid.uuid4().hex[:12]
     for key in ("SECRET_KEY", "ID_HASH_KEY"):  # the same in every worker
         os.environ.setdefault(key, secrets.token_urlsafe(48))
@@ -55,12 +54,6 @@ def pytest_load_initial_conftests(
         early_config.stash[RUNNING] = servers
         os.environ.update(servers.environment())
     return (yield)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Workers are told the arguments as they were typed, so not that tests are dealt out in groups."""
-    if os.environ.get("PYTEST_XDIST_WORKER") and os.environ.get(GROUPED):
-        config.option.loadgroup = True
 
 
 def take_place(number: int) -> None:

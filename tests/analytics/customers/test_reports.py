@@ -96,7 +96,7 @@ def opted_out() -> None:
         ("signal", "asks not to be tracked"),
         ("switch", "is switched off here"),
         ("decision", "has opted out"),
-        ("erasure", "was erased"),
+        ("erasure", "were erased"),
     ],
 )
 def test_nothing_is_stored_against_anybodys_will(obstacle: str, reason: str, settings: Settings) -> None:
