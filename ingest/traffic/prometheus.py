@@ -9,13 +9,13 @@ Counting one request costs about 10 µs.
 import os
 import time
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client import multiprocess as untyped
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from postgres.errors import sqlstate
@@ -37,6 +37,11 @@ SECONDS = (
     10.0,
     30.0,
 )  # bounds of the buckets
+OF_PROCESSES = {
+    "candid_process_cpu_seconds",
+    "candid_process_resident_memory_bytes",
+    "candid_process_open_fds",
+}
 LIVE: Final = "livesum"  # added up over the processes that are alive
 
 DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")  # prometheus-client's own name for it
@@ -206,21 +211,16 @@ class _Processes(Collector):
     """CPU time, memory and open files of each process that receives events; on Linux only."""
 
     def collect(self) -> Iterable[Metric]:
-        names = ["program", "pid"]
-        cpu = CounterMetricFamily("candid_process_cpu_seconds", "CPU time, user and system.", labels=names)
-        memory = GaugeMetricFamily("candid_process_resident_memory_bytes", "Memory in use.", labels=names)
-        files = GaugeMetricFamily("candid_process_open_fds", "Open file descriptors.", labels=names)
+        families: dict[str, Metric] = {}
         for pid, program in _receiving().items():
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()  # proc_pid_stat(5)
-                opened = len(os.listdir(f"/proc/{pid}/fd"))
-            except OSError:
-                continue
-            ticks = int(fields[11]) + int(fields[12])
-            cpu.add_metric([program, pid], ticks / os.sysconf("SC_CLK_TCK"))
-            memory.add_metric([program, pid], int(fields[21]) * os.sysconf("SC_PAGE_SIZE"))
-            files.add_metric([program, pid], opened)
-        return [cpu, memory, files]
+            for metric in ProcessCollector("candid", pid=partial(str, pid), registry=None).collect():
+                if metric.name not in OF_PROCESSES:
+                    continue
+                family = Metric(metric.name, metric.documentation, metric.type)
+                family = families.setdefault(metric.name, family)
+                for sample in metric.samples:
+                    family.add_sample(sample.name, {"program": program, "pid": pid}, sample.value)
+        return families.values()
 
 
 def _receiving() -> dict[str, str]:
