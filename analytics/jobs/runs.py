@@ -6,9 +6,10 @@ could end before its run, or outlive it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
+import psycopg
 from django.db import connections
 from django.db.models import Max
 from django.utils import timezone
@@ -70,6 +71,9 @@ def _only_one(name: str) -> Iterator[bool]:
         row = cursor.fetchone()
         yield bool(row and row[0])
     finally:
+        # The server ends a closed connection in its own time, and the lock with it: after this it is free.
+        with suppress(psycopg.Error):
+            connection.rollback()
         connection.close()
 
 
