@@ -302,6 +302,7 @@ def vacuumed_month(an_old_month: None) -> Iterator[None]:
             cursor.execute("SELECT pg_reload_conf()")
 
 
+@pytest.mark.proof  # autovacuum takes its time to come round to one of many databases
 @pytest.mark.usefixtures("vacuumed_month")
 def test_a_vacuum_does_not_hold_a_month_back() -> None:
     def pause(seconds: float) -> None:
