@@ -7,6 +7,7 @@ Counting one request costs about 10 µs.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterable
 from functools import cache, partial
@@ -121,6 +122,9 @@ STARTED = Gauge(
 )
 
 
+_bytes_lock = threading.Lock()
+
+
 class RequestMeasure:
     """Measures one OTLP request. Call `ended` exactly once, also after an error."""
 
@@ -137,16 +141,18 @@ class RequestMeasure:
         _, received, after = _of_transport(self._transport)
         received.inc(wire)
         after.inc(inflated)
-        if not self._is_over:  # the client may be gone while its request is still stored
-            BYTES_UNDER_WAY.inc(inflated)
-            self._bytes += inflated
+        with _bytes_lock:  # the client may leave, and so end this, while a thread still stores
+            if not self._is_over:
+                BYTES_UNDER_WAY.inc(inflated)
+                self._bytes += inflated
 
     def ended(self, status: str | int) -> None:
         """It has been answered, or its client no longer waits for the answer."""
-        self._is_over = True
         _of_transport(self._transport)[0].dec()
-        if self._bytes:
-            BYTES_UNDER_WAY.dec(self._bytes)
+        with _bytes_lock:
+            self._is_over = True
+            if self._bytes:
+                BYTES_UNDER_WAY.dec(self._bytes)
         requests, duration = _of_request(self._signal, self._transport, str(status))
         requests.inc()
         duration.observe(time.perf_counter() - self._began)

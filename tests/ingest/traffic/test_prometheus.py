@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
@@ -50,6 +51,23 @@ def test_what_arrives_for_a_client_that_has_gone_is_not_in_flight() -> None:
     measure = RequestMeasure("grpc", "logs")
     measure.ended("CANCELLED")
     measure.took(5, 70)
+    assert in_flight() == before
+
+
+def test_a_client_that_goes_while_its_body_is_counted_leaves_nothing_in_flight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, measure = in_flight(), RequestMeasure("grpc", "logs")
+    goes, count = Thread(target=measure.ended, args=("CANCELLED",)), prometheus.BYTES_UNDER_WAY.inc
+
+    def count_while_it_goes(amount: float) -> None:
+        goes.start()
+        goes.join(0.2)
+        count(amount)
+
+    monkeypatch.setattr(prometheus.BYTES_UNDER_WAY, "inc", count_while_it_goes)
+    measure.took(5, 70)
+    goes.join()
     assert in_flight() == before
 
 
