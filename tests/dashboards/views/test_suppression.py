@@ -101,10 +101,12 @@ def test_requests_of_three_named_people_are_hidden(staff: Client) -> None:
 
 
 def test_an_endpoint_of_three_named_people_shows_neither_their_number_nor_their_time(staff: Client) -> None:
-    requested(*people(3), endpoint="/named", ms=123)
+    requested(*people(3), endpoint="/named", ms=123, at=days_ago(2))
 
     page = page_of(staff, "/dashboards/endpoints/detail/?endpoint=/named&method=GET")
 
+    day = next(row for row in page.split("<tr") if f"{days_ago(2):%-d %b}</" in row)
+    assert day.count("hidden") == 5
     assert "123 ms" not in page
     assert 123 not in [y for trace in figure_of(page)["data"] for y in trace["y"]]  # type: ignore[attr-defined]
 

@@ -105,5 +105,5 @@ def test_a_process_of_another_user_is_alive(monkeypatch: pytest.MonkeyPatch) -> 
         raise {1: PermissionError, 2: ProcessLookupError}[pid]
 
     assert prometheus._is_alive(os.getpid())
-    monkeypatch.setattr(prometheus.os, "kill", kill)
+    monkeypatch.setattr(os, "kill", kill)
     assert (prometheus._is_alive(1), prometheus._is_alive(2)) == (True, False)
