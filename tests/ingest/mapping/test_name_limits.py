@@ -4,11 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from pytest_django import Settings
 
 from ingest.mapping.name_limits import _remember
 from ingest.models import SeenName
+from postgres import locks
+from tests.support.second_connection import held, impatient
 
 TODAY = date(2026, 11, 23)
 
@@ -37,3 +39,11 @@ def test_the_last_place_is_taken_once(settings: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(16)))
     assert SeenName.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_waits_while_another_takes_places_of_the_same_key() -> None:
+    with held(locks.TAKE, [locks.NEW_NAMES, 1]), impatient():
+        with pytest.raises(OperationalError, match="lock timeout"):
+            _remember(["a"], "feature", 1, TODAY)
+        assert _remember(["a"], "feature", 2, TODAY) == {"a"}
