@@ -62,7 +62,7 @@ class Meaning(NamedTuple):
     base_event: str = ""
     unroutable: str = ""  # the reason if it belongs to no table
     refusal: str = ""  # the reason if its names may not be stored
-    texts: str = ""  # all the text of its row: nothing private may be in it
+    texts: str = ""  # all the text of its row, in lower case: nothing private may be in it
     reads_path: bool = True  # whether another raw path could have given another meaning
 
 
@@ -141,7 +141,7 @@ class Interpreter:
         reads_path = event.is_page_view or aliases.PAGE in attributes
         if reads_path:
             template = self._page(attributes)
-            texts = "\n".join((texts, template, unquote(template)))
+            texts = "\n".join((texts, template, unquote(template))).lower()
             if template and aliases.PAGE in self.registry.attributes:
                 metadata[aliases.PAGE] = scrubbing.path(template, private)
         duration_in = ""
@@ -181,6 +181,6 @@ class Interpreter:
 
 
 def _texts(words: tuple[str, ...], metadata: Mapping[str, Any]) -> str:
-    """All the text of a row, a line each."""
+    """All the text of a row, a line each, in lower case."""
     read = (word[: scrubbing.MAX_READ] for word in words)
-    return "\n".join((*read, *(value for value in metadata.values() if isinstance(value, str))))
+    return "\n".join((*read, *(value for value in metadata.values() if isinstance(value, str)))).lower()

@@ -144,13 +144,16 @@ class Meanings:
 def _may_tell(
     texts: str, shape: AttributeShape, attributes: Mapping[str, Any], context: ResourceContext
 ) -> bool:
-    """Whether something private may be in these texts. Asked for every record, so it must be cheap."""
+    """Whether something private may be in these texts. Asked for every record, so it must be cheap.
+
+    `texts` are in lower case, in which ids are compared.
+    """
     if shape.names_persons or context.private.names:
         return True
     for name in shape.every_id:
         value = attributes[name]
         text = value if isinstance(value, str) else as_text(value)
-        if text and len(text) >= scrubbing.MIN_RAW_ID and text in texts:
+        if text and text.strip().lower() in texts:
             return True
     for raw in context.private.ids:  # noqa: SIM110
         if raw in texts:

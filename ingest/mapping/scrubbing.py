@@ -17,7 +17,7 @@ MAX_NAME = 100  # characters: features and actions
 MAX_EVENT_TYPE = 50  # characters
 MAX_READ = 2048  # characters of a name; nothing beyond is looked at
 MAX_WORDS = 4  # of a name; more of them are a sentence, which may be about anybody
-MIN_RAW_ID = 4  # characters; a shorter id is too likely to be part of a word
+MIN_RAW_ID = 4  # characters; a shorter id is likely to be part of a word, and is looked for as a whole word
 MIN_NAME = 3  # characters of a person's or a customer's name; the same
 MAX_PRIVATE = 32  # ids, and names, of one record that are looked for
 
@@ -35,9 +35,12 @@ _NOBODY |= {"user", "unknown", "anonymous", "true", "false", "web", "app"}
 
 
 class Private(NamedTuple):
-    """What a record itself shows to be private: none of its text that is stored may contain any of these."""
+    """What a record itself shows to be private: none of its text that is stored may contain any of these.
 
-    ids: tuple[str, ...] = ()
+    Letter case never matters, since apps write one id in several ways.
+    """
+
+    ids: tuple[str, ...] = ()  # in lower case
     names: tuple[re.Pattern[str], ...] = ()  # of a person, a customer, a project
 
     def joined(self, other: "Private") -> "Private":
@@ -48,14 +51,36 @@ class Private(NamedTuple):
     def without(self, text: str) -> str:
         """`text` with everything private in it replaced by `{id}`."""
         for raw in self.ids:
-            if raw in text:
-                text = text.replace(raw, "{id}")
+            if _has_id(text, raw):
+                text = _id_pattern(raw).sub("{id}", text)
+                if _has_id(text.replace("{id}", ""), raw):  # a letter that has no single other case
+                    return "{id}"
         for pattern in self.names:
             text = pattern.sub("{id}", text)
         return text
 
     def is_in(self, text: str) -> bool:
-        return any(raw in text for raw in self.ids) or any(name.search(text) for name in self.names)
+        return any(_has_id(text, raw) for raw in self.ids) or any(name.search(text) for name in self.names)
+
+    def of_values(self) -> "Private":
+        """What may be in no declared text either. There, a short number is part of a version, not an id."""
+        ids = (raw for raw in self.ids if len(raw) >= MIN_RAW_ID or not raw.isdigit())
+        return self._replace(ids=tuple(ids))
+
+
+def _has_id(text: str, raw: str) -> bool:
+    """Whether an id (in lower case) is in a text: a short one as a word of its own."""
+    if raw not in text.lower():
+        return False
+    return len(raw) >= MIN_RAW_ID or _id_pattern(raw).search(text.lower()) is not None
+
+
+@lru_cache(maxsize=1024)
+def _id_pattern(raw: str) -> re.Pattern[str]:
+    """Matches an id in any letter case; a short one between characters that belong to no word."""
+    inner = re.escape(raw)
+    whole = inner if len(raw) >= MIN_RAW_ID else rf"(?<![^\W_]){inner}(?![^\W_])"
+    return re.compile(whole, re.IGNORECASE)
 
 
 class _Kinds(dict[str, str]):
@@ -84,10 +109,10 @@ def private(attributes: Mapping[str, Any]) -> Private:
     if not telling:
         return NOTHING_PRIVATE
     texts = [(kind, text) for kind, value in telling if (text := as_text(value))]
-    ids = [text for kind, text in texts if kind == "id" and len(text) >= MIN_RAW_ID]
+    ids = [raw for kind, text in texts if kind == "id" and (raw := text.strip().lower()) not in NO_ID]
     names = [text for kind, text in texts if kind == "name"]
     return Private(
-        tuple(text for text in ids[:MAX_PRIVATE] if text.strip().lower() not in NO_ID),
+        tuple(raw for raw in ids[:MAX_PRIVATE] if len(raw) >= MIN_RAW_ID or raw not in _NOBODY),
         tuple(filter(None, map(_name_pattern, names[:MAX_PRIVATE]))),
     )
 
@@ -147,8 +172,8 @@ def is_copied(sent: str, registry: Registry) -> bool:
 def unless_private(answer: Kept | Dropped, name: str, registry: Registry, hidden: Private) -> Kept | Dropped:
     """A cleaned value, dropped if it is free text that repeats something private."""
     value = answer.value if isinstance(answer, Kept) else None
-    if isinstance(value, str) and registry.attributes[name].kind == "text" and hidden.is_in(value):
-        return Dropped("private")
+    if isinstance(value, str) and registry.attributes[name].kind == "text":
+        return Dropped("private") if hidden.of_values().is_in(value) else answer
     return answer
 
 

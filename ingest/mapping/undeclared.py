@@ -86,7 +86,4 @@ def _without_private(names: Iterable[str], record: Record) -> list[str]:
     hidden = scrubbing.private(record.attributes).joined(scrubbing.private(record.resource.attributes))
     if hidden is scrubbing.NOTHING_PRIVATE:
         return list(names)
-    ids = [text.strip().lower() for text in hidden.ids]
-    return [
-        name for name in names if not hidden.is_in(name) and not any(text in name.lower() for text in ids)
-    ]
+    return [name for name in names if not hidden.is_in(name)]

@@ -205,6 +205,57 @@ def test_what_is_too_short_or_stands_for_nobody_hides_nothing(sent: dict[str, st
     assert row(attributes=sent | {"feature.name": "export"}).names[0] == stored
 
 
+@pytest.mark.parametrize(
+    ("ids", "name", "stored"),
+    [
+        ({"user.id": "7"}, "profile-7", "profile-{id}"),
+        ({"user.id": 7}, "7", "{id}"),
+        ({"user.id": "7"}, "profile7 v27", "profile7 v27"),  # no words of their own
+        ({"user.id": "JaneDoe"}, "janedoe-board", "{id}-board"),
+        ({"user.id": "janedoe"}, "JANEDOEboard", "{id}board"),
+        ({"organization.id": "ibm"}, "IBM report", "{id} report"),
+        ({"organization.id": "ibm"}, "ibm_report", "{id}_report"),
+        ({"organization.id": "web"}, "web search", "web search"),  # nobody's
+        ({"user.id": " nan "}, "nan", "nan"),
+        ({"session.id": "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}dil"}, "board of \u0130DIL", "{id}"),
+    ],
+)
+def test_an_id_in_another_letter_case_and_a_short_one_as_a_word_are_in_no_name(
+    ids: dict[str, Any], name: str, stored: str
+) -> None:
+    """`profile-7` and `janedoe-board` survived: ids were compared as sent, from four characters on."""
+    assert row(attributes={**ids, "feature.name": name}).names[0] == stored
+    assert row(resource=ids, attributes={"feature.name": name}).names[0] == stored
+    assert row(attributes={**ids, "event.type": name}).names[0] == stored
+
+
+@pytest.mark.parametrize(
+    ("ids", "route", "stored"),
+    [
+        ({"organization.id": "ibm"}, "/t/ibm/dash/{id}", "/t/{id}/dash/{id}"),
+        ({"organization.id": "ibm"}, "/t/IBM-dash/{key}", "/t/{id}/{key}"),
+        ({"organization.id": "ibm"}, "/t/ibmx/dash", "/t/ibmx/dash"),
+        ({"organization.id": "bigcorp"}, "/bigCorp/x", "/{id}/x"),
+        ({"organization.id": "BigCorp"}, "/team-bigcorp/x", "/{id}/x"),
+        ({"user.id": "1"}, "/api/v1/boards", "/api/v1/boards"),
+    ],
+)
+def test_an_id_in_another_letter_case_and_a_short_one_as_a_word_are_in_no_route(
+    ids: dict[str, Any], route: str, stored: str
+) -> None:
+    sent = {"http.request.method": "GET", "http.route": route}
+    assert row(kind=SERVER, attributes={**ids, **sent}).names[0] == stored
+    assert row(kind=SERVER, resource=ids, attributes=sent).names[0] == stored
+
+
+def test_a_short_number_is_looked_for_in_names_and_not_in_a_version() -> None:
+    sent = {"user.id": "5", "feature.name": "board 5", "app_version": "5.10.0"}
+    found = row(attributes=sent)
+    assert (found.names[0], found.metadata) == ("board {id}", {"app_version": "5.10.0"})
+    assert row(attributes=sent | {"user.id": "5.10.0"}).metadata == {}
+    assert row(attributes=sent | {"user.id": "de", "locale": "de"}).metadata == {"app_version": "5.10.0"}
+
+
 def test_of_one_record_at_most_32_ids_and_32_names_are_private() -> None:
     many = scrubbing.private({f"{x}.name_of.username": f"person {x}" for x in range(40)})
     assert (len(many.ids), len(many.names)) == (0, 32)
