@@ -50,6 +50,12 @@ PROOFS = [
         ["-m", "pytest", "-q", "--proofs", "-m", "proof"],
         "Builds, prunes and erasures killed anywhere are finished by the next run; instances side by side",
     ),
+    Proof(
+        "properties",
+        ["-m", "pytest", "-q", "tests/ingest/mapping", "tests/ingest/otlp/test_slices.py"],
+        "Thousands of random records are mapped as the rules say, in JSON and protobuf alike",
+        {"EXAMPLES_TIMES": "50"},
+    ),
     Proof("faults", module("faults", "all"), "Twelve kinds of faults under load lose no acknowledged record"),
     Proof("fuzz", module("fuzz", "http", "--bodies", "1000000"), "A million hostile bodies, no 5xx"),
     Proof("withdrawal", module("withdrawal"), "No row is committed after a withdrawal was answered"),

@@ -14,6 +14,7 @@ from ingest.mapping.routing import SESSION_EVENTS
 from ingest.mapping.rows import Mapped, RowMaker
 from ingest.otlp.records import CLIENT, INTERNAL, SERVER, Record, Resource
 from tests.ingest.mapping.test_properties import REGISTRY
+from tests.support.examples import examples
 from tests.support.otlp import KEPT_FROM, NOW, nanoseconds, record, server
 
 # Few values, many of them equal to one another or part of one another, so that the cache is hit often.
@@ -65,7 +66,7 @@ def mapped(record: Record, routes: RouteBook) -> Mapped:
     ).map([record])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(records, min_size=2, max_size=8), st.lists(attributes, min_size=1, max_size=3))
 def test_a_record_means_the_same_whatever_came_before(
     given_records: list[Record], others: list[dict[str, Any]]

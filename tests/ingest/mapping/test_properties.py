@@ -19,6 +19,7 @@ from ingest.otlp import json as otlp_json
 from ingest.otlp import metrics, protobuf
 from ingest.otlp.records import CLIENT, INTERNAL, SERVER, DecodeError, Record, Resource
 from postgres.instants import instant
+from tests.support.examples import examples
 from tests.support.otlp import KEPT_FROM, NOW, nanoseconds, whole
 
 REGISTRY = load([OURS])
@@ -97,7 +98,7 @@ def mapped(given_records: list[Record]) -> tuple[list[Row], list[BaseEvent], int
     return result.rows, result.base_events, result.refused.total()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(records, max_size=5))
 def test_every_record_becomes_a_clean_row_or_a_counted_refusal(given_records: list[Record]) -> None:
     rows, base_events, refused = mapped(given_records)
@@ -117,7 +118,7 @@ def test_every_record_becomes_a_clean_row_or_a_counted_refusal(given_records: li
         assert planted not in stored
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(records, st.sampled_from(["user.id", "organization.id", "session.id", "install_id"]))
 def test_a_raw_id_is_found_nowhere_in_its_own_row(record: Record, kind: str) -> None:
     record = replace(record, attributes=record.attributes | {kind: PLANTED[-1]}, time=nanoseconds(NOW))
@@ -125,14 +126,14 @@ def test_a_raw_id_is_found_nowhere_in_its_own_row(record: Record, kind: str) -> 
         assert PLANTED[-1] not in msgspec.json.encode((row.metadata, row.names[:2], row.user_id)).decode()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(records, max_size=4))
 def test_the_same_records_in_any_order_have_the_same_ids(given_records: list[Record]) -> None:
     ids = [row.id for row in mapped(given_records)[0]]
     assert sorted(ids) == sorted(row.id for row in mapped(given_records[::-1])[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_are_decoded_or_refused(body: bytes) -> None:
     for decode in DECODERS:
@@ -160,7 +161,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(anything, anything, anything)
 def test_json_of_any_shape_is_decoded_or_refused(resource: Any, scope: Any, item: Any) -> None:
     for groups, scopes, items in (

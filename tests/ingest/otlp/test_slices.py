@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from ingest.otlp import protobuf, slices
 from ingest.otlp.records import DecodeError, TooMany
+from tests.support.examples import examples
 from tests.support.otlp import Whole, whole
 
 MIB = 1024 * 1024
@@ -50,7 +51,7 @@ def both_ways(body: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[object, obj
     return read(), piecewise
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(requests())
 def test_the_same_records_come_of_both(message: ExportTraceServiceRequest) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -58,7 +59,7 @@ def test_the_same_records_come_of_both(message: ExportTraceServiceRequest) -> No
     assert at_once == piecewise
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(requests(), st.data())
 def test_what_is_cut_short_or_altered_never_raises_anything_else(
     message: ExportTraceServiceRequest, data: st.DataObject
