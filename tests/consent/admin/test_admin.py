@@ -388,6 +388,20 @@ def test_who_may_only_look_may_not_decide(client: Client, db: None) -> None:
     assert make_key(looking).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "page",
+    ["organization_add", "telemetryuser_add", "key_add", "erasurerequest_add", "policyversion_publish"],
+)
+def test_who_may_only_look_may_add_nothing(client: Client, db: None, page: str) -> None:
+    every = Permission.objects.filter(codename__startswith="view_").values_list("codename", flat=True)
+    looking = staff(client, *every)
+    assert looking.get(reverse("admin:consent_decision_changelist")).status_code == 200
+    assert looking.get(reverse(f"admin:consent_{page}")).status_code == 403
+    form = {"kind": "user", "raw_id": RAW, "reason": "Asked", "name": "app"}
+    assert looking.post(reverse(f"admin:consent_{page}"), form).status_code == 403
+    assert not ErasureRequest.objects.exists()
+
+
 def test_who_may_not_look_may_not_find(client: Client, db: None) -> None:
     outside = staff(client, "view_key")
     assert outside.post(reverse("admin:consent_organization_find"), {"raw_id": RAW}).status_code == 403
