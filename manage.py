@@ -88,7 +88,7 @@ def servers(data_dir: Path) -> Iterator[None]:
         sys.exit(130)
     try:
         for name, value in running.environment().items():
-            if not os.environ.get(name):
+            if not (os.environ.get(name) or os.environ.get(f"{name}_FILE")):
                 os.environ[name] = value
         yield
     finally:

@@ -30,6 +30,7 @@ from analytics.models import (
 )
 from consent.admin.base import NotedAdmin
 from consent.admin.organizations import OrganizationAdmin
+from consent.keys import usable_keys
 from consent.models import Key, Organization, Scope, SubjectKind
 
 
@@ -176,7 +177,7 @@ class NewLicenseForm(LicenseForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         taken = list(License.objects.values_list("key_id", flat=True))  # another database: no join
-        free = Key.objects.filter(scopes__contains=[Scope.HEARTBEAT], revoked_at=None).exclude(pk__in=taken)
+        free = usable_keys().filter(scopes__contains=[Scope.HEARTBEAT]).exclude(pk__in=taken)
         self.fields["key"].queryset = free  # type: ignore[attr-defined]
 
 

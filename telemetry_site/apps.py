@@ -6,7 +6,7 @@ class TelemetrySiteConfig(AppConfig):
     name = "telemetry_site"
 
     def ready(self) -> None:
-        """Refuse a production start without its keys: commands, web processes and workers all come here."""
+        """Refuse to start without proper secrets: commands, web processes and workers all come here."""
         from telemetry_site import checks
 
         missing = checks.keys()

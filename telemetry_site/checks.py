@@ -1,12 +1,13 @@
 """Django system checks of our settings: each problem with an id, a sentence and what to do.
 
-The two keys are checked whenever a process starts (`apps.py`), the rest by `manage.py check`, which
+The secrets are checked whenever a process starts (`apps.py`), the rest by `manage.py check`, which
 `manage.py up` and most other commands run first.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from ipaddress import ip_network
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,10 +24,41 @@ from consent.gate.rules import Profile
 from consent.policies.event_lifetime import months_kept
 from consent.registry.registry import RegistryError, files, load
 
+SECRETS = ("SECRET_KEY", "ID_HASH_KEY", "CONSENT_LOG_KEY", "OPERATOR_TOKEN")
+LEAST_CHARACTERS = 32  # of a secret
 A_NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
 def keys() -> list[CheckMessage]:
+    """What is wrong with the secrets; no message quotes one. Nothing starts with such secrets."""
+    return [*_unreadable_secrets(), *_missing_keys(), *_weak_secrets()]
+
+
+def _unreadable_secrets() -> Iterator[CheckMessage]:
+    for sentence in settings.UNREADABLE_SECRETS.values():
+        yield Error(sentence, hint="Set one of the two; the file must be readable as UTF-8", id="candid.E043")
+
+
+def _weak_secrets() -> Iterator[CheckMessage]:
+    """A secret that can be guessed protects nothing, and one that is used twice is lost twice."""
+    values = {name: value for name in SECRETS if (value := getattr(settings, name))}
+    for name, value in values.items():
+        if len(value) < LEAST_CHARACTERS:
+            yield Error(
+                f"{name} has {len(value)} characters; it needs {LEAST_CHARACTERS}.",
+                hint=f"Set it to a long random text, e.g. from: {A_NEW_KEY}",
+                id="candid.E041",
+            )
+    for name, other in combinations(values, 2):
+        if values[name] == values[other]:
+            yield Error(
+                f"{name} and {other} are the same.",
+                hint=f"Give each a text of its own, e.g. from: {A_NEW_KEY}; CONSENT_LOG_KEY may be left out",
+                id="candid.E042",
+            )
+
+
+def _missing_keys() -> list[CheckMessage]:
     """Production needs both keys: a random one would end all sessions, or change all pseudonyms."""
     required = {
         "candid.E001": ("SECRET_KEY", settings.SECRET_KEY_IS_SET),

@@ -20,22 +20,42 @@ VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project
 env = environ.Env()
 environ.Env.read_env(str(BASE_DIR / ".env"))
 
+UNREADABLE_SECRETS: dict[str, str] = {}  # by name: a sentence; `checks.py` refuses to start with one
+
+
+def _secret(name: str) -> str:
+    """A secret from the environment, or from the file that NAME_FILE names; '' if neither is set."""
+    value, path = env.str(name, default=""), env.str(f"{name}_FILE", default="")
+    if not path:
+        return str(value)
+    if value:
+        UNREADABLE_SECRETS[name] = f"{name} and {name}_FILE are both set."
+        return str(value)
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        UNREADABLE_SECRETS[name] = f"{name}_FILE cannot be read ({type(error).__name__})."
+        return ""
+
+
 # --- How this instance is run -------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
 EMBEDDED = env.bool("CANDID_EMBEDDED", default=False)  # set by telemetry_site/embedded/ only
 PRODUCTION = not DEBUG and not EMBEDDED and bool(env.str("DATABASE_URL", default=""))
 DATA_DIR = Path(env.str("CANDID_DATA_DIR", default=str(BASE_DIR / "var")))
 PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
-OPERATOR_TOKEN = env.str("OPERATOR_TOKEN", default="")  # for /metrics and the details of /ready
+OPERATOR_TOKEN = _secret("OPERATOR_TOKEN")  # for /metrics and the details of /ready
 
 # --- Keys ---------------------------------------------------------------------------------------
 # A missing key becomes a random one, so that tools can import the settings; a production start
-# with such a key is refused by the checks candid.E001 and candid.E002.
-SECRET_KEY_IS_SET = bool(env.str("SECRET_KEY", default=""))
-SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(48)
-ID_HASH_KEY_IS_SET = bool(env.str("ID_HASH_KEY", default=""))
-ID_HASH_KEY = env.str("ID_HASH_KEY", default="") or secrets.token_urlsafe(48)
-CONSENT_LOG_KEY = env.str("CONSENT_LOG_KEY", default="")  # else ID_HASH_KEY
+# with such a key is refused by the checks candid.E001 and candid.E002. Each may come from a file: NAME_FILE.
+SECRET_KEY = _secret("SECRET_KEY")
+SECRET_KEY_IS_SET = bool(SECRET_KEY)
+SECRET_KEY = SECRET_KEY or secrets.token_urlsafe(48)
+ID_HASH_KEY = _secret("ID_HASH_KEY")
+ID_HASH_KEY_IS_SET = bool(ID_HASH_KEY)
+ID_HASH_KEY = ID_HASH_KEY or secrets.token_urlsafe(48)
+CONSENT_LOG_KEY = _secret("CONSENT_LOG_KEY")  # else ID_HASH_KEY
 
 # --- Databases, Redis ---------------------------------------------------------------------------
 DATABASES = {
@@ -83,7 +103,7 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
 # --- Heartbeats sent by this instance -----------------------------------------------------------
 HEARTBEAT_ENDPOINT = env.str("HEARTBEAT_ENDPOINT", default="").rstrip("/")
-HEARTBEAT_KEY = env.str("HEARTBEAT_KEY", default="")
+HEARTBEAT_KEY = _secret("HEARTBEAT_KEY")
 HEARTBEAT_INTERVAL_SECONDS = env.int("HEARTBEAT_INTERVAL_SECONDS", default=300)
 ANALYTICS_HOUR_UTC = env.int("ANALYTICS_HOUR_UTC", default=2)
 LICENSE_CACHE_TTL_SECONDS = env.int("LICENSE_CACHE_TTL_SECONDS", default=3600)

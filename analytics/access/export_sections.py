@@ -68,8 +68,8 @@ SECTIONS_OF_KIND = {
         ExportSection(
             "keys",
             "default",
-            "FROM (SELECT id, name, hint, scopes, created_at, last_used_at, revoked_at FROM consent_key"
-            " WHERE organization = %(subject)s) ORDER BY id",
+            "FROM (SELECT id, name, hint, scopes, created_at, last_used_at, revoked_at, expires_at"
+            " FROM consent_key WHERE organization = %(subject)s) ORDER BY id",
         ),
         *(ExportSection(table, "analytics", ORGANIZATIONS_EVENTS.format(table)) for table in EVENT_TABLES),
         ExportSection(

@@ -35,7 +35,7 @@ def terms_of(key: Key, *, now: datetime) -> LicenceTerms:
 
 
 def no_terms(warning: str) -> LicenceTerms:
-    """For a key that is unknown or revoked."""
+    """For a key that is unknown, revoked or expired."""
     return LicenceTerms(False, "", {}, None, [warning])
 
 

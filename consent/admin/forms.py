@@ -1,11 +1,12 @@
 """The admin's forms. A raw id goes in; `clean` leaves only its pseudonym."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-from consent.keys import origin_of
+from consent.keys import lifetime, origin_of
 from consent.models import ErasureRequest, Key, Organization, Scope, SubjectKind, TelemetryUser
 from consent.pseudonyms import is_pseudonym, pseudonym
 from consent.registry.personal_data import finding
@@ -145,6 +146,11 @@ class NewKeyForm(KeyForm):
         help_text="For web pages: their websites, like https://app.example, separated by spaces. This makes "
         "the key publishable: anybody may see it, so it only sends events, and only from these websites.",
     )
+    expires = forms.CharField(
+        required=False,
+        widget=forms.TextInput({"size": 8}),
+        help_text="Optional: how long it is valid, as 90d or 12h. Empty: until it is revoked.",
+    )
     organization_raw_id = RawIdField(
         SubjectKind.ORGANIZATION,
         required=False,
@@ -158,6 +164,12 @@ class NewKeyForm(KeyForm):
     def clean_websites(self) -> list[str]:
         try:
             return sorted({origin_of(text) for text in str(self.cleaned_data["websites"]).split()})
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+    def clean_expires(self) -> timedelta | None:
+        try:
+            return lifetime(text) if (text := str(self.cleaned_data["expires"])) else None
         except ValueError as error:
             raise ValidationError(str(error)) from error
 

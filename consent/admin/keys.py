@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
 
 from consent.admin.base import KeptAdmin, hide_raw_ids
 from consent.admin.forms import KeyForm, NewKeyForm
@@ -25,6 +26,7 @@ class KeyAdmin(KeptAdmin):
         "is_publishable",
         "organization_shown",
         "last_used_at",
+        "expires_at",
         "is_active",
     )
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "is_publishable")
@@ -37,6 +39,7 @@ class KeyAdmin(KeptAdmin):
         "organization",
         "created_at",
         "last_used_at",
+        "expires_at",
         "revoked_at",
     )
     actions = ("revoke",)
@@ -44,7 +47,8 @@ class KeyAdmin(KeptAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             organization = ["organization_raw_id", "organization_pseudonym"]
-            return [(None, {"fields": ["name", "scopes", "websites", "requests_per_second", *organization]})]
+            chosen = ["name", "scopes", "websites", "requests_per_second", "expires"]
+            return [(None, {"fields": [*chosen, *organization]})]
         return [(None, {"fields": ["name", "requests_per_second", *self.readonly_fields]})]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -62,12 +66,14 @@ class KeyAdmin(KeptAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
+        lasts = form.cleaned_data["expires"]
         text, key = issue_key(
             name=obj.name,
             scopes=form.cleaned_data["scopes"],
             organization_pseudonym=form.cleaned_data["organization"],
             origins=form.cleaned_data["websites"],
             requests_per_second=form.cleaned_data["requests_per_second"],
+            expires_at=timezone.now() + lasts if lasts else None,
         )
         obj.__dict__.update(key.__dict__)
         obj.text = text  # type: ignore[attr-defined]  # for response_add, as long as this request lasts
@@ -97,7 +103,7 @@ class KeyAdmin(KeptAdmin):
 
     @admin.display(description="active", boolean=True)
     def is_active(self, key: Key) -> bool:
-        return key.revoked_at is None
+        return key.is_usable
 
     @admin.action(description="Revoke…", permissions=["change"])
     def revoke(self, request: HttpRequest, rows: QuerySet[Key]) -> TemplateResponse | None:

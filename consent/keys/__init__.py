@@ -8,17 +8,30 @@ from consent.keys.authentication import (
     note_use,
     publishable_origins,
 )
-from consent.keys.issuing import digest_of, issue_key, origin_of, revoke_key
+from consent.keys.issuing import (
+    KeyNotFound,
+    digest_of,
+    find_key,
+    issue_key,
+    lifetime,
+    origin_of,
+    revoke_key,
+    usable_keys,
+)
 
 __all__ = [
     "CREDENTIAL_HEADERS",
     "KEY_HEADERS",
+    "KeyNotFound",
     "KeyRefused",
     "authenticate",
     "digest_of",
+    "find_key",
     "issue_key",
+    "lifetime",
     "note_use",
     "origin_of",
     "publishable_origins",
     "revoke_key",
+    "usable_keys",
 ]

@@ -11,14 +11,17 @@ from datetime import datetime
 import psycopg
 from django.db import connections
 
-from consent.keys.issuing import digest_of
+from consent.keys.issuing import digest_of, usable_keys
 from consent.models import Key
 from postgres.pipeline import Statement, ask, close_broken
 
 KEY_HEADERS = ("authorization", "x-api-key")  # in lower case; `_key_in` reads them
 CREDENTIAL_HEADERS = (*KEY_HEADERS, "origin")  # a publishable key comes with its website's origin
 COLUMNS = [field.attname for field in Key._meta.concrete_fields]
-USABLE = "FROM consent_key WHERE digest = {} AND revoked_at IS NULL"
+USABLE = (
+    "FROM consent_key WHERE digest = {} AND revoked_at IS NULL"
+    " AND (expires_at IS NULL OR expires_at > statement_timestamp())"
+)
 FIND = f"SELECT xmin::text::bytea, {', '.join(COLUMNS)} {USABLE.format('%s')}"
 VERSION = Statement(f"SELECT xmin::text::bytea {USABLE.format('$1')}", "text")
 MAX_KEY_CHARACTERS = 200
@@ -28,7 +31,7 @@ _cache: dict[str, tuple[bytes | None, Key]] = {}  # by digest: the row's version
 
 
 class KeyRefused(Exception):
-    """No usable key. `status` is 401 (none, unknown, revoked) or 403 (wrong scope, wrong origin)."""
+    """No usable key. `status` is 401 (none, unknown, revoked, expired) or 403 (wrong scope, wrong origin)."""
 
     def __init__(self, status: int, message: str, *, reason: str = "") -> None:
         super().__init__(message)
@@ -48,7 +51,7 @@ def authenticate(headers: Mapping[str, str], scope: str) -> Key:
         raise KeyRefused(401, "no key: send it as 'Authorization: Bearer KEY' or 'x-api-key: KEY'")
     key = _find(digest_of(text))
     if key is None:
-        raise KeyRefused(401, "this key is unknown or revoked")
+        raise KeyRefused(401, "this key is unknown, revoked or expired")
     if scope not in key.scopes:
         raise KeyRefused(403, f"this key does not have the scope '{scope}'")
     if key.is_publishable and headers.get("origin", "") not in key.origins:
@@ -57,7 +60,7 @@ def authenticate(headers: Mapping[str, str], scope: str) -> Key:
 
 
 def _find(digest: str) -> Key | None:
-    """The key with this digest, unless it is revoked.
+    """The key with this digest, unless it is revoked or has expired.
 
     Every request asks, mostly for the same few keys. So a key is cached, together with its row's version
     (`xmin`), and the row is read again only when its version has changed.
@@ -106,5 +109,5 @@ def note_use(key_ids: Iterable[int], at: datetime) -> None:
 
 def publishable_origins() -> set[str]:
     """The websites of all usable publishable keys: their pages may send."""
-    origins = Key.objects.filter(is_publishable=True, revoked_at=None).values_list("origins", flat=True)
-    return {origin for of_one_key in origins for origin in of_one_key}
+    keys = usable_keys().filter(is_publishable=True)
+    return {origin for origins in keys.values_list("origins", flat=True) for origin in origins}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from django.conf import settings
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -20,7 +21,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from analytics.models import EndpointUsage, FeatureUsage, Installation, UserActivity
-from consent.keys import issue_key
+from consent.keys import issue_key, usable_keys
 from consent.models import Key, Scope
 from dashboards.access import staff_only
 from dashboards.layout.page import Page, show
@@ -106,7 +107,8 @@ def first_event(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if not _may_make_keys(request):
             raise PermissionDenied
-        key, _ = issue_key(name=KEY_NAME, scopes=[Scope.INGEST])
+        key, row = issue_key(name=KEY_NAME, scopes=[Scope.INGEST])
+        _log_creation(request, row)
     return steps_page(request, key=key)
 
 
@@ -130,6 +132,13 @@ def arrival_panel(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboards/includes/arrivals.html", {"panel": _panel()})
 
 
+def _log_creation(request: HttpRequest, key: Key) -> None:
+    """The admin's log has every key that an account made, wherever."""
+    LogEntry.objects.log_actions(
+        str(request.user.pk), [key], ADDITION, change_message=[{"added": {}}], single_object=True
+    )
+
+
 def _may_make_keys(request: HttpRequest) -> bool:
     return request.user.has_perm("consent.add_key")
 
@@ -138,7 +147,7 @@ def _panel() -> ArrivalPanel:
     return ArrivalPanel(
         arrivals=arrivals(hours=24),
         is_stored=has_events(),
-        has_key=Key.objects.filter(revoked_at=None, scopes__contains=[Scope.INGEST]).exists(),
+        has_key=usable_keys().filter(scopes__contains=[Scope.INGEST]).exists(),
         checked_at=timezone.now(),
         grant=command(
             "set_consent", "granted", "--user", EXAMPLE_USER, "--organization", EXAMPLE_ORGANIZATION

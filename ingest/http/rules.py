@@ -33,10 +33,13 @@ def admit(request: ExportRequest) -> Key:
 def take(request: ExportRequest, raw: bytes, hold: Callable[[int], None] | None = None) -> bytes:
     """The body of an admitted request, inflated. Raises the refusal.
 
-    A request whose key was in `recent_keys` is only admitted now. `hold` is called with each number of
-    bytes that inflating adds.
+    A request whose key was in `recent_keys` is only admitted now. Any other was admitted before its body
+    came, so its key is looked up again: it may have been revoked, or have expired, meanwhile. `hold` is
+    called with each number of bytes that inflating adds.
     """
-    if not request.is_admitted:
+    if request.is_admitted:
+        request.key = authenticate(request.credentials, "ingest")
+    else:
         admit(request)
     content = body.inflated(raw, request.coding, hold=hold)
     request.measure.took(len(raw), len(content))

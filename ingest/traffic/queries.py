@@ -155,4 +155,4 @@ def _since(start: datetime) -> QuerySet[TrafficCount]:
 
 
 def _may_send(key: Key) -> bool:
-    return key.revoked_at is None and "ingest" in key.scopes
+    return key.is_usable and "ingest" in key.scopes

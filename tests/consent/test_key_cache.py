@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from consent.keys import KeyRefused, authenticate, issue_key, publishable_origins, revoke_key
 from consent.keys import authentication as keys
@@ -78,4 +79,6 @@ def test_the_websites_of_keys_that_hold() -> None:
     issue_key(name="app", scopes=["ingest"])
     _, revoked = issue_key(name="old", scopes=["ingest"], origins=[OTHER])
     revoke_key(key=revoked)
+    _, expired = issue_key(name="over", scopes=["ingest"], origins=[OTHER])
+    Key.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
     assert publishable_origins() == {ORIGIN, "https://b.example"}

@@ -1,6 +1,7 @@
 """Keys, as `authenticate` accepts them: shown once, stored as a digest, revocable."""
 
 import base64
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -157,7 +158,7 @@ def test_a_refusal_says_which_of_them_it_is():
     for headers, message, reason in (
         ({}, "no key: send it", "no_key"),
         ({"x-api-key": "k" * 201}, "no key: send it", "no_key"),
-        ({"x-api-key": "k" * 200}, "unknown or revoked", "no_key"),
+        ({"x-api-key": "k" * 200}, "unknown, revoked or expired", "no_key"),
         ({"x-api-key": text}, "does not have the scope 'ingest'", "wrong_scope"),
     ):
         with pytest.raises(KeyRefused, match=message) as refusal:
@@ -188,3 +189,53 @@ def test_the_command_takes_no_rate_below_zero(capsys):
     assert capsys.readouterr().out.startswith("cnd_")
     assert Key.objects.get().requests_per_second == 0
     assert Key.objects.get().scopes == ["ingest"]
+
+
+# --- Expiry and rotation ----------------------------------------------------------------------------
+def test_a_key_is_refused_once_it_has_expired(capsys):
+    call_command("issue_key", "app", "--expires", "90d")
+    text, key = capsys.readouterr().out.strip(), Key.objects.get()
+    assert timedelta(days=89, hours=23) < key.expires_at - timezone.now() <= timedelta(days=90)
+    assert authenticate({"x-api-key": text}, "ingest") == key
+    Key.objects.update(expires_at=timezone.now())
+    with pytest.raises(KeyRefused, match="expired") as refusal:
+        authenticate({"x-api-key": text}, "ingest")
+    assert refusal.value.status == 401
+
+
+@pytest.mark.parametrize("expires", ["0d", "90", "90m", "3651d", "next year", "-1d"])
+def test_an_expiry_that_is_none_is_refused(expires):
+    with pytest.raises(CommandError, match="at most 3650d"):
+        call_command("issue_key", "app", f"--expires={expires}")
+    assert not Key.objects.exists()
+
+
+def test_while_a_key_is_rotated_both_are_valid_and_the_first_is_revoked_by_its_id(capsys):
+    for _ in range(2):
+        call_command("issue_key", "app")
+    first, second = capsys.readouterr().out.split()
+    old, new = Key.objects.order_by("pk")
+    assert [authenticate({"x-api-key": text}, "ingest") for text in (first, second)] == [old, new]
+    with pytest.raises(CommandError, match=f"2 usable keys have this name: revoke by id .{old.pk}, {new.pk}"):
+        call_command("revoke_key", "app")
+    call_command("revoke_key", str(old.pk))
+    assert capsys.readouterr().out == f"Revoked key {old.pk} (app).\n"
+    with pytest.raises(KeyRefused):
+        authenticate({"x-api-key": first}, "ingest")
+    assert authenticate({"x-api-key": second}, "ingest") == new
+    call_command("revoke_key", "app")  # the only usable one of this name by now
+    with pytest.raises(KeyRefused):
+        authenticate({"x-api-key": second}, "ingest")
+    with pytest.raises(CommandError, match="no usable key has this name or id"):
+        call_command("revoke_key", "app")
+
+
+def test_keys_are_listed_with_their_state_and_without_their_text(capsys):
+    texts = [issue_key(name=name, scopes=["ingest"])[0] for name in ("plain", "gone", "over")]
+    revoke_key(key=Key.objects.get(name="gone"))
+    Key.objects.filter(name="over").update(expires_at=timezone.now())
+    call_command("list_keys")
+    printed = capsys.readouterr().out
+    states = {line.split()[1]: line.split("never  ")[-1].split()[0] for line in printed.splitlines()[1:]}
+    assert states == {"plain": "usable", "gone": "revoked", "over": "expired"}
+    assert not [text for text in texts if text in printed]

@@ -152,11 +152,16 @@ def test_a_database_that_hangs_does_not_hang_ready(
 
 def test_without_the_token_only_the_status_is_told(client: Client, settings: Settings) -> None:
     runs.note_beat(timezone.now())
-    settings.OPERATOR_TOKEN = "a-token-of-the-operators"
+    settings.OPERATOR_TOKEN = "a-token-of-the-operators-of-this-instance"
     assert client.get("/ready").json() == {"status": "ok"}
-    for wrong in ("Bearer nonsense", "Basic a-token-of-the-operators", "Bearer ", "Bearer ÿ"):
+    for wrong in (
+        "Bearer nonsense",
+        "Basic a-token-of-the-operators-of-this-instance",
+        "Bearer ",
+        "Bearer ÿ",
+    ):
         assert client.get("/ready", headers={"Authorization": wrong}).json() == {"status": "ok"}
-    told = client.get("/ready", headers={"Authorization": "Bearer a-token-of-the-operators"})
+    told = client.get("/ready", headers={"Authorization": "Bearer a-token-of-the-operators-of-this-instance"})
     assert set(told.json()["parts"]) == set(NAMES)
 
 

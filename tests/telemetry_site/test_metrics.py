@@ -101,9 +101,11 @@ def test_a_database_error_is_counted(client: Client, monkeypatch: pytest.MonkeyP
 
 
 def test_with_a_token_set_it_is_needed(client: Client, settings: Settings) -> None:
-    settings.OPERATOR_TOKEN = "a-token-of-the-operators"
+    settings.OPERATOR_TOKEN = "a-token-of-the-operators-of-this-instance"
     answer = client.get("/metrics")
     assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
     assert b"candid_" not in answer.content
-    shown = client.get("/metrics", headers={"Authorization": "Bearer a-token-of-the-operators"})
+    shown = client.get(
+        "/metrics", headers={"Authorization": "Bearer a-token-of-the-operators-of-this-instance"}
+    )
     assert shown.status_code == 200

@@ -4,8 +4,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
-from consent.keys import issue_key
+from consent.keys import issue_key, lifetime
 from consent.models import Scope
 from consent.pseudonyms import pseudonym
 
@@ -42,6 +43,12 @@ class Command(BaseCommand):
             type=int,
             help="how many the key may send; 0 for no limit (default: the instance's setting)",
         )
+        parser.add_argument(
+            "--expires",
+            default="",
+            metavar="90d",
+            help="how long it is valid: a number and h or d (default: for good)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         organization = options["organization"]
@@ -52,12 +59,17 @@ class Command(BaseCommand):
         if (options["requests_per_second"] or 0) < 0:
             raise CommandError("--requests-per-second must be 0 or more.")
         try:
+            lasts = lifetime(options["expires"]) if options["expires"] else None
+        except ValueError as error:
+            raise CommandError(f"--expires: {error}") from error
+        try:
             text, _ = issue_key(
                 name=options["name"],
                 scopes=options["scope"] or [Scope.INGEST],
                 organization_pseudonym=pseudonym("organization", organization) if organization else "",
                 origins=options["origin"],
                 requests_per_second=options["requests_per_second"],
+                expires_at=timezone.now() + lasts if lasts else None,
             )
         except ValueError as error:
             raise CommandError(str(error)) from error

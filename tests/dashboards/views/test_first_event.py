@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.test import Client
@@ -162,6 +163,17 @@ def test_a_key_is_made_by_post_and_shown_once(staff: Client) -> None:
     assert key.scopes == ["ingest"]
     assert made.count(key.hint) >= 4  # the key itself and the three programs
     assert key.hint not in later
+
+
+def test_the_admins_log_has_the_key_that_the_page_made_and_who_made_it(staff: Client) -> None:
+    User.objects.get().user_permissions.add(Permission.objects.get(codename="add_key"))
+    staff.post("/dashboards/first-event/")
+
+    entry = LogEntry.objects.get()
+    key = Key.objects.get()
+    assert (entry.user.get_username(), entry.object_id, entry.object_repr) == ("mira", str(key.pk), key.name)
+    assert entry.get_change_message() == "Added."
+    assert key.hint not in entry.change_message
 
 
 def test_an_account_that_may_not_make_keys_is_shown_the_command(staff: Client) -> None:

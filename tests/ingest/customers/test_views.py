@@ -127,7 +127,7 @@ def test_an_unknown_key_is_answered_clearly(client: Client, place: str) -> None:
         headers = {"x-api-key": "cnd_unknown"}
     answer = post(client, "/validate-license", body, **headers)
     assert (answer.status_code, answer.json()["valid"]) == (200, False)
-    assert answer.json()["warnings"] == ["this key is unknown or revoked"]
+    assert answer.json()["warnings"] == ["this key is unknown, revoked or expired"]
 
 
 def test_a_revoked_key_is_not_a_valid_licence(client: Client) -> None:

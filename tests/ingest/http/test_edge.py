@@ -289,6 +289,20 @@ def test_a_key_that_was_good_a_moment_ago_and_has_changed_stores_nothing(
     assert FeatureUsage.objects.count() == 2
 
 
+@pytest.mark.parametrize("field", ["revoked_at", "expires_at"])
+def test_a_key_that_ends_while_a_body_is_on_its_way_stores_nothing_of_it(wire: Wire, field: str) -> None:
+    """100 (Continue) is sent once the key was admitted."""
+    grant(user="u1")
+    text, key = a_key()
+    body = feature(1)
+    wire.send(text, b"", Content_Length=str(len(body)), Expect="100-continue")
+    assert wire.answer()[0] == 100
+    Key.objects.filter(pk=key.pk).update(**{field: datetime(2026, 1, 1, tzinfo=UTC)})
+    wire.socket.sendall(body)
+    assert wire.answer()[0] == 401
+    assert FeatureUsage.objects.count() == 0
+
+
 def test_a_changed_rate_holds_for_a_key_that_was_good_a_moment_ago(wire: Wire) -> None:
     text, key = a_key()
     for _ in range(11):
