@@ -1,5 +1,7 @@
 """Counts of what arrives: added up, written all together, kept in memory while the database is away."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +22,7 @@ from ingest.traffic.queries import (
 )
 from tests.support.failing import refusing
 from tests.support.otlp import a_key, grant, log, logs, post
+from tests.support.second_connection import held, impatient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
 
@@ -68,6 +71,23 @@ def test_counts_wait_while_the_database_refuses_them() -> None:
     assert traffic_last(1).accepted == 0
     counting.count(1, "logs", "accepted", "", 2)
     counting.flush()
+    counting.flush()
+    assert traffic_last(1).accepted == 7
+
+
+def test_what_is_counted_while_writing_fails_is_added_to_what_waits() -> None:
+    counting.count(1, "logs", "accepted", "", 5)
+
+    def count_meanwhile() -> None:
+        while not counting._waiting.is_empty():
+            time.sleep(0.001)
+        counting.count(1, "logs", "accepted", "", 2)
+
+    with held("LOCK TABLE ingest_trafficcount"), impatient(), ThreadPoolExecutor(1) as pool:
+        meanwhile = pool.submit(count_meanwhile)
+        with pytest.raises(DatabaseError):
+            counting.flush()
+        meanwhile.result()
     counting.flush()
     assert traffic_last(1).accepted == 7
 
