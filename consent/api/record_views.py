@@ -61,7 +61,7 @@ class ConsentLink(KeyedView):
             valid = links.duration(str(body.get("valid", "7d")))
         except ValueError as error:
             raise ApiError(400, "bad_parameter", f"“valid”: {error}", "valid") from error
-        path, until = links.make_link(user, valid=valid)
+        path, until = links.make_link(user, valid=valid, key=self.key.pk)
         return Response(
             {"link": links.full_address(path, request.build_absolute_uri("/")), "expires_at": until}
         )

@@ -62,12 +62,15 @@ def test_opting_out_and_in_again_with_and_without_a_script(
     window: Callable[..., Window], script: bool
 ) -> None:
     """No referrer is sent, so the browser says `Origin: null`: the form must be taken all the same."""
-    page = window(signed_in=False, script=script).open(make_link(JANE)[0])
+    opened = window(signed_in=False, script=script)
+    page = opened.open(make_link(JANE)[0])
     sent: list[str | None] = []
     page.on("request", lambda request: sent.append(request.headers.get("referer")))
 
     page.get_by_role("button", name="Opt out").click()
     page.get_by_text("Opted out since").wait_for()
+    assert page.get_by_role("button", name="Opt in").count() == 0
+    page.goto(opened.address + make_link(JANE)[0])
     page.get_by_label("I agree that my events").check()
     page.get_by_role("button", name="Opt in").click()
     page.get_by_text("Opted in since").wait_for()

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from consent.api.links import duration, full_address, make_link
+from consent.api.links import NoAddress, duration, full_address, make_link
 from consent.pseudonyms import pseudonym
 
 
@@ -26,4 +26,7 @@ class Command(BaseCommand):
             path, _ = make_link(pseudonym("user", user), valid=duration(options["valid"]))
         except ValueError as error:
             raise CommandError(f"--valid: {error}") from error
-        self.stdout.write(full_address(path))
+        try:
+            self.stdout.write(full_address(path))
+        except NoAddress as error:
+            raise CommandError(f"No link: {error}.") from error

@@ -14,6 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 from kombu.exceptions import OperationalError as KombuError
 
 from analytics.rollups import zone_change
+from consent.api.links import ADDRESS_FILE
 from telemetry_site import demo, embedded, metrics
 from telemetry_site.celery import app
 from telemetry_site.server import probes, programs
@@ -106,8 +107,12 @@ def supervise(
     addresses = Addresses.of(options)
     node = f"up-{options['port']}@{platform.node() or 'localhost'}"
 
+    noted_address = settings.DATA_DIR / ADDRESS_FILE
+
     def announce() -> None:
         connections.close_all()
+        with contextlib.suppress(OSError):  # for `manage.py consent_link`, which can do without
+            noted_address.write_text(f"{addresses.web}\n")
         output.plain("\n".join([addresses.for_senders(), *greeting, f"Candid is ready: {addresses.web}"]))
 
     def watch() -> None:
@@ -118,8 +123,9 @@ def supervise(
             output.line("up", str(error))
 
     programs.raise_open_files_limit()
-    with metrics.directory(settings.DATA_DIR) as directory:
+    with contextlib.ExitStack() as stack, metrics.directory(settings.DATA_DIR) as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)  # for the programs
+        stack.callback(noted_address.unlink, missing_ok=True)
         return Supervisor(
             programs.all_programs(options, node),
             output,

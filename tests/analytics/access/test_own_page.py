@@ -14,11 +14,22 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from analytics.access import own_page, row_counts
+from analytics.erasure.receipts import verify
 from analytics.erasure.run import carry_out
 from consent.api import links
 from consent.decisions.recording import record_decision
+from consent.decisions.tombstones import ask_for_erasure
 from consent.gate.barrier import LOCK_SPACE, bucket
-from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind, TelemetryUser
+from consent.keys import issue_key, revoke_key
+from consent.models import (
+    ConsentPeriod,
+    Decision,
+    ErasureRequest,
+    Method,
+    State,
+    SubjectKind,
+    TelemetryUser,
+)
 from consent.pseudonyms import pseudonym
 from tests.support.away import away
 from tests.support.events import activity, endpoint, feature, person
@@ -257,6 +268,110 @@ def test_a_withdrawal_that_is_not_certain_says_so_holds_and_can_be_sent_again(
     assert fill_in(client, link(), answer, choice="out").status_code == 303
 
 
+# --- Links of an earlier epoch ----------------------------------------------------------------------
+def downloads(page: Any) -> dict[str, Any]:
+    """The receipts that a page offers, by their file's name."""
+    paths = re.findall(r'href="([^"]+\.json)"', page.content.decode())
+    answers = [Client().get(path) for path in paths]
+    assert all(answer.status_code == 200 for answer in answers)
+    assert all("attachment" in answer["Content-Disposition"] for answer in answers)
+    return {
+        re.findall(r'"candid-(\w+)', answer["Content-Disposition"])[0]: answer.json() for answer in answers
+    }
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_opting_in_again_needs_a_link_from_after_the_withdrawal(settings: Settings, keeps: bool) -> None:
+    """Whoever finds an old link in a mailbox cannot undo what the person decided."""
+    settings.ON_WITHDRAWAL = "keep" if keeps else "erase"
+    decide(State.GRANTED)
+    path = link()
+    client = Client(enforce_csrf_checks=True)
+    page = client.get(path)
+    assert fill_in(client, path, page, choice="out").status_code == 303
+
+    answer = fill_in(client, path, page, choice="in", agree="yes")
+
+    assert answer.status_code == 409
+    assert state() == "denied"
+    assert choose(link(), choice="in", agree="yes").status_code == 303
+    assert state() == "granted"
+
+
+def test_a_link_from_before_shows_receipts_and_nothing_else() -> None:
+    decide(State.GRANTED)
+    feature(JANE, days_ago(3))
+    path = link()
+    decide(State.DENIED)
+
+    page = Client().get(path)
+
+    assert "Your receipts" in one_line(page)
+    for absent in ("What is stored about you", "Earlier decisions", "<form"):
+        assert absent not in one_line(page)
+    assert downloads(page)["consent"]["consent_state"] == "denied"
+
+
+def test_the_page_that_answers_a_withdrawal_offers_the_receipts() -> None:
+    decide(State.GRANTED)
+    feature(JANE, days_ago(3))
+    answer = choose(link(), choice="out")
+
+    page = Client().get(answer["Location"])
+    assert list(downloads(page)) == ["consent"]
+    carry_out()
+    files = downloads(Client().get(answer["Location"]))
+    assert set(files) == {"consent", "erasure"}
+    assert verify(files["erasure"])["deleted"]["analytics_feature_usage"] == 1
+
+
+def test_an_erasure_makes_earlier_links_show_its_receipt_only() -> None:
+    decide(State.GRANTED)
+    path = link()
+    ask_for_erasure(kind=SubjectKind.USER, pseudonym=JANE, actor="app", method=Method.API)
+    page = one_line(Client().get(path))
+    assert "are being erased" in page
+    assert "<form" not in page
+    carry_out()
+
+    assert verify(downloads(Client().get(path))["erasure"])["subject"] == JANE
+    assert choose(path, choice="out").status_code == 403  # there is no form to send
+    assert choose(path, client=Client(), choice="out").status_code == 409
+    assert state() == "granted"
+    assert "Opt out" in one_line(Client().get(link()))
+
+
+def test_revoking_the_key_that_made_a_link_leaves_it_receipts_only() -> None:
+    text, key = issue_key(name="app", scopes=["consent"])
+    _, other = issue_key(name="other", scopes=["consent"])
+    decide(State.GRANTED)
+    sent = {"user_id": "jane-4711"}
+    answer = Client().post(
+        "/api/consent/link", sent, "application/json", headers={"authorization": f"Bearer {text}"}
+    )
+    path = "/privacy/" + answer.json()["link"].partition("/privacy/")[2]
+    for revoked, is_whole in ((other, True), (key, False)):
+        revoke_key(key=revoked)
+        page = one_line(Client().get(path))
+        assert ("What is stored about you" in page) == is_whole
+        assert ("<form" in page) == is_whole
+    assert choose(path, client=Client(), choice="out").status_code == 409
+    assert state() == "granted"
+    assert "What is stored about you" in one_line(Client().get(link()))
+
+
+def test_only_a_persons_own_receipts_are_handed_out() -> None:
+    joe = pseudonym("user", "joe")
+    ask_for_erasure(kind=SubjectKind.USER, pseudonym=joe, actor="app", method=Method.API)
+    carry_out()
+    other = ErasureRequest.objects.get().public_id
+    names = (f"erasure-{other}.json", "erasure-" + "-" * 36 + ".json", "erasure.json", "x", "../x")
+
+    assert [Client().get(f"{link()}{name}").status_code for name in names] == [404] * 5
+    assert Client().get(f"{link(joe)}erasure-{other}.json").status_code == 200
+    assert Client().get(f"{links.PATH}forged/erasure-{other}.json").status_code == 404
+
+
 # --- Links that do not work -------------------------------------------------------------------------
 def tokens() -> dict[str, str]:
     """Links that open nothing, by what is wrong with them."""
@@ -268,8 +383,10 @@ def tokens() -> dict[str, str]:
         "ended": link(valid=timedelta(days=1), now=timezone.now() - timedelta(days=1)),
         "forged": links.PATH + ("A" if good[len(links.PATH)] != "A" else "B") + good[len(links.PATH) + 1 :],
         "cut": good[:-3],
-        "another purpose": links.PATH + elsewhere.sign_object([JANE, soon]).replace(":", "~"),
-        "not a pseudonym": links.PATH + signer.sign_object(["jane", soon]).replace(":", "~"),
+        "another purpose": links.PATH
+        + elsewhere.sign_object([JANE, soon, links.epoch_of(JANE), 0]).replace(":", "~"),
+        "not a pseudonym": links.PATH
+        + signer.sign_object(["jane", soon, links.epoch_of("jane"), 0]).replace(":", "~"),
         "none": links.PATH + "x",
         "empty": links.PATH,
         "long": links.PATH + "a" * 5000,

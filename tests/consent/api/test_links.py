@@ -1,13 +1,16 @@
 """Links to a person's own page: how long they are valid, and what is not a link."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core import signing
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from consent.api.links import LONGEST, VALID, Link, duration, full_address, make_link, read_link
+from consent.api.links import LONGEST, VALID, Link, duration, epoch_of, full_address, make_link, read_link
+
+pytestmark = pytest.mark.django_db
 
 USER = "a" * 32
 NOW = datetime(2026, 11, 20, 12, 0, 0, 999, tzinfo=UTC)
@@ -33,8 +36,14 @@ def test_a_link_is_valid_for_a_week_unless_something_else_is_said() -> None:
 def test_a_link_that_was_changed_or_signed_for_something_else_is_none() -> None:
     valid = token(make_link(USER, now=NOW)[0])
     until = int(NOW.timestamp()) + 60
-    elsewhere = signing.Signer(salt="elsewhere").sign_object([USER, until]).replace(":", "~")
-    no_pseudonym = signing.Signer(salt="consent.link").sign_object(["jane", until]).replace(":", "~")
+    elsewhere = (
+        signing.Signer(salt="elsewhere").sign_object([USER, until, epoch_of(USER), 0]).replace(":", "~")
+    )
+    no_pseudonym = (
+        signing.Signer(salt="consent.link")
+        .sign_object(["jane", until, epoch_of("jane"), 0])
+        .replace(":", "~")
+    )
     for forged in ("", "~", valid[:-1], "x" + valid, valid.replace("~", "~x"), elsewhere, no_pseudonym):
         assert read_link(forged, now=NOW) is None
     assert ":" not in valid
@@ -61,7 +70,22 @@ def test_a_link_begins_with_the_public_address_where_there_is_one(settings: Sett
     assert full_address("/x/", "http://here:8000/") == "https://telemetry.example.com/x/"
 
 
-def test_the_command_prints_the_link_and_not_the_id(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_address_at_which_up_answers(
+    capsys: pytest.CaptureFixture[str], settings: Settings, tmp_path: Path
+) -> None:
+    """An instance without `PUBLIC_URL` may have any port; where nothing is known, nothing is made up."""
+    settings.PUBLIC_URL, settings.DATA_DIR = "", tmp_path
+    with pytest.raises(CommandError, match="set PUBLIC_URL"):
+        call_command("consent_link", user="jane")
+    (tmp_path / "address").write_text("http://127.0.0.1:8123\n")
+    call_command("consent_link", user="jane")
+    assert capsys.readouterr().out.startswith("http://127.0.0.1:8123/privacy/mine/")
+
+
+def test_the_command_prints_the_link_and_not_the_id(
+    capsys: pytest.CaptureFixture[str], settings: Settings
+) -> None:
+    settings.PUBLIC_URL = "https://telemetry.example.com"
     call_command("consent_link", user=" jane ", valid="1h")
     printed = capsys.readouterr().out.strip()
     assert "jane" not in printed
