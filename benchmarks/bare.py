@@ -71,6 +71,7 @@ def make_root(place: Path) -> None:
         print(f"Making a bare {SUITE} in {place} …", flush=True)
         command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(place), mirror()]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    place.chmod(0o755)  # it is `/` for the user that PostgreSQL runs as
     for name in (*NAMES_AND_CERTIFICATES, *(name for name in PIP_FILES if name.startswith("/"))):
         copy(Path(name), place / name.lstrip("/"))
     for name in PIP_FILES:

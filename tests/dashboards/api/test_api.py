@@ -210,6 +210,14 @@ def test_few_people_read_as_such_everywhere(ask):
     assert rows["/common"]["requests"] == "hidden", "else it is the total minus this"
 
 
+def test_sessions_of_few_people_read_as_such(ask):
+    for user in range(1, 4):
+        activity(user, YESTERDAY)
+    sessions = ask("daily-active-users", range="7d").json()["sessions"]
+    assert (sessions["users"]["value"], sessions["signed_in"]["value"]) == ("<5", "<5")
+    assert sessions["sessions"]["value"] == "hidden"
+
+
 def test_nothing_of_suppression_leaks_into_the_document(ask):
     for user in range(1, 4):
         feature(user, YESTERDAY, name="rare")
