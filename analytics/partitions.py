@@ -125,10 +125,14 @@ def _create_month(month: Month, alias: str) -> list[str]:
     return created
 
 
-def ensure_for(now: datetime, retention_months: int, alias: str = "analytics") -> list[str]:
-    """Create every partition that an event accepted now may need: all months kept, and `MONTHS_AHEAD`."""
-    return ensure(
+def months_wanted(now: datetime, retention_months: int) -> tuple[Month, Month]:
+    """The first and the last month that an event accepted now may need: all kept, and `MONTHS_AHEAD`."""
+    return (
         oldest_kept_month(now, retention_months),
         Month.of(now.astimezone(UTC).date()).plus(MONTHS_AHEAD),
-        alias,
     )
+
+
+def ensure_for(now: datetime, retention_months: int, alias: str = "analytics") -> list[str]:
+    """Create these months. Once months were dropped, `storage/seal_border.py` knows which to make."""
+    return ensure(*months_wanted(now, retention_months), alias)

@@ -2,23 +2,32 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.utils import timezone
 
 from analytics.storage.rows import BaseEvent, Row
+from analytics.storage.seal_border import sealed_until
 from consent.gate import gate
 from consent.gate.permissions import Permissions, Span
 from consent.gate.switches import base_allowed
+from postgres.instants import microseconds
 
 
-def admit_rows(rows: Sequence[Row], permissions: Permissions, refused: Counter[str]) -> list[Row]:
+def admit_rows(
+    rows: Sequence[Row], permissions: Permissions, refused: Counter[str], *, sealed_until: datetime
+) -> list[Row]:
     """The rows that may be stored; the others are counted in `refused`."""
+    open_from = microseconds(sealed_until)
     internal = permissions.internal()
     spans: dict[tuple[str, str], Sequence[Span]] = {}
     admitted = []
     for row in rows:
         if row.do_not_track:
             refused["do_not_track"] += 1
+            continue
+        if row.timestamp < open_from:
+            refused["too_old"] += 1
             continue
         who, at = (row.organization_id, row.user_id), row.timestamp
         allowed = spans.get(who)
@@ -58,7 +67,7 @@ def foretell(event: Row | BaseEvent) -> tuple[Row | BaseEvent, str]:
     admitted: Sequence[Row | BaseEvent]
     if isinstance(event, Row):
         permissions = gate.read_permissions({event.user_id}, {event.organization_id} - {""}, timezone.now())
-        admitted = admit_rows([event], permissions, refused)
+        admitted = admit_rows([event], permissions, refused, sealed_until=sealed_until())
     else:
         admitted = admit_base_events([event], refused)
     return (admitted[0] if admitted else event), "".join(refused)

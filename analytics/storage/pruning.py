@@ -25,8 +25,9 @@ from analytics.models import (
     InstallationEvent,
     SentHeartbeat,
 )
-from analytics.partitions import Month, Partition, ensure_for, existing, oldest_kept_month
+from analytics.partitions import Month, Partition, existing, oldest_kept_month
 from analytics.rollups import sealing
+from analytics.storage import seal_border
 from analytics.storage.event_tables import TABLES
 from consent.policies.event_lifetime import months_kept
 from postgres.errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, sqlstate
@@ -88,7 +89,7 @@ class Pruned:
 
 def make_partitions(*, now: datetime) -> str:
     """Create the partitions that events may need from now on; returns what was created, as a sentence."""
-    created = ensure_for(now, months_kept())
+    created = seal_border.make_partitions(now)
     return f"Made {', '.join(created)}." if created else "Every partition exists."
 
 

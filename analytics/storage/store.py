@@ -17,6 +17,7 @@ nothing.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -26,13 +27,12 @@ from django.db import Error as DjangoDatabaseError
 from django.db import connections
 from django.utils import timezone
 
-from analytics import partitions
+from analytics.storage import seal_border
 from analytics.storage.admission import admit_base_events, admit_rows
 from analytics.storage.installations import write_base_events
 from analytics.storage.rows import BaseEvent, Row
 from analytics.storage.writing import copy_rows, insert_rows
 from consent.gate import barrier, gate
-from consent.policies.event_lifetime import months_kept
 from postgres import pipeline
 from postgres.conversation import Silent
 from postgres.errors import CHECK_VIOLATION, UNIQUE_VIOLATION, sqlstate
@@ -126,7 +126,7 @@ class Storing:
         elif state == CHECK_VIOLATION:  # no partition for a row: a month was never made, or was lost
             if part.attempts == ATTEMPTS:
                 raise StoreUnavailable("a partition is missing and could not be made") from error
-            partitions.ensure_for(timezone.now(), months_kept())
+            seal_border.make_partitions(timezone.now())
         elif state[:2] in UNSTORABLE or isinstance(error, psycopg.DataError):  # psycopg refuses NUL itself
             self._divide(part)
             return
@@ -168,10 +168,10 @@ class Attempt:
         # `anon:` forms are subjects too: erasing a user takes their sessions along.
         users = {row.user_id for row in rows}
         organizations = {row.organization_id for row in rows if row.organization_id}
-        self._connection, self._bounds = _begin(chain(users, organizations))
+        self._connection, self._bounds, sealed_until = _begin(chain(users, organizations))
         permissions = gate.read_permissions(users, organizations, now)
         permissions.require_registry(self._registry)
-        admitted = admit_rows(rows, permissions, self._refused)
+        admitted = admit_rows(rows, permissions, self._refused, sealed_until=sealed_until)
         self._base_events = admit_base_events(self._part.base_events, self._refused)
         return admitted
 
@@ -198,15 +198,17 @@ class Attempt:
         return False
 
 
-def _begin(subjects: Iterator[str]) -> tuple[psycopg.Connection[Any], pipeline.Bounds]:
-    """Begin, and take the subjects' locks. Only once they are held may consent be read."""
+def _begin(subjects: Iterator[str]) -> tuple[psycopg.Connection[Any], pipeline.Bounds, datetime]:
+    """Begin, take the subjects' locks, and read where sealed days end. Only then may consent be read."""
     wrapper = connections["analytics"]
     wrapper.ensure_connection()
     connection: psycopg.Connection[Any] = wrapper.connection
     bounds = pipeline.bounds(connection)
     try:
-        pipeline.ask(connection, (bounds.begin, ()), barrier.lock_shared(subjects))
+        *_, seal = pipeline.ask(
+            connection, (bounds.begin, ()), barrier.lock_shared(subjects), seal_border.QUESTION
+        )
     except BaseException:
         pipeline.roll_back(connection, bounds)
         raise
-    return connection, bounds
+    return connection, bounds, seal_border.border(seal)

@@ -5,6 +5,7 @@ from collections import Counter
 from analytics.storage.admission import admit_rows
 from analytics.storage.event_tables import TABLES
 from analytics.storage.writing import _by_table
+from postgres.instants import EPOCH
 from tests.analytics.storage.test_store import ORGANIZATION, row
 
 
@@ -21,14 +22,17 @@ class Granted:
 def test_a_grant_holds_from_its_first_moment_until_just_before_its_end():
     refused = Counter()
     rows = [row()._replace(timestamp=at) for at in (9, 10, 19, 20, 29, 30, 39, 40)]
-    admitted = admit_rows(rows, Granted(), refused)
+    admitted = admit_rows(rows, Granted(), refused, sealed_until=EPOCH)
     assert [some.timestamp for some in admitted] == [10, 19, 30, 39]
     assert refused == {"no_consent": 4}
 
 
 def test_rows_of_our_own_organization_become_internal_and_others_stay():
     rows = [row()._replace(timestamp=10), row(organization="d" * 32)._replace(timestamp=10)]
-    assert [some.is_internal for some in admit_rows(rows, Granted(), Counter())] == [True, False]
+    assert [some.is_internal for some in admit_rows(rows, Granted(), Counter(), sealed_until=EPOCH)] == [
+        True,
+        False,
+    ]
 
 
 def test_tables_and_rows_are_written_in_one_order():

@@ -22,6 +22,7 @@ from analytics.models import (
     Mark,
     UserActivity,
 )
+from analytics.storage import seal_border
 from analytics.storage.admission import foretell
 from analytics.storage.event_tables import event_table
 from analytics.storage.rows import BaseEvent, Row
@@ -297,7 +298,7 @@ def test_an_unstorable_base_event_is_refused_alone(consent):
 
 
 def test_a_row_of_no_known_month_that_cannot_be_made_means_send_it_again(consent, monkeypatch):
-    monkeypatch.setattr(partitions, "ensure_for", lambda now, months: [])
+    monkeypatch.setattr(seal_border, "make_partitions", lambda now: [])
     month = partitions.Month.of(timezone.now().date()).plus(-2)
     name = partitions.partition_name("analytics_feature_usage", month)
     with connections["analytics"].cursor() as cursor:
