@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from analytics.reports.cells import Compared, Measure, Withheld
+from analytics.reports.cells import AndFewMore, Compared, Measure, Withheld
 
 CLEAR_CHANGE = 0.03  # of the earlier value; smaller changes stay grey
 NO_DATA = SafeString('<span class="muted">–<span class="vh">no data</span></span>')
@@ -32,7 +32,13 @@ def _withheld(value: Withheld | None) -> SafeString:
 
 
 def count(value: Measure) -> str:
-    """1,234"""
+    """1,234; with “+ few” where it leaves out what few people did."""
+    if isinstance(value, AndFewMore):
+        return format_html(
+            '{} <span class="lt" tabindex="0" title="What fewer than {} people did is left out">+ few</span>',
+            f"{value:,}",
+            settings.SUPPRESS_BELOW,
+        )
     return f"{value:,.0f}" if isinstance(value, int | float) else _withheld(value)
 
 

@@ -6,6 +6,7 @@ navigation, an export, a definition (`dashboards.checks`).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from analytics.reports import suppression
@@ -15,6 +16,8 @@ from analytics.reports.features import features_report
 from analytics.reports.filters import ReportFilters
 from analytics.reports.installations import installations_report
 from analytics.reports.retention import retention_report
+from analytics.reports.segments import refuse_few
+from analytics.reports.suppression.weeks import by_week
 
 AReport = TypeVar("AReport")
 
@@ -33,7 +36,10 @@ class Report(Generic[AReport]):
 
     def shown(self, filters: ReportFilters) -> AReport:
         """The report without small groups and what reveals them. Raises `FilterError`, `ReportTimedOut`."""
-        return self.suppress(self.count(filters))
+        if self.by_organization:
+            refuse_few(filters)
+        report = self.suppress(self.count(filters))
+        return by_week(report) if filters.whole_weeks else report
 
 
 ACTIVE_USERS = Report(
@@ -49,7 +55,7 @@ FEATURES = Report(
     page="features",
     title="Feature adoption",
     definitions=("feature_adoption", "active_user"),
-    count=features_report,
+    count=partial(features_report, published=True),
     suppress=suppression.suppress_features,
 )
 ENDPOINTS = Report(
@@ -57,7 +63,7 @@ ENDPOINTS = Report(
     page="endpoints",
     title="Endpoint performance",
     definitions=("endpoint_performance",),
-    count=endpoints_report,
+    count=partial(endpoints_report, published=True),
     suppress=suppression.suppress_endpoints,
 )
 RETENTION = Report(

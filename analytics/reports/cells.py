@@ -27,6 +27,12 @@ class Deserted(int):
 
 
 DESERTED = Deserted(0)
+
+
+class AndFewMore(int):
+    """What enough people did, where few people did more: a sum of published cells that leaves others out."""
+
+
 Count = int | Withheld
 Measure = float | Withheld | None  # None: there is nothing to measure
 
@@ -45,6 +51,16 @@ class Compared(NamedTuple):
         if self.value is None or not self.before:
             return None
         return self.value / self.before - 1
+
+
+def and_few_more(number: int, left_out: bool) -> int:
+    """The number, as one that leaves out what few people did, if it does."""
+    return AndFewMore(number) if left_out else number
+
+
+def published(number: int) -> Count:
+    """A sum of published cells as it is shown: HIDDEN where none of its cells is published."""
+    return Withheld.HIDDEN if isinstance(number, AndFewMore) and not number else number
 
 
 def exact(cell: Count) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.reports.cells import DESERTED, Measure, of_people, ratio
+from analytics.reports.cells import DESERTED, Measure, and_few_more, of_people, ratio
 from analytics.reports.filters import ReportFilters
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, Segment
@@ -43,6 +43,7 @@ class EndpointCounts:
     spans: dict[tuple[Name, str], RequestMeasures] = field(default_factory=dict)
     days: dict[date, RequestMeasures] = field(default_factory=dict)
     trends: dict[Name, Trend] = field(default_factory=dict)
+    published: bool = False
 
 
 class EndpointDetail(NamedTuple):
@@ -52,26 +53,36 @@ class EndpointDetail(NamedTuple):
     latency: dict[tuple[date, int], int]
 
 
-def read_endpoints(reader: Reader, filters: ReportFilters, name: Name | None = None) -> EndpointCounts:
-    """Counts of the range and of the previous period: of each name and all together, or of one name."""
+def read_endpoints(
+    reader: Reader, filters: ReportFilters, name: Name | None = None, *, published: bool = False
+) -> EndpointCounts:
+    """Counts of the range and of the previous period: of each name and all together, or of one name.
+
+    With `published`, requests and durations are those of published cells.
+    """
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
-    requests = reader.requests(Segment.of(filters), first, filters.last, name=name)
+    requests = reader.requests(Segment.of(filters), first, filters.last, name=name, published=published)
     people = reader.endpoint_people(Segment.of(filters), first, filters.last, name=name)
     spans = {"range": filters}
     if filters.complete.length:
         spans["complete"] = filters.complete
         if filters.compare:
             spans["before"] = filters.previous_complete
-    counts = EndpointCounts(spans=_measured(requests, people, spans, together=name is None))
+    spans_of_all = _measured(requests, people, spans, together=name is None)
+    counts = EndpointCounts(spans=spans_of_all, published=published)
     counts.days = _days(requests, people, together=name is None)
     if name is None:
         counts.trends = _trends(requests, people, filters)
     return counts
 
 
-def read_endpoint_detail(reader: Reader, filters: ReportFilters, name: Name) -> EndpointDetail:
+def read_endpoint_detail(
+    reader: Reader, filters: ReportFilters, name: Name, *, published: bool = False
+) -> EndpointDetail:
     """Statuses and latency of one endpoint and method."""
-    requests = reader.requests(Segment.of(filters), filters.first, filters.last, name=name)
+    requests = reader.requests(
+        Segment.of(filters), filters.first, filters.last, name=name, published=published
+    )
     if not requests.keys:
         return EndpointDetail({}, {})
     (statuses,) = requests.statuses(filters.first, filters.last)
@@ -94,18 +105,14 @@ def _measured(
     crowds = people.spans(*bounds, repeated=False)
     measures = {}
     for span, (first, last), (by_name, of_all), crowd in zip(spans, bounds, measured, crowds, strict=True):
-        columns = slice(*(max((day - requests.days[0]).days, 0) for day in (first, last + timedelta(days=1))))
-        sums = [
-            numbers[:, columns].sum(axis=1)
-            for numbers in (requests.requests, requests.errors, requests.known, requests.duration_ms)
-        ]
+        sums = requests.totals(first, last)
         users = dict(zip(people.keys, of_people(crowd.distinct, crowd.deserted), strict=True))
         rows = zip(*(column.tolist() for column in sums), strict=True)
         for name, row, percentiles in zip(requests.keys, rows, _known(by_name), strict=True):
-            if row[0]:
+            if row[0] or row[-1]:
                 measures[name, span] = _measures(row, percentiles, users.get(name, 0))
         totals = [column.sum().item() for column in sums]
-        if together and totals[0]:
+        if together and (totals[0] or totals[-1]):
             (percentiles,) = _known(of_all[np.newaxis])
             measures[TOGETHER, span] = _measures(
                 totals, percentiles, DESERTED if crowd.all_deserted else crowd.together
@@ -114,9 +121,10 @@ def _measured(
 
 
 def _measures(numbers: Sequence[Any], percentiles: Percentiles, users: int) -> RequestMeasures:
-    """From the numbers of requests, errors and known durations, and the sum of durations."""
-    requests, errors, known, duration_ms = numbers
-    return RequestMeasures(requests, errors, ratio(duration_ms, known), percentiles, users)
+    """From the numbers of requests, errors, known durations, their sum, and of what is left out."""
+    requests, errors, known, duration_ms, left_out = numbers
+    mean = ratio(duration_ms, known)
+    return RequestMeasures(and_few_more(requests, bool(left_out)), errors, mean, percentiles, users)
 
 
 def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[date, RequestMeasures]:
@@ -125,7 +133,13 @@ def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[d
         return {}
     sums = [
         numbers.sum(axis=0).tolist()
-        for numbers in (requests.requests, requests.errors, requests.known, requests.duration_ms)
+        for numbers in (
+            requests.requests,
+            requests.errors,
+            requests.known,
+            requests.duration_ms,
+            requests.left_out_on(),
+        )
     ]
     percentiles = _known(requests.daily_percentiles_together(PERCENTILES))
     if together:
@@ -137,7 +151,7 @@ def _days(requests: Requests, people: People[Name], *, together: bool) -> dict[d
     return {
         day: _measures(row, day_percentiles, users.get(day, 0))
         for day, row, day_percentiles in zip(requests.days, rows, percentiles, strict=True)
-        if row[0]
+        if row[0] or row[-1]
     }
 
 

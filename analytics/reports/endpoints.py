@@ -85,6 +85,7 @@ class EndpointsReport:
     previous: EndpointRow | None
     days: list[EndpointDay]
     previous_days: list[EndpointDay]  # aligned with `days`
+    published: bool = False  # whether these are measures of published cells, as suppression needs them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,26 +102,34 @@ class EndpointReport:
     previous_days: list[EndpointDay]
     statuses: list[StatusRow]
     latency: list[LatencyCell]  # only cells that hold requests
+    published: bool = False  # whether these are measures of published cells, as suppression needs them
 
 
-def endpoints_report(filters: ReportFilters) -> EndpointsReport:
-    """Every endpoint that answered a request in the range; percentiles are within 1 %."""
+def endpoints_report(filters: ReportFilters, *, published: bool = False) -> EndpointsReport:
+    """Every endpoint that answered a request in the range; percentiles are within 1 %.
+
+    With `published`, of published cells only: what suppression needs.
+    """
     filters = filters.countable
     with rollups.reading() as reader:
-        return endpoints_of(filters, read_endpoints(reader, filters))
+        return endpoints_of(filters, read_endpoints(reader, filters, published=published))
 
 
-def endpoint_report(filters: ReportFilters, endpoint: str, method: str) -> EndpointReport | None:
-    """One endpoint and method; None when neither the range nor the previous period has a request of it."""
+def endpoint_report(
+    filters: ReportFilters, endpoint: str, method: str, *, published: bool = False
+) -> EndpointReport | None:
+    """One endpoint and method; None when neither the range nor the previous period has a request of it.
+
+    With `published`, of published cells only: what suppression needs.
+    """
     filters = filters.countable
     name = endpoint, method
     with rollups.reading() as reader:
-        counts = read_endpoints(reader, filters, name)
-        return (
-            endpoint_of(filters, name, counts, read_endpoint_detail(reader, filters, name))
-            if counts.days
-            else None
-        )
+        counts = read_endpoints(reader, filters, name, published=published)
+        if not counts.days:
+            return None
+        detail = read_endpoint_detail(reader, filters, name, published=published)
+        return endpoint_of(filters, name, counts, detail)
 
 
 def endpoints_of(filters: ReportFilters, counts: EndpointCounts) -> EndpointsReport:
@@ -164,6 +173,7 @@ def _common(filters: ReportFilters, counts: EndpointCounts, name: Name) -> dict[
         "previous": _row(name, counts, "before") if filters.compare else None,
         "days": days_of(filters),
         "previous_days": days_of(filters.previous) if filters.compare else [],
+        "published": counts.published,
     }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.reports.cells import Count, Withheld, of_people
+from analytics.reports.cells import AndFewMore, Count, Withheld, and_few_more, of_people
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
 from analytics.rollups.reading.people import People
@@ -36,6 +36,15 @@ class FeatureCounts:
     users_on: dict[str, dict[date, Count]] = field(default_factory=dict)
     uses_on: dict[str, dict[date, int]] = field(default_factory=dict)
     actions: dict[str, int] = field(default_factory=dict)  # kinds of action, in the range
+    totals: dict[tuple[str, str], int] = field(default_factory=dict)  # by feature and span, if published
+    published: bool = False
+
+    def total(self, feature: str, span: str, days: Iterable[date]) -> int:
+        """Uses of a feature in a span (range, complete, before), which has these days."""
+        if self.published:
+            return self.totals.get((feature, span), 0)
+        uses_on = self.uses_on[feature]
+        return sum(uses_on.get(day, 0) for day in days)
 
 
 class FeatureDetail(NamedTuple):
@@ -45,16 +54,21 @@ class FeatureDetail(NamedTuple):
     users_by_deployment: dict[str, int]
 
 
-def read_features(reader: Reader, filters: ReportFilters, feature: str | None = None) -> FeatureCounts:
-    """Counts of every feature, or of one: in the range and in the previous period."""
+def read_features(
+    reader: Reader, filters: ReportFilters, feature: str | None = None, *, published: bool = False
+) -> FeatureCounts:
+    """Counts of every feature, or of one: in the range and in the previous period.
+
+    With `published`, uses are those of published cells.
+    """
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     people = reader.feature_people(Segment.of(filters), first, filters.last, feature=feature)
-    uses = reader.uses(Segment.of(filters), first, filters.last, feature=feature)
+    uses = reader.uses(Segment.of(filters), first, filters.last, feature=feature, published=published)
     daily = zip(people.keys, of_people(people.daily(), people.daily_deserted()), strict=True)
     users_on = {name: dict(zip(people.days, users, strict=True)) for name, users in daily}
-    counts = FeatureCounts(
-        _people(people, filters), users_on, _by_feature(uses), _kinds_of_action(uses, filters)
-    )
+    totals = _totals(uses, filters) if published else {}
+    kinds = _kinds_of_action(uses, filters)
+    counts = FeatureCounts(_people(people, filters), users_on, _by_feature(uses), kinds, totals, published)
     if filters.reaches_sealed:
         _enter_sealed(counts, filters, reader.sealed(filters.first, filters.last))
     return counts
@@ -72,15 +86,22 @@ def _enter_sealed(counts: FeatureCounts, filters: ReportFilters, days: Iterable[
                 )
 
 
-def read_feature_detail(reader: Reader, filters: ReportFilters, feature: str) -> FeatureDetail:
+def read_feature_detail(
+    reader: Reader, filters: ReportFilters, feature: str, *, published: bool = False
+) -> FeatureDetail:
     """Actions of one feature in the range, and its people by deployment type."""
     segment, first, last = Segment.of(filters), filters.first, filters.last
-    uses = reader.uses(segment, first, last, feature=feature)
+    uses = reader.uses(segment, first, last, feature=feature, published=published, by_action=True)
     people = reader.action_people(segment, first, last, feature)
     (seen,) = people.spans((first, last), repeated=False)
     users = dict(zip(people.keys, of_people(seen.distinct, seen.deserted), strict=True))
-    counts = zip(uses.keys, uses.daily.sum(axis=1).tolist(), strict=True)
-    actions = [(action, users.get(action, 0), count) for (_, action), count in counts if count]
+    totals, left_out = uses.totals(first, last)
+    counts = zip(uses.keys, map(and_few_more, totals.tolist(), left_out.tolist()), strict=True)
+    actions = [
+        (action, users.get(action, 0), count)
+        for (_, action), count in counts
+        if count or isinstance(count, AndFewMore)
+    ]
     by_deployment = {}
     for name in [filters.deployment] if filters.deployment else DEPLOYMENTS:
         of_type = reader.feature_people(replace(segment, deployment=name), first, last, feature=feature)
@@ -101,18 +122,34 @@ def _people(people: People[str], filters: ReportFilters) -> dict[str, FeatureUse
 def _by_feature(uses: RolledUses) -> dict[str, dict[date, int]]:
     """Uses of each feature on each day, all its actions together."""
     totals: dict[str, NDArray[np.int64]] = {}
-    for (feature, _), counts in zip(uses.keys, uses.daily, strict=True):
+    some: dict[str, NDArray[np.bool_]] = {}
+    for (feature, _), counts, more in zip(uses.keys, uses.daily, uses.left_out_on(), strict=True):
         totals[feature] = totals[feature] + counts if feature in totals else counts
+        some[feature] = some[feature] | more if feature in some else more
     return {
-        feature: dict(zip(uses.days, counts.tolist(), strict=True))
+        feature: dict(zip(uses.days, map(and_few_more, counts.tolist(), some[feature].tolist()), strict=True))
         for feature, counts in totals.items()
-        if counts.any()
+        if counts.any() or some[feature].any()
     }
+
+
+def _totals(uses: RolledUses, filters: ReportFilters) -> dict[tuple[str, str], int]:
+    """Uses by feature and span, all actions together."""
+    spans = {"range": filters, "complete": filters.complete, "before": filters.previous_complete}
+    totals: dict[tuple[str, str], int] = {}
+    for name, span in spans.items():
+        if not span.length or (name == "before" and not filters.compare):
+            continue
+        for (feature, _), number, more in zip(uses.keys, *uses.totals(span.first, span.last), strict=True):
+            before = totals.get((feature, name), 0)
+            left_out = bool(more) or isinstance(before, AndFewMore)
+            totals[feature, name] = and_few_more(before + int(number), left_out)
+    return totals
 
 
 def _kinds_of_action(uses: RolledUses, filters: ReportFilters) -> dict[str, int]:
     if not uses.keys:
         return {}
-    begin = max((filters.first - uses.days[0]).days, 0)
-    used = (uses.daily[:, begin:].sum(axis=1) > 0).tolist()
+    totals, left_out = uses.totals(filters.first, filters.last)
+    used = ((totals > 0) | left_out).tolist()
     return Counter(feature for (feature, _), is_used in zip(uses.keys, used, strict=True) if is_used)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from analytics.report_days import days_between
 from analytics.reports.active_user_counts import count_active_users
-from analytics.reports.cells import Compared, Count, Measure, exact, ratio
+from analytics.reports.cells import AndFewMore, Compared, Count, Measure, Withheld, exact, ratio
 from analytics.reports.feature_counts import (
     FeatureCounts,
     FeatureDetail,
@@ -39,9 +39,11 @@ class FeatureRow(NamedTuple):
 
     @property
     def uses_per_user(self) -> Measure:
-        """Uses / users; withheld when either is, None when nobody identified used it."""
+        """Uses / users; withheld when either is or leaves some out, None when nobody identified used it."""
         if not isinstance(self.uses, int):
             return self.uses
+        if isinstance(self.uses, AndFewMore):
+            return Withheld.HIDDEN
         if not isinstance(self.users, int):
             return self.users
         return self.uses / self.users if self.users else None
@@ -55,6 +57,7 @@ class FeaturesReport:
     rows: list[FeatureRow]
     active_users: Count  # whole range
     days: list[date]  # the days of the trends
+    published: bool = False  # whether uses are those of published cells, as suppression needs them
 
 
 class FeatureDay(NamedTuple):
@@ -94,6 +97,7 @@ class FeatureReport:
     active_users: Count  # in the complete days: the whole that `share` refers to
     repeat_users_so_far: Count = 0  # this and the next are for suppression
     active_users_so_far: Count = 0
+    published: bool = False  # whether uses are those of published cells, as suppression needs them
 
 
 class Active(NamedTuple):
@@ -104,21 +108,31 @@ class Active(NamedTuple):
     complete: int
 
 
-def features_report(filters: ReportFilters, *, active: Active | None = None) -> FeaturesReport:
-    """Every feature that was used in the range, exact. `active`: how many were active, if counted already."""
+def features_report(
+    filters: ReportFilters, *, active: Active | None = None, published: bool = False
+) -> FeaturesReport:
+    """Every feature that was used in the range, exact. `active`: how many were active, if counted already.
+
+    With `published`, uses are those of published cells: what suppression needs.
+    """
     filters = filters.countable
     with rollups.reading() as reader:
-        return features_of(filters, read_features(reader, filters), active or read_active(filters))
+        counts = read_features(reader, filters, published=published)
+        return features_of(filters, counts, active or read_active(filters))
 
 
-def feature_report(filters: ReportFilters, feature: str) -> FeatureReport | None:
-    """One feature, exact; None when it was used neither in the range nor in the previous period."""
+def feature_report(filters: ReportFilters, feature: str, *, published: bool = False) -> FeatureReport | None:
+    """One feature, exact; None when it was used neither in the range nor in the previous period.
+
+    With `published`, uses are those of published cells: what suppression needs.
+    """
     filters = filters.countable
     with rollups.reading() as reader:
-        uses = read_features(reader, filters, feature)
+        uses = read_features(reader, filters, feature, published=published)
         if feature not in uses.uses_on:
             return None
-        detail, active = read_feature_detail(reader, filters, feature), read_active(filters)
+        detail = read_feature_detail(reader, filters, feature, published=published)
+        active = read_active(filters)
     return feature_of(filters, feature, uses, detail, active)
 
 
@@ -126,7 +140,7 @@ def features_of(filters: ReportFilters, counts: FeatureCounts, active: Active) -
     """The report, from what was counted."""
     days = days_between(filters.first, filters.last)
     rows = []
-    for feature, uses_on in counts.uses_on.items():
+    for feature in counts.uses_on:
         if feature not in counts.actions:
             continue  # used in the previous period only
         used, users_on = counts.people.get(feature, FeatureUsers()), counts.users_on.get(feature, {})
@@ -134,7 +148,7 @@ def features_of(filters: ReportFilters, counts: FeatureCounts, active: Active) -
             FeatureRow(
                 feature=feature,
                 users=used.users,
-                uses=sum(uses_on.get(day, 0) for day in days),
+                uses=counts.total(feature, "range", days),
                 share=ratio(used.users, active.in_range),
                 repeat_users=used.twice,
                 actions=counts.actions[feature],
@@ -146,7 +160,9 @@ def features_of(filters: ReportFilters, counts: FeatureCounts, active: Active) -
             )
         )
     rows.sort(key=lambda row: (-exact(row.users), row.feature))
-    return FeaturesReport(filters=filters, rows=rows, active_users=active.in_range, days=days)
+    return FeaturesReport(
+        filters=filters, rows=rows, active_users=active.in_range, days=days, published=counts.published
+    )
 
 
 def feature_of(
@@ -163,8 +179,8 @@ def feature_of(
             for day in days_between(span.first, span.last)
         ]
 
-    def total(span: ReportFilters) -> int:
-        return sum(uses_on.get(day, 0) for day in days_between(span.first, span.last))
+    def total(name: str, span: ReportFilters) -> int:
+        return counts.total(feature, name, days_between(span.first, span.last))
 
     return FeatureReport(
         filters=filters,
@@ -174,9 +190,12 @@ def feature_of(
         actions=[ActionRow(*row) for row in detail.actions],
         deployments=[DeploymentRow(name, detail.users_by_deployment.get(name, 0)) for name in DEPLOYMENTS],
         users_so_far=used.users,
-        uses_so_far=total(filters),
+        uses_so_far=total("range", filters),
         users=Compared(used.complete, used.before if compare else None),
-        uses=Compared(total(filters.complete), total(filters.previous_complete) if compare else None),
+        uses=Compared(
+            total("complete", filters.complete),
+            total("before", filters.previous_complete) if compare else None,
+        ),
         share=Compared(
             ratio(used.complete, active.complete), ratio(used.before, active.before) if compare else None
         ),
@@ -184,6 +203,7 @@ def feature_of(
         active_users=active.complete,
         repeat_users_so_far=used.twice,
         active_users_so_far=active.in_range,
+        published=counts.published,
     )
 
 

@@ -37,15 +37,21 @@ class ReportFilters:
     metric: str = "dau"
     sort: str = ""
     sealed_until: date | None = None  # the last sealed day, if it lies in the range
+    whole_weeks: bool = False  # asked by a customer: nothing smaller than a week is shown
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str], *, today: date, last_sealed: date | None) -> Self:
+    def from_query(
+        cls, query: Mapping[str, str], *, today: date, last_sealed: date | None, whole_weeks: bool = False
+    ) -> Self:
         """Read the parameters of an address; empty ones count as left out. Raises `FilterError`.
 
         `last_sealed` is the last day whose rows were dropped (`sealed_days.last_sealed_day`), if any was.
+        With `whole_weeks`, presets are the latest weeks that are over, and other days are refused.
         """
-        chosen, first, last = parameters.days_asked(query, today)
+        days_asked = parameters.weeks_asked if whole_weeks else parameters.days_asked
+        chosen, first, last = days_asked(query, today)
         asked = cls(
+            whole_weeks=whole_weeks,
             range=chosen,
             first=first,
             last=last,
@@ -101,6 +107,8 @@ class ReportFilters:
         if self.sealed_until is None:
             return self
         first = self.sealed_until + timedelta(days=1)
+        if self.whole_weeks:
+            first += timedelta(days=-first.weekday() % 7)
         if first > self.last:
             raise FilterError(
                 "to", f"must be {first.isoformat()} or later: older days keep too little for this report"

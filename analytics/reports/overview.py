@@ -53,8 +53,8 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
     with rollups.reading():  # all of them from one state of the data
         active_users = active_users_report(filters)
         active = _active(active_users) if filters.sealed_until is None else None
-        features = features_report(filters, active=active)
-        endpoints = endpoints_report(filters)
+        features = features_report(filters, active=active, published=True)
+        endpoints = endpoints_report(filters, published=True)
         retention = retention_report(filters)
     return OverviewReport(
         filters=filters,

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 
+from analytics.report_days import week_of
+
 PRESETS = {"7d": 7, "30d": 30, "90d": 90, "12m": 364}  # days, today included; 364 is 52 whole weeks
 PRESET_LABELS = {
     "7d": "Last 7 days",
@@ -26,6 +28,11 @@ METRICS = {"dau": "Daily", "wau": "7 days", "mau": "28 days"}
 SORTS = frozenset(
     {"name", "users", "uses", "share", "per", "change", "repeat"}
     | {"endpoint", "requests", "mean", "p50", "p95", "p99", "errors", "date"}
+)
+WEEKS = {"7d": 1, "30d": 4, "90d": 12, "12m": 52}  # of the presets, where only whole weeks may be asked for
+MONDAY, SUNDAY = 0, 6
+WHOLE_WEEKS = (
+    "a key of one organization is answered for whole weeks that are over (or range: 7d, 30d, 90d, 12m)"
 )
 MAX_DAYS = 400
 EARLIEST = date(2000, 1, 1)
@@ -90,6 +97,19 @@ def days_asked(query: Mapping[str, str], today: date) -> tuple[str, date, date]:
     if chosen == "custom":
         return chosen, *_custom_days(first, last, today)
     return chosen, today - timedelta(days=PRESETS[chosen] - 1), today
+
+
+def weeks_asked(query: Mapping[str, str], today: date) -> tuple[str, date, date]:
+    """The same for somebody who may ask for whole weeks that are over only: a preset's latest weeks."""
+    chosen, first, last = days_asked(query, today)
+    over = week_of(today) - timedelta(days=1)
+    if chosen != "custom":
+        return chosen, over - timedelta(weeks=WEEKS[chosen], days=-1), over
+    if first.weekday() != MONDAY:
+        raise FilterError("from", f"must be a Monday: {WHOLE_WEEKS}")
+    if last.weekday() != SUNDAY or last > over:
+        raise FilterError("to", f"must be a Sunday, {over.isoformat()} at the latest: {WHOLE_WEEKS}")
+    return chosen, first, last
 
 
 def deployment(query: Mapping[str, str]) -> str:

@@ -58,7 +58,12 @@ class ReportView(JsonErrorView):
     def get(self, request: Request) -> HttpResponse | Response:
         query = self._query(request)
         try:
-            filters = ReportFilters.from_query(query, today=report_today(), last_sealed=last_sealed_day())
+            filters = ReportFilters.from_query(
+                query,
+                today=report_today(),
+                last_sealed=last_sealed_day(),
+                whole_weeks=bool(_own_organization(request)),
+            )
             table = self.export.table(filters, query)
         except FilterError as error:
             raise _bad_parameter(error.parameter, str(error)) from error
@@ -85,7 +90,7 @@ class ReportView(JsonErrorView):
             raise _bad_parameter("", f"this report does not know one of the parameters; it knows: {allowed}")
         if query.get("format", "json") not in (*FORMATS, ""):
             raise _bad_parameter("format", f"“format” must be one of: {', '.join(FORMATS)}")
-        bound = request.user.key.organization if isinstance(request.user, KeyHolder) else ""
+        bound = _own_organization(request)
         if bound:
             if not self.export.report.by_organization:
                 raise PermissionDenied("this report is not for keys that are bound to an organization")
@@ -93,6 +98,11 @@ class ReportView(JsonErrorView):
                 raise PermissionDenied("this key may see its own organization only")
             query["org"] = bound
         return query
+
+
+def _own_organization(request: Request) -> str:
+    """The pseudonym of the organization that the caller's key is bound to; '' for others."""
+    return request.user.key.organization if isinstance(request.user, KeyHolder) else ""
 
 
 def _bad_parameter(parameter: str, message: str) -> ApiError:

@@ -18,6 +18,7 @@ from analytics.report_days import report_today, report_zone_name
 from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import FilterError
+from analytics.reports.segments import TooFewPeople
 from dashboards.access import View, staff_only
 from dashboards.layout.filter_bar import FilterBar, filter_bar, filters_of
 from dashboards.layout.navigation import navigation
@@ -94,17 +95,36 @@ def show(request: HttpRequest, page: Page, *, status: int = 200) -> HttpResponse
 
 
 def report_page(view: ReportView[P]) -> View[P]:
-    """A view for staff, by GET, with the filters of the address. Invalid filters get a notice and 400."""
+    """A view for staff, by GET, with the filters of the address. Invalid filters get a notice and 400.
+
+    An organization of too few people gets a page that says so, and no figures.
+    """
 
     @wraps(view)
     def read(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         today = report_today()
+        filters = None
         try:
-            return view(request, filters_of(request, today=today), *args, **kwargs)
+            filters = filters_of(request, today=today)
+            return view(request, filters, *args, **kwargs)
+        except TooFewPeople:
+            assert filters is not None
+            return _too_few(request, filters)
         except FilterError as error:
             return _invalid(request, error, ReportFilters.from_query({}, today=today, last_sealed=None))
 
     return require_safe(staff_only(read))
+
+
+def _too_few(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
+    page = NoMatchPage(
+        title="Too few people",
+        filters=filters,
+        bar=filter_bar(request, filters),
+        heading=f"Fewer than {settings.SUPPRESS_BELOW} people were active here, or would be left elsewhere",
+        what="figures are shown",
+    )
+    return show(request, page)
 
 
 def _invalid(request: HttpRequest, error: FilterError, defaults: ReportFilters) -> HttpResponse:

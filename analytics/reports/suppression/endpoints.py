@@ -1,9 +1,9 @@
-"""Suppression of the endpoint reports: rows and days add up to the requests of the total."""
+"""Suppression of the endpoint reports: requests are of published cells already; people by their number."""
 
 from dataclasses import replace
 from typing import Any
 
-from analytics.reports.cells import Count, Withheld, exact
+from analytics.reports.cells import AndFewMore, Withheld, exact
 from analytics.reports.endpoints import (
     EndpointDay,
     EndpointReport,
@@ -12,19 +12,13 @@ from analytics.reports.endpoints import (
     StatusRow,
 )
 from analytics.reports.sorting import sorted_endpoints
-from analytics.reports.suppression.days import day_verdicts, previous_day_verdicts
-from analytics.reports.suppression.rules import (
-    Verdicts,
-    few,
-    hidden_measure,
-    rows_of,
-)
+from analytics.reports.suppression.rules import few, hidden_measure, must_be_published, shown
 
 
 def suppress_endpoints(report: EndpointsReport) -> EndpointsReport:
-    """Rows add up to the requests of the total, and so do days."""
-    verdicts: Verdicts = rows_of(report.total.users, [row.users for row in report.rows])
-    rows = [_endpoint_row(row, verdict) for row, verdict in zip(report.rows, verdicts, strict=True)]
+    """Each endpoint by its own people."""
+    must_be_published(report.published)
+    rows = [_endpoint_row(row) for row in report.rows]
     if report.filters.reaches_sealed:
         rows = [row._replace(users=Withheld.GONE) for row in rows]
     return replace(report, rows=sorted_endpoints(rows, report.filters.sort), **_common(report))
@@ -32,9 +26,10 @@ def suppress_endpoints(report: EndpointsReport) -> EndpointsReport:
 
 def suppress_endpoint(report: EndpointReport) -> EndpointReport:
     """As in the list. A hidden day hides its latency, too."""
+    must_be_published(report.published)
     common = _common(report)
     hidden = {day.day for day in common["days"] if isinstance(day.requests, Withheld)}
-    whole = few(report.total.users)
+    whole = isinstance(common["total"].requests, Withheld)
     return replace(
         report,
         statuses=[
@@ -51,16 +46,9 @@ def _common(report: EndpointsReport | EndpointReport) -> dict[str, Any]:
     today_is_few = any(few(day.users) for day in report.days if not day.complete)
     new_today = few(exact(total.users) - exact(report.headline.users))
     headline = total if today_is_few or new_today else report.headline
-    verdicts = day_verdicts(report.days, total.users, report.headline.users)
     previous = report.previous
-    before: Count = previous.users if previous else 0
-    previous_verdicts = previous_day_verdicts(filters, report.previous_days, before)
-    shown_total = _endpoint_row(total, Withheld.FEW if few(total.users) else None)
-    shown_headline = _endpoint_row(headline, Withheld.FEW if few(headline.users) else None)
-    days = [
-        _endpoint_day(day, verdict, few(total.users))
-        for day, verdict in zip(report.days, verdicts, strict=True)
-    ]
+    shown_total, shown_headline = _endpoint_row(total), _endpoint_row(headline)
+    days = [_endpoint_day(day, few(total.users)) for day in report.days]
     if filters.reaches_sealed:
         shown_total, shown_headline = (
             row._replace(users=Withheld.GONE) for row in (shown_total, shown_headline)
@@ -69,18 +57,22 @@ def _common(report: EndpointsReport | EndpointReport) -> dict[str, Any]:
     return {
         "total": shown_total,
         "headline": shown_headline,
-        "previous": previous and _endpoint_row(previous, Withheld.FEW if few(previous.users) else None),
+        "previous": previous and _endpoint_row(previous),
         "days": days,
         "previous_days": [
-            _endpoint_day(day, verdict, few(before))
-            for day, verdict in zip(report.previous_days, previous_verdicts, strict=True)
+            _endpoint_day(day, bool(previous and few(previous.users))) for day in report.previous_days
         ],
     }
 
 
-def _endpoint_row(row: EndpointRow, verdict: Withheld | None) -> EndpointRow:
+def _is_hidden(users: object, requests: object) -> bool:
+    """Whether a measure is of few people, or of no published cell."""
+    return few(users) or (isinstance(requests, AndFewMore) and not requests)  # type: ignore[arg-type]
+
+
+def _endpoint_row(row: EndpointRow) -> EndpointRow:
     complete, before = row.compared_users
-    if verdict is not None:
+    if _is_hidden(row.users, row.requests):
         return EndpointRow(
             endpoint=row.endpoint,
             method=row.method,
@@ -91,7 +83,7 @@ def _endpoint_row(row: EndpointRow, verdict: Withheld | None) -> EndpointRow:
             p50_ms=Withheld.HIDDEN,
             p95_ms=Withheld.HIDDEN,
             p99_ms=Withheld.HIDDEN,
-            users=verdict,
+            users=shown(row.users),
             previous_p95_ms=Withheld.HIDDEN,
             change=Withheld.HIDDEN,
             trend=(Withheld.HIDDEN,) * len(row.trend),
@@ -107,8 +99,8 @@ def _endpoint_row(row: EndpointRow, verdict: Withheld | None) -> EndpointRow:
     )
 
 
-def _endpoint_day(day: EndpointDay, verdict: Withheld | None, whole: bool) -> EndpointDay:
-    if verdict is None and not (whole and day.users):
+def _endpoint_day(day: EndpointDay, whole: bool) -> EndpointDay:
+    if not _is_hidden(day.users, day.requests) and not (whole and day.users):
         return day
     return day._replace(
         requests=Withheld.HIDDEN,
@@ -116,5 +108,5 @@ def _endpoint_day(day: EndpointDay, verdict: Withheld | None, whole: bool) -> En
         p50_ms=Withheld.HIDDEN,
         p95_ms=Withheld.HIDDEN,
         p99_ms=Withheld.HIDDEN,
-        users=verdict or Withheld.HIDDEN,
+        users=Withheld.HIDDEN if whole and not few(day.users) else shown(day.users),
     )

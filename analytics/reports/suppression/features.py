@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from analytics.reports.cells import Compared, Count, Withheld, exact
+from analytics.reports.cells import Compared, Count, Measure, Withheld, exact, published
 from analytics.reports.features import (
     ActionRow,
     DeploymentRow,
@@ -13,22 +13,23 @@ from analytics.reports.features import (
     FeaturesReport,
 )
 from analytics.reports.sorting import sorted_features
-from analytics.reports.suppression.days import day_verdicts, previous_day_verdicts
 from analytics.reports.suppression.rules import (
     compared,
     few,
     hidden_measure,
     measured,
+    must_be_published,
     part,
     parts_of,
-    rows_of,
     ruled,
     shown,
+    uses_of,
 )
 
 
 def suppress_features(report: FeaturesReport) -> FeaturesReport:
-    """Each feature by its own people. No total of uses is shown, so nothing can be subtracted."""
+    """Each feature by its own people. Its uses are of published cells already."""
+    must_be_published(report.published)
     rows, sort = [_feature_row(row) for row in report.rows], report.filters.sort
     active = shown(report.active_users)
     if report.filters.reaches_sealed:
@@ -56,6 +57,7 @@ def _feature_row(row: FeatureRow) -> FeatureRow:
     if few(users - row.complete_users) and isinstance(before, int) and before:
         change = users / before - 1  # with today: the difference would be its few people
     return row._replace(
+        uses=uses_of(users, row.uses),
         repeat_users=part(row.repeat_users, row.users),
         change=hidden_measure(change, few(before) or few(row.complete_users)),
         previous_users=before if before is None else shown(before),
@@ -71,7 +73,8 @@ def _row_without_people(row: FeatureRow) -> FeatureRow:
 
 
 def suppress_feature(report: FeatureReport) -> FeatureReport:
-    """Days and actions add up to the uses; deployment types add up to the users, or overlap a little."""
+    """As in the list. Deployment types add up to the users, or overlap a little."""
+    must_be_published(report.published)
     report = _suppressed_feature(report)
     if not report.filters.reaches_sealed:
         return report
@@ -103,27 +106,25 @@ def _suppressed_feature(report: FeatureReport) -> FeatureReport:
             active_users=active,
         )
     whole = few(report.users_so_far)
-    days = day_verdicts(report.days, report.users_so_far, complete_people)
-    actions = rows_of(report.users_so_far, [row.users for row in report.actions])
     deployments = parts_of(report.users_so_far, [row.users for row in report.deployments])
     return replace(
         report,
-        days=[_feature_day(day, verdict, whole) for day, verdict in zip(report.days, days, strict=True)],
-        previous=_previous_feature_days(report),
+        days=[_feature_day(day, whole) for day in report.days],
+        previous=[_feature_day(day, few(report.users.before)) for day in report.previous],
         actions=[
             ActionRow(
-                row.action, ruled(row.users, verdict), Withheld.HIDDEN if verdict or whole else row.uses
+                row.action, shown(row.users), uses_of(report.users_so_far if whole else row.users, row.uses)
             )
-            for row, verdict in zip(report.actions, actions, strict=True)
+            for row in report.actions
         ],
         deployments=[
             DeploymentRow(row.deployment, ruled(row.users, verdict))
             for row, verdict in zip(report.deployments, deployments, strict=True)
         ],
         users_so_far=shown(report.users_so_far),
-        uses_so_far=Withheld.HIDDEN if whole else report.uses_so_far,
+        uses_so_far=uses_of(report.users_so_far, report.uses_so_far),
         users=compared(report.users),
-        uses=measured(report.uses, report.users),
+        uses=Compared(*map(_published, measured(report.uses, report.users))),
         share=measured(report.share, report.users),
         repeat_users=_parts(report.repeat_users, report.users),
         active_users=shown(report.active_users),
@@ -139,17 +140,11 @@ def _parts(number: Compared, whole: Compared) -> Compared:
     return Compared(one(number.value, whole.value), one(number.before, whole.before))
 
 
-def _feature_day(day: FeatureDay, verdict: Withheld | None, whole: bool) -> FeatureDay:
+def _published(value: Measure) -> Measure:
+    return published(value) if isinstance(value, int) else value
+
+
+def _feature_day(day: FeatureDay, whole: bool) -> FeatureDay:
     if whole:
         return day._replace(users=Withheld.HIDDEN, uses=Withheld.HIDDEN)
-    return day if verdict is None else day._replace(users=verdict, uses=Withheld.HIDDEN)
-
-
-def _previous_feature_days(report: FeatureReport) -> list[FeatureDay]:
-    before = report.users.before
-    people: Count = before if isinstance(before, int) else 0
-    verdicts = previous_day_verdicts(report.filters, report.previous, people)
-    return [
-        _feature_day(day, verdict, few(people))
-        for day, verdict in zip(report.previous, verdicts, strict=True)
-    ]
+    return day._replace(users=shown(day.users), uses=uses_of(day.users, day.uses))

@@ -7,7 +7,7 @@ as HIDDEN. An empty group is shown.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from analytics.reports.cells import Compared, Count, Deserted, Measure, Withheld, exact
+from analytics.reports.cells import Compared, Count, Deserted, Measure, Withheld, exact, published
 from analytics.small_groups import enough, too_few
 
 Verdicts = list[Withheld | None]  # None: the number may be shown
@@ -54,21 +54,17 @@ def parts_of(total: Count, parts: Sequence[Count]) -> Verdicts:
     return _hide_smallest(numbers, verdicts, safe)
 
 
-def rows_of(total_people: Count, people: Sequence[Count]) -> Verdicts:
-    """Verdicts for rows whose *uses* or *requests* add up to a shown total, given the people of each row.
+def uses_of(people: Count, uses: Count) -> Count:
+    """What people did, of published cells: HIDDEN where no cell is, or where the people are few."""
+    if few(people) or isinstance(uses, Withheld):
+        return Withheld.HIDDEN
+    return published(uses)
 
-    People overlap between rows, so rows are hidden until one of them belongs to a group that might be
-    shown: subtraction then gives the uses of that many people or more. Rows of nobody are never hidden.
-    """
-    numbers = [exact(one) for one in people]
-    verdicts: Verdicts = [Withheld.FEW if few(number) else None for number in numbers]
-    if few(total_people) or not any(verdicts):
-        return verdicts
 
-    def safe() -> bool:
-        return any(verdict and enough(number) for number, verdict in zip(numbers, verdicts, strict=True))
-
-    return _hide_smallest(numbers, verdicts, safe)
+def must_be_published(is_published: bool) -> None:
+    """Raises TypeError for a report that was counted without regard to published cells."""
+    if not is_published:
+        raise TypeError("suppression needs a report that was counted with published=True")
 
 
 def _hide_smallest(numbers: Sequence[int], verdicts: Verdicts, safe: Callable[[], bool]) -> Verdicts:

@@ -163,6 +163,16 @@ class NameNumbers:
                 [self._numbers.setdefault(name, len(self._numbers) + 1) for name in names], dtype=np.int64
             )
 
+    def own(self) -> Numbers:
+        """Each name's number, by its number."""
+        return np.arange(len(self))
+
+    def firsts(self) -> Numbers:
+        """By a name's number: that of the first name met that begins with the same part."""
+        numbers: dict[Any, int] = {}
+        items = self.items()
+        return np.array([0, *(numbers.setdefault(name[0], row) for name, row in items)], dtype=np.int64)
+
     def items(self) -> list[tuple[Any, int]]:
         return list(self._numbers.items())
 

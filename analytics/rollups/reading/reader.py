@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,29 @@ from analytics.rollups.reading.firsts import Firsts, first_days
 from analytics.rollups.reading.named_sets import Arranged, NamedSets, arranged, by_first_part
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.presence import Presence, Words
-from analytics.rollups.reading.requests import Counted, Histograms, Name, Requests, Uses, histograms, merged
+from analytics.rollups.reading.published import (
+    DayCells,
+    Entries,
+    Levels,
+    Published,
+    cells_of_day,
+    organizations_of_day,
+    organizations_of_enough,
+)
+from analytics.rollups.reading.requests import (
+    Counted,
+    DayDurations,
+    Durations,
+    Name,
+    Requests,
+    Uses,
+    divided_by_day,
+    merged,
+)
 from analytics.rollups.reading.sealed_days import SealedDay, sealed_days
 from analytics.rollups.reading.segments import Crowds, Segment, Withdrawn
 from analytics.rollups.reading.sessions import SessionFigures
+from consent.decisions.account_reports import organizations_with_account_reports
 from consent.models import State
 from postgres.errors import cancelled_as
 
@@ -93,7 +113,8 @@ def _withdrawn() -> Withdrawn:
             cursor.execute(DENIED.format(table=table), [State.DENIED])
             denied.append(cursor.fetchone()[0])
     users, organizations = denied
-    return Withdrawn(users, frozenset(organizations.split(",")) - {""})
+    accounts = organizations_with_account_reports()
+    return Withdrawn(users, frozenset(organizations.split(",")) - {""}, accounts)
 
 
 class Reader:
@@ -113,7 +134,7 @@ class Reader:
         if withdrawn.organizations:
             has_withdrawn = np.array([name in withdrawn.organizations for name in groups.organization])
             left |= has_withdrawn[members.group]
-        return Crowds(members, groups, left)
+        return Crowds(members, groups, left, withdrawn.with_accounts)
 
     # --- contents -------------------------------------------------------------------------------
 
@@ -128,9 +149,16 @@ class Reader:
     ) -> dict[date, Any]:
         """The contents of this kind by day, decoded, from the process's cache or the database."""
 
+        return self._contents_of_days(kind, first, last, lambda _, content: decode(content), form)
+
+    def _contents_of_days(
+        self, kind: str, first: date, last: date, decode: Callable[[date, bytes], Any], form: str
+    ) -> dict[date, Any]:
+        """The same, where decoding depends on the day."""
+
         def fetch(days: list[date]) -> dict[date, Any]:
             self._cursor.execute(CONTENTS, [kind, days])
-            return {day: decode(bytes(content)) for day, content in self._cursor.fetchall()}
+            return {day: decode(day, bytes(content)) for day, content in self._cursor.fetchall()}
 
         return cache().contents(self._versions_of(first, last), kind + form, fetch, size_of)
 
@@ -158,6 +186,18 @@ class Reader:
         rows, persons = rows[counted], self.members.person[others[counted]]
         np.bitwise_or.at(present, (rows, persons >> 6), np.uint64(1) << (persons & 63).astype(np.uint64))
         return Presence(first, present)
+
+    def organizations_of_enough(self, segment: Segment, first: date, last: date) -> frozenset[str]:
+        """The organizations that have enough active people on these days, so that the rest has, too."""
+        first = self.begin(min(first, last), last)
+        bits, _, _ = self._matrix(first, last, "active")
+        present = np.unpackbits(np.bitwise_or.reduce(bits, axis=0).view(np.uint8), bitorder="little")
+        counts = self._crowds.of(replace(segment, organization="")).counts
+        member = np.flatnonzero(present[: len(counts)].astype(np.bool_) & counts)
+        names, organization = np.unique(self.groups.organization.astype(str), return_inverse=True)
+        everybody = self._crowds.everybody
+        shown = organizations_of_enough(organization[everybody.group[member]], member, everybody)
+        return frozenset(names[shown].tolist())
 
     def presences(
         self, segment: Segment, first: date, last: date, *, activity: str = "any"
@@ -264,31 +304,86 @@ class Reader:
             return merged(parts), groups
         return self._contents(kind, first, last, decode), segment.cells()
 
-    def uses(self, segment: Segment, first: date, last: date, *, feature: str | None = None) -> Uses:
-        """Uses of each feature and action, or of one feature's."""
+    def uses(
+        self,
+        segment: Segment,
+        first: date,
+        last: date,
+        *,
+        feature: str | None = None,
+        published: bool = False,
+        by_action: bool = False,
+    ) -> Uses:
+        """Uses of each feature and action, or of one feature's.
+
+        With `published`, only what belongs to enough people (`published.py`): of the features, or
+        `by_action`.
+        """
         rows = cache().rows["uses"]
         counted, inside = self._counted("uses", segment, first, last, rows)
-        return Uses.of(days_between(first, last), counted, inside, rows, feature)
+        levels = self._levels("uses", segment, first, last, rows, by_part=by_action) if published else None
+        return Uses.of(days_between(first, last), counted, inside, rows, feature, levels)
 
-    def requests(self, segment: Segment, first: date, last: date, *, name: Name | None = None) -> Requests:
-        """Requests of each endpoint and method, or of one."""
+    def requests(
+        self,
+        segment: Segment,
+        first: date,
+        last: date,
+        *,
+        name: Name | None = None,
+        published: bool = False,
+    ) -> Requests:
+        """Requests of each endpoint and method, or of one. With `published`, only those of enough people."""
         rows = cache().rows["requests"]
         requests, inside = self._counted("requests", segment, first, last, rows)
-        latency = self._latency(segment, first, last, rows)
-        return Requests(days_between(first, last), requests, inside, latency, rows, name)
+        levels = self._levels("requests", segment, first, last, rows) if published else None
+        durations = self._durations(segment, first, last, rows, levels)
+        return Requests(days_between(first, last), requests, inside, durations, rows, name, levels)
 
-    def _latency(
-        self, segment: Segment, first: date, last: date, rows: NameNumbers
-    ) -> dict[date, Histograms]:
+    def _durations(
+        self, segment: Segment, first: date, last: date, rows: NameNumbers, levels: Levels | None
+    ) -> Durations:
         if segment.organization:
             counted, inside = self._counted("latency", segment, first, last, rows)
-            return {day: histograms(entries, inside) for day, entries in counted.items()}
-        cells = segment.cells()
+            divided = {day: divided_by_day(day, entries, inside, levels) for day, entries in counted.items()}
+        else:
+            cells = segment.cells()
 
-        def decode(content: bytes) -> Histograms:
-            return histograms(decode_counted(content, rows), cells)
+            def decode(day: date, content: bytes) -> DayDurations:
+                return divided_by_day(day, decode_counted(content, rows), cells, levels)
 
-        return self._contents("latency", first, last, decode, f" of {cells.tolist()}")
+            published = levels is not None
+            form = f" of {cells.tolist()}" + f", published {self._crowds.version}" * published
+            divided = self._contents_of_days("latency", first, last, decode, form)
+        return Durations(
+            {day: durations.histograms for day, durations in divided.items()},
+            {day: durations.rest for day, durations in divided.items() if durations.rest is not None},
+        )
+
+    def _levels(
+        self,
+        kind: str,
+        segment: Segment,
+        first: date,
+        last: date,
+        rows: NameNumbers,
+        *,
+        by_part: bool = False,
+    ) -> Levels:
+        """Which entries of `uses` or `requests` are published."""
+        everybody, of_features = self._crowds.everybody, kind == "uses"
+        select = organizations_of_day if segment.organization else cells_of_day
+
+        def decode(_: date, content: bytes) -> DayCells:
+            sets = decode_pairs(content)
+            row = np.repeat(rows.of(sets.keys), np.diff(sets.starts))
+            top = rows.firsts()[row] if of_features else row
+            return select(Entries(top, row, sets.members), everybody)
+
+        form = f", {select.__name__}, {self._crowds.version}"
+        days = self._contents_of_days("feature" if of_features else "endpoint", first, last, decode, form)
+        published = Published(days, rows.firsts() if of_features else rows.own(), self.sealed_until)
+        return partial(published.levels, by_part=by_part)
 
     def sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:
         """Sessions and sign-ins. Of a session, only the part within the days counts."""

@@ -1,13 +1,16 @@
 """Segments: whose events a report counts, and which people are among them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from django.conf import settings
 
 from analytics.rollups.layout import CELLS, DEPLOYMENT_TYPES, cell_of
 from analytics.rollups.numbers import Flags, Numbers
 from analytics.rollups.reading.directory import GroupColumns, MemberColumns
+from analytics.rollups.reading.published import Everybody
 
 
 class Filters(Protocol):
@@ -69,14 +72,42 @@ class Withdrawn(NamedTuple):
 
     users: str  # comma-separated pseudonyms
     organizations: frozenset[str]
+    with_accounts: frozenset[str] = frozenset()  # organizations that grant account reports
 
 
 class Crowds:
     """The crowd of each segment, without those who have withdrawn: `left` is a flag for each member."""
 
-    def __init__(self, members: MemberColumns, groups: GroupColumns, left: Flags) -> None:
+    def __init__(
+        self, members: MemberColumns, groups: GroupColumns, left: Flags, with_accounts: frozenset[str]
+    ) -> None:
         self._members, self._groups, self._left = members, groups, left
+        self._with_accounts = with_accounts
         self._crowds: dict[Segment, Crowd] = {}
+
+    @cached_property
+    def everybody(self) -> Everybody:
+        members, groups = self._members, self._groups
+        crowd = self.of(Segment(include_internal=True))
+        organizations = groups.organization
+        has_account = np.array([name in self._with_accounts for name in organizations], dtype=np.bool_)
+        return Everybody(
+            person=members.person,
+            cell=(2 * groups.deployment + groups.is_internal)[members.group],
+            group=members.group,
+            counts=crowd.counts,
+            left=crowd.left,
+            has_account=has_account[members.group],
+            is_named=organizations.astype(np.bool_)[members.group],
+        )
+
+    @cached_property
+    def version(self) -> int:
+        """Another one whenever the same sets may hold other people."""
+        members = self._members
+        left = np.flatnonzero(self._left).tobytes()
+        unknown = len(members) - int(np.count_nonzero(members.is_known))
+        return hash((left, unknown, self._with_accounts, settings.SUPPRESS_BELOW))
 
     def of(self, segment: Segment) -> Crowd:
         if segment not in self._crowds:

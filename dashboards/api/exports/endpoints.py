@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from analytics.reports.catalogue import ENDPOINTS
+from analytics.reports.cells import AndFewMore
 from analytics.reports.filters import ReportFilters
 from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable
 
@@ -11,7 +12,7 @@ def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
     report = ENDPOINTS.shown(filters)
     endpoint, method = query.get("endpoint", ""), query.get("method", "")
     rows = [
-        list(row[:12])
+        [*row[:12], isinstance(row.requests, AndFewMore)]
         for row in report.rows
         if (not endpoint or row.endpoint == endpoint) and (not method or row.method == method)
     ]
@@ -40,6 +41,7 @@ EXPORT = ReportExport(
         Column("users", "count", "distinct identified people"),
         Column("previous_p95_ms", "measure", PREVIOUS),
         Column("p95_change", "measure", "relative change of p95 against the previous period"),
+        Column("few_more", "flag", "whether requests by few people are left out"),
     ),
     table=_table,
     extra=("endpoint", "method"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from analytics.reports.catalogue import FEATURES
+from analytics.reports.cells import AndFewMore
 from analytics.reports.filters import ReportFilters
 from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable
 
@@ -23,6 +24,7 @@ def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
             row.change,
             row.previous_users,
             row.previous_share,
+            isinstance(row.uses, AndFewMore),
         ]
         for row in chosen
     ]
@@ -43,6 +45,7 @@ EXPORT = ReportExport(
         Column("change", "measure", "relative change of users against the previous period"),
         Column("previous_users", "count", PREVIOUS),
         Column("previous_share", "measure", PREVIOUS),
+        Column("few_more", "flag", "whether uses by few people are left out"),
     ),
     table=_table,
     extra=("feature",),

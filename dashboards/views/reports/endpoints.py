@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from analytics.reports import catalogue, suppression
 from analytics.reports.endpoints import EndpointDay, EndpointReport, EndpointsReport, endpoint_report
 from analytics.reports.filters import ReportFilters
+from analytics.reports.segments import refuse_few
 from dashboards import charts
 from dashboards.charts.plot import Plot
 from dashboards.layout.filter_bar import FilterBar, filter_bar
@@ -62,7 +63,8 @@ def endpoints(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
 @report_page
 def endpoint(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     route, method = request.GET.get("endpoint", ""), request.GET.get("method", "")
-    exact = endpoint_report(filters, route, method)
+    refuse_few(filters)
+    exact = endpoint_report(filters, route, method, published=True)
     title = f"{method} {route}".strip() or "Endpoint"
     back = crumb("endpoints", "Endpoint performance", filters)
     bar = filter_bar(

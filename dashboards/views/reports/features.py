@@ -10,6 +10,7 @@ from analytics.reports import catalogue, suppression
 from analytics.reports.features import FeatureReport, FeaturesReport, feature_report
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
+from analytics.reports.segments import refuse_few
 from dashboards import charts
 from dashboards.charts.plot import Plot
 from dashboards.layout.filter_bar import FilterBar, filter_bar
@@ -67,7 +68,8 @@ def features(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
 
 @report_page
 def feature(request: HttpRequest, filters: ReportFilters, name: str) -> HttpResponse:
-    exact = feature_report(filters, name)
+    refuse_few(filters)
+    exact = feature_report(filters, name, published=True)
     back = crumb("features", "Feature adoption", filters)
     bar = filter_bar(
         request,

@@ -12,6 +12,7 @@ from analytics.reports.features import FeatureRow
 from analytics.reports.filters import ReportFilters
 from analytics.reports.overview import OverviewReport, overview_report
 from analytics.reports.parameters import DEPLOYMENTS
+from analytics.reports.segments import refuse_few
 from dashboards.charts import svg
 from dashboards.layout.filter_bar import filter_bar
 from dashboards.layout.page import ReportPage, report_page, show
@@ -49,6 +50,7 @@ def overview(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     """All headlines; before the first event, how to send one."""
     if not has_events():
         return steps_page(request)
+    refuse_few(filters)
     report = suppression.suppress_overview(overview_report(filters))
     last_day = arrivals(hours=24)
     page = OverviewPage(

@@ -81,20 +81,22 @@ def test_windows_that_reach_into_sealed_days_were_kept_too():
 def test_durations_of_sealed_days_are_read_like_others_but_for_their_people():
     question = asked(from_="2025-09-01", to="2025-10-05")
     assert "days up to 30 Sep 2025 are sealed" in question.sealed_label
-    report = suppress_endpoints(endpoints_report(question))
+    report = suppress_endpoints(endpoints_report(question, published=True))
     rows = {row.endpoint: (row.requests, row.users) for row in report.rows}
     assert rows == {"/a": (12, Withheld.GONE), "/of-nobody": (1, Withheld.GONE)}
     days = {day.day: (day.requests, day.users) for day in report.days}
     assert (days[BUSY], days[QUIET], days[OPEN]) == ((6, Withheld.GONE), (1, Withheld.GONE), (6, 6))
     assert (report.total.requests, report.total.users) == (13, Withheld.GONE)
-    one = suppress_endpoint(endpoint_report(asked(from_="2025-09-01", to="2025-09-30"), "/a", "GET"))
+    one = suppress_endpoint(
+        endpoint_report(asked(from_="2025-09-01", to="2025-09-30"), "/a", "GET", published=True)
+    )
     assert (one.total.requests, one.total.mean_ms, one.total.users) == (6, 350.0, Withheld.GONE)
     assert one.total.p95_ms == pytest.approx(575, rel=0.01)
     assert sum(cell.requests for cell in one.latency) == 6
 
 
 def test_uses_of_sealed_days_are_kept_and_their_people_by_day_alone():
-    report = suppress_features(features_report(asked(from_="2025-09-01", to="2025-10-05")))
+    report = suppress_features(features_report(asked(from_="2025-09-01", to="2025-10-05"), published=True))
     (row,) = report.rows
     assert (row.uses, row.users, row.share, report.active_users) == (
         13,
@@ -104,23 +106,26 @@ def test_uses_of_sealed_days_are_kept_and_their_people_by_day_alone():
     )
     trend = dict(zip(report.days, row.trend, strict=True))
     assert (trend[BUSY], trend[QUIET], trend[OPEN]) == (6, Withheld.HIDDEN, 7)
-    one = suppress_feature(feature_report(asked(from_="2025-09-01", to="2025-09-30"), "timer"))
+    one = suppress_feature(
+        feature_report(asked(from_="2025-09-01", to="2025-09-30"), "timer", published=True)
+    )
     days = {day.day: (day.users, day.uses) for day in one.days}
     assert (days[BUSY], days[QUIET]) == ((6, 6), (Withheld.HIDDEN, 0))
     assert [(row.action, row.users, row.uses) for row in one.actions] == [("started", Withheld.GONE, 6)]
     assert (one.users.value, one.uses.value, one.users_so_far) == (Withheld.GONE, 6, Withheld.GONE)
-    cloud = suppress_features(features_report(asked(from_="2025-09-01", to="2025-09-30", deployment="cloud")))
+    cloud = suppress_features(
+        features_report(asked(from_="2025-09-01", to="2025-09-30", deployment="cloud"), published=True)
+    )
     assert set(cloud.rows[0].trend) == {Withheld.GONE}, "people of sealed days are of all deployment types"
 
 
 def test_a_small_group_of_open_days_hides_what_it_is_added_to():
-    report = suppress_features(
-        features_report(asked(from_="2025-09-01", to="2025-10-05", deployment="cloud"))
-    )
+    query = {"from_": "2025-09-01", "to": "2025-10-05"}
+    report = suppress_features(features_report(asked(**query, deployment="cloud"), published=True))
     assert report.rows[0].uses == 13
     FeatureUsage.objects.filter(timestamp__date=OPEN).exclude(user_id=person(1)).delete()
     roll_up()
-    (row,) = suppress_features(features_report(asked(from_="2025-09-01", to="2025-10-05"))).rows
+    (row,) = suppress_features(features_report(asked(**query), published=True)).rows
     assert row.uses is Withheld.HIDDEN
 
 

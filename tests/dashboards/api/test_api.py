@@ -12,7 +12,7 @@ from django.db import connections
 from django.test import Client
 
 from analytics.models import RolledDay
-from analytics.report_days import report_today
+from analytics.report_days import report_today, week_of
 from analytics.rollups.reading import reader as rollups
 from consent.keys import issue_key, revoke_key
 from consent.pseudonyms import pseudonym
@@ -107,19 +107,20 @@ def test_only_reading_is_allowed(ask, key):
 
 def test_a_key_of_an_organization_sees_that_one_only(ask):
     own, other = pseudonym("organization", "ours"), pseudonym("organization", "theirs")
+    sunday = week_of(report_today()) - timedelta(days=1)
     for user in range(1, 7):
-        activity(user, YESTERDAY, organization_id=own)
+        activity(user, sunday, organization_id=own)
     for user in range(11, 31):
-        activity(user, YESTERDAY, organization_id=other)
+        activity(user, sunday, organization_id=other)
     text, _ = issue_key(name="customer", scopes=["reports"], organization_pseudonym=own)
     bound = {"x-api-key": text}
     document = ask("daily-active-users", headers=bound).json()
-    assert document["headline"]["yesterday"]["value"] == 6
+    assert document["headline"]["period_users"]["value"] == 6
     assert document["filters"]["org"] == own
     assert ask("daily-active-users", headers=bound, org=own).status_code == 200
     assert ask("daily-active-users", headers=bound, org=other).status_code == 403
     assert ask("installations", headers=bound).status_code == 403
-    assert ask("daily-active-users").json()["headline"]["yesterday"]["value"] == 26
+    assert ask("daily-active-users").json()["headline"]["period_users"]["value"] == 26
 
 
 # --- what is asked ------------------------------------------------------------------------------
@@ -207,7 +208,9 @@ def test_few_people_read_as_such_everywhere(ask):
     assert (rare["users"], rare["uses"]) == ("<5", "hidden")
     rows = {row["endpoint"]: row for row in ask("endpoint-performance").json()["rows"]}
     assert rows["/rare"]["users"] == "<5"
-    assert rows["/common"]["requests"] == "hidden", "else it is the total minus this"
+    assert rows["/common"]["requests"] == 8
+    assert ask("endpoint-performance").json()["total"]["requests"] == 8, "which leaves out the rare ones"
+    assert (rows["/rare"]["few_more"], rows["/common"]["few_more"]) == (False, False)
 
 
 def test_sessions_of_few_people_read_as_such(ask):
@@ -271,9 +274,8 @@ def test_installations_are_listed_by_what_they_report(ask):
 
 
 def test_an_organization_can_be_asked_for_by_its_pseudonym(ask):
-    for user in range(1, 7):
-        activity(user, YESTERDAY, organization_id=person(5))
-    activity(9, YESTERDAY, organization_id=person(6))
+    for user in range(1, 13):
+        activity(user, YESTERDAY, organization_id=person(5 if user < 7 else 6))
     assert ask("daily-active-users", org=person(5)).json()["headline"]["yesterday"]["value"] == 6
 
 
@@ -320,6 +322,7 @@ def test_every_column_of_features(ask):
         "change": 1.0,
         "previous_users": 10,
         "previous_share": 1.0,
+        "few_more": False,
     }
     (line,) = table(ask("feature-adoption", format="csv"))
     assert {name: line[name] for name in row} == {name: str(value) for name, value in row.items()}
@@ -419,6 +422,8 @@ def test_an_account_that_was_closed_reads_nothing(staff):
 
 def test_an_empty_organization_is_the_one_of_the_key(ask):
     own = pseudonym("organization", "ours")
+    for user in range(1, 6):
+        activity(user, week_of(report_today()) - timedelta(days=1), organization_id=own)
     text, _ = issue_key(name="customer", scopes=["reports"], organization_pseudonym=own)
     document = ask("retention", headers={"x-api-key": text}, org="").json()
     assert document["filters"]["org"] == own
