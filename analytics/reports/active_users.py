@@ -1,7 +1,7 @@
 """Active users: distinct people on a day, in the 7 and in the 28 days that end on it. Never sums of days."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from analytics.reports.active_user_counts import (
 )
 from analytics.reports.cells import Compared, Count, Withheld, exact
 from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS
 from analytics.rollups.layout import LONGEST_WINDOW, WINDOWS
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import SealedDay, Segment
@@ -43,6 +44,14 @@ class ActiveDay(NamedTuple):
         return self._replace(total=self.unknown, cloud=0, self_hosted=0)
 
 
+class Beside(NamedTuple):
+    """The same days and spans of another segment, whose numbers are shown, too: only for suppression."""
+
+    history: dict[str, list[ActiveDay]]  # by metric
+    spans: dict[str, ActiveDay]
+    is_part: bool  # lies inside the report's own segment
+
+
 @dataclass(frozen=True, kw_only=True)
 class ActiveUsersReport:
     """`series` and `previous_series` hold the days by metric (dau, wau, mau); previous days align with them.
@@ -63,6 +72,12 @@ class ActiveUsersReport:
     period_users: Compared  # distinct users in the complete days of the range
     users_so_far: Count  # distinct users in the range, today included
     stickiness_days: tuple[tuple[int, ...], tuple[int, ...]] = field(default=((), ()), repr=False)
+    # For suppression, which needs them: every day that windows reach back to, people in each span (range,
+    # complete, before) by deployment type, and the same of segments that this one can be subtracted from.
+    history: dict[str, list[ActiveDay]] = field(default_factory=dict, repr=False)
+    spans: dict[str, ActiveDay] = field(default_factory=dict, repr=False)
+    beside: tuple[Beside, ...] = field(default=(), repr=False)
+    published: bool = False
 
     @property
     def metric(self) -> str:
@@ -81,13 +96,52 @@ def _narrowed(days: list[ActiveDay], filters: ReportFilters) -> list[ActiveDay]:
     return [day.only(filters.deployment) for day in days] if filters.deployment else days
 
 
-def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
-    """The exact report. Raises `ReportTimedOut`."""
+def active_users_report(filters: ReportFilters, *, published: bool = False) -> ActiveUsersReport:
+    """The exact report. Raises `ReportTimedOut`. With `published`, with all that suppression needs."""
     with rollups.reading() as reader:
-        first = earliest_day(filters)
-        seen = reader.presences(Segment.of(filters), first, filters.last, activity=filters.activity)
+        first, segment = earliest_day(filters), Segment.of(filters)
+        seen = reader.presences(segment, first, filters.last, activity=filters.activity)
         sealed = reader.sealed(first, filters.last)
-    return active_users_of(filters, seen, sealed)
+        report = active_users_of(filters, seen, sealed)
+        if not published:
+            return report
+        beside = [
+            (replace(filters, include_internal=False), True) if filters.include_internal else None,
+            (replace(filters, organization=""), False) if filters.organization else None,
+        ]
+        others = [
+            Beside(
+                *_counted(
+                    asked,
+                    reader.presences(Segment.of(asked), first, filters.last, activity=filters.activity),
+                    sealed,
+                ),
+                is_part,
+            )
+            for asked, is_part in filter(None, beside)
+        ]
+    history, spans = _counted(filters, seen, sealed)
+    return replace(report, history=history, spans=spans, beside=tuple(others), published=True)
+
+
+def _counted(
+    filters: ReportFilters, seen: Seen, sealed: Sequence[SealedDay]
+) -> tuple[dict[str, list[ActiveDay]], dict[str, ActiveDay]]:
+    """Days by metric since `earliest_day`, and people in each span, by deployment type."""
+    counts = count_days(filters, seen)
+    enter_sealed(filters, counts, sealed)
+    every_day = replace(filters, range="custom", first=earliest_day(filters))
+    history = {metric: _days(every_day, counts, metric) for metric in WINDOWS}
+    total, cloud, self_hosted, unknown = (
+        count_spans(replace(filters, deployment=name), seen) for name in ("", *DEPLOYMENTS)
+    )
+    spans = {
+        span: ActiveDay(
+            filters.first, total[span], cloud[span], self_hosted[span], unknown[span], complete=True
+        )
+        for span in total
+    }
+    return history, spans
 
 
 def active_users_of(

@@ -47,7 +47,7 @@ ACTIVE_USERS = Report(
     page="active-users",
     title="Active users: daily, in 7 days, in 28 days",
     definitions=("active_user", "dau", "wau", "mau", "stickiness", "sessions"),
-    count=active_users_report,
+    count=partial(active_users_report, published=True),
     suppress=suppression.suppress_active_users,
 )
 FEATURES = Report(

@@ -51,7 +51,7 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
         by_deployment[deployment][state] = number
     states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
     with rollups.reading():  # all of them from one state of the data
-        active_users = active_users_report(filters)
+        active_users = active_users_report(filters, published=True)
         active = _active(active_users) if filters.sealed_until is None else None
         features = features_report(filters, active=active, published=True)
         endpoints = endpoints_report(filters, published=True)

@@ -1,7 +1,8 @@
 """Suppression of active users: days by deployment type, and headlines that agree with their days."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
 from analytics.reports.cells import Compared, Count, Measure, Withheld, exact
@@ -9,10 +10,14 @@ from analytics.reports.suppression.rules import (
     compared,
     few,
     hidden_measure,
+    must_be_published,
     parts_of,
     ruled,
     shown,
 )
+from analytics.rollups.layout import WINDOWS
+
+NUMBERS = ("total", "cloud", "self_hosted", "unknown")
 
 
 def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
@@ -21,13 +26,19 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
     The days hold every deployment type whatever the filter, so a filtered view hides what the
     whole hides, and cannot be subtracted from it.
     """
+    must_be_published(report.published)
+    marked = _marked(report)
     hidden = replace(
         report,
-        series={metric: [_active_day(day) for day in days] for metric, days in report.series.items()},
+        series={metric: [marked[metric][day.day] for day in days] for metric, days in report.series.items()},
         previous_series={
-            metric: [_active_day(day) for day in days] for metric, days in report.previous_series.items()
+            metric: [marked[metric][day.day] for day in days]
+            for metric, days in report.previous_series.items()
         },
         stickiness_days=((), ()),
+        history={},
+        spans={},
+        beside=(),
     )
     filters = report.filters
     monthly = _latest(hidden, "mau", report.mau)
@@ -53,9 +64,92 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
                 report.stickiness.before, not (steady[1] and whole[1]) or isinstance(monthly.before, Withheld)
             ),
         ),
-        period_users=_period(report.period_users, report.users_so_far),
-        users_so_far=shown(report.users_so_far),
+        **_periods(report),
     )
+
+
+def _marked(report: ActiveUsersReport) -> dict[str, dict[date, ActiveDay]]:
+    """Every day by metric, as it may be shown: beside other days, windows and segments."""
+    marked = {}
+    for metric, days in report.history.items():
+        own = [_active_day(day) for day in days]
+        for beside in report.beside:
+            own = [
+                _apart(day, other, is_part=beside.is_part)
+                for day, other in zip(own, beside.history[metric], strict=True)
+            ]
+        marked[metric] = own
+    for metric, width in WINDOWS.items():
+        if width > 1:
+            marked[metric] = _steps(marked[metric], marked["dau"], width)
+    return {metric: {day.day: day for day in days} for metric, days in marked.items()}
+
+
+def _apart(day: ActiveDay, other: ActiveDay, *, is_part: bool) -> ActiveDay:
+    """The day without numbers that differ by few people from the same number of another segment.
+
+    What is hidden in a part of the segment is hidden in the segment, too.
+    """
+    hidden: dict[str, Any] = {}
+    others = _active_day(other)
+    for name in NUMBERS:
+        number, exact_other, shown_other = (getattr(one, name) for one in (day, other, others))
+        if isinstance(number, int) and number and isinstance(exact_other, int):
+            of_hidden_part = is_part and isinstance(shown_other, Withheld)
+            if of_hidden_part or few(abs(number - exact_other)):
+                hidden[name] = Withheld.HIDDEN
+    return day._replace(**hidden)
+
+
+def _steps(days: list[ActiveDay], daily: list[ActiveDay], width: int) -> list[ActiveDay]:
+    """Windows, without those that differ by few people from the last shown, if hidden days came or went."""
+    columns = []
+    for name in NUMBERS:
+        withheld = [isinstance(getattr(day, name), Withheld) for day in daily]
+        numbers: list[Count] = [getattr(day, name) for day in days]
+        last: int | None = None
+        is_delicate = False
+        for place, number in enumerate(numbers):
+            is_delicate |= withheld[place] or (place >= width and withheld[place - width])
+            if not isinstance(number, int):
+                continue
+            if last is not None and is_delicate and few(abs(number - last)):
+                numbers[place] = Withheld.HIDDEN
+                continue
+            last, is_delicate = number, False
+        columns.append(numbers)
+    return [
+        day._replace(**dict(zip(NUMBERS, row, strict=True)))
+        for day, row in zip(days, zip(*columns, strict=True), strict=True)
+    ]
+
+
+def _periods(report: ActiveUsersReport) -> dict[str, Any]:
+    """People in the range, with today and without it, and before."""
+    deployment = report.filters.deployment
+    verdicts = {}
+    for span, exact_span in report.spans.items():
+        day = _active_day(exact_span)
+        for beside in report.beside:
+            day = _apart(day, beside.spans[span], is_part=beside.is_part)
+        number = day.only(deployment).total if deployment else day.total
+        verdicts[span] = number if isinstance(number, Withheld) else None
+    now, before = _period(report.period_users, report.users_so_far)
+    return {
+        "period_users": Compared(
+            _ruled_measure(now, verdicts.get("range") or verdicts.get("complete")),
+            _ruled_measure(before, verdicts.get("before")),
+        ),
+        "users_so_far": _ruled(shown(report.users_so_far), verdicts.get("range")),
+    }
+
+
+def _ruled(value: Count, verdict: Withheld | None) -> Count:
+    return value if isinstance(value, Withheld) else ruled(value, verdict)
+
+
+def _ruled_measure(value: Measure, verdict: Withheld | None) -> Measure:
+    return value if verdict is None or not value or isinstance(value, Withheld) else verdict
 
 
 def _active_day(day: ActiveDay) -> ActiveDay:

@@ -42,7 +42,12 @@ def parts_of(total: Count, parts: Sequence[Count]) -> Verdicts:
     """
     numbers = [exact(part) for part in parts]
     verdicts: Verdicts = [Withheld.FEW if few(number) else None for number in numbers]
-    if few(total) or not any(verdicts):
+    if few(total):
+        return verdicts
+    for place, number in enumerate(numbers):
+        if number and verdicts[place] is None and few(exact(total) - number):
+            verdicts[place] = Withheld.HIDDEN  # where parts overlap: the others alone would be few
+    if not any(verdicts):
         return verdicts
 
     def safe() -> bool:

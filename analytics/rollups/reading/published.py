@@ -210,7 +210,7 @@ class Published:
                 people = _joined(days[day] for day in its_days)
                 is_open = sealed_until is None or week > block_of(sealed_until, WEEK)
                 self._by_week[week] = _keys_of_enough(people) if is_open else NOTHING
-                left = ~np.isin(people.key, self._by_week[week])
+                left = ~_is_among(people.key, self._by_week[week])
                 rests.append(
                     people._replace(
                         key=people.key[left], person=people.person[left], is_other=people.is_other[left]
@@ -222,18 +222,27 @@ class Published:
     def levels(self, day: date, row: Numbers, group: Numbers, *, by_part: bool = False) -> Numbers:
         """The level of each of a day's entries. `by_part`: by the whole name, which only days publish."""
         levels = np.full(len(row), BY_DAY)
-        if (cells := self._days.get(day)) is None:
+        cells = self._days.get(day)
+        keys = NOTHING if cells is None else cells.withheld_parts if by_part else cells.withheld
+        if not len(keys):
             return levels
         key = (row if by_part else self._tops[row]) << KEY_SHIFT | group
-        withheld = np.isin(key, cells.withheld_parts if by_part else cells.withheld)
-        levels[withheld] = WITHHELD
-        if not by_part and withheld.any():
-            for level, keys in (
-                (BY_FOUR_WEEKS, self._by_four_weeks[block_of(day, FOUR_WEEKS)]),
-                (BY_WEEK, self._by_week[block_of(day, WEEK)]),
-            ):
-                levels[withheld & np.isin(key, keys)] = level
+        place = np.flatnonzero(_is_among(key, keys))
+        levels[place] = WITHHELD
+        if not by_part:
+            of_four_weeks = self._by_four_weeks[block_of(day, FOUR_WEEKS)]
+            levels[place[_is_among(key[place], of_four_weeks)]] = BY_FOUR_WEEKS
+            levels[place[_is_among(key[place], self._by_week[block_of(day, WEEK)])]] = BY_WEEK
         return levels
+
+
+def _is_among(values: Numbers, ascending: Numbers) -> Flags:
+    """Which values are among some that ascend."""
+    if not len(ascending):
+        return np.zeros(len(values), dtype=np.bool_)
+    place = np.searchsorted(ascending, values)
+    found: Flags = ascending[np.minimum(place, len(ascending) - 1)] == values
+    return found
 
 
 def block_of(day: date, length: int) -> int:
@@ -248,6 +257,8 @@ def _joined(days: Iterable[DayCells]) -> DayCells:
 
 def _keys_of_enough(people: DayCells) -> Numbers:
     """The keys of enough people."""
+    if not len(people.key):
+        return NOTHING
     keys, place = np.unique(people.key, return_inverse=True)
     number = _people(place, people.person, len(keys))
     others = _people(place[people.is_other], people.person[people.is_other], len(keys))

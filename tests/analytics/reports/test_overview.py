@@ -20,7 +20,7 @@ def test_it_says_what_the_reports_say():
         asked = filters(**query)
         overview = overview_report(asked)
         assert overview.features == features_report(asked, published=True)
-        assert overview.active_users == active_users_report(asked)
+        assert overview.active_users == active_users_report(asked, published=True)
 
 
 def test_coverage_counts_decisions():

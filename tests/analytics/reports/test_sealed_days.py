@@ -61,7 +61,8 @@ def asked(**query):
 
 
 def test_active_users_of_a_sealed_day_are_those_that_were_kept():
-    report = suppress_active_users(active_users_report(asked(from_="2025-09-01", to="2025-10-05")))
+    question = asked(from_="2025-09-01", to="2025-10-05")
+    report = suppress_active_users(active_users_report(question, published=True))
     totals = {day.day: day.total for day in report.days}
     assert (totals[BUSY], totals[QUIET], totals[OPEN]) == (6, Withheld.HIDDEN, 7)
     assert report.period_users.value is None, "who came on both sides is not known any more"

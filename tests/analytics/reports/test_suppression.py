@@ -122,6 +122,8 @@ def active_report(days, **query):
         period_users=Compared(max(totals)),
         users_so_far=max(day.total for day in days),
         stickiness_days=(tuple(totals), tuple(totals)),
+        history={metric: [*previous, *days] for metric in ("dau", "wau", "mau")},
+        published=True,
     )
 
 
@@ -597,7 +599,10 @@ def test_stickiness_of_a_deployment_type_needs_all_of_its_days():
 
 def test_stickiness_goes_with_the_people_of_its_28_days():
     days = [ActiveDay(ago(1), 4, 4, 0, 0, True), ActiveDay(ago(0), 9, 9, 0, 0, False)]
-    report = replace(split_report(), series={"dau": days, "wau": days, "mau": days})
+    of_each = dict.fromkeys(("dau", "wau", "mau"), days)
+    report = replace(
+        split_report(), series=of_each, history=of_each, previous_series={metric: [] for metric in of_each}
+    )
     after = suppress_active_users(report)
     assert (after.mau.value, after.stickiness.value) == (FEW, HIDDEN)
 
