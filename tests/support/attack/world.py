@@ -1,0 +1,170 @@
+"""Planted data: a crowd that is large in everything it does, and one lone person who does one thing more.
+
+All of it arrives through `/v1/logs`, with consent. What was sent is kept as plain events, so that the
+attack knows whom a number belongs to.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connections
+from django.test import Client
+
+from analytics.report_days import report_today
+from consent.decisions.recording import record_decision
+from consent.models import Method, State, SubjectKind
+from consent.pseudonyms import pseudonym
+from tests.support.events import at
+from tests.support.otlp import a_key, grant, log, logs, post
+from tests.support.rolling import roll_up
+
+CROWD = 36
+DAYS = 24  # the crowd's days, up to yesterday
+ORGANIZATIONS = ("north-works", "south-works", "east-works")
+LONE = CROWD  # the number of the lone person
+RECORDS_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One event as it was sent: `kind` is login, feature or endpoint, `what` its name."""
+
+    person: int
+    day: date
+    kind: str
+    what: str
+    organization: str
+    action: str = "created"
+    deployment: str = "cloud"
+    internal: bool = False
+    status: int = 200
+    ms: int = 20
+    page: str = ""
+
+
+def ago(days: int) -> date:
+    return report_today() - timedelta(days=days)
+
+
+def crowd() -> list[Sent]:
+    """Everybody's usual events, the lone person's among them: on most days."""
+    chance = random.Random(5)
+    sent = []
+    for person in range(CROWD + 1):
+        place = {
+            "organization": ORGANIZATIONS[person % len(ORGANIZATIONS)],
+            "deployment": "cloud" if person == LONE or person % 2 else "self-hosted",
+        }
+        for back in range(1, DAYS + 1):
+            if person != LONE and chance.random() > 0.75:
+                continue
+            day = ago(back)
+            sent.append(Sent(person, day, "login", "login", **place))
+            for name in ("export", "timer"):
+                sent += [Sent(person, day, "feature", name, **place)] * chance.randint(1, 3)
+            for route in ("/items", "/orders"):
+                status = chance.choice((200, 200, 200, 404, 500))
+                sent.append(
+                    Sent(person, day, "endpoint", route, status=status, ms=chance.randint(5, 90), **place)
+                )
+    return sent
+
+
+def _of_lone(back: int = 9, **changes: Any) -> list[Sent]:
+    """What only the lone person does: ten uses, ten requests of which two failed, and a sign-in."""
+    usual = Sent(LONE, ago(back), "feature", "export", ORGANIZATIONS[LONE % len(ORGANIZATIONS)])
+    one = replace(usual, **changes)
+    route = "/items" if one.what == "export" else "/" + one.what.replace("_", "-")
+    request = replace(one, kind="endpoint", what=route)
+    return [
+        *[one] * 10,
+        *(replace(request, status=500 if number < 2 else 200, ms=300 + number) for number in range(10)),
+        replace(one, kind="login", what="login"),
+    ]
+
+
+def _of_days(*backs: int) -> list[Sent]:
+    return [event for back in backs for event in _of_lone(back)]
+
+
+VARIATIONS: dict[str, Callable[[], list[Sent]]] = {
+    "deployment type": lambda: _of_lone(deployment="unknown"),
+    "internal use": lambda: _of_lone(internal=True),
+    "feature": lambda: _of_lone(what="secret_plan"),
+    "endpoint": lambda: [event for event in _of_lone(what="secret_plan") if event.kind == "endpoint"],
+    "organization": lambda: _of_lone(organization="lone-works"),
+    "day at a border": lambda: _of_lone(DAYS + 3),
+    "week": lambda: _of_days(DAYS + 9, DAYS + 11, DAYS + 12),
+    "cohort": lambda: _of_days(DAYS + 25, DAYS + 24),
+    "session page": lambda: [replace(event, what="page_view", page="/secret") for event in _of_lone()[:10]],
+    "status code": lambda: [replace(event, status=503) for event in _of_lone() if event.kind == "endpoint"],
+    "action": lambda: [replace(event, action="shredded") for event in _of_lone()[:10]],
+    "withdrawn": lambda: _of_lone(what="secret_plan"),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    sent: list[Sent]
+    withdrawn: bool  # whether the lone person has withdrawn
+
+
+def plant(variation: str) -> World:
+    """Plant the crowd and this variation's lone person, and build the roll-ups."""
+    sent = crowd() + VARIATIONS[variation]()
+    organizations = {event.organization for event in sent}
+    for person in range(CROWD + 1):
+        grant(user=user(person))
+    for organization in organizations:
+        grant(organization=organization)
+    key, _ = a_key()
+    records = [_record(number, event) for number, event in enumerate(sent)]
+    for start in range(0, len(records), RECORDS_AT_ONCE):
+        response = post(Client(), "/v1/logs", logs(*records[start : start + RECORDS_AT_ONCE]), key)
+        assert response.status_code == 200, response.content
+        assert "rejectedLogRecords" not in response.content.decode(), response.content
+    connections["analytics"].cursor().execute("SELECT 1")
+    roll_up()
+    withdrawn = variation == "withdrawn"
+    if withdrawn:
+        record_decision(
+            kind=SubjectKind.USER,
+            subject=pseudonym("user", user(LONE)),
+            state=State.DENIED,
+            actor="tests",
+            method=Method.COMMAND,
+        )
+    return World(sent, withdrawn)
+
+
+def user(person: int) -> str:
+    return f"attack-user-{person:04}"
+
+
+def _record(number: int, event: Sent) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "log.record.uid": f"planted-record-{number:08}",
+        "user.id": user(event.person),
+        "organization.id": event.organization,
+        "session.id": f"session-{event.person:04}-{event.day}",
+        "deployment.type": event.deployment,
+    }
+    if event.internal:
+        attributes["internal"] = True
+    if event.page:
+        attributes["page.path"] = event.page
+    if event.kind == "feature":
+        attributes |= {"feature.name": event.what, "feature.action": event.action}
+        return log("page_view" if event.page else "", at=at(event.day), attributes=attributes)
+    if event.kind == "endpoint":
+        attributes |= {
+            "http.request.method": "GET",
+            "http.route": event.what,
+            "http.response.status_code": event.status,
+            "duration_ms": float(event.ms),
+        }
+        return log("request", at=at(event.day), attributes=attributes)
+    return log("login", at=at(event.day), attributes=attributes)
