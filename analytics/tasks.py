@@ -7,6 +7,7 @@ from analytics.heartbeats import sending
 from analytics.jobs import status
 from analytics.jobs.decorator import job
 from analytics.rollups.building import build
+from analytics.self_check.run import FiguresDiffer, check_figures
 from analytics.storage import pruning
 
 ROLL_UP_SECONDS = 15.0  # a run begins no further day after this
@@ -35,6 +36,11 @@ def erase() -> str:
 @job("roll-ups")
 def roll_up() -> str:
     return build.roll_up(budget=ROLL_UP_SECONDS).sentence
+
+
+@job("self-check", never_retry=(FiguresDiffer,))
+def self_check() -> str:
+    return check_figures()
 
 
 @job("first seen", never_retry=(sending.DeliveryRefused,))

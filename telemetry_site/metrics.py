@@ -21,6 +21,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from analytics.jobs import runs
+from analytics.models import JobRun
 from ingest.traffic import prometheus
 from telemetry_site import health
 
@@ -55,7 +56,18 @@ class _Instance(Collector):
         yield from (version, ready)
         if states["analytics_database"] == health.OK:
             with contextlib.suppress(DatabaseError):
-                yield _successes()
+                yield from (_successes(), _failures())
+
+
+def _failures() -> Metric:
+    metric = GaugeMetricFamily(
+        "candid_job_failed",
+        "1 when a job's latest run that ended failed; for self-check: figures differ from their rows.",
+        labels=["job"],
+    )
+    for job, run in runs.latest_runs(ended=True).items():
+        metric.add_metric([job], run.outcome == JobRun.Outcome.FAILED)
+    return metric
 
 
 def _successes() -> Metric:

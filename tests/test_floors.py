@@ -25,7 +25,7 @@ ROOMS = {
     "analytics": [
         "router", "report_days", "small_groups", "partitions", "models", "jobs",
         "rollups", "rollups.building", "rollups.reading", "rollups.sealing",
-        "storage", "erasure", "reports", "reports.suppression", "reports.catalogue", "heartbeats",
+        "storage", "erasure", "reports", "reports.suppression", "reports.catalogue", "self_check", "heartbeats",
         "customers", "access", "demo", "admin", "tasks", "urls", "management",
     ],
     "ingest": [

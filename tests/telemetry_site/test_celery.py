@@ -28,9 +28,10 @@ def test_nothing_is_sent_without_an_endpoint(settings: Settings) -> None:
         "roll-ups",
         "roll up traffic counts",
         "prune traffic counts",
+        "self-check",
     ]
     settings.HEARTBEAT_ENDPOINT = "http://vendor.test"
-    sending = [job.name for job in timetable()][7:]
+    sending = [job.name for job in timetable()][8:]
     assert sending == ["first seen", "heartbeat", "metrics", "daily analytics"]
 
 
