@@ -1,9 +1,13 @@
 """The sign-in form of the pages and the admin. It limits failed attempts by account and by client address.
 
 Redis counts failures under digests that expire (`consent/api/rate_limits.py`). It holds no names and no
-addresses. If Redis is unreachable, nobody is locked out, and the log says so.
+addresses. If Redis is unreachable, nobody is locked out, and the log says so. Attempts from a browser that
+the account has used before count by themselves (`known_browsers.py`).
+
+Failed and refused attempts are logged without names and addresses; all of them are counted for `/metrics`.
 """
 
+import logging
 from ipaddress import IPv6Address, ip_network
 from typing import Any
 
@@ -14,9 +18,14 @@ from django.http import HttpRequest
 
 from consent.api import rate_limits
 from consent.api.proxies import address_of, is_proxy
+from dashboards import known_browsers
+from ingest.traffic import prometheus
+
+logger = logging.getLogger(__name__)
 
 WINDOW = 15 * 60  # seconds
 PER_ACCOUNT = 10  # failures in a window, from any address
+MESSAGES = {"failed": "a sign-in failed", "refused": "a sign-in was refused: too many had failed"}
 PER_CLIENT = 50  # failures in a window, for any account: an office may share an address
 
 
@@ -29,15 +38,24 @@ class ThrottledForm(AuthenticationForm):
         account, client = self.cleaned_data.get("username"), client_of(self.request)
         if not account:
             return super().clean()
-        wait = spend(account, client)
+        browser = known_browsers.id_for(self.request, account)
+        wait = spend(account, client, browser)
         if wait:
+            _note("refused")
             self.is_throttled, minutes = True, -(-wait // 60)
             again = f"{minutes} minute{'s' if minutes > 1 else ''}"
             raise ValidationError(
                 f"Too many failed attempts to sign in. Try again in {again}.", code="throttled"
             )
-        cleaned = super().clean()
-        forgive(account, client)
+        try:
+            cleaned = super().clean()
+        except ValidationError:
+            _note("failed")
+            raise
+        forgive(account, client, browser)
+        _note("accepted")
+        if self.request is not None:
+            known_browsers.remember(self.request, account)
         return cleaned
 
 
@@ -45,13 +63,15 @@ class ThrottledAdminForm(ThrottledForm, AdminAuthenticationForm):
     """The same for the sign-in page of the admin, which takes staff only."""
 
 
-def spend(account: str, client: str) -> int:
+def spend(account: str, client: str, browser: str = "") -> int:
     """Count an attempt as failed until `forgive` takes it back.
+
+    `browser` is the id of a browser that the account has used before.
 
     Returns 0 if it is within the limits, else the seconds after which to try again.
     """
     wait = 0
-    for counter, most in _counters(account, client):
+    for counter, most in _counters(account, client, browser):
         try:
             rate_limits.spend(counter, most=most, seconds=WINDOW)
         except rate_limits.TooOften as refused:
@@ -59,11 +79,15 @@ def spend(account: str, client: str) -> int:
     return wait
 
 
-def forgive(account: str, client: str) -> None:
-    """After a success: forget the account's failures, and take this attempt off the client's count."""
-    (account_counter, _), (client_counter, _) = _counters(account, client)
+def forgive(account: str, client: str, browser: str = "") -> None:
+    """After a success: forget the account's failures, and take this attempt off the client's count.
+
+    Of a known browser only its own failures are forgotten: those of strangers go on counting against them.
+    """
+    (account_counter, _), *of_client = _counters(account, client, browser)
     rate_limits.forget(account_counter)
-    rate_limits.give_back(client_counter, seconds=WINDOW)
+    for client_counter, _ in of_client:
+        rate_limits.give_back(client_counter, seconds=WINDOW)
 
 
 def client_of(request: HttpRequest | None) -> str:
@@ -87,9 +111,16 @@ def _forwarded(request: HttpRequest) -> list[str]:
     return [hop.strip() for hop in reversed(header.split(","))]
 
 
-def _counters(account: str, client: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    """The two counters, by account and by client, each with its limit."""
-    return (
-        (f"sign-in to {account.strip().casefold()}", PER_ACCOUNT),
-        (f"sign-in from {client}", PER_CLIENT),
-    )
+def _counters(account: str, client: str, browser: str = "") -> list[tuple[str, int]]:
+    """The counters, by account and by client, each with its limit; of a known browser, its own alone."""
+    name = f"sign-in to {account.strip().casefold()}"
+    if browser:
+        return [(f"{name} by {browser}", PER_ACCOUNT)]
+    return [(name, PER_ACCOUNT), (f"sign-in from {client}", PER_CLIENT)]
+
+
+def _note(outcome: str) -> None:
+    """`outcome`: accepted, failed (wrong name or password), or refused (too many attempts)."""
+    prometheus.SIGN_INS.labels(outcome).inc()
+    if outcome != "accepted":
+        logger.warning(MESSAGES[outcome])

@@ -188,12 +188,19 @@ def places_and_times() -> Iterator[CheckMessage]:
 def proxies() -> Iterator[CheckMessage]:
     for proxy in settings.TRUSTED_PROXIES:
         try:
-            ip_network(proxy, strict=False)
+            trusts_everybody = ip_network(proxy, strict=False).prefixlen == 0
         except ValueError:
+            trusts_everybody = False
             yield Error(
                 f"TRUSTED_PROXIES: {proxy!r} is neither an address nor a network.",
                 hint="Write it like 127.0.0.1 or 10.0.0.0/8.",
                 id="candid.E024",
+            )
+        if trusts_everybody:
+            yield Error(
+                f"TRUSTED_PROXIES: {proxy!r} holds every address, so every client could claim any other.",
+                hint="Name the addresses of your proxies.",
+                id="candid.E044",
             )
 
 
@@ -229,6 +236,20 @@ def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         jobs,
     ]
     return [message for part in parts for message in part()]
+
+
+@register(deploy=True)
+def deployed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Candid speaks plain HTTP, so https means that there is a proxy."""
+    if not (settings.PRODUCTION and settings.HTTPS) or settings.TRUSTED_PROXIES:
+        return []
+    return [
+        checks.Warning(
+            "TRUSTED_PROXIES is empty, although pages are served by https: no request seems to be https.",
+            hint="Name the proxy that ends TLS. If nothing does, set PUBLIC_URL to http://….",
+            id="candid.W041",
+        )
+    ]
 
 
 @register(Tags.database)

@@ -33,7 +33,8 @@ ROOMS = {
         "dry_run", "http", "grpc", "customers", "admin", "checks", "tasks", "urls",
     ],
     "dashboards": [
-        "access", "numbers", "sign_in", "charts", "tables", "layout", "api", "views", "checks",
+        "access", "numbers", "known_browsers", "sign_in",
+        "charts", "tables", "layout", "api", "views", "checks",
         "templatetags", "urls", "management",
     ],
     "telemetry_site": [

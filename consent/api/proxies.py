@@ -1,12 +1,31 @@
 """Client addresses in one form, and the trusted proxies: what their headers say of a request is believed."""
 
+import logging
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
 
+from consent.api.do_not_track import Headers
+
+logger = logging.getLogger(__name__)
+
 Address = IPv4Address | IPv6Address
+TELL_EVERY = 3600.0  # seconds, for each fault and process
+NOT_NAMED = (
+    "a request came through a proxy that TRUSTED_PROXIES does not name: what it says of its clients is not "
+    "believed, so they share one limit on failed sign-ins"
+)
+NO_CLIENT = (
+    "a proxy in TRUSTED_PROXIES sends no X-Forwarded-For: its clients share one limit on failed sign-ins"
+)
+ONE_MORE = (
+    "a request came through one proxy more than TRUSTED_PROXIES names, or through a proxy that passes on "
+    "what clients write into X-Forwarded-For: let the outermost proxy set it to its peer's address"
+)
+ONLY_PROXIES = "every address of a request is in TRUSTED_PROXIES, its client's too: name the proxies only"
 
 
 def address_of(text: str) -> Address | None:
@@ -23,6 +42,37 @@ def is_proxy(address: Address | None) -> bool:
     return address is not None and any(
         address in network for network in _networks(tuple(settings.TRUSTED_PROXIES))
     )
+
+
+def fault_of(remote: str, headers: Headers) -> str:
+    """What a request shows to be wrong about TRUSTED_PROXIES or the proxies, in a sentence; '' for nothing.
+
+    `remote` is the peer's address, `headers` have lower-case names.
+    """
+    peer, forwarded = address_of(remote), headers.get("x-forwarded-for", "")
+    if not is_proxy(peer):
+        # On the public side, anybody may write the header; a private peer that does is a proxy.
+        return NOT_NAMED if forwarded and peer is not None and peer.is_private else ""
+    if not forwarded:
+        return NO_CLIENT if headers.get("x-forwarded-proto", "") else ""
+    hops = [address_of(hop.strip()) for hop in forwarded.split(",")]
+    while hops and is_proxy(hops[-1]):
+        hops.pop()
+    if not hops:
+        return ONLY_PROXIES
+    return ONE_MORE if len(hops) > 1 else ""
+
+
+def tell_fault(remote: str, headers: Headers) -> None:
+    """Log what `fault_of` finds, without addresses, once an hour."""
+    if fault := fault_of(remote, headers):
+        now = time.monotonic()
+        if now - _told.get(fault, float("-inf")) >= TELL_EVERY:
+            _told[fault] = now
+            logger.warning("%s", fault)
+
+
+_told: dict[str, float] = {}
 
 
 @lru_cache(maxsize=4)

@@ -102,6 +102,12 @@ LIMITS_UNSHARED = Counter(
     "Times a process could not learn from Redis what others count against a key's limit.",
     registry=_own,
 )
+SIGN_INS = Counter(
+    "candid_sign_ins_total",
+    "Sign-ins to pages and admin: accepted, failed, or refused because too many had failed.",
+    ["outcome"],
+    registry=_own,
+)
 COUNTS_WAITING = Gauge(
     "candid_counts_waiting",
     "Traffic counts in memory that are not in the database yet.",

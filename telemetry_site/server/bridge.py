@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
-from consent.api.proxies import address_of, is_proxy
+from consent.api.proxies import address_of, is_proxy, tell_fault
 from ingest.http.incoming import IncomingBody
 from ingest.http.rsgi import HTTPProtocol, Scope
 from ingest.load.body import BodyRefused
@@ -66,6 +66,7 @@ class Bridge:
             "wsgi.run_once": False,
         }
         from_proxy = is_proxy(address_of(client))
+        tell_fault(client, scope.headers)
         for name, value in scope.headers.items():
             # `x_y` would become the same variable as `x-y`, which a proxy may have removed.
             if "_" in name or name == "transfer-encoding" or (name in FORWARDED and not from_proxy):

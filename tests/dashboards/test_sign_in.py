@@ -1,5 +1,6 @@
 """Failed sign-ins are limited by account and by client; Redis never learns an address or a name."""
 
+import re
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -7,10 +8,11 @@ import pytest
 import redis
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.core import signing
 from django.test import Client, RequestFactory
 
 from consent.api import rate_limits
-from dashboards import sign_in
+from dashboards import known_browsers, sign_in
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery"
@@ -56,6 +58,94 @@ def test_both_pages_count_together(client: Client, name: str) -> None:
     for number in range(sign_in.PER_ACCOUNT):
         attempt(client, name, page="/admin/login/" if number % 2 else "/accounts/login/")
     assert THROTTLED in attempt(client, name).text
+
+
+@pytest.mark.parametrize("page", ["/accounts/login/", "/admin/login/"])
+def test_strangers_cannot_lock_an_account_out_of_a_browser_that_it_knows(
+    client: Client, name: str, page: str
+) -> None:
+    assert attempt(client, name, PASSWORD, page=page).status_code == 302
+    del client.cookies["sessionid"]
+    for _ in range(sign_in.PER_ACCOUNT + 1):
+        attempt(Client(), name, REMOTE_ADDR="192.0.2.7")
+    assert THROTTLED in attempt(Client(), name, PASSWORD).text  # from any other browser
+    assert attempt(client, name, PASSWORD, page=page).status_code == 302
+
+
+def test_a_known_browser_may_not_try_passwords_without_end_either(client: Client, name: str) -> None:
+    attempt(client, name, PASSWORD)
+    del client.cookies["sessionid"]
+    for _ in range(sign_in.PER_ACCOUNT):
+        assert THROTTLED not in attempt(client, name).text
+    assert THROTTLED in attempt(client, name, PASSWORD).text
+    assert attempt(Client(), name, PASSWORD).status_code == 302  # the account itself is not blocked
+
+
+def test_the_cookie_of_a_known_browser_is_for_its_accounts_and_names_none(
+    client: Client, name: str, settings: LazySettings
+) -> None:
+    settings.SESSION_COOKIE_SECURE = True
+    attempt(client, name, PASSWORD)
+    cookie = client.cookies["candid_known_browser"]
+    assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Lax")
+    assert cookie["max-age"] == 180 * 24 * 3600
+    content = str(signing.loads(cookie.value, salt="dashboards.known_browser"))
+    assert name not in content
+    assert name not in cookie.value
+    request = RequestFactory().get("/")
+    for value, account, known in (
+        (cookie.value, name.upper(), True),
+        (cookie.value, "somebody else", False),
+        (cookie.value[:-1] + "x", name, False),
+        ("", name, False),
+    ):
+        request.COOKIES["candid_known_browser"] = value
+        assert bool(known_browsers.id_for(request, account)) == known
+
+
+def test_a_browser_knows_its_latest_five_accounts() -> None:
+    request = RequestFactory().get("/")
+    for number in range(6):
+        known_browsers.remember(request, f"sam {number}")
+        request.COOKIES["candid_known_browser"] = signing.dumps(
+            request.known_browser,
+            salt="dashboards.known_browser",
+        )
+    assert [bool(known_browsers.id_for(request, f"sam {number}")) for number in range(6)] == [False] + [
+        True
+    ] * 5
+
+
+def test_a_failed_attempt_leaves_no_cookie(client: Client, name: str) -> None:
+    attempt(client, name)
+    assert "candid_known_browser" not in client.cookies
+
+
+def test_failed_and_refused_sign_ins_are_logged_without_names_and_counted(
+    client: Client, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = sign_ins(client)
+    for _ in range(sign_in.PER_ACCOUNT + 2):
+        attempt(client, name, REMOTE_ADDR="192.0.2.7")
+    attempt(client, "another", REMOTE_ADDR="192.0.2.8")
+    User.objects.create_user("ann", password=PASSWORD)
+    attempt(client, "ann", PASSWORD)
+
+    assert {what: number - before[what] for what, number in sign_ins(client).items()} == {
+        "accepted": 1,
+        "failed": 11,
+        "refused": 2,
+    }
+    lines = [record.getMessage() for record in caplog.records if record.name == "dashboards.sign_in"]
+    assert lines.count("a sign-in failed") == 11
+    assert lines.count("a sign-in was refused: too many had failed") == 2
+    assert len(lines) == 13
+    assert not any(text in caplog.text for text in (name, "another", "192.0.2", "ann"))
+
+
+def sign_ins(client: Client) -> dict[str, float]:
+    figures = re.findall(r'candid_sign_ins_total{outcome="(\w+)"} (\S+)', client.get("/metrics").text)
+    return {"accepted": 0, "failed": 0, "refused": 0} | {what: float(number) for what, number in figures}
 
 
 def test_another_account_and_another_client_are_not_blocked(client: Client, name: str) -> None:

@@ -31,9 +31,24 @@ def test_a_production_start_without_a_key_is_refused(missing: str, identifier: s
 @pytest.mark.parametrize("public_url", ["", "https://telemetry.example.com"])
 def test_check_deploy_is_clean_in_production(public_url: str) -> None:
     checked = manage(
-        "check", "--deploy", "--fail-level", "WARNING", PUBLIC_URL=public_url, **ADDRESSES, **KEYS
+        "check",
+        "--deploy",
+        "--fail-level",
+        "WARNING",
+        PUBLIC_URL=public_url,
+        TRUSTED_PROXIES="10.0.0.5",
+        **ADDRESSES,
+        **KEYS,
     )
     assert checked.stderr + checked.stdout == "System check identified no issues (0 silenced).\n"
+
+
+@pytest.mark.parametrize(
+    ("public_url", "warned"), [("", True), ("https://a.example", True), ("http://a", False)]
+)
+def test_check_deploy_says_that_https_needs_a_proxy_to_believe(public_url: str, warned: bool) -> None:
+    checked = manage("check", "--deploy", PUBLIC_URL=public_url, **ADDRESSES, **KEYS)
+    assert ("(candid.W041) TRUSTED_PROXIES is empty" in checked.stderr) == warned
 
 
 @pytest.mark.parametrize(
@@ -56,6 +71,8 @@ def test_check_deploy_is_clean_in_production(public_url: str) -> None:
         ("OTLP_MAX_BODY_BYTES", 0, "E017"),
         ("BODY_MEMORY_BYTES", 1000, "E020"),
         ("TRUSTED_PROXIES", ["my-proxy"], "E024"),
+        ("TRUSTED_PROXIES", ["10.0.0.5", "0.0.0.0/0"], "E044"),
+        ("TRUSTED_PROXIES", ["::/0"], "E044"),
         ("ON_WITHDRAWAL", "forget", "E025"),
         ("RECEIPTS_DIR", "/nowhere", "E026"),
         ("PUBLIC_URL", "https://example.com?x=1", "E006"),
