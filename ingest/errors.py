@@ -66,7 +66,7 @@ def failure_of(error: Exception) -> Failure:
         again = {"Retry-After": random.choice(RETRY_SPREAD)}  # noqa: S311  (nobody gains by guessing it)
         return Failure(503, "too much is arriving at once; send the same again", again, reason="busy")
     if isinstance(error, RateLimited):
-        message = f"this key may send {error.per_second:g} requests a second; send the same again"
+        message = f"this key may send {error.per_second:.0f} {error.unit} a second; send the same again"
         return Failure(429, message, {"Retry-After": str(error.again_after)})
     if isinstance(error, StoreUnavailable | DatabaseError):
         prometheus.count_database_error("ingest", error)

@@ -159,6 +159,7 @@ def numbers() -> Iterator[CheckMessage]:
         "BODY_MEMORY_BYTES": ("candid.E020", 2 * settings.OTLP_MAX_BODY_BYTES, 2**40),
         "REQUESTS_WAITING": ("candid.E021", 0, 1_000_000),
         "KEY_REQUESTS_PER_SECOND": ("candid.E022", 0, 1_000_000),
+        "KEY_BYTES_PER_SECOND": ("candid.E033", 0, 2**40),
         "PUBLISHABLE_KEY_REQUESTS_PER_SECOND": ("candid.E023", 0, 1_000_000),
         "CONSENT_REQUESTS_PER_SECOND": ("candid.E027", 0, 1_000_000),
         "NEW_NAMES_PER_DAY": ("candid.E018", 0, 1_000_000),

@@ -96,6 +96,7 @@ OTLP_MAX_BODY_BYTES = env.int("OTLP_MAX_BODY_BYTES", default=64 * 1024 * 1024)
 BODY_MEMORY_BYTES = env.int("BODY_MEMORY_BYTES", default=256 * 1024 * 1024)  # per web process
 REQUESTS_WAITING = env.int("REQUESTS_WAITING", default=256)  # per web process
 KEY_REQUESTS_PER_SECOND = env.int("KEY_REQUESTS_PER_SECOND", default=5000)  # 0: no limit
+KEY_BYTES_PER_SECOND = env.int("KEY_BYTES_PER_SECOND", default=256 * 1024 * 1024)  # decompressed
 PUBLISHABLE_KEY_REQUESTS_PER_SECOND = env.int("PUBLISHABLE_KEY_REQUESTS_PER_SECOND", default=500)
 CONSENT_REQUESTS_PER_SECOND = env.int("CONSENT_REQUESTS_PER_SECOND", default=100)  # per key; 0: no limit
 OTLP_CORS_ORIGINS = env.list("OTLP_CORS_ORIGINS", default=[])

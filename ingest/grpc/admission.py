@@ -6,11 +6,11 @@ its sender after some 64 KiB.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from ingest.errors import Failure
-from ingest.load.body import LARGE
 
 CALLS = 512  # at any stage
 ARRIVALS = 128  # messages that are being received
@@ -28,7 +28,7 @@ class Admission:
         self.bytes = 0
         self._max_bytes = 2 * max_message
         self._arriving: dict[asyncio.Timeout, float] = {}  # when each began (loop time), oldest first
-        self._large = asyncio.Lock()
+        self._of_key: Counter[int] = Counter()  # bytes
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -64,24 +64,23 @@ class Admission:
             self._arriving.pop(timeout, None)
 
     @contextmanager
-    def memory(self, size: int) -> Iterator[None]:
-        """Room for a message of this many bytes. Raises `Failure` (503) if there is none."""
-        if self.bytes + size > self._max_bytes:
+    def memory(self, size: int, key_id: int) -> Iterator[None]:
+        """Room for a message of this many bytes. Raises `Failure` (503) if there is none.
+
+        One key holds three quarters at most, so that there is always room for others.
+        """
+        part = self._max_bytes - self._max_bytes // 4
+        if self.bytes + size > self._max_bytes or self._of_key[key_id] + size > part:
             raise _busy()
         self.bytes += size
+        self._of_key[key_id] += size
         try:
             yield
         finally:
             self.bytes -= size
-
-    @asynccontextmanager
-    async def turn(self, size: int) -> AsyncIterator[None]:
-        """Let large messages be decoded one at a time only: decoding takes several times their size."""
-        if size <= LARGE:
-            yield
-            return
-        async with self._large:
-            yield
+            self._of_key[key_id] -= size
+            if not self._of_key[key_id]:
+                del self._of_key[key_id]
 
 
 def _busy() -> Failure:

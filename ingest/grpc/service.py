@@ -8,8 +8,6 @@ sender holds no thread.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import grpc
 from django.conf import settings
@@ -18,12 +16,14 @@ from consent.keys import authenticate
 from consent.models import Key
 from ingest import dry_run
 from ingest.errors import Failure, failure_of
-from ingest.grpc.admission import Admission
+from ingest.grpc.admission import CALLS, Admission
 from ingest.grpc.call import Context, ExportCall
 from ingest.grpc.compression import inflated, may_be_compressed
 from ingest.load import rate_limits
+from ingest.load.body import LARGE
 from ingest.load.connections import freshen
 from ingest.load.recent_keys import RecentKeys
+from ingest.load.threads import Pool
 from ingest.otlp import status
 from ingest.receive import receive
 from ingest.traffic import counting
@@ -33,15 +33,14 @@ SERVICES = {
     "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
     "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
-T = TypeVar("T")
+SPARE = 1  # threads for keys that hold none
 
 
 class ExportService:
     """The handlers, and the few threads on which they talk to the databases."""
 
     def __init__(self, *, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, "export")
-        self._threads = asyncio.Semaphore(threads)
+        self._pool = Pool(name="export", threads=threads, spare=SPARE, waiting=CALLS, before=freshen)
         self._admission = Admission(max_message=settings.OTLP_MAX_BODY_BYTES)
         self._recent_keys = RecentKeys()
         self._storing: set[asyncio.Task[bytes]] = set()
@@ -58,7 +57,7 @@ class ExportService:
         """Wait for what is being stored, even if nobody waits for the answer any more."""
         if self._storing:
             await asyncio.wait(self._storing)
-        self._pool.shutdown()
+        self._pool.stop()
 
     def _handler(self, signal: str) -> Callable[[object, Context], Awaitable[bytes]]:
         async def export(_messages: object, context: Context) -> bytes:
@@ -81,7 +80,7 @@ class ExportService:
         call.key_id = key.pk
         rate_limits.spend(key)
         # A task of its own: when a client goes away, its thread and its memory stay taken until this ends.
-        task = asyncio.create_task(self._store(call, await self._message(call)))
+        task = asyncio.create_task(self._store(call, key, await self._message(call)))
         self._storing.add(task)
         task.add_done_callback(self._stored)
         return await asyncio.shield(task)
@@ -94,7 +93,7 @@ class ExportService:
         """
         key = self._recent_keys.get(credentials)
         if key is None:
-            key = await self._in_thread(_authenticated, credentials)
+            key = await self._pool.run(authenticate, credentials, "ingest")
             self._recent_keys.add(credentials, key)
         return key
 
@@ -105,16 +104,16 @@ class ExportService:
             raise Failure(400, "the call ended without a message")
         return bytes(message)
 
-    async def _store(self, call: ExportCall, message: bytes) -> bytes:
-        with self._admission.memory(len(message)):
-            plain = await self._in_thread(inflated, message) if may_be_compressed(message) else message
+    async def _store(self, call: ExportCall, key: Key, message: bytes) -> bytes:
+        plain, key_id = message, key.pk
+        if may_be_compressed(message):
+            with self._admission.memory(len(message), key_id):
+                plain = await self._pool.run_for(key_id, inflated, message)
+        rate_limits.spend_bytes(key, len(plain))
         call.measure.took(len(message), len(plain))
         del message
-        with self._admission.memory(len(plain)):
-            async with self._admission.turn(len(plain)):
-                key, answer = await self._in_thread(
-                    _answer, call.signal, call.credentials, plain, call.do_not_track, unless=call.context.done
-                )
+        with self._admission.memory(len(plain), key_id):
+            key, answer = await self._pool.run_for(key_id, _answer, call, plain, is_large=len(plain) > LARGE)
         self._recent_keys.add(call.credentials, key)  # its rate limit may have changed
         return answer
 
@@ -123,28 +122,18 @@ class ExportService:
         if not task.cancelled():
             task.exception()  # mark as retrieved: asyncio would log it if the client has gone
 
-    async def _in_thread(
-        self, function: Callable[..., T], *arguments: object, unless: Callable[[], bool] | None = None
-    ) -> T:
-        async with self._threads:
-            if unless is not None and unless():
-                raise Failure(503, "the client has gone")
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
-
-def _authenticated(credentials: Mapping[str, str]) -> Key:
-    freshen()
-    return authenticate(credentials, "ingest")
-
-
-def _answer(
-    signal: str, credentials: Mapping[str, str], message: bytes, do_not_track: bool
-) -> tuple[Key, bytes]:
+def _answer(call: ExportCall, message: bytes) -> tuple[Key, bytes]:
     """Store a message. Returns the key as it is now, and the Export…ServiceResponse. Called on a thread."""
-    freshen()
-    key = authenticate(credentials, "ingest")
+    if call.context.done():
+        raise Failure(503, "the client has gone")
+    key = authenticate(call.credentials, "ingest")
     counting.note_use(key.pk)
     received = receive(
-        signal=signal, encoding=status.PROTOBUF, body=message, key=key, do_not_track=do_not_track
+        signal=call.signal,
+        encoding=status.PROTOBUF,
+        body=message,
+        key=key,
+        do_not_track=call.do_not_track,
     )
-    return key, status.response(signal, status.PROTOBUF, received.rejected, received.message)
+    return key, status.response(call.signal, status.PROTOBUF, received.rejected, received.message)

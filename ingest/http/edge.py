@@ -5,8 +5,6 @@ sent before the body has arrived; the rest of the body is then read and discarde
 keep-alive client neither waits nor meets a broken pipe.
 """
 
-import asyncio
-
 from django.conf import settings
 
 from ingest.errors import Failure
@@ -31,7 +29,6 @@ class Edge:
     def __init__(self, pool: Pool, budget: Budget) -> None:
         self._pool, self._budget = pool, budget
         self._recent_keys = RecentKeys()
-        self._large = asyncio.Lock()
 
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         share = self._budget.share()
@@ -68,12 +65,14 @@ class Edge:
             rules.check_method(request)
             if not self._is_expected(request):
                 self._recent_keys.add(request.credentials, await self._pool.run(rules.admit, request))
+            assert request.key is not None
+            key_id = request.key.pk
+            share.belongs_to(key_id)
             raw = await incoming.read(settings.OTLP_MAX_BODY_BYTES)
-            result = await self._pool.run(_take_and_answer, request, raw, share)
+            result = await self._pool.run_for(key_id, _take_and_answer, request, raw, share)
             if isinstance(result, bytes):
                 raw = b""
-                async with self._large:
-                    result = await self._pool.run(rules.answer, request, result)
+                result = await self._pool.run_for(key_id, rules.answer, request, result, is_large=True)
             return result
         except Exception as error:  # the outermost edge: whatever happens is an OTLP answer
             return answers.refusal(request, error)

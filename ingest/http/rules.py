@@ -42,6 +42,8 @@ def take(request: ExportRequest, raw: bytes, hold: Callable[[int], None] | None 
     else:
         admit(request)
     content = body.inflated(raw, request.coding, hold=hold)
+    if request.key is not None:
+        rate_limits.spend_bytes(request.key, len(content))
     request.measure.took(len(raw), len(content))
     return content
 

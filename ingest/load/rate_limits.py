@@ -1,7 +1,7 @@
-"""Limits how many requests a key may send, over all processes that receive.
+"""Limits how many requests and how many bytes a key may send, over all processes that receive.
 
-Each process counts its own requests. Twice a second it adds them to Redis and reads the totals. So checking
-a request only compares numbers in memory, but a limit can be exceeded by half a second's requests. If
+Each process counts its own. Twice a second it adds its counts to Redis and reads the totals. So checking a
+request only compares numbers in memory, but a limit can be exceeded by half a second's requests. If
 Redis is unreachable, each process limits by itself and logs that once a minute.
 """
 
@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import redis
@@ -25,11 +26,11 @@ REDIS_TIMEOUT = 0.5  # seconds
 
 
 class RateLimited(Exception):
-    """The key has sent too many requests. `again_after` is in seconds, 1 to 5."""
+    """The key has sent too many of `unit` (“requests”, “bytes”). `again_after` is in seconds, 1 to 5."""
 
-    def __init__(self, per_second: float, again_after: int) -> None:
-        super().__init__(f"more than {per_second:g} requests a second")
-        self.per_second, self.again_after = per_second, again_after
+    def __init__(self, per_second: float, again_after: int, unit: str = "requests") -> None:
+        super().__init__(f"more than {per_second:.0f} {unit} a second")
+        self.per_second, self.again_after, self.unit = per_second, again_after, unit
 
 
 class Sender(Protocol):
@@ -41,7 +42,7 @@ class Sender(Protocol):
 
 
 class _Count:
-    """A key's requests in this window: by this process, by others, and those not yet added to Redis."""
+    """A key's requests or bytes in this window: here, in other processes, and not yet added to Redis."""
 
     __slots__ = ("elsewhere", "here", "pending")
 
@@ -50,9 +51,11 @@ class _Count:
 
 
 class Rates:
-    """The counts of one process."""
+    """The counts of one process, of requests or of bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "requests", limit: Callable[["Sender"], int] | None = None) -> None:
+        self._unit, self._limit = unit, limit or limit_of
+        self._name = "rate" if unit == "requests" else unit
         self._lock = threading.Lock()
         self._window = 0
         self._counts: dict[int, _Count] = {}
@@ -60,9 +63,9 @@ class Rates:
         self._complained_at = float("-inf")
         self.unshared = 0  # exchanges that failed, since the process began
 
-    def spend(self, key: Sender, *, now: float | None = None) -> None:
-        """Count one request. Raises `RateLimited`."""
-        per_second = limit_of(key)
+    def spend(self, key: Sender, amount: int = 1, *, now: float | None = None) -> None:
+        """Count one request, or the bytes of one. Raises `RateLimited`."""
+        per_second = self._limit(key)
         if not per_second:
             return
         now = time.time() if now is None else now
@@ -72,16 +75,16 @@ class Rates:
                 self._window, self._counts = window, {}
             count = self._counts.get(key.pk) or self._counts.setdefault(key.pk, _Count())
             if count.here + count.elsewhere >= per_second * WINDOW:
-                raise RateLimited(per_second, WINDOW - int(now) % WINDOW)
-            count.here += 1
-            count.pending += 1
+                raise RateLimited(per_second, WINDOW - int(now) % WINDOW, self._unit)
+            count.here += amount
+            count.pending += amount
             if self._pid != os.getpid():
                 self._start()
 
     def _start(self) -> None:
         """Start the thread that exchanges counts, once per process. Called with the lock held."""
         self._pid = os.getpid()
-        threading.Thread(target=self._exchange_for_ever, name="rates", daemon=True).start()
+        threading.Thread(target=self._exchange_for_ever, name=self._unit, daemon=True).start()
 
     def _exchange_for_ever(self) -> None:
         connection = redis.Redis.from_url(
@@ -105,7 +108,7 @@ class Rates:
             return
         pipeline = connection.pipeline(transaction=False)
         for key_id, number in pending.items():
-            name = f"candid:rate:{key_id}:{window}"
+            name = f"candid:{self._name}:{key_id}:{window}"
             pipeline.incrby(name, number)
             pipeline.expire(name, 2 * WINDOW)
         totals = dict(zip(pending, pipeline.execute()[::2], strict=True))
@@ -137,5 +140,12 @@ def limit_of(key: Sender) -> int:
     return int(getattr(settings, name))
 
 
-_rates = Rates()
-spend = _rates.spend
+def bytes_limit_of(key: Sender) -> int:
+    """Bytes a second, decompressed; 0 is no limit, also for a key whose requests have none."""
+    return int(settings.KEY_BYTES_PER_SECOND) if limit_of(key) else 0
+
+
+_requests = Rates()
+_bytes = Rates("bytes", bytes_limit_of)
+spend = _requests.spend
+spend_bytes = _bytes.spend

@@ -100,6 +100,7 @@ def test_a_bad_value_is_named(name: str, value: object, identifier: str, setting
         ("BODY_MEMORY_BYTES", 2 * 64 * 1024 * 1024, 2**40),
         ("REQUESTS_WAITING", 0, 1_000_000),
         ("KEY_REQUESTS_PER_SECOND", 0, 1_000_000),
+        ("KEY_BYTES_PER_SECOND", 0, 2**40),
         ("PUBLISHABLE_KEY_REQUESTS_PER_SECOND", 0, 1_000_000),
         ("CONSENT_REQUESTS_PER_SECOND", 0, 1_000_000),
         ("NEW_NAMES_PER_DAY", 0, 1_000_000),

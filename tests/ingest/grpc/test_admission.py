@@ -18,7 +18,6 @@ from ingest.grpc import admission
 from ingest.grpc.admission import Admission
 from ingest.grpc.call import ExportCall
 from ingest.grpc.service import ExportService
-from ingest.load.body import LARGE
 from tests.support.otlp import a_key, encoded, grant, span, traces
 
 
@@ -45,31 +44,22 @@ def test_calls_are_counted_and_give_their_place_back(monkeypatch: pytest.MonkeyP
 
 def test_two_of_the_largest_messages_fit_at_once() -> None:
     bounds = Admission(max_message=100)
-    with bounds.memory(100), bounds.memory(100):
-        assert busy(bounds.memory(1))
-        assert not busy(bounds.memory(0))
+    with bounds.memory(100, 1), bounds.memory(100, 2):
+        assert busy(bounds.memory(1, 3))
+        assert not busy(bounds.memory(0, 3))
     assert bounds.bytes == 0
-    with pytest.raises(ZeroDivisionError), bounds.memory(7):
+    with pytest.raises(ZeroDivisionError), bounds.memory(7, 1):
         _ = 1 / 0
     assert bounds.bytes == 0
 
 
-def test_large_messages_wait_for_each_other_and_small_ones_for_nobody() -> None:
+def test_one_key_holds_three_quarters_of_the_memory_at_most() -> None:
     bounds = Admission(max_message=100)
-
-    async def gets_a_turn(size: int) -> bool:
-        try:
-            async with asyncio.timeout(0.05), bounds.turn(size):
-                return True
-        except TimeoutError:
-            return False
-
-    async def scene() -> list[bool]:
-        async with bounds.turn(LARGE + 1):
-            during = [await gets_a_turn(LARGE), await gets_a_turn(LARGE + 1)]
-        return [*during, await gets_a_turn(LARGE + 1)]
-
-    assert asyncio.run(scene()) == [True, False, True]
+    with bounds.memory(150, 1):
+        assert busy(bounds.memory(1, 1))
+        with bounds.memory(50, 2):
+            assert bounds.bytes == 200
+    assert (bounds.bytes, bounds._of_key) == (0, {})
 
 
 def test_a_message_that_does_not_arrive_in_time_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +117,7 @@ def test_a_call_cancelled_in_the_middle_of_its_store_holds_its_thread_and_memory
         service = ExportService(threads=1)
 
         def held() -> tuple[int, bool, int]:
-            return service._admission.bytes, service._threads.locked(), len(service._storing)
+            return service._admission.bytes, service._pool._running == 1, len(service._storing)
 
         with no_ingest_of("u1") as other:
             call = ExportCall("traces", Context(text, message))  # type: ignore[arg-type]
@@ -138,7 +128,7 @@ def test_a_call_cancelled_in_the_middle_of_its_store_holds_its_thread_and_memory
             exporting.cancel()
             await asyncio.wait([exporting])
             during = held()
-        await service._in_thread(connections.close_all)
+        await service._pool.run(connections.close_all)
         await service.finish()
         return [during, held()]
 
@@ -158,7 +148,7 @@ def test_a_keys_changed_rate_holds_from_the_next_call_on() -> None:
             if number == 1:
                 await asyncio.to_thread(change)
         known = service._recent_keys.get({"authorization": "", "x-api-key": text})
-        await service._in_thread(connections.close_all)
+        await service._pool.run(connections.close_all)
         await service.finish()
         return [known and known.requests_per_second]
 

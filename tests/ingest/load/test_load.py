@@ -33,7 +33,9 @@ def test_bodies_beyond_the_memory_are_sent_back(tmp_path: Path) -> None:
             status, headers, body = wire.answer()
             assert (status, json.loads(body)["code"]) == (503, 14)
             assert 1 <= int(headers["retry-after"]) <= 5
-            wire.send(text, b"{}")  # a small one still fits
+            wire.send(text, b"{}")  # one key has three quarters at most
+            assert wire.answer()[0] == 503
+            wire.send(a_key()[0], b"{}")  # so there is room for another
             assert wire.answer()[0] == 200
         held.close()
         time.sleep(0.5)

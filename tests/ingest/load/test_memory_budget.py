@@ -20,6 +20,21 @@ def test_bodies_share_a_number_of_bytes() -> None:
     assert budget.held == 0
 
 
+def test_one_owner_takes_three_quarters_at_most() -> None:
+    budget = Budget(100)
+    one, two, other = budget.share(), budget.share(), budget.share()
+    for share, owner in ((one, 1), (two, 1), (other, 2)):
+        share.belongs_to(owner)
+    one.take(70)
+    with pytest.raises(Busy):
+        two.take(6)
+    two.take(5)
+    other.take(25)
+    for share in (one, two, other):
+        share.give_back()
+    assert (budget.held, budget.by_owner) == (0, {})
+
+
 def test_what_is_only_promised_takes_half_of_it_at_most() -> None:
     budget = Budget(100)
     one, other = budget.share(), budget.share()

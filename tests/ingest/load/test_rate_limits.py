@@ -84,6 +84,33 @@ def test_zero_is_no_limit(rates: Rates, settings: Settings) -> None:
         rates.spend(key(per_second=0), now=WHEN)
 
 
+def test_bytes_of_a_key_have_a_limit_of_their_own(_no_thread: None, settings: Settings) -> None:
+    settings.KEY_BYTES_PER_SECOND = 100
+    counts = Rates("bytes", rate_limits.bytes_limit_of)
+    counts.spend(key(), 499, now=WHEN)
+    counts.spend(key(), 499, now=WHEN)  # the limit is asked before: one body may exceed it
+    with pytest.raises(RateLimited, match="more than 100 bytes a second"):
+        counts.spend(key(), 1, now=WHEN)
+    counts.spend(key(2), 1, now=WHEN)
+
+
+@pytest.mark.parametrize(("requests", "own", "most"), [(5, None, 100), (0, None, 0), (5, 0, 0), (0, 7, 100)])
+def test_without_a_limit_on_requests_a_key_has_none_on_bytes(
+    settings: Settings, requests: int, own: int | None, most: int
+) -> None:
+    settings.KEY_REQUESTS_PER_SECOND, settings.KEY_BYTES_PER_SECOND = requests, 100
+    assert rate_limits.bytes_limit_of(key(per_second=own)) == most
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_sends_too_many_bytes_is_told_how_many(_no_thread: None, settings: Settings) -> None:
+    settings.KEY_BYTES_PER_SECOND = 10
+    text, _ = a_key()
+    answers = [post(Client(), "/v1/traces", {"resourceSpans": []}, text) for _ in range(6)]
+    assert [answer.status_code for answer in answers][-1] == 429
+    assert "may send 10 bytes a second" in answers[-1].content.decode()
+
+
 def test_two_processes_share_a_limit(rates: Rates, connection: "redis.Redis") -> None:
     here, there = rates, Rates()
     for _ in range(20):

@@ -1,12 +1,14 @@
 """The pool: bounded, started as needed, and nothing is left over from one piece of work to the next."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from ingest.load.threads import Busy, Pool
+from ingest.load import short_turns
+from ingest.load.threads import Busy, CallerBusy, Pool
 
 
 @pytest.fixture
@@ -81,3 +83,144 @@ def test_something_is_done_before_each_piece_of_work_on_its_own_thread() -> None
     assert run(scene) == seen
     pool.stop()
     assert not any(thread.is_alive() for thread in pool._started)
+
+
+# --- Turns ------------------------------------------------------------------------------------------
+class Scene:
+    """Pieces of work that note when they begin, and end when they are told to."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool, self.begun, self.go = pool, list[str](), threading.Semaphore(0)
+
+    def ask(self, who: str, what: str, *, is_large: bool = False) -> asyncio.Future[str]:
+        return self.pool.run_for(who, self._work, what, is_large=is_large)
+
+    def _work(self, what: str) -> str:
+        self.begun.append(what)
+        assert self.go.acquire(timeout=10)
+        return what
+
+    async def until_begun(self, number: int) -> list[str]:
+        async with asyncio.timeout(10):
+            while len(self.begun) < number:
+                await asyncio.sleep(0.001)
+        return self.begun
+
+    def end_all(self) -> None:
+        self.go.release(1000)
+
+
+def with_pool(scene: Callable[[Scene], Awaitable[object]], **bounds: int) -> object:
+    options = {"threads": 1, "waiting": 100} | bounds
+    pool = Pool(name="tests", before=lambda: None, **options)
+    try:
+        return run(lambda: scene(Scene(pool)))
+    finally:
+        pool.stop()
+
+
+def test_callers_take_turns_however_much_one_of_them_has_waiting() -> None:
+    async def scene(at: Scene) -> object:
+        futures = [at.ask("greedy", f"greedy {number}") for number in range(6)]
+        futures += [at.ask("modest", f"modest {number}") for number in range(2)]
+        futures += [at.ask("third", "third 0")]
+        at.end_all()
+        await asyncio.gather(*futures)
+        return at.begun
+
+    assert with_pool(scene) == [
+        "greedy 0", "greedy 1", "modest 0", "third 0", "greedy 2", "modest 1", "greedy 3", "greedy 4",
+        "greedy 5",
+    ]  # fmt: skip
+
+
+def test_one_caller_has_all_threads_while_nobody_comes_and_spare_ones_are_for_others() -> None:
+    async def scene(at: Scene) -> object:
+        futures = [at.ask("greedy", "greedy") for _ in range(5)]
+        assert await at.until_begun(2) == ["greedy", "greedy"]
+        futures.append(at.ask("modest", "modest"))
+        assert await at.until_begun(3) == ["greedy", "greedy", "modest"]
+        futures += [at.ask("modest", "modest"), at.ask("third", "third")]
+        assert at.pool._running == 3
+        at.end_all()
+        await asyncio.gather(*futures)
+        return at.begun[3]
+
+    assert with_pool(scene, threads=2, spare=1) in ("third", "greedy", "modest")
+
+
+def test_what_has_waited_too_long_is_sent_back_and_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.load.threads.PATIENCE", 0.05)
+
+    async def scene(at: Scene) -> object:
+        first, second = at.ask("one", "first"), at.ask("one", "second")
+        with pytest.raises(Busy):
+            await second
+        at.end_all()
+        return [await first, await at.ask("one", "third"), at.begun, at.pool._under_way, at.pool._callers]
+
+    assert with_pool(scene) == ["first", "third", ["first", "third"], 0, {}]
+
+
+def test_a_full_queue_takes_from_whoever_has_most_waiting() -> None:
+    async def scene(at: Scene) -> object:
+        greedy = [at.ask("greedy", f"greedy {number}") for number in range(4)]
+        modest = at.ask("modest", "modest")
+        with pytest.raises(Busy):
+            await greedy[3]
+        with pytest.raises(Busy):
+            at.ask("greedy", "greedy 4")
+        at.end_all()
+        return [await modest, *await asyncio.gather(*greedy[:3])]
+
+    assert with_pool(scene, waiting=3) == ["modest", "greedy 0", "greedy 1", "greedy 2"]
+
+
+def test_a_caller_with_too_much_under_way_is_told_so_and_others_are_not() -> None:
+    async def scene(at: Scene) -> object:
+        futures = [at.ask("greedy", "greedy") for _ in range(2)]
+        with pytest.raises(CallerBusy):
+            at.ask("greedy", "greedy")
+        futures.append(at.ask("modest", "modest"))
+        at.end_all()
+        await asyncio.gather(*futures)
+        return await at.ask("greedy", "again")
+
+    assert with_pool(scene, per_caller=2) == "again"
+
+
+def test_large_work_is_done_one_piece_at_a_time_and_small_work_passes_it() -> None:
+    async def scene(at: Scene) -> object:
+        futures = [at.ask("a", "large", is_large=True), at.ask("b", "other large", is_large=True)]
+        futures.append(at.ask("c", "small"))
+        begun = list(await at.until_begun(2))
+        at.end_all()
+        await asyncio.gather(*futures)
+        return [begun, at.begun[2]]
+
+    assert with_pool(scene, threads=3) == [["large", "small"], "other large"]
+
+
+def test_turns_of_computing_threads_are_short_only_while_a_spare_thread_works() -> None:
+    usual = sys.getswitchinterval()
+
+    async def scene(at: Scene) -> object:
+        first = at.ask("greedy", "greedy")
+        seen = [sys.getswitchinterval()]
+        second = at.ask("modest", "modest")
+        seen.append(sys.getswitchinterval())
+        at.end_all()
+        await asyncio.gather(first, second)
+        return [*seen, sys.getswitchinterval()]
+
+    assert with_pool(scene, spare=1) == [usual, pytest.approx(short_turns.SHORT), usual]
+
+
+def test_work_that_nobody_awaits_any_more_does_not_begin() -> None:
+    async def scene(at: Scene) -> object:
+        first, second = at.ask("one", "first"), at.ask("one", "second")
+        second.cancel()
+        at.end_all()
+        return [await first, await at.ask("one", "third"), at.begun]
+
+    assert with_pool(scene) == ["first", "third", ["first", "third"]]
