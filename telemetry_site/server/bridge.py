@@ -3,8 +3,9 @@
 Django is synchronous here: the body is first read, within limits, then a thread runs the request.
 """
 
+import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -13,7 +14,11 @@ from ingest.http.incoming import IncomingBody
 from ingest.http.rsgi import HTTPProtocol, Scope
 from ingest.load.body import BodyRefused
 from ingest.load.memory_budget import Budget
-from ingest.load.threads import Busy, Pool
+from ingest.load.threads import Busy, CallerBusy, Pool
+from telemetry_site.server.lanes import caller_of, lane_of
+from telemetry_site.server.outflow import Outflow, Stalled
+
+logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 WHOLE = 1024 * 1024  # bytes; a longer answer is sent in pieces
@@ -27,17 +32,21 @@ Application = Callable[..., Iterable[bytes]]
 class Bridge:
     """Answers a request with a WSGI application."""
 
-    def __init__(self, application: Application, pool: Pool, budget: Budget) -> None:
-        self._application, self._pool, self._budget = application, pool, budget
+    def __init__(self, application: Application, lanes: Mapping[str, Pool], budget: Budget) -> None:
+        self._application, self._lanes, self._budget = application, lanes, budget
 
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         share = self._budget.share()
         incoming = IncomingBody(protocol, scope.headers, share)
         try:
             body = await incoming.read(MAX_BODY_BYTES)
-            await self._pool.run(self._respond, self.environ(scope, body), protocol)
+            environ, pool = self.environ(scope, body), self._lanes[lane_of(scope.path)]
+            await pool.run_for(caller_of(environ), self._respond, environ, protocol, scope.client)
         except BodyRefused as refused:
             _say(protocol, refused.status, refused.message)
+        except CallerBusy:
+            message = "too many of your requests are under way; ask again when one is answered"
+            _say(protocol, 429, message, ("Retry-After", "2"))
         except Busy:
             _say(protocol, 503, "too many requests wait already", ("Retry-After", "2"))
         finally:
@@ -81,13 +90,14 @@ class Bridge:
             environ["CONTENT_LENGTH"] = str(len(body))
         return environ
 
-    def _respond(self, environ: dict[str, Any], protocol: HTTPProtocol) -> None:
-        """Run the application and send its answer. Called on a thread."""
+    def _respond(self, environ: dict[str, Any], protocol: HTTPProtocol, client: str) -> None:
+        """Run the application and send its answer, no faster than it is read. Called on a thread."""
         started: list[tuple[int, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _problem: Any = None) -> None:
             started[:] = [(int(status[:3]), [(name, _text(value)) for name, value in headers])]
 
+        outflow: Outflow | None = None
         pieces = self._application(environ, start_response)
         try:
             status, headers = started[0]
@@ -97,13 +107,21 @@ class Bridge:
                 size += len(piece)
                 if size > WHOLE:
                     transport = transport or protocol.response_stream(status, headers)
+                    outflow = outflow or Outflow(client)
                     _ = transport.send_bytes(b"".join(buffer))  # queued at once: there is nothing to await
+                    outflow.sent(size)
                     buffer, size = [], 0
-            if transport is None:
+            if transport is None or outflow is None:
                 protocol.response_bytes(status, headers, b"".join(buffer))
-            elif buffer:
+            else:
                 _ = transport.send_bytes(b"".join(buffer))  # queued at once: there is nothing to await
+                outflow.sent(size)
+                outflow.finish()
+        except Stalled:
+            logger.info("an answer was ended: its client did not read it")
         finally:
+            if outflow:
+                outflow.close()
             close = getattr(pieces, "close", None)
             if close:
                 close()

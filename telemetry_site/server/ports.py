@@ -1,7 +1,7 @@
 """The two ports that granian serves (RSGI): OTLP goes to `ingest`, everything else to Django.
 
-In each process one event loop reads bodies and a few threads do the work. OTLP and pages have
-separate threads, so a slow report never delays ingest.
+In each process one event loop reads bodies and a few threads do the work. OTLP has threads of its own, and
+so has each lane of the site (`lanes.py`): a slow report delays neither ingest nor a withdrawal.
 """
 
 import asyncio
@@ -19,9 +19,10 @@ from ingest.http.rsgi import HTTPProtocol, Scope
 from ingest.load.connections import freshen
 from ingest.load.memory_budget import Budget
 from ingest.load.threads import Pool
+from telemetry_site.server import lanes, outflow
 from telemetry_site.server.bridge import Application, Bridge
 
-INGEST_THREADS, PAGE_THREADS = 4, 3  # per process; each may hold a connection to both databases
+INGEST_THREADS, SPARE_THREADS = 4, 1  # per process; each may hold a connection to both databases
 # New objects after which Python looks for cycles. A request makes thousands, none of them in a cycle;
 # with the default of 700 they would be scanned over and over.
 CYCLES_AFTER = 20_000
@@ -38,10 +39,13 @@ class Port:
         gc.set_threshold(CYCLES_AFTER, 10, 10)
         sys.setswitchinterval(TURN)
         waiting, self._budget = settings.REQUESTS_WAITING, Budget(settings.BODY_MEMORY_BYTES)
-        self._ingest = Pool(name="ingest", threads=INGEST_THREADS, waiting=waiting, before=freshen)
+        outflow.end_stalled_writes()
+        self._ingest = Pool(
+            name="ingest", threads=INGEST_THREADS, spare=SPARE_THREADS, waiting=waiting, before=freshen
+        )
         self._edge = Edge(self._ingest, self._budget)
-        self._pages = Pool(name="pages", threads=PAGE_THREADS, waiting=waiting, before=lambda: None)
-        self._bridge = Bridge(site, self._pages, self._budget) if site else None
+        self._lanes = lanes.pools(waiting) if site else {}
+        self._bridge = Bridge(site, self._lanes, self._budget) if site else None
 
     def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> Awaitable[None]:
         if scope.path.startswith(PREFIXES):
@@ -54,7 +58,8 @@ class Port:
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._ingest.stop()
-        self._pages.stop()
+        for pool in self._lanes.values():
+            pool.stop()
 
     async def _nothing_here(self, scope: Scope, protocol: HTTPProtocol) -> None:
         protocol.response_bytes(*not_found(media_type_of(scope.headers)))
