@@ -10,9 +10,10 @@ from django.template.response import TemplateResponse
 
 from consent.admin.forms import NewOrganizationForm, NewUserForm, OrganizationForm
 from consent.admin.subjects import SubjectAdmin
+from consent.decisions.account_reports import organizations_with_account_reports
 from consent.decisions.recording import BarrierNotReached
 from consent.gate import barrier
-from consent.models import Organization, State, SubjectKind, TelemetryUser
+from consent.models import Level, Organization, State, SubjectKind, TelemetryUser
 
 
 @admin.register(Organization)
@@ -26,7 +27,7 @@ class OrganizationAdmin(SubjectAdmin):
     list_display = ("__str__", "short_pseudonym", "deployment_type", "is_internal", "state", "updated_at")
     list_filter = ("state", "deployment_type", "is_internal")
     readonly_fields: ClassVar[Any] = ("pseudonym", "state", "created_at", "updated_at", "account", "periods")
-    actions = ("grant", "deny", "unset")
+    actions = ("grant", "deny", "unset", "grant_account", "end_account")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         editable = ["label", "is_internal", "deployment_type", "notice_since", "reason"]
@@ -77,6 +78,19 @@ class OrganizationAdmin(SubjectAdmin):
     def unset(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
         explanation = "The profile of their deployment type will decide about these organizations:"
         return self.decide(request, rows, "unset", State.UNSET, explanation)
+
+    @admin.action(description="Allow account reports…", permissions=["change"])
+    def grant_account(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
+        explanation = (
+            "These organizations opt in, and staff may see each one's own totals, however few its people:"
+        )
+        return self.decide(request, rows, "grant_account", State.GRANTED, explanation, Level.ACCOUNT)
+
+    @admin.action(description="End account reports…", permissions=["change"])
+    def end_account(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:
+        explanation = "These organizations stay opted in, but staff no longer see totals of few people:"
+        allowing = rows.filter(pseudonym__in=organizations_with_account_reports())
+        return self.decide(request, allowing, "end_account", State.GRANTED, explanation, Level.DETAILED)
 
 
 @admin.register(TelemetryUser)

@@ -21,10 +21,10 @@ from django.utils.safestring import SafeString, mark_safe
 from consent.admin.base import NotedAdmin, hide_raw_ids
 from consent.decisions.recording import BarrierNotReached, DecisionRefused, record_decision
 from consent.decisions.tombstones import ERASE
-from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
+from consent.models import ConsentPeriod, Decision, Level, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 
-DECISIONS = ("grant", "deny", "unset")
+DECISIONS = ("grant", "deny", "unset", "grant_account", "end_account")
 
 
 class SubjectAdmin(NotedAdmin):
@@ -115,7 +115,13 @@ class SubjectAdmin(NotedAdmin):
         return mark_safe(render_to_string("admin/consent/periods.html", context))  # noqa: S308
 
     def decide(
-        self, request: HttpRequest, rows: QuerySet[Any], action: str, state: State, explanation: str
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Any],
+        action: str,
+        state: State,
+        explanation: str,
+        level: Level | None = None,
     ) -> TemplateResponse | None:
         """Record the same decision for each row, once a reason is given."""
         if state == State.DENIED and settings.ON_WITHDRAWAL == ERASE:
@@ -123,17 +129,20 @@ class SubjectAdmin(NotedAdmin):
         reason, page = self.ask_reason(request, rows, action, explanation)
         if page:
             return page
-        recorded = sum([self.decide_one(request, row, state, reason) for row in rows])
+        recorded = sum([self.decide_one(request, row, state, reason, level) for row in rows])
         if recorded:
             self.message_user(request, f"Recorded for {recorded}: {state.label.lower()}.", messages.SUCCESS)
         return None
 
-    def decide_one(self, request: HttpRequest, row: Any, state: State, reason: str) -> bool:
+    def decide_one(
+        self, request: HttpRequest, row: Any, state: State, reason: str, level: Level | None = None
+    ) -> bool:
         try:
             record_decision(
                 kind=self.kind,
                 subject=row.pseudonym,
                 state=state,
+                level=level,
                 actor=request.user.get_username(),
                 method=Method.ADMIN,
                 reason=reason,

@@ -17,7 +17,7 @@ from consent.api.do_not_track import asks_not_to_be_tracked
 from consent.api.errors import ApiError
 from consent.api.openapi import AUTH, CONFLICT, ERRORS, ORGANIZATION_HEADER, REPEATED, USER_HEADER
 from consent.decisions.status import ConsentStatus, consent_status, record_choice
-from consent.models import DECIDABLE, Method, State, SubjectKind
+from consent.models import DECIDABLE, GRANTABLE, Level, Method, State, SubjectKind
 
 MAX_VERSION = 40  # characters
 USER, ORGANIZATION = SubjectKind.USER, SubjectKind.ORGANIZATION
@@ -34,7 +34,13 @@ class ConsentView(KeyedView):
         return status._replace(is_kept=status.is_kept and not asks_not_to_be_tracked(request.headers))
 
     def choose(
-        self, request: Request, kind: SubjectKind, subject: str, state: State, policy_version: str = ""
+        self,
+        request: Request,
+        kind: SubjectKind,
+        subject: str,
+        state: State,
+        policy_version: str = "",
+        level: Level | None = None,
     ) -> bool:
         """Record a choice. Returns whether it changed anything."""
         if state == State.GRANTED and asks_not_to_be_tracked(request.headers):
@@ -47,11 +53,18 @@ class ConsentView(KeyedView):
             actor=self.key.name,
             method=Method.API,
             policy_version=policy_version,
+            level=level,
         )
 
 
 class Choice(serializers.Serializer[Any]):
     state = serializers.ChoiceField(["granted", "denied", "unset"])
+    level = serializers.ChoiceField(
+        [level.value for level in GRANTABLE],
+        required=False,
+        help_text="Grants of organizations only. account: staff may also see this organization's own totals, "
+        "however few its people; detailed takes that back. By default a grant stays what it was.",
+    )
     user_id = serializers.CharField(required=False, help_text="In place of the header X-User-Id.")
     organization_id = serializers.CharField(required=False, help_text="In place of X-Organization-Id.")
 
@@ -65,6 +78,11 @@ class ConsentAnswer(serializers.Serializer[Any]):
     user_id = serializers.CharField(required=False, help_text="Pseudonym, where the request is about a user.")
     organization_id = serializers.CharField(required=False, help_text="Pseudonym, where one is named.")
     state = serializers.ChoiceField(["granted", "denied", "unset"], help_text="The subject's own choice.")
+    level = serializers.ChoiceField(
+        ["base", "detailed", "account"],
+        required=False,
+        help_text="Organizations only: what their choice allows now.",
+    )
     since = serializers.DateTimeField(allow_null=True, help_text="UTC; the event time from which it holds.")
     policy_version = serializers.CharField(help_text="The version of the last decision; '' without one.")
     is_stale = serializers.BooleanField(help_text="Granted under an earlier policy: ask again.")
@@ -90,10 +108,22 @@ class SubjectConsent(ConsentView):
             raise ApiError(
                 400, "bad_parameter", "“policy_version” must be a version's name", "policy_version"
             )
+        level = self._level(body, State(state))
         subject = self.subject(request, self.kind, body)
         self._organization(request, body)  # an error comes before anything is recorded
-        changed = self.choose(request, self.kind, subject, State(state), shown)
+        changed = self.choose(request, self.kind, subject, State(state), shown, level)
         return self._answer(request, body, {"changed": changed})
+
+    def _level(self, body: dict[str, Any], state: State) -> Level | None:
+        """What a grant is for, None if the body does not say. Raises `ApiError`."""
+        if "level" not in body:
+            return None
+        level = body["level"]
+        if self.kind != ORGANIZATION or state != State.GRANTED:
+            raise ApiError(400, "bad_parameter", "“level” belongs to a grant by an organization", "level")
+        if not isinstance(level, str) or level not in GRANTABLE:
+            raise ApiError(400, "bad_parameter", f"“level” must be one of: {', '.join(GRANTABLE)}", "level")
+        return Level(level)
 
     def _organization(self, request: Request, body: dict[str, Any] | None) -> str:
         """The organization named beside a user, '' for none."""
@@ -105,6 +135,7 @@ class SubjectConsent(ConsentView):
         content = {
             **({f"{self.kind}_id": subject} | ({"organization_id": organization} if organization else {})),
             "state": status.state,
+            **({"level": status.level} if self.kind == ORGANIZATION else {}),
             "since": status.since,
             "policy_version": status.policy_version,
             "is_stale": status.is_stale,

@@ -41,6 +41,7 @@ def append(
     kind: SubjectKind,
     subject: str,
     state: State,
+    level: Level,
     policy_version: str,
     actor: str,
     method: Method,
@@ -52,7 +53,6 @@ def append(
     A log that was tampered with still takes records, because withdrawals must be possible. But its head
     stays unsigned from then on, so that no later record hides the tampering.
     """
-    level = Level.DETAILED if state == State.GRANTED else Level.BASE
     content = (kind, subject, state, level, policy_version, actor, method, reason, effective_at)
     with connections["default"].cursor() as cursor:
         count, digest, is_sound = _locked_head(cursor)

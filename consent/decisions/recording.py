@@ -14,8 +14,10 @@ from consent.decisions import log, tombstones
 from consent.gate import barrier
 from consent.models import (
     DECIDABLE,
+    GRANTABLE,
     ConsentPeriod,
     Decision,
+    Level,
     Method,
     Organization,
     State,
@@ -42,6 +44,7 @@ def record_decision(
     kind: SubjectKind,
     subject: str,
     state: State,
+    level: Level | None = None,
     actor: str,
     method: Method,
     reason: str = "",
@@ -50,6 +53,9 @@ def record_decision(
     only_a_change: bool = False,
 ) -> Decision:
     """Record what the subject (a pseudonym) decided, and make it hold before returning.
+
+    `level` is what a grant is for: `detailed`, or for organizations `account`. Without it, a grant that is
+    given again stays what it was.
 
     `effective_at` dates a decision that was made earlier and recorded elsewhere; it must lie neither in the
     future nor before the subject's latest period. `policy_version` is the version that the subject was shown,
@@ -60,13 +66,17 @@ def record_decision(
     """
     if state not in DECIDABLE:
         raise DecisionRefused(f"'{state}' is a state that nobody can choose")
+    _check_level(kind, state, level)
     with transaction.atomic(using="default", durable=True):
         if state != State.DENIED:
             lock_against_publication()
         row = _locked(kind, subject)
         current = in_force()
         period = _open_period(kind, subject, current.material_since)
-        if only_a_change and state == (period.state if period else State.UNSET):
+        before = period.state if period else State.UNSET
+        held = level_held(kind, subject, before)
+        level = level or (held if state == before == State.GRANTED else _default_level(state))
+        if only_a_change and state == before and level == held:
             raise HoldsAlready
         version = _version_agreed_to(current, state, policy_version, effective_at)
         since = _holds_from(effective_at, period, current.material_since)
@@ -76,7 +86,7 @@ def record_decision(
         row.state = state
         row.save(update_fields=["state", "updated_at"])
         decision = log.append(
-            kind=kind, subject=subject, state=state, policy_version=version, actor=actor[:150],
+            kind=kind, subject=subject, state=state, level=level, policy_version=version, actor=actor[:150],
             method=method, reason=reason[:500], effective_at=since,
         )  # fmt: skip
         if erases:
@@ -86,6 +96,29 @@ def record_decision(
     if state != State.GRANTED:
         barrier.wait_for_ingest(subject)
     return decision
+
+
+def level_held(kind: SubjectKind, subject: str, state: str) -> Level:
+    """The level that a subject's last decision allows, if `state` is the state that holds now."""
+    if state != State.GRANTED:
+        return Level.BASE
+    decisions = Decision.objects.filter(subject_kind=kind, subject=subject).order_by("-number")
+    last = decisions.values_list("state", "level").first()
+    # Without a record of a grant the period stands alone: it counts as the least that a grant can mean.
+    return Level(last[1]) if last and last[0] == State.GRANTED else Level.DETAILED
+
+
+def _check_level(kind: SubjectKind, state: State, level: Level | None) -> None:
+    if level is None:
+        return
+    if state != State.GRANTED or level not in GRANTABLE:
+        raise DecisionRefused(f"a level ({', '.join(GRANTABLE)}) belongs to a grant")
+    if level == Level.ACCOUNT and kind != SubjectKind.ORGANIZATION:
+        raise DecisionRefused("only an organization can grant the level 'account'")
+
+
+def _default_level(state: State) -> Level:
+    return Level.DETAILED if state == State.GRANTED else Level.BASE
 
 
 def _holds_from(

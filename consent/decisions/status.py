@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from consent.decisions.recording import HoldsAlready, record_decision
+from consent.decisions.recording import HoldsAlready, level_held, record_decision
 from consent.gate import barrier, gate
-from consent.models import ConsentPeriod, Decision, Method, State, SubjectKind
+from consent.models import ConsentPeriod, Decision, Level, Method, State, SubjectKind
 from consent.policies.in_force import in_force
 from consent.policies.stale_grants import is_overtaken
 
@@ -21,6 +21,7 @@ class ConsentStatus(NamedTuple):
     is_stale: bool  # granted under an earlier policy: counts as denied until it is granted again
     is_kept: bool  # whether a detailed event that happened now would be stored
     recorded_at: datetime | None
+    level: Level  # what the subject's own choice allows now
     recorded_by: str  # the key's name, or the method if not the API: `admin`, `command`, `link`
 
 
@@ -36,24 +37,33 @@ def consent_status(kind: SubjectKind, subject: str, *, organization: str = "") -
         is_stale=is_stale,
         is_kept=_is_kept(kind, subject, organization),
         recorded_at=latest.recorded_at if latest else None,
+        level=level_held(kind, subject, state),
         recorded_by=_recorded_by(latest) if latest else "",
     )
 
 
 def record_choice(
-    *, kind: SubjectKind, subject: str, state: State, actor: str, method: Method, policy_version: str = ""
+    *,
+    kind: SubjectKind,
+    subject: str,
+    state: State,
+    actor: str,
+    method: Method,
+    policy_version: str = "",
+    level: Level | None = None,
 ) -> bool:
     """Make a choice hold before returning. Returns whether it was recorded: only a new choice is.
 
-    `policy_version` is the one that the subject was shown, if known. A repeated choice, unless it is a grant,
-    still waits for the barrier, because the barrier may not have been reached the first time. Raises
-    `BarrierNotReached` and `DecisionRefused`.
+    `policy_version` is the one that the subject was shown, if known; `level` is what a grant is for. A
+    repeated choice, unless it is a grant, still waits for the barrier, because the barrier may not have been
+    reached the first time. Raises `BarrierNotReached` and `DecisionRefused`.
     """
     try:
         record_decision(
             kind=kind,
             subject=subject,
             state=state,
+            level=level,
             actor=actor,
             method=method,
             policy_version=policy_version,

@@ -1,6 +1,6 @@
 """Consent in the database: subjects, decisions, policies, keys and erasures, all keyed by pseudonym."""
 
-from consent.models.choices import DECIDABLE, DeploymentType, Level, Method, State, SubjectKind
+from consent.models.choices import DECIDABLE, GRANTABLE, DeploymentType, Level, Method, State, SubjectKind
 from consent.models.decisions import ConsentPeriod, Decision, DecisionHead
 from consent.models.erasures import ErasureRequest, Tombstone
 from consent.models.keys import Key, Scope
@@ -10,6 +10,7 @@ from consent.models.subjects import Organization, TelemetryUser
 
 __all__ = [
     "DECIDABLE",
+    "GRANTABLE",
     "ConsentPeriod",
     "Decision",
     "DecisionHead",

@@ -20,11 +20,18 @@ DECIDABLE = (State.UNSET, State.GRANTED, State.DENIED)
 
 
 class Level(models.TextChoices):
-    """The highest tier that a subject's own decision allows."""
+    """The highest tier that a subject's own decision allows.
+
+    `account` is for organizations: detailed events, and staff may see its own totals, however few its people.
+    """
 
     NOTHING = "nothing", "Nothing"
     BASE = "base", "Base"
     DETAILED = "detailed", "Detailed"
+    ACCOUNT = "account", "Account reports"
+
+
+GRANTABLE = (Level.DETAILED, Level.ACCOUNT)
 
 
 class SubjectKind(models.TextChoices):

@@ -65,7 +65,11 @@ class Decision(models.Model):
 
     class Meta:
         ordering = ["-number"]
-        indexes = [models.Index(fields=["subject", "subject_kind"], name="decision_by_subject")]
+        indexes = [
+            models.Index(fields=["subject", "subject_kind"], name="decision_by_subject"),
+            # Every report asks which organizations have granted it.
+            models.Index(fields=["subject"], condition=Q(level="account"), name="decision_for_account"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject_kind} {self.subject[:6]} {self.state}"

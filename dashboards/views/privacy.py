@@ -14,6 +14,7 @@ from analytics.storage.event_tables import TABLES
 from consent.policies.activation import active_registry
 from consent.registry.registry import Registry
 from dashboards.views.privacy_content import PrivacyContent, privacy_content
+from dashboards.views.privacy_words import ACCOUNT_REPORTS
 
 
 @require_safe
@@ -67,6 +68,7 @@ def as_json(content: PrivacyContent, registry: Registry) -> dict[str, Any]:
         "event_retention_months": {"least": content.months, "most": content.months + 1},
         "erased_on_withdrawal": content.erases,
         "groups_hidden_below": content.threshold,
+        "account_reports": ACCOUNT_REPORTS,
         "last_days": content.traffic._asdict(),
     }
 

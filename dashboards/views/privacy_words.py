@@ -47,3 +47,9 @@ PROFILES = {
     "except for those who say no.",
     Profile.NOTICE: "Events from the time a notice was shown, until the organization or the person says no.",
 }
+# What an organization may allow in addition.
+ACCOUNT_REPORTS = (
+    "Only where an organization has granted the level “account”: staff see its own totals of features, "
+    "requests and active people, however few its people are, never a person’s events. Ends when it takes "
+    "that back or opts out, and with a material change of the policy."
+)

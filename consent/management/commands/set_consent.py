@@ -13,7 +13,7 @@ from consent.decisions.recording import (
     record_decision,
     register_organization,
 )
-from consent.models import DECIDABLE, DeploymentType, Method, State, SubjectKind
+from consent.models import DECIDABLE, GRANTABLE, DeploymentType, Level, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 
 
@@ -30,6 +30,12 @@ class Command(BaseCommand):
             help="registers how the organization runs the product (needs --organization)",
         )
         parser.add_argument(
+            "--level",
+            choices=[level.value for level in GRANTABLE],
+            help="what a grant is for; account: staff may see this organization's own totals, however few "
+            "its people (needs --organization)",
+        )
+        parser.add_argument(
             "--since",
             help="when the decision was made, if it was first recorded elsewhere (ISO 8601; UTC unless it "
             "gives another zone). A grant applies to events dated from then on.",
@@ -41,6 +47,9 @@ class Command(BaseCommand):
             raise CommandError("name whose decision it is: --organization ID, --user ID or both")
         if options["deployment_type"] and not options["organization"]:
             raise CommandError("--deployment-type needs --organization")
+        level = Level(options["level"]) if options["level"] else None
+        if level and (options["user"] or options["state"] != State.GRANTED):
+            raise CommandError("--level belongs to a grant by an organization alone")
         state, since = State(options["state"]), _moment(options["since"])
         recorded = []
         try:
@@ -48,7 +57,7 @@ class Command(BaseCommand):
                 subject = pseudonym("organization", options["organization"])
                 if options["deployment_type"]:
                     register_organization(pseudonym=subject, deployment_type=options["deployment_type"])
-                self._record(SubjectKind.ORGANIZATION, subject, state, since, options["reason"])
+                self._record(SubjectKind.ORGANIZATION, subject, state, since, options["reason"], level)
                 recorded.append(f"organization {subject}")
             if options["user"]:
                 subject = pseudonym("user", options["user"])
@@ -61,12 +70,19 @@ class Command(BaseCommand):
         self.stdout.write(f"Recorded '{state.value}' for {' and '.join(recorded)}.")
 
     def _record(
-        self, kind: SubjectKind, subject: str, state: State, since: datetime | None, reason: str
+        self,
+        kind: SubjectKind,
+        subject: str,
+        state: State,
+        since: datetime | None,
+        reason: str,
+        level: Level | None = None,
     ) -> None:
         record_decision(
             kind=kind,
             subject=subject,
             state=state,
+            level=level,
             actor="manage.py set_consent",
             method=Method.COMMAND,
             reason=reason,
