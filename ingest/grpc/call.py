@@ -1,5 +1,6 @@
 """One Export call over gRPC: reads its metadata, and refuses it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -17,6 +18,19 @@ STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+class _Repeated:
+    """A call's metadata, where a name may stand several times."""
+
+    def __init__(self, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+        self._pairs = [(name, value) for name, value in metadata if isinstance(value, str)]
+
+    def get_all(self, name: str) -> list[str]:
+        return [value for of, value in self._pairs if of == name]
+
+    def get(self, name: str, default: str, /) -> str:
+        return next(iter(self.get_all(name)), default)
+
+
 class ExportCall:
     """One call: what its metadata say, and how it is refused."""
 
@@ -29,7 +43,7 @@ class ExportCall:
         metadata = {name: value for name, value in context.invocation_metadata() or () if type(value) is str}
         self.credentials = {name: metadata.get(name, "") for name in KEY_HEADERS}
         self.dry_run = metadata.get(DRY_RUN_HEADER, "").strip().lower()
-        self.do_not_track = asks_not_to_be_tracked(metadata)
+        self.do_not_track = asks_not_to_be_tracked(_Repeated(context.invocation_metadata() or ()))
 
     async def refuse(self, failure: Failure) -> bytes:
         """Count it and abort the call. Never returns."""

@@ -123,8 +123,12 @@ def test_nothing_is_accepted_too(channel: grpc.Channel, key: str, message: bytes
 
 
 @pytest.mark.parametrize("name", ["dnt", "sec-gpc"])
-def test_who_asks_not_to_be_tracked_is_not(channel: grpc.Channel, key: str, name: str) -> None:
-    answer = export(channel, encoded(traces(feature())), key, metadata=[(name, "1")])
+@pytest.mark.parametrize("values", [["1"], ["1", "0"], ["0", "1"], ["0, 1"]])
+def test_who_asks_not_to_be_tracked_is_not(
+    channel: grpc.Channel, key: str, name: str, values: list[str]
+) -> None:
+    metadata = [(name, value) for value in values]
+    answer = export(channel, encoded(traces(feature())), key, metadata=metadata)
     assert "do_not_track" in ExportTraceServiceResponse.FromString(answer).partial_success.error_message
     assert FeatureUsage.objects.count() == 0
 

@@ -92,6 +92,14 @@ def feature(number: int) -> bytes:
     return json.dumps(traces(span(number, attributes=attributes))).encode()
 
 
+@pytest.mark.parametrize("values", [["1", "0"], ["0", "1"], ["0, 1"]])
+def test_one_of_several_signals_is_enough(wire: Wire, key: str, values: list[str]) -> None:
+    wire.send(key, feature(1), DNT="\r\nDNT: ".join(values))
+    status, _, body = wire.answer()
+    assert (status, b"1 do_not_track" in body) == (200, True)
+    assert FeatureUsage.objects.count() == 0
+
+
 def test_a_hundred_stalled_bodies_hold_nobody_up(address: str, wire: Wire, key: str) -> None:
     wire.send(key, feature(1))
     assert wire.answer()[0] == 200
