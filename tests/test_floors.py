@@ -25,8 +25,8 @@ ROOMS = {
     "analytics": [
         "router", "report_days", "small_groups", "partitions", "models", "jobs",
         "rollups", "rollups.building", "rollups.reading", "rollups.sealing",
-        "storage", "erasure", "reports", "reports.suppression", "reports.catalogue", "self_check", "heartbeats",
-        "customers", "access", "demo", "admin", "tasks", "urls", "management",
+        "storage", "erasure", "reports", "reports.suppression", "reports.catalogue", "self_check",
+        "heartbeats", "customers", "access", "demo", "admin", "tasks", "urls", "management",
     ],
     "ingest": [
         "reasons", "models", "otlp", "mapping", "traffic", "load", "receive", "errors",

@@ -274,7 +274,9 @@ def test_a_subjects_page_shows_its_account_and_offers_decisions(admin_client: Cl
     page = admin_client.get(reverse("admin:consent_organization_change", args=[row.pk])).text
     assert "Signed on Monday" in page
     assert ">open<" in page
-    assert re.findall(r'name="action" value="(\w+)"', page) == ["grant", "deny", "unset"]
+    assert re.findall(r'name="action" value="(\w+)"', page) == [
+        "grant", "deny", "unset", "grant_account", "end_account"
+    ]  # fmt: skip
 
 
 def make_key(client: Client, **fields: Any) -> HttpResponse:

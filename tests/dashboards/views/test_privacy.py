@@ -190,31 +190,30 @@ def test_it_says_what_is_switched_off_and_for_how_long_events_are_kept(settings:
 def test_nothing_is_kept_longer_than_was_published(settings: Settings) -> None:
     settings.EVENT_RETENTION_MONTHS = 24
     key, _ = a_key()
-    old = partitions.oldest_kept_month(timezone.now(), 18)
-    partitions.ensure(old, old)
-    an_old_event = span(1, at=old.starts_at, attributes={"feature.name": "export", "user.id": "u1"})
 
-    def refused_and_kept() -> tuple[bool, bool]:
-        """Whether ingest calls it too old, and whether pruning leaves an event of its time."""
-        answer = post(Client(), "/v1/traces", traces(an_old_event), key)
-        feature("a" * 32, old.starts_at)
+    def refused_and_kept(months: int) -> tuple[bool, bool]:
+        """Whether ingest calls an event of that age too old, and whether pruning leaves one of its time."""
+        month = partitions.oldest_kept_month(timezone.now(), months)
+        partitions.ensure(month, month)
+        event = span(1, at=month.starts_at, attributes={"feature.name": "export", "user.id": "u1"})
+        answer = post(Client(), "/v1/traces", traces(event), key)
+        feature("a" * 32, month.starts_at)
         call_command("prune", stdout=StringIO())
         return "too_old" in answer.content.decode(), FeatureUsage.objects.exists()
 
-    assert refused_and_kept() == (True, False)
+    assert refused_and_kept(18) == (True, False)
     assert document()["event_retention_months"] == {"least": 12, "most": 13}
     assert "after 12 to 13 months. A longer time applies only once it is published here." in page()
     assert "events are kept for 12 months" in check()
 
     publishing.publish(actor="tests")
     event_lifetime.forget()  # which takes seconds by itself
-    partitions.ensure(old, old)
-    assert refused_and_kept() == (False, True)
+    assert refused_and_kept(17) == (False, True)  # the month before it was dropped, and stays closed
     assert document()["event_retention_months"] == {"least": 24, "most": 25}
     assert check() == ""
 
     settings.EVENT_RETENTION_MONTHS = 12  # less holds at once
-    assert refused_and_kept() == (True, False)
+    assert refused_and_kept(18) == (True, False)
 
 
 def check() -> str:
