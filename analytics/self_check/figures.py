@@ -71,7 +71,7 @@ def from_rows(cursor: CursorWrapper, day: date, scope: EventsAsked) -> Figures:
     start, end = bounds(day, day)
     gone = (list(model.objects.filter(state=State.DENIED).values_list("pseudonym", flat=True))
             for model in (TelemetryUser, Organization))  # fmt: skip
-    parameters = dict(zip(("gone_users", "gone_organizations"), gone, strict=True)) | {
+    parameters: dict[str, Any] = dict(zip(("gone_users", "gone_organizations"), gone, strict=True)) | {
         "start": start,
         "end": end,
         "internal": scope.include_internal,
@@ -81,7 +81,8 @@ def from_rows(cursor: CursorWrapper, day: date, scope: EventsAsked) -> Figures:
 
     def rows(statement: str) -> list[tuple[Any, ...]]:
         cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
     ((active,),) = rows(_ACTIVE)
     figures = {Figure("daily-active-users", "", "people"): float(active)}
