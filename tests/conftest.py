@@ -15,6 +15,7 @@ from pytest_django import DjangoDbBlocker, Settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from analytics.rollups.reading import cache
+from analytics.storage import seen_with
 from consent.policies import event_lifetime
 from consent.registry import registry
 from tests.support.databases import connected, databases
@@ -92,6 +93,7 @@ def _no_registry_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
 def _nothing_remembered_of_another_test() -> None:
     cache.forget()
     event_lifetime.forget()
+    seen_with.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -56,6 +56,11 @@ SECTIONS_OF_KIND = {
         ExportSection("user", "default", "FROM consent_telemetryuser WHERE pseudonym = %(subject)s"),
         *(ExportSection(table, "analytics", USERS_EVENTS.format(table)) for table in EVENT_TABLES),
         ExportSection(
+            "seen_with",  # sessions and installations
+            "analytics",
+            "FROM analytics_seen_with WHERE user_id = %(subject)s ORDER BY name",
+        ),
+        ExportSection(
             "first_seen",  # from the roll-ups
             "analytics",
             "FROM (SELECT organization_id, deployment_type, is_internal, first_seen_at, first_login_at,"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from analytics.erasure import links
 from analytics.rollups.building import erasing as rollups
 from consent.models import ErasureRequest
 
@@ -24,4 +25,4 @@ class Derived(Protocol):
         """Whether the subject's name is still there, except where newer rows brought it back."""
 
 
-DERIVED: list[Derived] = [rollups]
+DERIVED: list[Derived] = [rollups, links]

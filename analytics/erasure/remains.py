@@ -9,6 +9,7 @@ from typing import Any
 from analytics.erasure import derived
 from analytics.erasure.event_rows import are_rows_left
 from analytics.erasure.leftovers import SearchResult, digits_of
+from analytics.erasure.sessions import rows_of_shared_sessions
 from analytics.erasure.small_tables import REPORT_TABLES, reports_of
 from analytics.partitions import EVENT_TABLES
 from consent.models import ErasureRequest
@@ -21,6 +22,7 @@ KEPT_ON_PURPOSE = {
     "consent_telemetryuser": "the present decision, which ingest asks",
     "consent_organization": "the present decision and rule, which ingest asks",
     "consent_subjectview": "who has looked at this subject",
+    "analytics_installation": "the installation's base telemetry, which names no user",
     "consent_key": "keys that speak for this organization only",
 }
 # Columns in which newer rows may name the subject again.
@@ -28,6 +30,7 @@ MAY_BE_NEWER = {(table, column) for table in EVENT_TABLES for column in ("user_i
 MAY_BE_NEWER |= {(table, "organization_id") for table in REPORT_TABLES}
 MAY_BE_NEWER |= {("analytics_user_activity", "session_id")}
 NEWER_ROWS = "dated and received after the erasure was asked for, under a later grant"
+NOT_ONLY_THEIRS = "name no user, and a session or an installation that others used too"
 SHARED_SESSION = "rows of somebody else who used the same session, or newer ones"
 
 
@@ -47,6 +50,8 @@ def judge(
         if not why:
             return [], f"The name is still in {table}.{column} ({rows} rows), which erasure does not reach."
         remains.append({"where": f"{table}.{column}", "rows": rows, "why": why})
+    for table, rows in rows_of_shared_sessions(request):
+        remains.append({"where": f"{table}.user_id", "rows": rows, "why": NOT_ONLY_THEIRS})
     return remains, ""
 
 

@@ -4,7 +4,8 @@ A request is a row (`consent/decisions/tombstones.py`), made together with its t
 the gate refuses what is dated up to it. A job or a command carries it out, one run at a time. The order
 matters:
 
-1. find a user's sessions and give them tombstones, before any row that names them goes (`sessions.py`);
+1. find a user's sessions and installations and give them tombstones, before any row that names them goes
+   (`sessions.py`);
 2. wait at the barrier until every request that read consent before there were tombstones has ended;
 3. delete rows, a day at a time (`small_tables.py`, `event_rows.py`);
 4. delete what was made from them (`derived.py`);

@@ -5,6 +5,7 @@ from analytics.models.events import EndpointUsage, Event, FeatureUsage, UserActi
 from analytics.models.installations import Installation, InstallationEvent
 from analytics.models.jobs import DroppedPartition, JobRun, SentHeartbeat
 from analytics.models.rollups import Group, Mark, Member, RolledDay, RollUp
+from analytics.models.seen_with import SeenWith
 
 __all__ = [
     "CustomerAnalytics",
@@ -22,6 +23,7 @@ __all__ = [
     "Member",
     "RollUp",
     "RolledDay",
+    "SeenWith",
     "SentHeartbeat",
     "UserActivity",
 ]

@@ -1,23 +1,37 @@
 """Which events may be stored: consent, do-not-track and the base telemetry switch, event by event."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
+from django.db import connections
 from django.utils import timezone
 
 from analytics.storage.rows import BaseEvent, Row
 from analytics.storage.seal_border import sealed_until
+from analytics.storage.seen_with import MOST_PEOPLE, People, names_of, of_nobody, people_of, read_people
 from consent.gate import gate
 from consent.gate.permissions import Permissions, Span
 from consent.gate.switches import base_allowed
 from postgres.instants import microseconds
 
+NOBODY: Mapping[str, Collection[str]] = MappingProxyType({})
+
 
 def admit_rows(
-    rows: Sequence[Row], permissions: Permissions, refused: Counter[str], *, sealed_until: datetime
+    rows: Sequence[Row],
+    permissions: Permissions,
+    refused: Counter[str],
+    people: Mapping[str, Collection[str]] = NOBODY,
+    *,
+    sealed_until: datetime,
 ) -> list[Row]:
-    """The rows that may be stored; the others are counted in `refused`."""
+    """The rows that may be stored; the others are counted in `refused`.
+
+    `people` says whose sessions and installations are: of those that a row without a user belongs to, the
+    most restrictive decides.
+    """
     open_from = microseconds(sealed_until)
     internal = permissions.internal()
     spans: dict[tuple[str, str], Sequence[Span]] = {}
@@ -39,10 +53,22 @@ def admit_rows(
         else:
             refused["no_consent"] += 1
             continue
+        if people and not row.user and not _their_people_allow(row, permissions, people):
+            refused["no_consent"] += 1
+            continue
         if internal and not row.is_internal and row.organization_id in internal:
             row = row._replace(is_internal=True)
         admitted.append(row)
     return admitted
+
+
+def _their_people_allow(row: Row, permissions: Permissions, people: Mapping[str, Collection[str]]) -> bool:
+    """Whether all whose session (or installation) this is allow the event. Too many to ask: no."""
+    theirs = people_of(row, people)
+    return len(theirs) <= MOST_PEOPLE and all(
+        any(since <= row.timestamp < until for since, until in permissions.spans(row.organization_id, user))
+        for user in theirs
+    )
 
 
 def admit_base_events(base_events: Sequence[BaseEvent], refused: Counter[str]) -> list[BaseEvent]:
@@ -66,8 +92,13 @@ def foretell(event: Row | BaseEvent) -> tuple[Row | BaseEvent, str]:
     refused: Counter[str] = Counter()
     admitted: Sequence[Row | BaseEvent]
     if isinstance(event, Row):
-        permissions = gate.read_permissions({event.user_id}, {event.organization_id} - {""}, timezone.now())
-        admitted = admit_rows([event], permissions, refused, sealed_until=sealed_until())
+        people: People = {}
+        if names := [name for row in of_nobody([event]) for name in names_of(row)]:
+            connections["analytics"].ensure_connection()
+            people = read_people(connections["analytics"].connection, names)
+        users = {event.user_id}.union(*people.values())
+        permissions = gate.read_permissions(users, {event.organization_id} - {""}, timezone.now())
+        admitted = admit_rows([event], permissions, refused, people, sealed_until=sealed_until())
     else:
         admitted = admit_base_events([event], refused)
     return (admitted[0] if admitted else event), "".join(refused)

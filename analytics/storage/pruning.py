@@ -23,6 +23,7 @@ from analytics.models import (
     DroppedPartition,
     Installation,
     InstallationEvent,
+    SeenWith,
     SentHeartbeat,
 )
 from analytics.partitions import Month, Partition, existing, oldest_kept_month
@@ -215,5 +216,7 @@ def _prune_small_tables(pruned: Pruned) -> None:
         unseen.delete()
         heartbeats.delete()
         days.delete()
+        first = pruned.kept_from
+        SeenWith.objects.filter(month__lt=first.year * 12 + first.month - 1).delete()
         # The row of "first_seen" stays: it records that it was sent.
         SentHeartbeat.objects.filter(day__lt=end.date()).exclude(name="first_seen").delete()

@@ -21,6 +21,8 @@ class Row(NamedTuple):
     metadata: dict[str, Any]
     names: tuple[Any, ...]  # the table's own columns, in the order of OWN_COLUMNS
     do_not_track: bool
+    session: str = ""  # pseudonym, as that of the installation: not stored, but linked to the user
+    installation: str = ""
 
 
 class ActivityColumns(NamedTuple):

@@ -15,10 +15,9 @@ nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -31,6 +30,7 @@ from analytics.storage import seal_border
 from analytics.storage.admission import admit_base_events, admit_rows
 from analytics.storage.installations import write_base_events
 from analytics.storage.rows import BaseEvent, Row
+from analytics.storage.seen_with import Links, People, add_people, names_of, of_nobody, people_of, read_people
 from analytics.storage.writing import copy_rows, insert_rows
 from consent.gate import barrier, gate
 from postgres import pipeline
@@ -154,6 +154,8 @@ class Attempt:
         self._base_events: list[BaseEvent] = []
         self._connection: psycopg.Connection[Any] | None = None
         self._bounds: pipeline.Bounds
+        self._links: Links
+        self._sealed_until: datetime
         self._is_written = False
 
     def __enter__(self) -> "Attempt":
@@ -168,20 +170,52 @@ class Attempt:
         # `anon:` forms are subjects too: erasing a user takes their sessions along.
         users = {row.user_id for row in rows}
         organizations = {row.organization_id for row in rows if row.organization_id}
-        self._connection, self._bounds, sealed_until = _begin(chain(users, organizations))
+        people = self._begin(users | organizations)
+        users.update(*people.values())
         permissions = gate.read_permissions(users, organizations, now)
         permissions.require_registry(self._registry)
-        admitted = admit_rows(rows, permissions, self._refused, sealed_until=sealed_until)
+        admitted = admit_rows(rows, permissions, self._refused, people, sealed_until=self._sealed_until)
+        self._links = Links(admitted, people, permissions, now)
         self._base_events = admit_base_events(self._part.base_events, self._refused)
         return admitted
+
+    def _begin(self, subjects: set[str]) -> People:
+        """Begin, take the subjects' locks, then those of the people whose sessions rows without a user name.
+
+        Returns these people. Locks are taken in ascending order only, so that no two requests and withdrawals
+        wait for each other in a circle: if a person's is a lower one, all are taken anew.
+        """
+        rows = self._part.rows
+        nobodys = of_nobody(rows)
+        names = {name for row in nobodys for name in names_of(row)}
+        wanted = subjects | names
+        for _ in range(ATTEMPTS):
+            self._connection, self._bounds, self._sealed_until = _begin(wanted)
+            if not names:
+                return {}
+            people = read_people(self._connection, names)
+            add_people(people, rows)
+            theirs = set().union(*(people_of(row, people) for row in nobodys))
+            held, missing = barrier.buckets(wanted), barrier.buckets(theirs)
+            missing = [bucket for bucket in missing if bucket not in held]
+            if not missing:
+                return people
+            if missing[0] > held[-1]:
+                pipeline.ask(self._connection, barrier.lock_shared(theirs))
+                return people
+            pipeline.roll_back(self._connection, self._bounds)
+            wanted |= theirs
+        raise StoreUnavailable("the people of a session change faster than its events can be stored")
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write the admitted rows and base events and commit."""
         assert self._connection is not None, "nothing is written before it is admitted"
+        self._links.write(self._connection)
         inserted = write_base_events(self._connection, self._base_events)
         write_rows = copy_rows if self._part.copies else insert_rows
         inserted += write_rows(self._connection, rows, self._bounds.commit)
         self._is_written = True
+        self._links.are_committed()
         duplicates = len(rows) + len(self._base_events) - inserted
         self._storing.note_written(inserted, duplicates, self._refused)
 
@@ -198,7 +232,7 @@ class Attempt:
         return False
 
 
-def _begin(subjects: Iterator[str]) -> tuple[psycopg.Connection[Any], pipeline.Bounds, datetime]:
+def _begin(subjects: Iterable[str]) -> tuple[psycopg.Connection[Any], pipeline.Bounds, datetime]:
     """Begin, take the subjects' locks, and read where sealed days end. Only then may consent be read."""
     wrapper = connections["analytics"]
     wrapper.ensure_connection()

@@ -18,6 +18,12 @@ from postgres.pipeline import Question, Statement
 BUCKETS = 64
 LOCK_SPACE = locks.INGEST_BARRIER
 WAIT = "5s"
+LATELY = "1 hour"  # longer than any request takes, and than clocks differ
+# Sessions and installations seen with a user for the first time lately: requests in flight may not know it.
+SEEN_LATELY = """
+SELECT DISTINCT name FROM analytics_seen_with
+ WHERE user_id = %s AND recorded_at > now() - %s::interval
+"""
 
 # In ascending order and in one statement, so that two requests cannot deadlock.
 _SHARED = "SELECT pg_advisory_xact_lock_shared({}, bucket) FROM unnest({}::int[]) AS bucket"
@@ -47,8 +53,23 @@ def lock_shared(pseudonyms: Iterable[str]) -> Question:
 
 
 def wait_for_ingest(pseudonym: str) -> None:
-    """Return once every ingest transaction that may have read this subject's earlier state has ended."""
+    """Return once every ingest transaction that may have read this subject's earlier state has ended.
+
+    Also those that store events of a user's session without knowing yet whose session it is: a link that is
+    not committed when they read it belongs to a transaction that holds the user's bucket, and is waited for.
+    """
     wait_for_bucket(bucket(pseudonym))
+    for number in buckets(_seen_lately(pseudonym)):
+        wait_for_bucket(number)
+
+
+def _seen_lately(user: str) -> list[str]:
+    try:
+        with connections["analytics"].cursor() as cursor:
+            cursor.execute(SEEN_LATELY, [user, LATELY])
+            return [name for (name,) in cursor.fetchall()]
+    except Error as error:
+        raise BarrierNotReached("sessions of this subject could not be read") from error
 
 
 def wait_for_all_ingest() -> None:

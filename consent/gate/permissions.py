@@ -73,6 +73,10 @@ class Permissions:
         if digest and self.registry_digest not in ("", digest):
             raise OtherRegistry(self.registry_digest)
 
+    def erased_until(self, subject: str) -> datetime | None:
+        """The time up to which this subject is erased; None if it never was."""
+        return self._tombstones.get(subject)
+
     def internal(self) -> frozenset[str]:
         """The organizations whose events are internal use."""
         return frozenset(

@@ -109,6 +109,8 @@ class RowMaker:
                 _metadata(record, meaning),
                 _names(record, meaning, subjects),
                 self._do_not_track or meaning.do_not_track,
+                subjects.session,
+                subjects.installation,
             )
         )
 

@@ -1,0 +1,154 @@
+"""Links from sessions and installations to their people, for events that name no user.
+
+Whoever stores an event with a user and a session (or an installation) notes the link in the same transaction.
+Whoever stores one without a user holds the session's lock, then reads whose it is, and asks for that person's
+consent (`store.py`). An erased person's links are gone; the tombstones of their sessions say whose they were.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+from analytics.partitions import Month
+from analytics.storage.rows import Row
+from consent.gate.permissions import Permissions
+from consent.pseudonyms import anonymous_user
+from postgres import pipeline
+from postgres.binary import encode_array, text_array
+from postgres.instants import instant, microseconds
+from postgres.pipeline import Statement
+
+MOST_PEOPLE = 100  # of one session or installation; with more of them, nothing that names nobody is stored
+MOST_REMEMBERED = 50_000  # links that this process knows to be stored
+
+NOTE = Statement(
+    """
+INSERT INTO analytics_seen_with AS known (name, user_id, month, recorded_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::int4[], $4::timestamptz[])
+    ON CONFLICT (name, user_id) DO UPDATE
+   SET month = greatest(known.month, excluded.month),
+       recorded_at = greatest(known.recorded_at, excluded.recorded_at)
+""",
+    "text[]",
+    "text[]",
+    "int4[]",
+    "timestamptz[]",
+)
+PEOPLE = Statement(
+    f"""
+SELECT asked.name, seen.user_id
+  FROM unnest($1::text[]) AS asked (name),
+       LATERAL (SELECT user_id FROM analytics_seen_with
+                 WHERE name = asked.name LIMIT {MOST_PEOPLE + 1}) AS seen
+""",
+    "text[]",
+)
+ERASED_PEOPLE = Statement(
+    """SELECT subject, "user" FROM consent_tombstone WHERE subject = ANY($1) AND "user" <> ''""", "text[]"
+)
+
+People = dict[str, set[str]]  # users by the `anon:` form of a session or an installation
+_Link = tuple[str, str, int, datetime | None]  # name, user, month, and the user's tombstone at that time
+_stored: dict[_Link, None] = {}
+
+
+def names_of(row: Row) -> list[str]:
+    """The `anon:` forms of a row's session and installation, the narrower one first."""
+    names = []
+    if row.session:
+        names.append(anonymous_user(session=row.session))
+    if row.installation:
+        names.append(anonymous_user(installation=row.installation))
+    return names
+
+
+def of_nobody(rows: Iterable[Row]) -> list[Row]:
+    """The rows that name no user, but a session or an installation that may be somebody's."""
+    return [row for row in rows if not row.user and (row.session or row.installation)]
+
+
+def read_people(analytics: psycopg.Connection[Any], names: Collection[str]) -> People:
+    """Whose these sessions and installations are. Links before tombstones: erasure goes the other way."""
+    default = connections["default"]
+    default.ensure_connection()
+    people: People = {}
+    for connection, statement in ((analytics, PEOPLE), (default.connection, ERASED_PEOPLE)):
+        (rows,) = pipeline.ask(connection, (statement, (text_array(names),)))
+        for row in range(rows.ntuples):
+            name, user = (rows.get_value(row, column) or b"" for column in (0, 1))
+            people.setdefault(name.decode(), set()).add(user.decode())
+    return people
+
+
+def add_people(people: People, rows: Iterable[Row]) -> None:
+    """Add those whom the rows of this request name, whether or not they may be stored."""
+    for row in rows:
+        if row.user:
+            for name in names_of(row):
+                people.setdefault(name, set()).add(row.user)
+
+
+def people_of(row: Row, people: Mapping[str, Collection[str]]) -> Collection[str]:
+    """Whose row this is: everybody seen with its session, else with its installation."""
+    return next((people[name] for name in names_of(row) if name in people), ())
+
+
+class Links:
+    """The links that a transaction must note: those of its rows that this process does not know as stored."""
+
+    def __init__(self, rows: Sequence[Row], people: People, permissions: Permissions, now: datetime) -> None:
+        latest: dict[tuple[str, str, str], int] = {}
+        for row in rows:
+            if row.session or row.installation:
+                who = (row.user, row.session, row.installation)
+                if latest.get(who, 0) < row.timestamp:
+                    latest[who] = row.timestamp
+        self._recorded_at: dict[_Link, int] = {}
+        for (user, session, installation), timestamp in latest.items():
+            forms = (session and anonymous_user(session=session), anonymous_user(installation=installation))
+            names = [name for name, named in zip(forms, (session, installation), strict=True) if named]
+            for one in [user] if user else _only_person(names, people):
+                for name in names:
+                    self._add(name, one, timestamp, permissions, now)
+
+    def _add(self, name: str, user: str, timestamp: int, permissions: Permissions, now: datetime) -> None:
+        month = Month.of(instant(timestamp))
+        erased = permissions.erased_until(user)
+        link = (name, user, month.year * 12 + month.month - 1, erased)
+        if link not in _stored:
+            # An erasure takes what was recorded up to its tombstone. Later events need a later link.
+            at = microseconds(now)
+            self._recorded_at[link] = at if erased is None else max(at, microseconds(erased) + 1)
+
+    def write(self, connection: psycopg.Connection[Any]) -> None:
+        """Note them, in one order for every request, in the open transaction."""
+        if self._recorded_at:
+            # Of a pair whose rows lie in two months, the later one counts.
+            pairs = {link[:2]: (link[2], at) for link, at in sorted(self._recorded_at.items(), key=_by_month)}
+            links = sorted((*pair, *rest) for pair, rest in pairs.items())
+            columns = zip(("text", "text", "int4", "timestamptz"), zip(*links, strict=True), strict=True)
+            pipeline.ask(connection, (NOTE, [encode_array(kind, values) for kind, values in columns]))
+
+    def are_committed(self) -> None:
+        """This process need not note them again."""
+        if len(_stored) + len(self._recorded_at) > MOST_REMEMBERED:
+            _stored.clear()
+        _stored.update(dict.fromkeys(self._recorded_at))
+
+
+def forget() -> None:
+    """Note every link anew: for tests, whose transactions are rolled back."""
+    _stored.clear()
+
+
+def _only_person(names: Sequence[str], people: People) -> Collection[str]:
+    """The one person whose session or installation this is; nobody when there are none or several."""
+    known = next((people[name] for name in names if name in people), set())
+    return known if len(known) == 1 else ()
+
+
+def _by_month(item: tuple[_Link, int]) -> tuple[str, str, int]:
+    return item[0][:3]
