@@ -21,9 +21,11 @@ from consent.decisions.tombstones import is_denied
 from consent.models import ErasureRequest, SubjectKind
 
 FORMAT = "candid-erasure-receipt/1"
+ALGORITHM = "HMAC-SHA256"
 # No kind of pseudonym has this name, so no pseudonym can be equal to the key.
 PURPOSE = b"derived key\x00erasure receipts"
 MAX_BYTES = 1_000_000
+EXACT = 2**53  # every reader of JSON reads smaller whole numbers alike
 
 
 class InvalidReceipt(Exception):
@@ -71,7 +73,7 @@ def issue(
 def signed(statement: Mapping[str, Any]) -> dict[str, Any]:
     """The statement with its format and its signature: the receipt."""
     receipt = {"format": FORMAT, **statement}
-    signature = {"algorithm": "HMAC-SHA256", "key": _key_name(), "value": _signature(receipt)}
+    signature = {"algorithm": ALGORITHM, "key": _key_name(), "value": _signature(receipt)}
     return receipt | {"signature": signature}
 
 
@@ -85,7 +87,8 @@ def verify(receipt: object) -> dict[str, Any]:
     if signature.get("key") != _key_name():
         raise InvalidReceipt("the receipt was signed under another ID_HASH_KEY than this instance's")
     statement = {name: value for name, value in receipt.items() if name != "signature"}
-    if not hmac.compare_digest(signature["value"].encode(), _signature(statement).encode()):
+    is_ours = signature == {"algorithm": ALGORITHM, "key": _key_name(), "value": signature["value"]}
+    if not (is_ours and hmac.compare_digest(signature["value"].encode(), _signature(statement).encode())):
         raise InvalidReceipt("the receipt was changed after it was signed")
     return receipt
 
@@ -100,7 +103,9 @@ def read(path: Path) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise InvalidReceipt(f"the file is larger than {MAX_BYTES} bytes")
     try:
-        receipt = json.loads(content)
+        receipt = json.loads(
+            content, object_pairs_hook=_members, parse_float=_no_number, parse_constant=_no_number
+        )
     except (ValueError, RecursionError) as error:
         raise InvalidReceipt("the file is not JSON") from error
     return verify(receipt)
@@ -122,8 +127,42 @@ def _derived(purpose: bytes) -> bytes:
 
 
 def _signature(statement: Mapping[str, Any]) -> str:
-    canonical = json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hmac.new(_derived(b""), canonical.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_derived(b""), canonical(statement), hashlib.sha256).hexdigest()
+
+
+def canonical(statement: Mapping[str, Any]) -> bytes:
+    """The bytes that are signed: RFC 8785, of texts, whole numbers, truth values, lists and objects.
+
+    Raises `InvalidReceipt` for what has no such form here: fractions, large numbers, lone surrogates.
+    """
+    try:
+        return json.dumps(_ordered(statement), separators=(",", ":"), ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise InvalidReceipt("the receipt holds a text that cannot be written") from error
+
+
+def _ordered(value: Any) -> Any:
+    """The value with the members of every object in RFC 8785's order: by UTF-16 code units."""
+    if isinstance(value, Mapping):
+        names = sorted(value, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
+        return {name: _ordered(value[name]) for name in names}
+    if isinstance(value, list):
+        return [_ordered(one) for one in value]
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) >= EXACT):
+        raise InvalidReceipt("the receipt holds a number that is not whole, or too large")
+    return value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members. One that occurs twice could be read in two ways, of which one was signed."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidReceipt("the file names a member twice")
+    return members
+
+
+def _no_number(text: str) -> Any:
+    raise InvalidReceipt("the receipt holds a number that is not whole, or too large")
 
 
 def _key_name() -> str:

