@@ -19,8 +19,8 @@ DEFINITIONS = {
     "retention_curve": "Of the people whose day N is over, the share active on that day, and on it or later.",
     "cohorts": "Each row is everyone first seen in that week. Cells are the share of them active at least "
     "once in that later week.",
-    "installations": "An installation is active on a day when it sent at least one heartbeat in the 7 days "
-    "that end on it.",
+    "installations": "An installation is active on a day when it sent at least one base event (its first "
+    "sighting or a heartbeat) in the 7 days that end on it.",
     "sessions": "A session lasts from its first to its last event.",
     "today": "Today is not over: it is shown as “so far” and left out of headlines and comparisons.",
     "sealed": "Days whose events were dropped keep their totals, without small groups.",

@@ -1,6 +1,6 @@
 """Feature adoption: how many people use a feature, what share of active people that is, how often."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -212,7 +212,11 @@ def _change(used: FeatureUsers) -> float | None:
 
 
 def read_active(filters: ReportFilters) -> Active:
-    """How many people were active: the whole that shares of features refer to."""
+    """How many people were active: the whole that shares of features refer to.
+
+    Whatever `activity` says: those who use a feature are no part of those who sign in.
+    """
+    filters = replace(filters, activity="any")
     spans = {"range": filters}
     if filters.compare and filters.complete.length:
         spans["before"] = filters.previous_complete

@@ -52,7 +52,8 @@ def overview_report(filters: ReportFilters) -> OverviewReport:
     states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
     with rollups.reading():  # all of them from one state of the data
         active_users = active_users_report(filters, published=True)
-        active = _active(active_users) if filters.sealed_until is None else None
+        is_the_whole = filters.sealed_until is None and filters.activity == "any"
+        active = _active(active_users) if is_the_whole else None
         features = features_report(filters, active=active, published=True)
         endpoints = endpoints_report(filters, published=True)
         retention = retention_report(filters)

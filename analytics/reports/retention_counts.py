@@ -80,7 +80,8 @@ def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohor
     earliest = max(earliest_first_day(filters), since)
     seen = reader.presence(segment, earliest, max(filters.today, report_today(now)), activity=activity)
     column = firsts.day - seen.first.toordinal()
-    new = (column >= 0) & (firsts.day <= filters.last.toordinal())
+    last = week_of(filters.last) + timedelta(days=6)  # the last cohort is a whole week, as the others are
+    new = (column >= 0) & (firsts.day <= last.toordinal())
     order = np.argsort(column[new].astype(np.int16), kind="stable")
     crowd = _Crowd(seen, firsts.person[new][order], column[new][order], seen.column(filters.today))
     cohorts = Cohorts(weeks=_weeks(crowd), since=since)
@@ -121,7 +122,9 @@ class _Crowd:
 
 def _curve(crowd: _Crowd, filters: ReportFilters, curve: dict[int, Visits]) -> Flags:
     """Fill in the curve. Returns who came back on any of days 1 to 7."""
-    low = int(np.searchsorted(crowd.first, crowd.seen.column(filters.first)))
+    low, high = np.searchsorted(
+        crowd.first, [crowd.seen.column(filters.first), crowd.seen.column(filters.last) + 1]
+    ).tolist()
     bits = crowd.seen.bits
     later = np.bitwise_or.accumulate(bits[: crowd.today][::-1], axis=0)[::-1]  # from a day to yesterday
     came, soon = (np.zeros(len(crowd.first), dtype=np.bool_) for _ in range(2))
@@ -133,8 +136,8 @@ def _curve(crowd: _Crowd, filters: ReportFilters, curve: dict[int, Visits]) -> F
         came[:until] |= on_day
         if n <= WINDOW_DAYS:
             soon[:until] |= on_day
-        counted = slice(low, max(until, low))
-        curve[n] = Visits(counted.stop - low, int(on_day[low:].sum()), int(came[counted].sum()))
+        counted = slice(low, max(min(until, high), low))
+        curve[n] = Visits(counted.stop - low, int(on_day[counted].sum()), int(came[counted].sum()))
     return soon
 
 

@@ -15,8 +15,12 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 
 def as_csv(export: ReportExport, filters: ReportFilters, table: ReportTable) -> str:
-    """The report as CSV. The last columns of each row repeat the question that it answers."""
-    question = question_of(filters)
+    """The report as CSV. The last columns of each row repeat the question that it answers.
+
+    `asked_sealed_until` is the last day asked for that keeps totals alone:
+    no people of it are told.
+    """
+    question = question_of(filters) | {"sealed_until": filters.sealed_until or ""}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([*(column.name for column in export.columns), *(f"asked_{name}" for name in question)])

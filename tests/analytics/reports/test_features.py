@@ -169,3 +169,14 @@ def test_actions_are_of_the_range_and_most_used_first():
         0,
         0,
     ]
+
+
+def test_shares_are_of_everybody_active_whatever_activity_is_asked_for():
+    """Nine people use the feature, seven of them sign in: of the seven, nine would be a share of 1.29."""
+    for user in range(1, 10):
+        feature(user, ago(3))
+    for user in range(1, 8):
+        activity(user, ago(3))
+    (any_row,) = features_report(filters()).rows
+    report = features_report(filters(activity="login"))
+    assert (report.rows[0].share, report.active_users) == (any_row.share, 9) == (1.0, 9)

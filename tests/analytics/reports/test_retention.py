@@ -238,3 +238,19 @@ def test_sign_ins_make_cohorts_of_their_own():
     assert [row.users for row in report.cohorts][:1] == [1]
     assert report_of(activity="login").headline.new_users == 1
     assert report_of().curve[0].on_day == 1
+
+
+def test_the_last_cohort_of_a_past_range_is_its_whole_week():
+    """The range ends on a Wednesday; whoever came first on the Friday is of the cohort, not of the range."""
+    monday = ago(22)
+    assert monday.weekday() == 0
+    activity(1, monday)
+    activity(2, monday + timedelta(days=2))
+    activity(3, monday + timedelta(days=4))
+    activity(3, monday + timedelta(days=5))
+    to = monday + timedelta(days=2)
+    report = report_of(from_=(monday - timedelta(days=7)).isoformat(), to=to.isoformat())
+    assert (report.cohorts[-1].week_start, report.cohorts[-1].users) == (monday, 3)
+    assert (report.cohorts[-1].mature, report.cohorts[-1].retained) == (3, 1)
+    assert (report.headline.new_users, report.headline.retained) == (2, 0)
+    assert (report.curve[0].eligible, report.curve[0].on_day) == (2, 0)

@@ -1,5 +1,6 @@
 """Reports of days whose rows were dropped: what was kept is shown, and nothing else is made up."""
 
+import csv
 from datetime import UTC, date, datetime
 
 import pytest
@@ -158,6 +159,9 @@ def test_pages_and_exports_of_sealed_days(client, to):
         for form in ("json", "csv"):
             answer = client.get(f"/api/reports/{report}?{days}&format={form}")
             assert (report, form, answer.status_code) == (report, form, 200)
+            if form == "csv":
+                header, *lines = csv.reader(answer.content.decode().splitlines())
+                assert {line[header.index("asked_sealed_until")] for line in lines} == {"2025-09-30"}
 
 
 def test_nothing_is_compared_with_sealed_days():

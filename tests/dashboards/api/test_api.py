@@ -335,6 +335,7 @@ def test_every_column_of_features(ask):
         "all",
     )
     assert (question["asked_to"], question["asked_internal"]) == (report_today().isoformat(), "False")
+    assert question["asked_sealed_until"] == ""
 
 
 def test_every_column_of_endpoints(ask):

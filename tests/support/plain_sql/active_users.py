@@ -1,7 +1,7 @@
 """Active users from raw rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from analytics.reports.active_user_counts import earliest_day
@@ -33,7 +33,8 @@ def active_users_report(filters: ReportFilters) -> ActiveUsersReport:
 
 
 def read_active(filters: ReportFilters) -> Active:
-    """Who was active: what features' shares are shares of."""
+    """Who was active, whatever `activity` says: what features' shares are shares of."""
+    filters = replace(filters, activity="any")
     first = min(filters.first, filters.previous.first) if filters.compare else filters.first
     seen = presence(filters, first, filters.last)
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 from django.utils import timezone
 
-from analytics.report_days import report_today
+from analytics.report_days import report_today, week_of
 from analytics.reports.filters import ReportFilters
 from analytics.reports.retention import RetentionReport, retention_of
 from analytics.reports.retention_counts import Cohorts, Ledger, Visits, earliest_first_day
@@ -64,6 +64,10 @@ def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> 
     )
 
 
+def _end_of_last_week(filters: ReportFilters) -> date:
+    return week_of(filters.last) + timedelta(days=6)
+
+
 def _visits(filters: ReportFilters, found: _Counted, n: int) -> Visits:
     until = min(filters.last, filters.today - timedelta(days=n + 1))  # first days whose day n is over
 
@@ -82,7 +86,7 @@ def _counted(filters: ReportFilters, seen: Presence) -> _Counted:
     earliest = earliest_first_day(filters)
     for inside, anywhere in seen.blocks(filters.deployment):
         first = anywhere.argmax(axis=1)
-        new = (first >= seen.column(earliest)) & (first <= seen.column(filters.last))
+        new = (first >= seen.column(earliest)) & (first <= seen.column(_end_of_last_week(filters)))
         new &= inside[np.arange(len(first)), first]  # their first day was one in the segment
         _count_visits(found, seen.first, first[new], inside[new], seen.column(filters.today))
     return found
@@ -131,8 +135,8 @@ def _login_ledgers(filters: ReportFilters, now: datetime) -> dict[date, list[int
         statement = LOGIN_WINDOW.format(inside=inside.where, table=EVENT_TABLES[0], where=rows.where)
         cursor.execute(statement, rows.parameters)
         for first, mature, retained, number in cursor.fetchall():
-            if first > filters.last:
-                continue  # not new in the range, nor in the part of its last week that lies in it
+            if first > _end_of_last_week(filters):
+                continue
             for place, counts in enumerate((True, mature, mature and retained)):
                 ledgers[first][place] += number * counts
     return ledgers
