@@ -614,3 +614,10 @@ def test_periods_are_unchanged_by_what_is_said_again(key: str) -> None:
     ask(key, "put", "/api/users/telemetry/enable", **BY_USER)
 
     assert ConsentPeriod.objects.get().since == period.since
+
+
+def test_a_refused_organization_beside_a_user_leaves_the_users_choice_unrecorded(key: str) -> None:
+    two = {"state": "granted", "organization_id": "others"}
+    answer = ask(key, "put", "/api/consent/user", two, **BY_USER, **OF_ACME)
+    assert answer.status_code == 400, answer.text
+    assert not Decision.objects.exists()
