@@ -129,11 +129,14 @@ def test_report_days_of_instants():
 )
 def test_a_segment_is_of_groups_and_their_members(segment, groups, counts):
     assert segment.groups(GROUPS).tolist() == groups
-    assert Crowds(MEMBERS, GROUPS, np.zeros(4, dtype=np.bool_)).of(segment).counts.tolist() == counts
+    assert (
+        Crowds(MEMBERS, GROUPS, np.zeros(4, dtype=np.bool_), frozenset()).of(segment).counts.tolist()
+        == counts
+    )
 
 
 def test_who_has_withdrawn_does_not_count_but_is_known_to_have_left():
-    one = Crowds(MEMBERS, GROUPS, np.array([False, True, False, False])).of(Segment())
+    one = Crowds(MEMBERS, GROUPS, np.array([False, True, False, False]), frozenset()).of(Segment())
     assert (one.counts.tolist(), one.left.tolist()) == (
         [False, False, True, False],
         [False, True, False, False],

@@ -107,12 +107,12 @@ def test_what_is_dated_up_to_the_tombstone_is_refused_and_later_events_are_not(
 
 
 def test_an_erased_users_session_is_refused_without_the_user_too(client: Client) -> None:
-    grant(organization="o1")
+    grant(user="u1", organization="o1")
     key, _ = a_key()
     who = {"session_id": "s1", "organization_id": "o1"}
     assert send(client, key, 1, NOW, **who)
     anonymous = FeatureUsage.objects.get().user_id
-    tombstones.raise_tombstones(Tombstone.Kind.ANONYMOUS, [anonymous], NOW, user="a" * 32)
+    tombstones.raise_tombstones(Tombstone.Kind.ANONYMOUS, [anonymous], NOW, user=pseudonym("user", "u1"))
     assert not send(client, key, 2, NOW, **who)
     assert send(client, key, 3, NOW + timedelta(seconds=1), **who)
     assert send(client, key, 4, NOW, **who | {"session_id": "s2"})
