@@ -24,7 +24,7 @@ def _withheld(value: Withheld | None) -> SafeString:
         return NO_DATA
     if value is Withheld.FEW:
         return format_html(
-            '<span class="lt" tabindex="0" title="Fewer than {}: the exact count is hidden">{}</span>',
+            '<span class="lt more" tabindex="0" title="Fewer than {}: the exact count is hidden">{}</span>',
             settings.SUPPRESS_BELOW,
             str(value),
         )
@@ -33,18 +33,21 @@ def _withheld(value: Withheld | None) -> SafeString:
 
 def count(value: Measure) -> str:
     """1,234; with “+ few” where it leaves out what few people did."""
-    if isinstance(value, AndFewMore):
-        return format_html(
-            '{} <span class="lt" tabindex="0" title="What fewer than {} people did is left out">+ few</span>',
-            f"{value:,}",
-            settings.SUPPRESS_BELOW,
-        )
-    return f"{value:,.0f}" if isinstance(value, int | float) else _withheld(value)
+    return _and_few(f"{value:,.0f}", value) if isinstance(value, int | float) else _withheld(value)
+
+
+def _and_few(text: str, value: Measure) -> str:
+    if not isinstance(value, AndFewMore):
+        return text
+    title = f"What fewer than {settings.SUPPRESS_BELOW} people did is left out"
+    return format_html('{} <span class="lt more" tabindex="0" title="{}">+ few</span>', text, title)
 
 
 def compact(value: Measure) -> str:
     """Like `count`, and 1.69 M from a million on."""
-    return f"{value / 1e6:,.2f} M" if isinstance(value, int | float) and value >= 1e6 else count(value)
+    if isinstance(value, int | float) and value >= 1e6:
+        return _and_few(f"{value / 1e6:,.2f} M", value)
+    return count(value)
 
 
 def decimal(value: Measure, digits: int = 1) -> str:

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from analytics.reports.cells import Compared, Withheld
+from analytics.reports.cells import AndFewMore, Compared, Withheld
 from dashboards import numbers
 
 
@@ -115,3 +115,10 @@ def test_points_are_of_shares_and_digits_can_be_chosen() -> None:
     assert ">2 pt<" in numbers.change(Compared(0.42, 0.40), kind="points", digits=0)
     assert "no change" in numbers.change(Compared(0.404, 0.40), kind="points", digits=0)
     assert '<span class="vh">down </span>' in numbers.change(Compared(0.3, 0.4))
+
+
+@pytest.mark.parametrize(("number", "shown"), [(1_234, "1,234 "), (1_694_000, "1.69 M ")])
+def test_a_sum_that_leaves_few_people_out_says_so_however_large_it_is(number: int, shown: str) -> None:
+    written = numbers.compact(AndFewMore(number))
+    assert written.startswith(shown)
+    assert written.endswith(">+ few</span>")
