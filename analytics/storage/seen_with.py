@@ -7,6 +7,7 @@ consent (`store.py`). An erased person's links are gone; the tombstones of their
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -21,6 +22,7 @@ from postgres.binary import encode_array, text_array
 from postgres.instants import instant, microseconds
 from postgres.pipeline import Statement
 
+DAY = 24 * 60 * 60 * 1_000_000  # microseconds
 MOST_PEOPLE = 100  # of one session or installation; with more of them, nothing that names nobody is stored
 MOST_REMEMBERED = 50_000  # links that this process knows to be stored
 
@@ -52,7 +54,9 @@ ERASED_PEOPLE = Statement(
 
 People = dict[str, set[str]]  # users by the `anon:` form of a session or an installation
 _Link = tuple[str, str, int, datetime | None]  # name, user, month, and the user's tombstone at that time
+_Seen = tuple[tuple[str, str, str], int, datetime | None]  # user, session and installation; month; tombstone
 _stored: dict[_Link, None] = {}
+_seen: dict[_Seen, None] = {}  # whose links are all stored: asked for every row, so it must be cheap
 
 
 def names_of(row: Row) -> list[str]:
@@ -107,17 +111,24 @@ class Links:
                 if latest.get(who, 0) < row.timestamp:
                     latest[who] = row.timestamp
         self._recorded_at: dict[_Link, int] = {}
-        for (user, session, installation), timestamp in latest.items():
+        self._seen: list[_Seen] = []
+        for who, timestamp in latest.items():
+            user, session, installation = who
+            month = _month(timestamp // DAY)
+            if user:
+                seen = (who, month, permissions.erased_until(user))
+                if seen in _seen:
+                    continue
+                self._seen.append(seen)
             forms = (session and anonymous_user(session=session), anonymous_user(installation=installation))
             names = [name for name, named in zip(forms, (session, installation), strict=True) if named]
             for one in [user] if user else _only_person(names, people):
                 for name in names:
-                    self._add(name, one, timestamp, permissions, now)
+                    self._add(name, one, month, permissions, now)
 
-    def _add(self, name: str, user: str, timestamp: int, permissions: Permissions, now: datetime) -> None:
-        month = Month.of(instant(timestamp))
+    def _add(self, name: str, user: str, month: int, permissions: Permissions, now: datetime) -> None:
         erased = permissions.erased_until(user)
-        link = (name, user, month.year * 12 + month.month - 1, erased)
+        link = (name, user, month, erased)
         if link not in _stored:
             # An erasure takes what was recorded up to its tombstone. Later events need a later link.
             at = microseconds(now)
@@ -134,14 +145,24 @@ class Links:
 
     def are_committed(self) -> None:
         """This process need not note them again."""
-        if len(_stored) + len(self._recorded_at) > MOST_REMEMBERED:
-            _stored.clear()
+        for known, new in ((_stored, self._recorded_at), (_seen, self._seen)):
+            if len(known) + len(new) > MOST_REMEMBERED:
+                known.clear()
         _stored.update(dict.fromkeys(self._recorded_at))
+        _seen.update(dict.fromkeys(self._seen))
 
 
 def forget() -> None:
     """Note every link anew: for tests, whose transactions are rolled back."""
     _stored.clear()
+    _seen.clear()
+
+
+@lru_cache(maxsize=1024)
+def _month(day: int) -> int:
+    """The number of the month that a day is in, from the day's number among events' times."""
+    month = Month.of(instant(day * DAY))
+    return month.year * 12 + month.month - 1
 
 
 def _only_person(names: Sequence[str], people: People) -> Collection[str]:
