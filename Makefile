@@ -13,6 +13,7 @@ PRODUCTION := env -u DEBUG -u CANDID_EMBEDDED -u PUBLIC_URL \
 	DATABASE_URL=postgres://candid@127.0.0.1:1/candid \
 	ANALYTICS_DATABASE_URL=postgres://candid@127.0.0.1:1/candid_analytics \
 	REDIS_URL=redis://127.0.0.1:1/0 TRUSTED_PROXIES=127.0.0.1 \
+	OPERATOR_TOKEN=lint-only-7d1b0e4f92c83a65d0e1f2a3b4c5d6e7f8091a2b3c4d5e6f \
 	SECRET_KEY=lint-only-3f0c9d1e7b5a48269c0d7e8f1a2b3c4d5e6f708192a3b4c5 \
 	ID_HASH_KEY=lint-only-5c4b3a291807f6e5d4c3b2a1f8e7d0c9628485ab7e1d9c0f
 

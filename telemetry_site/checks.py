@@ -26,6 +26,8 @@ from consent.registry.registry import RegistryError, files, load
 
 SECRETS = ("SECRET_KEY", "ID_HASH_KEY", "CONSENT_LOG_KEY", "OPERATOR_TOKEN")
 LEAST_CHARACTERS = 32  # of a secret
+LEAST_KEPT = 16  # of one from before that rule (KEEP_SHORT_KEYS)
+MAY_BE_KEPT = ("ID_HASH_KEY", "CONSENT_LOG_KEY")  # a new one of these loses something; see docs/privacy.md
 A_NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -43,10 +45,10 @@ def _weak_secrets() -> Iterator[CheckMessage]:
     """A secret that can be guessed protects nothing, and one that is used twice is lost twice."""
     values = {name: value for name in SECRETS if (value := getattr(settings, name))}
     for name, value in values.items():
-        if len(value) < LEAST_CHARACTERS:
+        if len(value) < least_characters(name):
             yield Error(
-                f"{name} has {len(value)} characters; it needs {LEAST_CHARACTERS}.",
-                hint=f"Set it to a long random text, e.g. from: {A_NEW_KEY}",
+                f"{name} has {len(value)} characters; it needs {least_characters(name)}.",
+                hint=_way_out_of_a_short_secret(name),
                 id="candid.E041",
             )
     for name, other in combinations(values, 2):
@@ -56,6 +58,22 @@ def _weak_secrets() -> Iterator[CheckMessage]:
                 hint=f"Give each a text of its own, e.g. from: {A_NEW_KEY}; CONSENT_LOG_KEY may be left out",
                 id="candid.E042",
             )
+
+
+def least_characters(name: str) -> int:
+    """How long this secret must be."""
+    return LEAST_KEPT if name in MAY_BE_KEPT and name in settings.KEEP_SHORT_KEYS else LEAST_CHARACTERS
+
+
+def _way_out_of_a_short_secret(name: str) -> str:
+    new = f"Set it to a long random text, e.g. from: {A_NEW_KEY}"
+    if name not in MAY_BE_KEPT:
+        return new
+    kept = f"keep it, with KEEP_SHORT_KEYS={name}, if it has {LEAST_KEPT} characters"
+    return (
+        f"{new}. If this instance has worked with it, a new one loses people's decisions: {kept}; "
+        "otherwise read “The key” in docs/privacy.md first"
+    )
 
 
 def _missing_keys() -> list[CheckMessage]:
@@ -149,6 +167,16 @@ def collected() -> Iterator[CheckMessage]:
             )
 
 
+def kept_keys() -> Iterator[CheckMessage]:
+    for name in settings.KEEP_SHORT_KEYS:
+        if name not in MAY_BE_KEPT:
+            yield Error(
+                f"KEEP_SHORT_KEYS is {','.join(settings.KEEP_SHORT_KEYS)!r}.",
+                hint=f"Only {' and '.join(MAY_BE_KEPT)} may be kept; set a longer text for any other secret.",
+                id="candid.E045",
+            )
+
+
 def numbers() -> Iterator[CheckMessage]:
     limits = {
         "EVENT_RETENTION_MONTHS": ("candid.E004", 1, 1200),
@@ -228,6 +256,7 @@ def jobs() -> Iterator[CheckMessage]:
 def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     parts: list[Callable[[], Any]] = [
         keys,
+        kept_keys,
         addresses,
         consent,
         collected,
@@ -241,16 +270,36 @@ def candid(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def deployed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [*_https_without_proxy(), *_figures_for_anybody(), *_short_keys_kept()]
+
+
+def _https_without_proxy() -> Iterator[CheckMessage]:
     """Candid speaks plain HTTP, so https means that there is a proxy."""
-    if not (settings.PRODUCTION and settings.HTTPS) or settings.TRUSTED_PROXIES:
-        return []
-    return [
-        checks.Warning(
+    if settings.PRODUCTION and settings.HTTPS and not settings.TRUSTED_PROXIES:
+        yield checks.Warning(
             "TRUSTED_PROXIES is empty, although pages are served by https: no request seems to be https.",
             hint="Name the proxy that ends TLS. If nothing does, set PUBLIC_URL to http://….",
             id="candid.W041",
         )
-    ]
+
+
+def _figures_for_anybody() -> Iterator[CheckMessage]:
+    if not settings.OPERATOR_TOKEN:
+        yield checks.Warning(
+            "OPERATOR_TOKEN is not set: whoever reaches the web port reads /metrics and the parts of /ready.",
+            hint=f"Set it to a long random text, e.g. from: {A_NEW_KEY}; Prometheus sends it as a token.",
+            id="candid.W042",
+        )
+
+
+def _short_keys_kept() -> Iterator[CheckMessage]:
+    for name in MAY_BE_KEPT:
+        if 0 < len(getattr(settings, name)) < LEAST_CHARACTERS:
+            yield checks.Warning(
+                f"{name} is shorter than {LEAST_CHARACTERS} characters, and kept (KEEP_SHORT_KEYS).",
+                hint="If a person made it up, rather than chance, read “The key” in docs/privacy.md.",
+                id="candid.W043",
+            )
 
 
 @register(Tags.database)

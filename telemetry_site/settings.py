@@ -56,6 +56,7 @@ ID_HASH_KEY = _secret("ID_HASH_KEY")
 ID_HASH_KEY_IS_SET = bool(ID_HASH_KEY)
 ID_HASH_KEY = ID_HASH_KEY or secrets.token_urlsafe(48)
 CONSENT_LOG_KEY = _secret("CONSENT_LOG_KEY")  # else ID_HASH_KEY
+KEEP_SHORT_KEYS = env.list("KEEP_SHORT_KEYS", default=[])  # names of keys older than the rule on length
 
 # --- Databases, Redis ---------------------------------------------------------------------------
 DATABASES = {
@@ -196,7 +197,9 @@ CSRF_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^(otlp/)?v1/", r"^health$", r"^ready$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS and env.bool("HSTS_PRELOAD", default=False)
+SILENCED_SYSTEM_CHECKS = ["security.W021"]  # asks for HSTS_PRELOAD, which is the operator's choice
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

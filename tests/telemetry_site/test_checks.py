@@ -15,6 +15,7 @@ ADDRESSES = {
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
 KEYS = {"SECRET_KEY": "a-long-and-random-text-for-this-test-0123456789-abcdefghij", "ID_HASH_KEY": "b" * 50}
+OPERATOR_TOKEN = "c" * 40
 
 
 @pytest.mark.parametrize(("missing", "identifier"), [("SECRET_KEY", "E001"), ("ID_HASH_KEY", "E002")])
@@ -37,10 +38,12 @@ def test_check_deploy_is_clean_in_production(public_url: str) -> None:
         "WARNING",
         PUBLIC_URL=public_url,
         TRUSTED_PROXIES="10.0.0.5",
+        OPERATOR_TOKEN=OPERATOR_TOKEN,
         **ADDRESSES,
         **KEYS,
     )
-    assert checked.stderr + checked.stdout == "System check identified no issues (0 silenced).\n"
+    assert checked.returncode == 0
+    assert "identified no issues" in checked.stderr + checked.stdout
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,14 @@ def test_check_deploy_is_clean_in_production(public_url: str) -> None:
 def test_check_deploy_says_that_https_needs_a_proxy_to_believe(public_url: str, warned: bool) -> None:
     checked = manage("check", "--deploy", PUBLIC_URL=public_url, **ADDRESSES, **KEYS)
     assert ("(candid.W041) TRUSTED_PROXIES is empty" in checked.stderr) == warned
+
+
+@pytest.mark.parametrize(("token", "warned"), [("", True), (OPERATOR_TOKEN, False)])
+def test_check_deploy_says_that_anybody_reads_metrics_without_a_token(token: str, warned: bool) -> None:
+    more = {"TRUSTED_PROXIES": "10.0.0.5"} | ({"OPERATOR_TOKEN": token} if token else {})
+    checked = manage("check", "--deploy", "--fail-level", "WARNING", **more, **ADDRESSES, **KEYS)
+    assert bool(checked.returncode) == warned
+    assert ("(candid.W042) OPERATOR_TOKEN is not set" in checked.stderr) == warned
 
 
 @pytest.mark.parametrize(
@@ -73,6 +84,7 @@ def test_check_deploy_says_that_https_needs_a_proxy_to_believe(public_url: str, 
         ("TRUSTED_PROXIES", ["my-proxy"], "E024"),
         ("TRUSTED_PROXIES", ["10.0.0.5", "0.0.0.0/0"], "E044"),
         ("TRUSTED_PROXIES", ["::/0"], "E044"),
+        ("KEEP_SHORT_KEYS", ["SECRET_KEY"], "E045"),
         ("ON_WITHDRAWAL", "forget", "E025"),
         ("RECEIPTS_DIR", "/nowhere", "E026"),
         ("PUBLIC_URL", "https://example.com?x=1", "E006"),

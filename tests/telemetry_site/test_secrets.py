@@ -37,6 +37,37 @@ def test_a_secret_that_is_too_short_is_refused_by_name(name: str, command: str) 
     assert len(said.splitlines()) == 1
 
 
+def test_the_sentence_about_a_short_key_of_pseudonyms_has_a_way_out_that_loses_no_decision() -> None:
+    said = refusal("check", **GOOD | {"ID_HASH_KEY": "x" * 20})
+    assert "keep it, with KEEP_SHORT_KEYS=ID_HASH_KEY, if it has 16 characters" in said
+    assert "docs/privacy.md" in said
+    assert "KEEP_SHORT_KEYS" not in refusal("check", **GOOD | {"OPERATOR_TOKEN": "x" * 20})
+
+
+@pytest.mark.parametrize(
+    ("name", "characters", "kept", "refused"),
+    [
+        ("ID_HASH_KEY", 16, "ID_HASH_KEY", ""),
+        ("ID_HASH_KEY", 15, "ID_HASH_KEY", "ID_HASH_KEY has 15 characters; it needs 16."),
+        ("CONSENT_LOG_KEY", 31, "ID_HASH_KEY,CONSENT_LOG_KEY", ""),
+        ("ID_HASH_KEY", 31, "CONSENT_LOG_KEY", "ID_HASH_KEY has 31 characters; it needs 32."),
+        ("SECRET_KEY", 31, "SECRET_KEY", "SECRET_KEY has 31 characters; it needs 32."),
+    ],
+)
+def test_a_short_key_that_is_in_use_may_be_kept_by_name(
+    name: str, characters: int, kept: str, refused: str
+) -> None:
+    said = refusal("check", **GOOD | {name: "x" * characters, "KEEP_SHORT_KEYS": kept})
+    assert refused in said
+    assert bool(said) == bool(refused)
+
+
+def test_check_deploy_warns_of_a_short_key_that_is_kept() -> None:
+    variables = {"ID_HASH_KEY": "x" * 16, "KEEP_SHORT_KEYS": "ID_HASH_KEY", "TRUSTED_PROXIES": "10.0.0.5"}
+    checked = manage("check", "--deploy", **ADDRESSES, **GOOD | variables)
+    assert "(candid.W043) ID_HASH_KEY is shorter than 32 characters, and kept" in checked.stderr
+
+
 def test_32_characters_are_enough() -> None:
     assert refusal("check", **GOOD | {"OPERATOR_TOKEN": "x" * 32}) == ""
 

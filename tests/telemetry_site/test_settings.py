@@ -21,6 +21,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Any:
             "ALLOWED_HOSTS",
             "TRUSTED_PROXIES",
             "SECRET_KEY",
+            "HSTS_PRELOAD",
         ):
             monkeypatch.delenv(name, raising=False)
         for name, value in (SERVERS | variables).items():
@@ -40,6 +41,20 @@ def test_production_without_an_address_takes_https_for_granted(read: Any) -> Non
     assert found["SECURE_PROXY_SSL_HEADER"] is None
     assert not found["SECRET_KEY_IS_SET"]
     assert len(found["SECRET_KEY"]) > 50
+
+
+@pytest.mark.parametrize(
+    ("variables", "asked"),
+    [({}, False), ({"HSTS_PRELOAD": "true"}, True), ({"HSTS_PRELOAD": "false"}, False)],
+)
+def test_browsers_lists_of_https_sites_are_asked_for_on_purpose_only(
+    read: Any, variables: dict[str, str], asked: bool
+) -> None:
+    """Whoever is on such a list cannot come back from https for months, with all subdomains."""
+    found = read(**variables)
+    assert found["SECURE_HSTS_PRELOAD"] is asked
+    assert found["SECURE_HSTS_INCLUDE_SUBDOMAINS"] is True
+    assert read(**variables, PUBLIC_URL="http://a.example")["SECURE_HSTS_PRELOAD"] is False
 
 
 @pytest.mark.parametrize("variable", ["DEBUG", "CANDID_EMBEDDED"])
