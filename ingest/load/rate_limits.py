@@ -1,12 +1,14 @@
 """Limits how many requests and how many bytes a key may send, over all processes that receive.
 
-Each process counts its own. Twice a second it adds its counts to Redis and reads the totals. So checking a
-request only compares numbers in memory, but a limit can be exceeded by half a second's requests. If
-Redis is unreachable, each process limits by itself and logs that once a minute.
+Each process counts its own. Twice a second it tells Redis its counts and reads those of the others. So
+checking a request only compares numbers in memory, but a limit can be exceeded by half a second's requests.
+If Redis is unreachable, each process limits by itself and logs that once a minute; what an exchange that
+failed would have told, the next one tells.
 """
 
 import logging
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -42,12 +44,12 @@ class Sender(Protocol):
 
 
 class _Count:
-    """A key's requests or bytes in this window: here, in other processes, and not yet added to Redis."""
+    """A key's requests or bytes in this window: here, in other processes, and what Redis knows of those here."""
 
-    __slots__ = ("elsewhere", "here", "pending")
+    __slots__ = ("elsewhere", "here", "told")
 
     def __init__(self) -> None:
-        self.here = self.elsewhere = self.pending = 0
+        self.here = self.elsewhere = self.told = 0
 
 
 class Rates:
@@ -60,6 +62,7 @@ class Rates:
         self._window = 0
         self._counts: dict[int, _Count] = {}
         self._pid = 0
+        self._process = secrets.token_hex(8)  # what Redis calls this process
         self._complained_at = float("-inf")
         self.unshared = 0  # exchanges that failed, since the process began
 
@@ -77,13 +80,13 @@ class Rates:
             if count.here + count.elsewhere >= per_second * WINDOW:
                 raise RateLimited(per_second, WINDOW - int(now) % WINDOW, self._unit)
             count.here += amount
-            count.pending += amount
             if self._pid != os.getpid():
                 self._start()
 
     def _start(self) -> None:
         """Start the thread that exchanges counts, once per process. Called with the lock held."""
         self._pid = os.getpid()
+        self._process = secrets.token_hex(8)
         threading.Thread(target=self._exchange_for_ever, name=self._unit, daemon=True).start()
 
     def _exchange_for_ever(self) -> None:
@@ -98,26 +101,28 @@ class Rates:
                 self._complain(error)
 
     def exchange(self, connection: "redis.Redis") -> None:
-        """Add new counts to Redis, and read what other processes counted. Raises `redis.RedisError`."""
+        """Tell Redis new counts, and read what other processes counted. Raises `redis.RedisError`.
+
+        Each process sets its own count. So one that was told twice, since an answer was lost, counts once.
+        """
         with self._lock:
             window = self._window
-            pending = {key_id: count.pending for key_id, count in self._counts.items() if count.pending}
-            for key_id in pending:
-                self._counts[key_id].pending = 0
-        if not pending:
+            news = {key_id: count.here for key_id, count in self._counts.items() if count.here != count.told}
+        if not news:
             return
         pipeline = connection.pipeline(transaction=False)
-        for key_id, number in pending.items():
+        for key_id, here in news.items():
             name = f"candid:{self._name}:{key_id}:{window}"
-            pipeline.incrby(name, number)
+            pipeline.hset(name, self._process, str(here))
             pipeline.expire(name, 2 * WINDOW)
-        totals = dict(zip(pending, pipeline.execute()[::2], strict=True))
+            pipeline.hvals(name)
+        totals = dict(zip(news, (sum(map(int, counts)) for counts in pipeline.execute()[2::3]), strict=True))
         with self._lock:
             if window != self._window:
                 return
-            for key_id, total in totals.items():
+            for key_id, told in news.items():
                 count = self._counts[key_id]
-                count.elsewhere = max(0, total - (count.here - count.pending))
+                count.told, count.elsewhere = told, totals[key_id] - told
 
     def _complain(self, error: Exception) -> None:
         self.unshared += 1

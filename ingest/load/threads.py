@@ -8,7 +8,7 @@ A thread keeps its database connections from one piece of work to the next.
 
 import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple, Unpack
@@ -61,7 +61,7 @@ class _Caller:
 
     def __init__(self) -> None:
         self.running = 0
-        self.waiting: deque[_Work] = deque()
+        self.waiting: OrderedDict[_Work, None] = OrderedDict()  # so that nothing needs to be searched for
 
 
 class Pool:
@@ -115,7 +115,7 @@ class Pool:
             caller = self._callers.setdefault(who, _Caller())
             if not caller.waiting:
                 self._turns.append(who)
-            caller.waiting.append(new)
+            caller.waiting[new] = None
             self._under_way += 1
             self._hand_out()
             waits = new in caller.waiting
@@ -143,7 +143,7 @@ class Pool:
             if len(longest.waiting) <= waiting + 1:
                 raise Busy
             self._under_way -= 1
-            return longest.waiting.pop()
+            return longest.waiting.popitem()[0]
         return None
 
     def _give_up(self, work: _Work) -> None:
@@ -152,7 +152,7 @@ class Pool:
             caller = self._callers.get(work.who)
             if caller is None or work not in caller.waiting:
                 return  # a thread has it
-            caller.waiting.remove(work)
+            del caller.waiting[work]
             self._under_way -= 1
             self._forget_idle(work.who, caller)
         work.done(None, Busy())
@@ -179,7 +179,7 @@ class Pool:
             self._turns.rotate(-1)
             if not self._may_start(caller):
                 continue
-            work = caller.waiting.popleft()
+            work, _ = caller.waiting.popitem(last=False)
             if not caller.waiting:
                 self._turns.pop()
             caller.running += 1
@@ -191,7 +191,7 @@ class Pool:
         return None
 
     def _may_start(self, caller: _Caller) -> bool:
-        if self._runs_large and caller.waiting[0].is_large:
+        if self._runs_large and next(iter(caller.waiting)).is_large:
             return False
         if self._yields and self._running and short_turns.are_needed():
             return False

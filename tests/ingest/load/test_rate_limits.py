@@ -134,8 +134,38 @@ def test_what_is_told_to_redis_is_told_once_and_expires(rates: Rates, connection
         rates.exchange(connection)
     (name,) = connection.scan_iter("candid:rate:7:*")
     assert name == b"candid:rate:7:%d" % (WHEN // 5)
-    assert connection.get(name) == b"3"
+    assert connection.hvals(name) == [b"3"]  # by process
     assert 5 < connection.ttl(name) <= 10  # seconds: as long as the window may still count
+
+
+@pytest.mark.parametrize("was_heard", [False, True], ids=["lost", "answer lost"])
+def test_what_a_failed_exchange_told_counts_once(
+    rates: Rates, connection: "redis.Redis", was_heard: bool
+) -> None:
+    class Failing:
+        """A Redis that does not answer; perhaps it heard."""
+
+        def pipeline(self, **options: Any) -> Any:
+            pipeline = connection.pipeline(**options)
+            execute = pipeline.execute
+
+            def fail() -> None:
+                if was_heard:
+                    execute()
+                raise redis.ConnectionError
+
+            pipeline.execute = fail
+            return pipeline
+
+    here, there = rates, Rates()
+    for _ in range(30):
+        here.spend(key(per_second=10), now=WHEN)
+    with pytest.raises(redis.ConnectionError):
+        here.exchange(Failing())  # type: ignore[arg-type]
+    here.exchange(connection)
+    there.spend(key(per_second=10), now=WHEN)
+    there.exchange(connection)
+    assert (spent(there, key(per_second=10)), spent(here, key(per_second=10))) == (19, 20)
 
 
 def test_counts_of_a_window_that_ended_while_they_were_exchanged_count_no_more(

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
@@ -224,3 +225,25 @@ def test_work_that_nobody_awaits_any_more_does_not_begin() -> None:
         return [await first, await at.ask("one", "third"), at.begun]
 
     assert with_pool(scene) == ["first", "third", ["first", "third"]]
+
+
+def test_asking_takes_as_long_behind_twenty_thousand_as_behind_nobody() -> None:
+    """Nothing looks through a queue while it holds the lock."""
+
+    async def scene(at: Scene) -> object:
+        futures = []
+
+        def thousand() -> float:
+            began = time.thread_time()
+            futures.extend(at.ask("greedy", "") for _ in range(1000))
+            return time.thread_time() - began
+
+        times = [thousand() for _ in range(20)]
+        for future in futures:
+            future.cancel()
+        at.end_all()
+        while at.pool._under_way:
+            await asyncio.sleep(0.001)
+        return min(times[-5:]) / min(times[:5])
+
+    assert with_pool(scene, waiting=20_000) < 3  # type: ignore[operator]
