@@ -57,20 +57,13 @@ class ReportView(JsonErrorView):
 
     def get(self, request: Request) -> HttpResponse | Response:
         query = self._query(request)
-        try:
-            filters = ReportFilters.from_query(
-                query,
-                today=report_today(),
-                last_sealed=last_sealed_day(),
-                whole_weeks=bool(_own_organization(request)),
-            )
-            table = self.export.table(filters, query)
-        except FilterError as error:
-            raise _bad_parameter(error.parameter, str(error)) from error
-        except ReportTimedOut as error:
-            raise ApiError(503, "timed_out", str(error)) from error
-        except (OperationalError, InterfaceError) as error:
-            raise ApiError(503, "unavailable", DATABASE_AWAY) from error
+        filters = ReportFilters.from_query(
+            query,
+            today=report_today(),
+            last_sealed=last_sealed_day(),
+            whole_weeks=bool(_own_organization(request)),
+        )
+        table = self.export.table(filters, query)
         if query.get("format") == "csv":
             response: HttpResponse | Response = HttpResponse(
                 as_csv(self.export, filters, table), content_type="text/csv; charset=utf-8"
@@ -80,6 +73,10 @@ class ReportView(JsonErrorView):
             response = Response(as_json(self.export, filters, table))
         response["Cache-Control"] = "private, no-store"
         return response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Also for what happens before `get`: the caller's key or session is looked up in a database."""
+        return super().handle_exception(_as_api_error(exc))
 
     def _query(self, request: Request) -> dict[str, str]:
         """The parameters, checked. A bound key gets the report on its own organization only."""
@@ -103,6 +100,17 @@ class ReportView(JsonErrorView):
 def _own_organization(request: Request) -> str:
     """The pseudonym of the organization that the caller's key is bound to; '' for others."""
     return request.user.key.organization if isinstance(request.user, KeyHolder) else ""
+
+
+def _as_api_error(error: Exception) -> Exception:
+    """The error as the caller may see it; one that is not meant for callers is returned unchanged."""
+    if isinstance(error, FilterError):
+        return _bad_parameter(error.parameter, str(error))
+    if isinstance(error, ReportTimedOut):
+        return ApiError(503, "timed_out", str(error))
+    if isinstance(error, OperationalError | InterfaceError):
+        return ApiError(503, "unavailable", DATABASE_AWAY)
+    return error
 
 
 def _bad_parameter(parameter: str, message: str) -> ApiError:

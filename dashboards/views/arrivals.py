@@ -18,7 +18,7 @@ RECENT_LINES = 12
 
 
 class ArrivalRow(NamedTuple):
-    """Events with one outcome and reason, over all the hours."""
+    """Events with one outcome and reason, over all the hours; or requests, where they were rejected."""
 
     name: str
     kind: str
@@ -26,7 +26,7 @@ class ArrivalRow(NamedTuple):
     reason: str
     events: int
     bar: float
-    share: float
+    share: float | None  # of the records; None for requests, which may have held any number of them
 
 
 class ArrivalLine(NamedTuple):
@@ -39,7 +39,7 @@ class ArrivalLine(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """The last `hours`: totals (accepted first), hour by hour, and the newest minutes."""
+    """The last `hours`: how much came, in rows (accepted first), hour by hour, and the newest minutes."""
 
     hours: int
     total: int
@@ -69,7 +69,7 @@ def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
     """What arrived in the last `hours` hours, including the current one."""
     traffic = traffic_last(hours, now=now)
     outcomes = [outcome for outcome in traffic.outcomes if outcome.count]
-    total = sum(outcome.count for outcome in outcomes)
+    records = sum(outcome.count for outcome in outcomes if outcome.outcome != "rejected")
     largest = max((outcome.count for outcome in outcomes), default=1)
     order = list(OUTCOMES)
     rows = [
@@ -80,13 +80,13 @@ def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
             reason=reason,
             events=events,
             bar=events / largest,
-            share=events / total,
+            share=None if outcome == "rejected" else events / records,
         )
         for outcome, reason, events in outcomes
     ]
     return Arrivals(
         hours=hours,
-        total=total,
+        total=sum(outcome.count for outcome in outcomes),
         rows=sorted(rows, key=lambda row: order.index(row.outcome) if row.outcome in order else len(order)),
         by_hour=traffic.intervals,
         lines=_newest(traffic.intervals),

@@ -44,7 +44,7 @@ class Sender(Protocol):
 
 
 class _Count:
-    """A key's requests or bytes in this window: here, in other processes, and what Redis knows of those here."""
+    """A key's requests or bytes in this window: here, in other processes, and here as Redis knows it."""
 
     __slots__ = ("elsewhere", "here", "told")
 

@@ -20,6 +20,7 @@ from consent.pseudonyms import pseudonym
 from dashboards.api import schema as schema_view
 from dashboards.api.exports import EXPORTS
 from ingest.traffic import counting
+from tests.support.away import away
 from tests.support.events import activity, endpoint, feature, installation, person
 
 pytestmark = pytest.mark.django_db
@@ -182,6 +183,16 @@ def test_a_database_that_is_away_is_503(ask, monkeypatch, report):
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "unavailable"
     assert "127.0.0.1" not in response.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("headers", [None, {"cookie": "sessionid=0123456789abcdef"}], ids=["key", "session"])
+def test_a_database_that_is_away_when_the_caller_is_looked_up_is_503(ask, headers):
+    with away("default"):
+        response = ask("retention", headers=headers)
+    assert response.status_code == 503
+    message = "a database does not answer; ask again in a moment"
+    assert response.json() == {"error": {"code": "unavailable", "message": message}}
 
 
 # --- what comes back ----------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """Rows of the overview, the pipeline and the panel of arrivals: order, shares, what is left out."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from analytics.reports.cells import Withheld
@@ -109,9 +111,9 @@ def test_arrivals_list_the_accepted_first_and_the_newest_dozen_minutes() -> None
         arrived("accepted", count=5, minute=now - timedelta(minutes=minutes))
     lately = arrivals.arrivals(hours=24, now=now)
     assert [(row.name, row.kind, row.events, row.share) for row in lately.rows] == [
-        ("Accepted", "v", 70, 0.7),
-        ("Dropped: no consent", "vo", 20, 0.2),
-        ("Rejected: no key, or an unknown one", "bad", 10, 0.1),
+        ("Accepted", "v", 70, 7 / 9),
+        ("Dropped: no consent", "vo", 20, 2 / 9),
+        ("Rejected: no key, or an unknown one", "bad", 10, None),  # requests have no share of records
     ]
     assert (lately.rows[0].bar, lately.total, lately.reasons) == (1.0, 100, {"", "no_consent", "no_key"})
     assert [line.name for line in lately.lines[:3]] == [
@@ -121,6 +123,15 @@ def test_arrivals_list_the_accepted_first_and_the_newest_dozen_minutes() -> None
     ]
     assert len(lately.lines) == 12
     assert sum(lately.accepted_by_hour) == 70
+
+
+@pytest.mark.django_db
+def test_rejected_requests_have_no_share_of_the_records() -> None:
+    for outcome, number in (("accepted", 3), ("refused", 1), ("rejected", 96)):
+        arrived(outcome, "no_key" if outcome == "rejected" else "", number, minute=timezone.now())
+    html = render_to_string("dashboards/includes/outcomes.html", {"arrivals": arrivals.arrivals(hours=24)})
+    cells = re.findall(r'<td class="num( muted)?">(.*?)</td>', html)
+    assert [text for _, text in cells] == ["3", "75.0%", "1", "25.0%", "96", "requests"]
 
 
 @pytest.mark.django_db
