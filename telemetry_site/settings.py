@@ -254,13 +254,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- Logs ---------------------------------------------------------------------------------------
-# No address, user agent, header or body is ever logged; the web server's access log stays off.
+# No address, user agent, header or body is ever logged (`log_lines.py`), and there is no access log.
 # Beat's ticks and jobs with nothing to do are not logged either: the page Pipeline shows both.
 IDLE_JOB = re.compile(r"^Task (analytics\.tasks\.tick\[|.* succeeded in .*: ''$)")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "formatters": {"plain": {"()": "telemetry_site.log_lines.PlainLines"}},
     "filters": {
         "no idle job": {
             "()": "django.utils.log.CallbackFilter",

@@ -38,8 +38,8 @@ ROOMS = {
         "templatetags", "urls", "management",
     ],
     "telemetry_site": [
-        "groups", "health", "metrics", "middleware", "checks", "start", "embedded", "demo", "urls",
-        "settings",
+        "groups", "health", "log_lines", "metrics", "middleware", "checks", "start", "embedded", "demo",
+        "urls", "settings",
         "celery", "server", "wsgi", "management",
     ],
 }  # fmt: skip
