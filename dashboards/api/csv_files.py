@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -11,18 +12,23 @@ from dashboards.api.documents import question_of
 from dashboards.api.exports.export import ReportExport, ReportTable
 
 # A spreadsheet runs a cell that begins like this as a formula (OWASP, "CSV Injection").
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_STARTS = "=+-@＝＋－＠"
+CONTROLS = ("\t", "\r", "\n")
+# It may begin the cell, and also what some programs, which cut at semicolons or tabs, take for one.
+FORMULA = re.compile(rf'(?:^|[;,|\t\r\n])[\s"]*(?=[{re.escape(FORMULA_STARTS)}])')
 
 
 def as_csv(export: ReportExport, filters: ReportFilters, table: ReportTable) -> str:
     """The report as CSV. The last columns of each row repeat the question that it answers.
 
+    Every field is quoted. Programs read numbers from quoted fields as they do from others; what must not be
+    read as a formula has an apostrophe before it, and numbers, negative ones too, have none.
     `asked_sealed_until` is the last day asked for that keeps totals alone:
     no people of it are told.
     """
     question = question_of(filters) | {"sealed_until": filters.sealed_until or ""}
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
+    writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     writer.writerow([*(column.name for column in export.columns), *(f"asked_{name}" for name in question)])
     for row in table.rows:
         writer.writerow([_cell(value) for value in [*row, *question.values()]])
@@ -36,9 +42,12 @@ def _cell(value: Any) -> Any:
         return round(value, 6)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return "'" + value
-    return value
+    return _defused(value) if isinstance(value, str) else value
+
+
+def _defused(text: str) -> str:
+    mended = FORMULA.sub(r"\g<0>'", text)
+    return f"'{mended}" if mended.startswith(CONTROLS) else mended
 
 
 def file_name(export: ReportExport, filters: ReportFilters) -> str:

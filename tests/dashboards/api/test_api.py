@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 from datetime import date, timedelta
@@ -60,7 +61,7 @@ def test_each_report_answers_a_key_in_json_and_csv(ask, report):
     response = ask(report, format="csv")
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert response["Content-Disposition"].startswith(f'attachment; filename="candid-{report}-')
-    header = response.content.decode().split("\r\n", 1)[0].split(",")
+    header = next(csv.reader([response.content.decode().split("\r\n", 1)[0]]))
     assert header[: len(EXPORTS[report].columns)] == [column.name for column in EXPORTS[report].columns]
     assert "asked_time_zone" in header
 
@@ -254,6 +255,35 @@ def test_cells_that_a_spreadsheet_would_run_become_text(ask, start):
     assert names == {f'\'{start}HYPERLINK("http://x.example")', f"page{start}view"}
     rows = ask("feature-adoption").json()["rows"]
     assert f'{start}HYPERLINK("http://x.example")' in {row["feature"] for row in rows}, "JSON is data"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝"])
+@pytest.mark.parametrize("between", [";", "\t", "\n", "\r", ";\t\n", "; ", "|", ","])
+def test_no_formula_begins_where_a_spreadsheet_may_cut_a_cell(ask, between, start):
+    """Some cut at semicolons or tabs, whatever quotes say."""
+    feature(1, YESTERDAY, name=f"page{between}{start}cmd()")
+    text = ask("feature-adoption", format="csv").content.decode()
+    for delimiter in ",;\t|":
+        for cell in itertools.chain(*csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)):
+            for line in cell.splitlines():
+                assert not line.strip().startswith(start), repr(cell)
+    assert f"page{between}'{start}cmd()" in text
+
+
+def test_every_field_of_every_csv_is_quoted_and_numbers_stay_numbers(ask):
+    for user in range(1, 8):
+        feature(user, YESTERDAY, name="timer;stop")
+        feature(user, YESTERDAY - timedelta(days=7), name="timer;stop")
+        feature(user + 10, YESTERDAY - timedelta(days=7), name="timer;stop")
+        endpoint(user, YESTERDAY)
+        installation(user, [YESTERDAY])
+    for report in REPORTS:
+        text = ask(report, format="csv", range="7d", compare="1").content.decode()
+        assert text.endswith('"\r\n')
+        for line in text.split("\r\n")[:-1]:
+            assert re.fullmatch(r'"[^"]*"(,"[^"]*")*', line), line
+    (row,) = table(ask("feature-adoption", format="csv", range="7d", compare="1"))
+    assert (row["feature"], row["users"], row["change"]) == ("timer;stop", "7", "-0.5")
 
 
 def test_rows_can_be_chosen_by_name(ask):
