@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from analytics.reports.cells import AndFewMore, Compared, Measure, Withheld
+from analytics.reports.cells import AndFewMore, AtLeast, Compared, Measure, Withheld
 
 CLEAR_CHANGE = 0.03  # of the earlier value; smaller changes stay grey
 NO_DATA = SafeString('<span class="muted">–<span class="vh">no data</span></span>')
@@ -51,7 +51,10 @@ def compact(value: Measure) -> str:
 
 
 def decimal(value: Measure, digits: int = 1) -> str:
-    return f"{value:,.{digits}f}" if isinstance(value, int | float) else _withheld(value)
+    """2.7; “≥ 2.7” where what few people did is left out."""
+    if not isinstance(value, int | float):
+        return _withheld(value)
+    return f"{'≥ ' * isinstance(value, AtLeast)}{value:,.{digits}f}"
 
 
 def percent(value: Measure, digits: int = 1) -> str:

@@ -33,6 +33,10 @@ class AndFewMore(int):
     """What enough people did, where few people did more: a sum of published cells that leaves others out."""
 
 
+class AtLeast(float):
+    """A measure of such a sum: all of it would give more."""
+
+
 Count = int | Withheld
 Measure = float | Withheld | None  # None: there is nothing to measure
 
@@ -56,6 +60,11 @@ class Compared(NamedTuple):
 def and_few_more(number: int, left_out: bool) -> int:
     """The number, as one that leaves out what few people did, if it does."""
     return AndFewMore(number) if left_out else number
+
+
+def at_least(number: float, left_out: bool) -> float:
+    """The number, as one that would be more with what few people did, if that is left out."""
+    return AtLeast(number) if left_out else number
 
 
 def published(number: int) -> Count:

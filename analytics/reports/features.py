@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from analytics.report_days import days_between
 from analytics.reports.active_user_counts import count_active_users
-from analytics.reports.cells import AndFewMore, Compared, Count, Measure, Withheld, exact, ratio
+from analytics.reports.cells import AndFewMore, Compared, Count, Measure, Withheld, at_least, exact, ratio
 from analytics.reports.feature_counts import (
     FeatureCounts,
     FeatureDetail,
@@ -39,14 +39,17 @@ class FeatureRow(NamedTuple):
 
     @property
     def uses_per_user(self) -> Measure:
-        """Uses / users; withheld when either is or leaves some out, None when nobody identified used it."""
+        """Uses / users; withheld when either is, None when nobody identified used it.
+
+        `AtLeast` where uses leave some out. It follows from the two and tells nothing more.
+        """
         if not isinstance(self.uses, int):
             return self.uses
-        if isinstance(self.uses, AndFewMore):
-            return Withheld.HIDDEN
         if not isinstance(self.users, int):
             return self.users
-        return self.uses / self.users if self.users else None
+        if not self.users:
+            return None
+        return at_least(self.uses / self.users, isinstance(self.uses, AndFewMore))
 
 
 @dataclass(frozen=True, kw_only=True)

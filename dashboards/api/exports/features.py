@@ -39,7 +39,7 @@ EXPORT = ReportExport(
         Column("users", "count", "distinct people who used it"),
         Column("share", "measure", "of the people active in the same segment and period"),
         Column("uses", "count", "times it was used"),
-        Column("uses_per_user", "measure", "uses divided by users"),
+        Column("uses_per_user", "measure", "uses divided by users: the least there were, with few_more"),
         Column("repeat_users", "count", "people who used it on two or more days"),
         Column("actions", "count", "different actions"),
         Column("change", "measure", "relative change of users against the previous period"),

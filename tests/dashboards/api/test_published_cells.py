@@ -145,3 +145,20 @@ def test_list_and_detail_of_an_endpoint_show_the_same(ask, staff):
     assert "<b>10</b>" in detail
     rare = staff.get(f"/dashboards/endpoints/detail/?endpoint=/x&{query}").content.decode()
     assert not NUMBER_37.search(rare)
+
+
+def test_uses_per_user_is_a_least_number_where_uses_of_few_are_left_out(ask, staff):
+    used(MANY, times=3)
+    used([LONE], times=37, deployment_type="self-hosted")
+    roll_up()
+    (row,) = ask("feature-adoption")["rows"]
+    assert (row["users"], row["uses"], row["few_more"]) == (11, 30, True)
+    assert row["uses_per_user"] == pytest.approx(30 / 11), "of what is shown: it tells nothing more"
+    page = staff.get(f"/dashboards/features/?from={day(0)}&to={day(20)}").content.decode()
+    assert "≥ 2.7" in page
+    assert (
+        "≥ 3.0"
+        not in staff.get(
+            f"/dashboards/features/?from={day(0)}&to={day(20)}&deployment=cloud"
+        ).content.decode()
+    )
