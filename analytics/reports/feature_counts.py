@@ -77,13 +77,10 @@ def read_features(
 def _enter_sealed(counts: FeatureCounts, filters: ReportFilters, days: Iterable[SealedDay]) -> None:
     """Fill in the people kept of sealed days. They were kept for all deployment types together only."""
     for day in days:
-        if day.is_sealed:
-            for feature in counts.uses_on:
-                people = day.features.get(feature, 0)
-                users = Withheld.HIDDEN if people is None else people
-                counts.users_on.setdefault(feature, {})[day.day] = (
-                    Withheld.GONE if filters.deployment else users
-                )
+        for feature in counts.uses_on:
+            people = day.features.get(feature, 0)
+            users = Withheld.HIDDEN if people is None else people
+            counts.users_on.setdefault(feature, {})[day.day] = Withheld.GONE if filters.deployment else users
 
 
 def read_feature_detail(

@@ -1,5 +1,5 @@
 """Roll-ups: what reports read instead of rows. A day is a pure function of its rows, and is built as a whole.
 
 `building/` turns rows into contents (`layout.py` lists them), `reading/` answers reports from these,
-`sealing.py` reduces a day to counts when its month is dropped.
+`sealing/` reduces a day to counts when its month is dropped.
 """

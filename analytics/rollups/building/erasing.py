@@ -85,14 +85,16 @@ def _forget(cursor: CursorWrapper, which: str, names: str | list[str]) -> dict[s
 
 
 def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
-    """Take them out of every open day that has them, and mark it: remaining rows get new members."""
-    open_days = RolledDay.objects.filter(state=RolledDay.Phase.OPEN, events__gt=0).select_for_update()
-    active = RollUp.objects.filter(kind="active", day__in=[day.day for day in open_days])
+    """Take them out of every day that has them, and mark the open ones: remaining rows get new members."""
+    active = RollUp.objects.filter(kind="active")
+    days = RolledDay.objects.filter(events__gt=0, day__in=active.values("day")).select_for_update()
+    is_open = {day.day: day.state == RolledDay.Phase.OPEN for day in days}
     bits = BitMap(gone.astype(np.uint32))
-    for day, content in active.values_list("day", "content").iterator(chunk_size=10):
+    for day, content in active.filter(day__in=is_open).values_list("day", "content").iterator(chunk_size=10):
         if BitMap.deserialize(unpack(bytes(content))[1]) & bits:
             _take_out(day, gone)
-            mark(cursor, *bounds(day, day))
+            if is_open[day]:
+                mark(cursor, *bounds(day, day))
             RolledDay.objects.filter(day=day).update(version=secrets.randbelow(VERSIONS))
 
 

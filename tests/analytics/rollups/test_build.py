@@ -254,23 +254,15 @@ def test_a_sealed_day_keeps_large_counts_only_and_is_never_built_again():
     roll_up()
     sealing.seal([day])
     with rollups.reading() as reader:
-        assert active_on(day) == 0
-        (sealed, *following) = reader.sealed(day, day + timedelta(days=40))
+        (sealed,) = reader.sealed(day, day + timedelta(days=40))
         uses = reader.uses(Segment(include_internal=True), day, day)
         requests = reader.requests(Segment(), day, day)
         by_organization = reader.uses(Segment(organization=person(999)), day, day)
-    assert (sealed.is_sealed, sealed.active["", "any", "dau"], sealed.active["cloud", "any", "mau"]) == (
-        True,
-        7,
-        None,
-    )
+    assert (sealed.active["", "any", "dau"], sealed.active["cloud", "any", "mau"]) == (7, None)
     assert sealed.features == {"timer": 7, "rare": None}
     assert dict(zip(uses.keys, uses.daily[:, 0].tolist(), strict=True)) == {("timer", "started"): 7}
     assert requests.keys == [("/a", "GET"), ("/anonymous", "GET")]
     assert by_organization.daily.sum() == 0
-    assert len(following) == 27
-    assert following[5].active["", "any", "wau"] == 7
-    assert following[6].active["", "any", "wau"] == 0
     before = state()
     feature(9, day)
     mark(day)

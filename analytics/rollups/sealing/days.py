@@ -1,9 +1,9 @@
-"""Sealing: reducing a report day to counts, when a month that it touches is dropped.
+"""Sealing days, step by step.
 
-Counts of people are taken once, without small ones (`SUPPRESS_BELOW`), and the sets themselves are dropped.
-Uses, requests and durations stay where enough people, or only anonymous ones, caused them; what belongs to an
-organization or to internal use is dropped. A sealed day is never built again. Windows that end on the 27
-days after it reach into what is dropped, so they are counted now, too.
+Counts of people are taken once, without small ones (`SUPPRESS_BELOW`), and the sets themselves are dropped,
+but for those that windows still need (`kept_sets.py`). Uses, requests and durations stay where enough people,
+or only anonymous ones, caused them; what belongs to an organization or to internal use is dropped. A sealed
+day is never built again.
 """
 
 import secrets
@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
-from pyroaring import BitMap
 
 from analytics.models import Mark, RolledDay, RollUp
 from analytics.partitions import Month
 from analytics.report_days import days_between, report_zone, report_zone_name
 from analytics.rollups.building import build
-from analytics.rollups.building.erasing import FORGET_MEMBERS
-from analytics.rollups.building.marks import marked_days, quarters_of_day
+from analytics.rollups.building.marks import quarters_of_day
 from analytics.rollups.building.members import VERSIONS
 from analytics.rollups.layout import (
     CELLS,
@@ -32,20 +30,15 @@ from analytics.rollups.layout import (
     cell_of,
     is_internal_cell,
 )
-from analytics.rollups.numbers import Numbers
 from analytics.rollups.packing import pack, unpack
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, Segment, reading
+from analytics.rollups.sealing import kept_sets
 from analytics.small_groups import too_few
 from postgres import locks
 
 BY_DEPLOYMENT = ("", *DEPLOYMENT_TYPES)
-MOST_WAITING = 3  # days; when more wait to be built, nobody is forgotten yet
-SEEN_LATELY = """
-SELECT content FROM analytics_rollup JOIN analytics_rolledday USING (day)
- WHERE kind = 'active' AND state = 'open'
-"""
-NAMED_MEMBERS = "SELECT id, person FROM analytics_member WHERE user_id <> ''"
+EMPTY_DAY = "DELETE FROM analytics_rollup WHERE day = %s AND kind <> ALL(%s)"
 
 
 def days_touching(month: Month) -> list[date]:
@@ -69,18 +62,14 @@ def seal(days: Iterable[date]) -> int:
         for day in due:
             if not _is_built(day):
                 build.build_day(day)
-        following = [day for day in _after(due[-1]) if day not in sealed]
         with reading() as reader:
-            active = _with_earlier(_active(reader, due[0], max([*due, *following])))
+            active = _active(reader, due[0], due[-1])
             stays = {day: _what_stays(reader, day) for day in due}
         for day in due:
             people, contents = stays[day]
             _write(cursor, day, {"active": active[day], **people}, contents)
-        for day in following:  # windows that end on these days reach into what is dropped now
-            longer = [count for count in active[day] if count[2] != "dau"]
-            cursor.execute(build.ENTER_DAY, [day])
-            RolledDay.objects.filter(day=day).update(people={"active": longer})
-        _forget_who_is_gone(cursor)
+        kept_sets.drop_older(cursor)
+        kept_sets.forget_who_is_gone(cursor)
     return len(due)
 
 
@@ -88,10 +77,6 @@ def _is_built(day: date) -> bool:
     if Mark.objects.filter(quarter__range=quarters_of_day(day)).exists():
         return False
     return RolledDay.objects.filter(day=day, zone=report_zone_name()).exclude(version=0).exists()
-
-
-def _after(day: date) -> list[date]:
-    return days_between(day + timedelta(days=1), day + timedelta(days=LONGEST_WINDOW - 1))
 
 
 def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
@@ -109,16 +94,6 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
                     is_shown = not too_few(count) and (parts_shown or not name)
                     by_day[day].append([name, activity, metric, count if is_shown else None])
     return by_day
-
-
-def _with_earlier(active: dict[date, list[Any]]) -> dict[date, list[Any]]:
-    """The same, but with counts taken earlier, when days that a window reaches into were sealed."""
-    for day in RolledDay.objects.filter(day__in=active, people__isnull=False):
-        if day.people:
-            taken_earlier = {tuple(count[:3]) for count in day.people["active"]}
-            taken_now = [count for count in active[day.day] if tuple(count[:3]) not in taken_earlier]
-            active[day.day] = taken_now + day.people["active"]
-    return active
 
 
 def _what_stays(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -163,32 +138,9 @@ def _without(content: bytes, small: set[tuple[Any, int]]) -> bytes:
 
 
 def _write(cursor: CursorWrapper, day: date, people: dict[str, Any], contents: dict[str, bytes]) -> None:
-    cursor.execute(build.EMPTY_DAY, [day])
+    cursor.execute(EMPTY_DAY, [day, list(kept_sets.KINDS)])
     if contents:
         cursor.execute(build.FILL_DAY, [day, list(contents), list(contents.values())])
     RolledDay.objects.filter(day=day).update(
         state=RolledDay.Phase.SEALED, people=people, version=secrets.randbelow(VERSIONS)
     )
-
-
-def _forget_who_is_gone(cursor: CursorWrapper) -> None:
-    """Forget people who were seen on none of the open days; the others keep their first day.
-
-    All members of a person are forgotten together: one not seen lately may hold the first day. While many
-    days wait to be built, it is unknown who was seen, so this is left to the next month.
-    """
-    waiting = marked_days()
-    if len(waiting) > MOST_WAITING:
-        return
-    for day in waiting:
-        build.build_day(day)
-    cursor.execute(locks.TAKE, locks.ROLL_UP_MEMBERS)
-    seen = BitMap()
-    cursor.execute(SEEN_LATELY)
-    for (content,) in cursor.fetchall():
-        seen |= BitMap.deserialize(unpack(content)[1])
-    cursor.execute(NAMED_MEMBERS)
-    members: Numbers = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 2)
-    number, person = members.T
-    present = person[np.isin(number, np.asarray(seen.to_array()))]
-    cursor.execute(FORGET_MEMBERS, [number[~np.isin(person, present)].tolist()])
