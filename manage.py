@@ -19,7 +19,9 @@ NEED_NO_SERVERS = {
     "help", "version", "check", "collectstatic", "findstatic", "startapp", "startproject", "diffsettings",
     "makemessages", "compilemessages", "spectacular",
 }  # fmt: skip
-ADDRESSES = ("DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "CANDID_EMBEDDED")
+# What a command has put into the environment for its own data dir, and which data dir that is. Commands that
+# it starts inherit both: with another data dir they need other addresses, and above all other keys.
+NAMES, PLACE = "CANDID_EMBEDDED_NAMES", "CANDID_EMBEDDED_IN"
 
 
 def main() -> None:
@@ -28,9 +30,8 @@ def main() -> None:
     arguments, chosen = without_data_dir(sys.argv)
     sys.argv[:] = arguments
     data_dir = chosen or BASE_DIR / (os.environ.get("CANDID_DATA_DIR") or "var")
-    if chosen and os.environ.get("CANDID_EMBEDDED") and str(chosen) != os.environ.get("CANDID_DATA_DIR"):
-        for name in ADDRESSES:  # inherited from a command that uses another data dir
-            os.environ.pop(name, None)
+    if os.environ.get(PLACE, str(data_dir)) != str(data_dir):
+        forget_other_data_dir()
     os.environ["CANDID_DATA_DIR"] = str(data_dir)
     with servers(data_dir) if needs_servers(arguments) else contextlib.nullcontext():
         run(arguments)
@@ -63,6 +64,12 @@ def without_data_dir(arguments: list[str]) -> tuple[list[str], Path | None]:
     return rest, chosen
 
 
+def forget_other_data_dir() -> None:
+    """Take out of the environment what belongs to the data dir of the command that started this one."""
+    for name in (*os.environ.pop(NAMES, "").split(","), PLACE):
+        os.environ.pop(name, None)
+
+
 def needs_servers(arguments: list[str]) -> bool:
     if os.environ.get("DATABASE_URL"):
         return False
@@ -87,9 +94,9 @@ def servers(data_dir: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit(130)
     try:
-        for name, value in running.environment().items():
-            if not (os.environ.get(name) or os.environ.get(f"{name}_FILE")):
-                os.environ[name] = value
+        values = running.environment()
+        free = [name for name in values if not (os.environ.get(name) or os.environ.get(f"{name}_FILE"))]
+        os.environ |= {name: values[name] for name in free} | {NAMES: ",".join(free), PLACE: str(data_dir)}
         yield
     finally:
         running.stop()

@@ -18,7 +18,14 @@ import psutil
 from tests.support.programs import ROOT, free_port
 
 OURS = ("DATABASE_URL", "ANALYTICS_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ID_HASH_KEY", "DEBUG")
-OURS += ("CANDID_EMBEDDED", "CANDID_DATA_DIR", "PUBLIC_URL", "DJANGO_ALLOW_ASYNC_UNSAFE")
+OURS += (
+    "CANDID_EMBEDDED",
+    "CANDID_EMBEDDED_NAMES",
+    "CANDID_EMBEDDED_IN",
+    "CANDID_DATA_DIR",
+    "PUBLIC_URL",
+    "DJANGO_ALLOW_ASYNC_UNSAFE",
+)
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -221,6 +221,34 @@ def test_commands_at_once_on_a_new_data_dir_share_one_server(fresh: Path) -> Non
     assert processes(fresh) == []
 
 
+SAY_KEYS = "from django.conf import settings as s; print('keys', s.SECRET_KEY, s.ID_HASH_KEY)"
+
+
+def keys_within(directory: Path, other: Path, *, chosen_by: str, **variables: str) -> tuple[str, str]:
+    """SECRET_KEY and ID_HASH_KEY of a command with `other` that a command with `directory` starts."""
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", SAY_KEYS]
+    command += ["--data-dir", str(other)] if chosen_by == "--data-dir" else []
+    more = {chosen_by: str(other)} if chosen_by == "CANDID_DATA_DIR" else {}
+    code = f"import os, subprocess; subprocess.run({command!r}, env=os.environ | {more!r}, check=True)"
+    ended = manage("shell", "--no-imports", "-c", code, "--data-dir", str(directory), **variables)
+    assert ended.returncode == 0, ended.stderr
+    [said] = [line.split() for line in ended.stdout.splitlines() if line.startswith("keys ")]
+    return said[1], said[2]
+
+
+def test_a_command_within_a_command_takes_the_keys_of_its_own_data_dir(directory: Path, fresh: Path) -> None:
+    """With those of the other one it would make pseudonyms that nobody finds again."""
+    found = keys_within(directory, fresh, chosen_by="--data-dir")
+    assert found == tuple(embedded.keys.read_or_make_keys(fresh).values())
+    assert found != tuple(embedded.keys.read_or_make_keys(directory).values())
+
+
+def test_a_command_within_a_command_keeps_what_the_operator_has_set(directory: Path, fresh: Path) -> None:
+    own = "set-by-the-operator-" * 2
+    found = keys_within(directory, fresh, chosen_by="CANDID_DATA_DIR", ID_HASH_KEY=own)
+    assert found == (embedded.keys.read_or_make_keys(fresh)["SECRET_KEY"], own)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
