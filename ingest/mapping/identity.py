@@ -11,7 +11,8 @@ import msgspec
 from consent.pseudonyms import MAX_ID, NO_ID, keyed_digest, pseudonyms
 from consent.registry.cleaning import as_text
 from ingest.mapping.aliases import IDS, LOG_UID
-from ingest.otlp.records import Record, Resource
+from ingest.mapping.content import Contents
+from ingest.otlp.records import Record
 from postgres.instants import microseconds
 
 _VERSION_BITS = 0x8 << 76 | 0b10 << 62  # of a UUID: version 8, and the variant
@@ -76,7 +77,7 @@ class Identities:
         self._keyed_span = self._keyed.copy()
         self._keyed_span.update(b"span ")
         self._ordinals: Counter[bytes] = Counter()
-        self._resource: tuple[Resource | None, bytes] = (None, b"")
+        self._contents = Contents()
         self._oldest, self._newest = microseconds(kept_from) * 1000, microseconds(now + FUTURE) * 1000
 
     def of_resource(self, attributes: Mapping[str, Any], ids: SentIds) -> ResourceSubjects:
@@ -129,22 +130,12 @@ class Identities:
             if uid:
                 own = f"log {uid}".encode()
             else:
-                content = self._content(record)
+                content = self._contents.digest(record)
                 self._ordinals[content] += 1
                 own = b"content " + content + self._ordinals[content].to_bytes(4)
             digest = self._keyed.copy()
             digest.update(own)
         return uuid8(nanoseconds // 1_000_000, digest.digest())
-
-    def _content(self, record: Record) -> bytes:
-        """A digest of resource, scope and record as they were sent, before anything is left out."""
-        resource, encoded = self._resource
-        if resource is not record.resource:
-            encoded = msgspec.json.encode(record.resource.attributes, order="sorted")
-            self._resource = (record.resource, encoded)
-        is_span, _, *fields = msgspec.structs.astuple(record)
-        rest = msgspec.json.encode((is_span, *fields), order="sorted")
-        return keyed_digest(encoded + b"\x00" + rest, 20)
 
 
 def names_somebody(value: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ingest.otlp import lenient
+from ingest.otlp import lenient, more
 from ingest.otlp.json_messages import (
     KeyValue,
     LogsRequest,
@@ -19,10 +19,15 @@ from ingest.otlp.json_messages import (
     ReadResource,
     ReadSpan,
     ScopeMessage,
+    SpanEvent,
+    SpanFields,
+    SpanLink,
     TracesRequest,
 )
-from ingest.otlp.json_values import attributes_from, enum, nanoseconds, value_from
+from ingest.otlp.json_values import attributes_from, enum, nanoseconds, unsigned, value_from
+from ingest.otlp.more import SentEvent, SentLink, SentScope, scope_of
 from ingest.otlp.records import (
+    NOTHING_MORE,
     Batch,
     DecodeError,
     Record,
@@ -124,14 +129,15 @@ def _spans(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
     for resource_message, scopes in groups:
         resource = Resource(attributes(resource_message.attributes) if resource_message else {})
         for scope_message, spans in scopes:
-            scope = (scope_message.name or "") if scope_message else ""
+            scope = _scope(scope_message, resource_message)
             for span in _taken(spans):
                 if span.trace_id != sent_trace_id:  # spans of one trace mostly follow one another
                     sent_trace_id, trace_id = span.trace_id, valid_id(span.trace_id or "", 32)
+                span_id = valid_id(span.span_id or "", 16)
                 yield Record(
                     True,
                     resource,
-                    scope,
+                    scope.name,
                     span.name or "",
                     attributes(span.attributes),
                     None,
@@ -140,8 +146,9 @@ def _spans(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
                     nanoseconds(span.end_time_unix_nano),
                     0,
                     trace_id,
-                    valid_id(span.span_id or "", 16),
+                    span_id,
                     enum(span.status.code) if span.status else 0,
+                    NOTHING_MORE if trace_id and span_id else _more_of_span(span, scope),
                 )
 
 
@@ -150,12 +157,12 @@ def _log_records(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]
     for resource_message, scopes in groups:
         resource = Resource(attributes(resource_message.attributes) if resource_message else {})
         for scope_message, logs in scopes:
-            scope = (scope_message.name or "") if scope_message else ""
+            scope = _scope(scope_message, resource_message)
             for log in _taken(logs):
                 yield Record(
                     False,
                     resource,
-                    scope,
+                    scope.name,
                     log.event_name or "",
                     attributes(log.attributes),
                     value_from(log.body) if log.body else None,
@@ -166,7 +173,62 @@ def _log_records(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]
                     valid_id(log.trace_id or "", 32),
                     valid_id(log.span_id or "", 16),
                     0,
+                    more.of_log(
+                        scope,
+                        enum(log.severity_number),
+                        log.severity_text,
+                        unsigned(log.flags),
+                        unsigned(log.dropped_attributes_count),
+                    ),
                 )
+
+
+def _scope(scope: ScopeMessage | None, resource: Any) -> SentScope:
+    sent = scope or ScopeMessage()
+    return scope_of(
+        name=sent.name,
+        version=sent.version,
+        attributes=attributes_from(sent.attributes),
+        dropped_attributes=unsigned(sent.dropped_attributes_count),
+        dropped_of_resource=unsigned(resource.dropped_attributes_count) if resource else 0,
+    )
+
+
+def _more_of_span(span: SpanFields, scope: SentScope) -> dict[str, Any]:
+    return more.of_span(
+        scope,
+        parent=valid_id(span.parent_span_id or "", 16),
+        trace_state=span.trace_state,
+        flags=unsigned(span.flags),
+        status_message=span.status.message if span.status else "",
+        events=map(_event, span.events or ()),
+        links=map(_link, span.links or ()),
+        dropped=(
+            unsigned(span.dropped_attributes_count),
+            unsigned(span.dropped_events_count),
+            unsigned(span.dropped_links_count),
+        ),
+    )
+
+
+def _event(event: SpanEvent) -> SentEvent:
+    return SentEvent(
+        nanoseconds(event.time_unix_nano),
+        event.name or "",
+        attributes_from(event.attributes),
+        unsigned(event.dropped_attributes_count),
+    )
+
+
+def _link(link: SpanLink) -> SentLink:
+    return SentLink(
+        valid_id(link.trace_id or "", 32),
+        valid_id(link.span_id or "", 16),
+        link.trace_state or "",
+        attributes_from(link.attributes),
+        unsigned(link.dropped_attributes_count),
+        unsigned(link.flags),
+    )
 
 
 def _taken(messages: list[Message] | None) -> Iterator[Message]:

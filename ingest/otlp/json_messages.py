@@ -32,20 +32,44 @@ class KeyValueList(msgspec.Struct, gc=False):
     values: list[KeyValue] | None = None
 
 
-class ResourceMessage(msgspec.Struct):
+class ResourceFields(msgspec.Struct, rename="camel"):
+    dropped_attributes_count: Number = None
+
+
+class ResourceMessage(ResourceFields):
     attributes: list[msgspec.Raw] | None = None
 
 
-class ReadResource(msgspec.Struct):
+class ReadResource(ResourceFields):
     attributes: list[KeyValue] | None = None
 
 
-class ScopeMessage(msgspec.Struct):
+class ScopeMessage(msgspec.Struct, rename="camel"):
     name: str | None = None
+    version: str | None = None
+    attributes: list[KeyValue] | None = None
+    dropped_attributes_count: Number = None
 
 
 class SpanStatus(msgspec.Struct, gc=False):
     code: int | str | None = None
+    message: str | None = None
+
+
+class SpanEvent(msgspec.Struct, rename="camel", gc=False):
+    time_unix_nano: Number = None
+    name: str | None = None
+    attributes: list[KeyValue] | None = None
+    dropped_attributes_count: Number = None
+
+
+class SpanLink(msgspec.Struct, rename="camel", gc=False):
+    trace_id: str | None = None
+    span_id: str | None = None
+    trace_state: str | None = None
+    attributes: list[KeyValue] | None = None
+    dropped_attributes_count: Number = None
+    flags: Number = None
 
 
 class SpanFields(msgspec.Struct, rename="camel", gc=False):
@@ -56,6 +80,14 @@ class SpanFields(msgspec.Struct, rename="camel", gc=False):
     start_time_unix_nano: Number = None
     end_time_unix_nano: Number = None
     status: SpanStatus | None = None
+    parent_span_id: str | None = None
+    trace_state: str | None = None
+    flags: Number = None
+    events: list[SpanEvent] | None = None
+    links: list[SpanLink] | None = None
+    dropped_attributes_count: Number = None
+    dropped_events_count: Number = None
+    dropped_links_count: Number = None
 
 
 class SpanMessage(SpanFields, gc=False):
@@ -75,6 +107,10 @@ class LogFields(msgspec.Struct, rename="camel", gc=False):
     trace_id: str | None = None
     span_id: str | None = None
     event_name: str | None = None
+    severity_number: Number = None
+    severity_text: str | None = None
+    flags: Number = None
+    dropped_attributes_count: Number = None
 
 
 class LogRecord(LogFields, gc=False):

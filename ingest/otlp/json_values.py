@@ -9,9 +9,13 @@ from ingest.otlp.records import INT64, MAX_DEPTH
 
 UINT64_MAX = 2**64 - 1
 INFINITY = float("inf")
-_KIND_NAMES = {
+_NAMES = {
     f"SPAN_KIND_{name}": number
     for number, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))
+} | {
+    f"SEVERITY_NUMBER_{name}{step or ''}": 4 * number + max(step, 1)
+    for number, name in enumerate(("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"))
+    for step in (0, 2, 3, 4)
 }
 
 
@@ -69,8 +73,8 @@ def _double(value: int | float | str) -> float | None:
         return None
 
 
-def nanoseconds(value: Number) -> int:
-    """A time (fixed64): a positive number, cut to 64 bits; anything else is 0, which means absent."""
+def unsigned(value: Number) -> int:
+    """A count, flags, or a time (fixed64): positive, cut to 64 bits; anything else is 0, that is, absent."""
     if type(value) is int and 0 < value <= UINT64_MAX:
         return value
     if isinstance(value, str):
@@ -84,14 +88,17 @@ def nanoseconds(value: Number) -> int:
     return number if number <= UINT64_MAX else UINT64_MAX
 
 
-def enum(value: int | str | None) -> int:
+nanoseconds = unsigned
+
+
+def enum(value: Number) -> int:
     """An enum's number. OTLP does not allow an enum's name, but some senders write it, and it is clear."""
     if type(value) is int:
         return value
     if isinstance(value, str):
         digits = value.isascii() and value.isdecimal() and len(value) <= 10
-        value = int(value) if digits else _KIND_NAMES.get(value)
-    return value or 0
+        value = int(value) if digits else _NAMES.get(value)
+    return value if type(value) is int else unsigned(value)
 
 
 def _bytes(text: str) -> bytes | None:

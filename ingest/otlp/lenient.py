@@ -14,7 +14,10 @@ from ingest.otlp.records import DecodeError
 
 Type = TypeVar("Type")
 
-_TEXTS = ("stringValue", "bytesValue", "key", "name", "eventName", "traceId", "spanId")
+_TEXTS = frozenset({
+    "stringValue", "bytesValue", "key", "name", "eventName", "traceId", "spanId", "parentSpanId",
+    "traceState", "severityText", "version", "message",
+})  # fmt: skip
 
 
 class SignalFields(NamedTuple):

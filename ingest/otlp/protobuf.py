@@ -5,10 +5,13 @@ from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanParts
 
-from ingest.otlp import slices
+from ingest.otlp import more, slices
+from ingest.otlp.more import SentEvent, SentLink, SentScope, scope_of
 from ingest.otlp.records import (
     MAX_DEPTH,
+    NOTHING_MORE,
     Batch,
     DecodeError,
     Record,
@@ -52,7 +55,7 @@ def _spans(request: Any) -> Iterator[Record]:
     for group in request.resource_spans:
         resource = Resource(attributes_from(group.resource.attributes))
         for scope_spans in group.scope_spans:
-            scope = scope_spans.scope.name
+            scope = _scope(scope_spans.scope, group.resource)
             for span in scope_spans.spans:
                 yield _span(span, resource, scope, attribute)
 
@@ -62,7 +65,7 @@ def _log_records(request: Any) -> Iterator[Record]:
     for group in request.resource_logs:
         resource = Resource(attributes_from(group.resource.attributes))
         for scope_logs in group.scope_logs:
-            scope = scope_logs.scope.name
+            scope = _scope(scope_logs.scope, group.resource)
             for log in scope_logs.log_records:
                 yield _log_record(log, resource, scope, attribute)
 
@@ -77,18 +80,31 @@ def _one_by_one(
             message = ResourceMessage.FromString(sent_resource)
             resource = Resource(attributes_from(message.attributes))
             for sent_scope, records in scopes:
-                scope = ScopeMessage.FromString(sent_scope).name
+                scope = _scope(ScopeMessage.FromString(sent_scope), message)
                 for record in records:
                     yield convert(parse(record), resource, scope, attribute)
     except (ProtobufDecodeError, RecursionError):
         raise DecodeError("the body is not an export request in protobuf") from None
 
 
-def _span(span: Any, resource: Resource, scope: str, attribute: Callable[[bytes], tuple[str, Any]]) -> Record:
+def _scope(scope: Any, resource: Any) -> SentScope:
+    return scope_of(
+        name=scope.name,
+        version=scope.version,
+        attributes=attributes_from(scope.attributes),
+        dropped_attributes=scope.dropped_attributes_count,
+        dropped_of_resource=resource.dropped_attributes_count,
+    )
+
+
+def _span(
+    span: Any, resource: Resource, scope: SentScope, attribute: Callable[[bytes], tuple[str, Any]]
+) -> Record:
+    trace_id, span_id = hex_id(span.trace_id, 16), hex_id(span.span_id, 8)
     return Record(
         True,
         resource,
-        scope,
+        scope.name,
         span.name,
         dict(map(attribute, span.attributes[:])),
         None,
@@ -96,19 +112,59 @@ def _span(span: Any, resource: Resource, scope: str, attribute: Callable[[bytes]
         span.start_time_unix_nano,
         span.end_time_unix_nano,
         0,
-        hex_id(span.trace_id, 16),
-        hex_id(span.span_id, 8),
+        trace_id,
+        span_id,
         span.status.code,
+        NOTHING_MORE if trace_id and span_id else _more_of_span(span, scope),
     )
 
 
+def _more_of_span(span: Any, scope: SentScope) -> dict[str, Any]:
+    return more.of_span(
+        scope,
+        parent=hex_id(span.parent_span_id, 8),
+        trace_state=span.trace_state,
+        flags=span.flags,
+        status_message=span.status.message,
+        events=map(_event, span.events),
+        links=map(_link, span.links),
+        dropped=(span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count),
+    )
+
+
+def _event(encoded: bytes) -> SentEvent:
+    event = _part(SpanParts.Event, encoded)
+    return SentEvent(
+        event.time_unix_nano, event.name, attributes_from(event.attributes), event.dropped_attributes_count
+    )
+
+
+def _link(encoded: bytes) -> SentLink:
+    link = _part(SpanParts.Link, encoded)
+    return SentLink(
+        hex_id(link.trace_id, 16),
+        hex_id(link.span_id, 8),
+        link.trace_state,
+        attributes_from(link.attributes),
+        link.dropped_attributes_count,
+        link.flags,
+    )
+
+
+def _part(kind: Any, encoded: bytes) -> Any:
+    try:
+        return kind.FromString(encoded)
+    except ProtobufDecodeError:
+        raise DecodeError("an event or link of a span is not one in protobuf") from None
+
+
 def _log_record(
-    log: Any, resource: Resource, scope: str, attribute: Callable[[bytes], tuple[str, Any]]
+    log: Any, resource: Resource, scope: SentScope, attribute: Callable[[bytes], tuple[str, Any]]
 ) -> Record:
     return Record(
         False,
         resource,
-        scope,
+        scope.name,
         log.event_name,
         dict(map(attribute, log.attributes[:])),
         value_from(log.body) if log.HasField("body") else None,
@@ -119,6 +175,7 @@ def _log_record(
         hex_id(log.trace_id, 16),
         hex_id(log.span_id, 8),
         0,
+        more.of_log(scope, log.severity_number, log.severity_text, log.flags, log.dropped_attributes_count),
     )
 
 

@@ -18,6 +18,8 @@ MAX_JSON_OBJECTS = 5_000_000
 MAX_SHARED = 256  # bytes; longer attributes are not remembered
 MAX_KNOWN = 100_000  # attributes remembered of a request
 
+NOTHING_MORE: dict[str, Any] = {}
+
 SERVER, CLIENT, PRODUCER = 2, 3, 4  # Span.SpanKind
 UNSPECIFIED, INTERNAL = 0, 1
 
@@ -52,6 +54,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four
     trace_id: str
     span_id: str
     status: int  # of a span: 0 unset, 1 ok, 2 error
+    more: dict[str, Any] = NOTHING_MORE  # what else was sent, for row ids: see `more.py`
 
 
 class Batch:

@@ -1,8 +1,9 @@
-"""OTLP's own messages, except that a record's attributes stay encoded: `repeated bytes attributes`.
+"""OTLP's own messages, except that parts of a record stay encoded: `repeated bytes attributes`.
 
 On the wire a message and bytes look the same. Most attributes of a request occur in it many times, so
-`protobuf.py` decodes each distinct one once, which takes less than half the time. OTLP's descriptors are
-copied into a separate pool, with that one field changed and fields that nobody reads left out.
+`protobuf.py` decodes each distinct one once, which takes less than half the time. A span's events and links
+matter only where it has no ids. OTLP's descriptors are copied into a separate pool, with these fields
+changed.
 """
 
 from typing import Any
@@ -15,9 +16,7 @@ from opentelemetry.proto.logs.v1 import logs_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-RECORDS = frozenset({"Span", "LogRecord"})
-# Unknown fields are skipped, so what is never read is not parsed.
-UNREAD = {"Span": {"events", "links"}}
+ENCODED = {"Span": {"attributes", "events", "links"}, "LogRecord": {"attributes"}}
 
 
 def _pool() -> DescriptorPool:
@@ -26,12 +25,8 @@ def _pool() -> DescriptorPool:
         file = FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         for message in file.message_type:
-            if message.name in UNREAD:
-                read = [field for field in message.field if field.name not in UNREAD[message.name]]
-                del message.field[:]
-                message.field.extend(read)
             for field in message.field:
-                if message.name in RECORDS and field.name == "attributes":
+                if field.name in ENCODED.get(message.name, ()):
                     field.type = FieldDescriptorProto.TYPE_BYTES
                     field.ClearField("type_name")
         pool.AddSerializedFile(file.SerializeToString())

@@ -159,7 +159,7 @@ def _with_ids_in_base64(value: Any) -> Any:
         return value
     return {
         name: base64.b64encode(bytes.fromhex(one)).decode()
-        if name in ("traceId", "spanId")
+        if name in ("traceId", "spanId", "parentSpanId")
         else _with_ids_in_base64(one)
         for name, one in value.items()
     }
