@@ -108,6 +108,21 @@ def test_refused_records_are_explained_as_over_http(channel: grpc.Channel, clien
     )
 
 
+def test_events_whose_content_decides_are_stored_once_over_every_way(
+    channel: grpc.Channel, client: Client, key: str
+) -> None:
+    who = {"user.id": "u1", "feature.name": "export", "raw": {"bytesValue": "AA=="}}
+    event = log(attributes=who, severityNumber=17, severityText="Error", flags=1, traceId="a" * 32)
+    without_ids = span(
+        traceId="", spanId="", attributes=who, events=[{"name": "retried"}], links=[{"traceId": "b" * 32}]
+    )
+    for signal, body in (("logs", logs(event)), ("traces", traces(without_ids))):
+        assert post(client, f"/v1/{signal}", body, key).content == b"{}"
+        answer = post(client, f"/v1/{signal}", encoded(body), key, content_type=status.PROTOBUF)
+        assert (answer.content, export(channel, encoded(body), key, signal=signal)) == (b"", b"")
+    assert FeatureUsage.objects.count() == 2
+
+
 def test_the_same_spans_over_http_and_grpc_are_stored_once(
     channel: grpc.Channel, client: Client, key: str
 ) -> None:
