@@ -28,12 +28,19 @@ class License(models.Model):
         return self.customer_name
 
 
+REPORTER = (
+    "Id of the unbound key that reported it: no other unbound key replaces it. "
+    "Empty: a key of the organization, or one that was not recorded."
+)
+
+
 class CustomerHeartbeat(models.Model):
     """What a customer's collector reported at one moment: names and numbers, nothing else."""
 
     organization_id = models.CharField(max_length=32, help_text="Pseudonym.")
     timestamp = models.DateTimeField()
     metrics = models.JSONField()
+    reporter = models.BigIntegerField(null=True, blank=True, help_text=REPORTER)
     received_at = models.DateTimeField()
 
     class Meta:
@@ -53,6 +60,7 @@ class CustomerAnalytics(models.Model):
     organization_id = models.CharField(max_length=32, help_text="Pseudonym.")
     date = models.DateField()
     analytics = models.JSONField()
+    reporter = models.BigIntegerField(null=True, blank=True, help_text=REPORTER)
     received_at = models.DateTimeField()
 
     class Meta:

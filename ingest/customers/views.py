@@ -95,6 +95,7 @@ class TelemetryHeartbeat(VendorView):
             organization=_organization(report, key),
             timestamp=report["timestamp"],
             metrics=report["metrics"],
+            reporter=None if key.organization else key.pk,
             do_not_track=asks_not_to_be_tracked(request.headers),
         )
         return Response(recorded._asdict())
@@ -117,6 +118,7 @@ class TelemetryAnalytics(VendorView):
             organization=_organization(report, key),
             day=report["date"],
             analytics=report["analytics"],
+            reporter=None if key.organization else key.pk,
             do_not_track=asks_not_to_be_tracked(request.headers),
         )
         return Response(recorded._asdict())

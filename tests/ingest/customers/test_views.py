@@ -262,6 +262,46 @@ def test_a_bound_key_refuses_another_organization(client: Client) -> None:
     assert answer.json()["error"]["message"] == "this key belongs to another organization"
 
 
+SENT = [(HEARTBEAT, heartbeat, "metrics"), (ANALYTICS, analytics, "analytics")]
+
+
+def stored_numbers() -> list[Any]:
+    return [
+        *CustomerHeartbeat.objects.values_list("metrics", flat=True),
+        *CustomerAnalytics.objects.values_list("analytics", flat=True),
+    ]
+
+
+@pytest.mark.parametrize(("address", "body", "numbers"), SENT)
+@pytest.mark.parametrize("first", ["", ACME], ids=["another key's", "a bound key's"])
+def test_an_unbound_key_does_not_replace_what_another_key_reported(
+    client: Client, address: str, body: Any, numbers: str, first: str
+) -> None:
+    stranger = licence_key()
+    post(client, address, body(**{numbers: {"uses": 3}}), licence_key(first))
+    answer = post(client, address, body(**{numbers: {"uses": 0}}), stranger)
+    sentence = (
+        "nothing was kept: another key has reported this already, and this key is bound to no organization"
+    )
+    assert answer.status_code == 200
+    assert answer.json() == {"outcome": "not_kept", "kept": 0, "dropped": 1, "warnings": [sentence]}
+    assert post(client, address, body(**{numbers: {"uses": 3}}), stranger).json()["outcome"] == "unchanged"
+    assert stored_numbers() == [{"uses": 3}]
+
+
+@pytest.mark.parametrize(("address", "body", "numbers"), SENT)
+def test_a_customers_own_key_replaces_what_a_stranger_reported_and_keeps_it(
+    client: Client, address: str, body: Any, numbers: str
+) -> None:
+    stranger, own, next_own = licence_key(), licence_key(ACME), licence_key(ACME)
+    answers = [
+        post(client, address, body(**{numbers: {"uses": uses}}), key).json()["outcome"]
+        for key, uses in ((stranger, 0), (own, 0), (stranger, 9), (next_own, 0), (next_own, 4), (own, 5))
+    ]
+    assert answers == ["stored", "replaced", "not_kept", "unchanged", "replaced", "replaced"]
+    assert stored_numbers() == [{"uses": 5}]
+
+
 @pytest.mark.parametrize("address", [HEARTBEAT, ANALYTICS])
 def test_of_an_organization_that_opted_out_nothing_is_kept(client: Client, address: str) -> None:
     opt_out(ACME)
