@@ -17,8 +17,8 @@ from typing import Any
 from django.conf import settings
 
 from analytics.erasure.leftovers import SearchResult
-from consent.decisions.tombstones import is_denied
-from consent.models import ErasureRequest, SubjectKind
+from consent.decisions.status import state_now
+from consent.models import ErasureRequest, State, SubjectKind
 
 FORMAT = "candid-erasure-receipt/1"
 ALGORITHM = "HMAC-SHA256"
@@ -44,13 +44,15 @@ def issue(
 
     Call it before the request is saved as done, so that a killed run writes the file again.
     """
+    state, _ = state_now(SubjectKind(request.kind), request.pseudonym)
     receipt = signed(
         {
             "id": str(request.public_id),
             "kind": request.kind,
             "subject": request.pseudonym,
             "withdrawal": request.is_withdrawal,
-            "denied": is_denied(SubjectKind(request.kind), request.pseudonym),
+            "denied": state == State.DENIED,
+            "state": state.value,
             "asked_at": request.asked_at.astimezone(UTC).isoformat(),
             "method": request.method,
             "erased_up_to": request.until.astimezone(UTC).isoformat(),

@@ -29,7 +29,7 @@ KEPT_ON_PURPOSE = {
 MAY_BE_NEWER = {(table, column) for table in EVENT_TABLES for column in ("user_id", "organization_id")}
 MAY_BE_NEWER |= {(table, "organization_id") for table in REPORT_TABLES}
 MAY_BE_NEWER |= {("analytics_user_activity", "session_id")}
-NEWER_ROWS = "dated and received after the erasure was asked for, under a later grant"
+NEWER_ROWS = "dated and received after the erasure was asked for, when they were allowed again"
 NOT_ONLY_THEIRS = "name no user, and a session or an installation that others used too"
 SHARED_SESSION = "rows of somebody else who used the same session, or newer ones"
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connections
 
 from analytics.small_groups import too_few
-from consent.models import Decision, Organization, State, SubjectKind, TelemetryUser
+from consent.models import Decision, ErasureRequest, Organization, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import ANONYMOUS
 
 Totals = dict[str, int | None]
@@ -41,8 +41,8 @@ def totals(start: datetime, end: datetime) -> Totals:
     parameters: dict[str, Any] = {
         "start": start,
         "end": end,
-        "users": _no_longer_opted_in(SubjectKind.USER, start),
-        "organizations": _no_longer_opted_in(SubjectKind.ORGANIZATION, start),
+        "users": _left_out(SubjectKind.USER, start),
+        "organizations": _left_out(SubjectKind.ORGANIZATION, start),
         "anonymous": ANONYMOUS,
     }
     with connections["analytics"].cursor() as cursor:
@@ -58,9 +58,15 @@ def suppressed(exact: dict[str, int]) -> Totals:
     return {**exact, "organizations": None if too_few(exact["organizations"]) else exact["organizations"]}
 
 
-def _no_longer_opted_in(kind: SubjectKind, since: datetime) -> list[str]:
-    """Subjects that decided since then and are not opted in now; their earlier events may still be stored."""
+def _left_out(kind: SubjectKind, since: datetime) -> list[str]:
+    """Subjects that decided since then and are not opted in now, and those whose erasure is not done.
+
+    Their earlier events may still be stored.
+    """
     model = Organization if kind == SubjectKind.ORGANIZATION else TelemetryUser
     decided = Decision.objects.filter(subject_kind=kind, recorded_at__gte=since).values("subject")
     not_opted_in = model.objects.filter(pseudonym__in=decided).exclude(state=State.GRANTED)
-    return list(not_opted_in.values_list("pseudonym", flat=True))
+    being_erased = ErasureRequest.objects.filter(kind=kind).exclude(state=ErasureRequest.Stage.DONE)
+    return [
+        name for rows in (not_opted_in, being_erased) for name in rows.values_list("pseudonym", flat=True)
+    ]

@@ -15,7 +15,8 @@ from analytics.reports.cells import Withheld
 from analytics.reports.endpoints import endpoints_report
 from analytics.reports.features import features_report
 from analytics.reports.filters import ReportFilters
-from consent.models import Organization, State, TelemetryUser
+from consent.decisions.withdrawn import withdrawn
+from consent.models import SubjectKind
 
 
 class Figure(NamedTuple):
@@ -69,9 +70,9 @@ SELECT method || ' ' || endpoint, count(DISTINCT user_id) FILTER (WHERE {_COUNTE
 def from_rows(cursor: CursorWrapper, day: date, scope: EventsAsked) -> Figures:
     """The figures of one report day, from its rows."""
     start, end = bounds(day, day)
-    gone = (list(model.objects.filter(state=State.DENIED).values_list("pseudonym", flat=True))
-            for model in (TelemetryUser, Organization))  # fmt: skip
-    parameters: dict[str, Any] = dict(zip(("gone_users", "gone_organizations"), gone, strict=True)) | {
+    parameters: dict[str, Any] = {
+        "gone_users": withdrawn(SubjectKind.USER),
+        "gone_organizations": withdrawn(SubjectKind.ORGANIZATION),
         "start": start,
         "end": end,
         "internal": scope.include_internal,

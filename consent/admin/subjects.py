@@ -21,6 +21,7 @@ from django.utils.safestring import SafeString, mark_safe
 from consent.admin.base import NotedAdmin, hide_raw_ids
 from consent.decisions.recording import BarrierNotReached, DecisionRefused, record_decision
 from consent.decisions.tombstones import ERASE
+from consent.gate.rules import AGREED
 from consent.models import ConsentPeriod, Decision, Level, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 
@@ -124,8 +125,10 @@ class SubjectAdmin(NotedAdmin):
         level: Level | None = None,
     ) -> TemplateResponse | None:
         """Record the same decision for each row, once a reason is given."""
-        if state == State.DENIED and settings.ON_WITHDRAWAL == ERASE:
-            explanation = f"What was stored before is erased within a day, for good. {explanation}"
+        takes_back = state == State.UNSET and rows.filter(state__in=AGREED).exists()
+        if (state == State.DENIED or takes_back) and settings.ON_WITHDRAWAL == ERASE:
+            whose = " of those that had opted in" if takes_back else ""
+            explanation = f"What was stored{whose} before is erased within a day, for good. {explanation}"
         reason, page = self.ask_reason(request, rows, action, explanation)
         if page:
             return page

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from consent.decisions import log, tombstones
 from consent.gate import barrier
+from consent.gate.rules import is_withdrawal
 from consent.models import (
     DECIDABLE,
     GRANTABLE,
@@ -73,16 +74,16 @@ def record_decision(
         row = _locked(kind, subject)
         current = in_force()
         period = _open_period(kind, subject, current.material_since)
-        before = period.state if period else State.UNSET
+        before = State(period.state) if period else State.UNSET
         held = level_held(kind, subject, before)
         level = level or (held if state == before == State.GRANTED else _default_level(state))
         if only_a_change and state == before and level == held:
             raise HoldsAlready
         version = _version_agreed_to(current, state, policy_version, effective_at)
         since = _holds_from(effective_at, period, current.material_since)
-        erases = tombstones.leaves_something(kind, subject, period, state)
-        if period is None or period.state != state:
-            _begin_period(kind, subject, state, since)
+        erases = tombstones.leaves_something(kind, subject, before, state)
+        if period is None or before != state:
+            _begin_period(kind, subject, before, state, since)
         row.state = state
         row.save(update_fields=["state", "updated_at"])
         decision = log.append(
@@ -91,7 +92,13 @@ def record_decision(
         )  # fmt: skip
         if erases:
             tombstones.ask_for_erasure(
-                kind=kind, pseudonym=subject, actor=actor, method=method, reason=reason, is_withdrawal=True
+                kind=kind,
+                pseudonym=subject,
+                actor=actor,
+                method=method,
+                reason=reason,
+                is_withdrawal=True,
+                until=max(since, timezone.now()),
             )
     if state != State.GRANTED:
         barrier.wait_for_ingest(subject)
@@ -136,12 +143,17 @@ def _holds_from(
     return since
 
 
-def _begin_period(kind: SubjectKind, subject: str, state: State, since: datetime) -> None:
-    """End the open period and begin another. After a denial, ingest no longer reads the periods before it."""
+def _begin_period(kind: SubjectKind, subject: str, before: State, state: State, since: datetime) -> None:
+    """End the open period and begin another. Ingest no longer reads what a withdrawal covers.
+
+    Of a grant that `unset` takes back it reads on: that grant is what makes `unset` a withdrawal.
+    """
     earlier_periods = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject)
     if state == State.DENIED:
         earlier_periods.filter(is_superseded=False).update(until=Coalesce("until", since), is_superseded=True)
     else:
+        if is_withdrawal(before, state):
+            earlier_periods.filter(is_superseded=False).exclude(until=None).update(is_superseded=True)
         earlier_periods.filter(until=None).update(until=since)
     ConsentPeriod.objects.create(subject_kind=kind, subject=subject, state=state, since=since)
 

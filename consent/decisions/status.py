@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from consent.decisions.recording import HoldsAlready, level_held, record_decision
 from consent.gate import barrier, gate
+from consent.gate.rules import AGREED
 from consent.models import ConsentPeriod, Decision, Level, Method, State, SubjectKind
 from consent.policies.in_force import in_force
 from consent.policies.stale_grants import is_overtaken
@@ -23,6 +24,7 @@ class ConsentStatus(NamedTuple):
     recorded_at: datetime | None
     level: Level  # what the subject's own choice allows now
     recorded_by: str  # the key's name, or the method if not the API: `admin`, `command`, `link`
+    is_taken_back: bool  # `unset` now, and a grant until then
 
 
 def consent_status(kind: SubjectKind, subject: str, *, organization: str = "") -> ConsentStatus:
@@ -39,6 +41,7 @@ def consent_status(kind: SubjectKind, subject: str, *, organization: str = "") -
         recorded_at=latest.recorded_at if latest else None,
         level=level_held(kind, subject, state),
         recorded_by=_recorded_by(latest) if latest else "",
+        is_taken_back=state == State.UNSET and _agreed_until(kind, subject, since),
     )
 
 
@@ -85,6 +88,11 @@ def state_now(kind: SubjectKind, subject: str) -> tuple[State, datetime | None]:
     if is_overtaken(period, material_since):
         return State.STALE, material_since
     return State(period.state), period.since
+
+
+def _agreed_until(kind: SubjectKind, subject: str, moment: datetime | None) -> bool:
+    periods = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, state__in=AGREED)
+    return moment is not None and periods.filter(until=moment).exists()
 
 
 def _is_kept(kind: SubjectKind, subject: str, organization: str) -> bool:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.utils import timezone
 
+from consent.gate.rules import is_withdrawal
 from consent.models import (
     ConsentPeriod,
     ErasureRequest,
@@ -88,15 +89,13 @@ def is_denied(kind: SubjectKind, subject: str) -> bool:
     return model._default_manager.filter(pseudonym=subject, state=State.DENIED).exists()
 
 
-def leaves_something(kind: SubjectKind, subject: str, current: ConsentPeriod | None, state: State) -> bool:
+def leaves_something(kind: SubjectKind, subject: str, before: State, state: State) -> bool:
     """Whether this decision is a withdrawal after which something may be left to erase (ON_WITHDRAWAL).
 
     A denial before anything could be stored leaves nothing. Events stored while the subject was undecided
     are still there even if the profile has become strict since.
     """
-    if settings.ON_WITHDRAWAL != ERASE or state != State.DENIED:
-        return False
-    if current is not None and current.state == State.DENIED:
+    if settings.ON_WITHDRAWAL != ERASE or not is_withdrawal(before, state):
         return False
     granted = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, state=State.GRANTED)
     return granted.exists() or were_undecided_kept()

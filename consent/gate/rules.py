@@ -32,6 +32,7 @@ class Profile(StrEnum):
 
 
 REFUSALS = (State.DENIED, State.STALE)
+AGREED = (State.GRANTED, State.STALE)  # a stale grant was one: what was stored under it is still there
 STRICTNESS = (Profile.STRICT, Profile.ORGANIZATION, Profile.NOTICE)
 
 
@@ -59,6 +60,16 @@ class Switches:
         return {self.cloud, self.self_hosted} != {Profile.STRICT}
 
 
+def is_withdrawal(before: State, state: State) -> bool:
+    """Whether a decision for `state` takes something back: a denial, or `unset` after a grant.
+
+    To deny once more takes nothing back, nor does `unset` by somebody who never agreed, or had denied.
+    """
+    if state == State.DENIED:
+        return before != State.DENIED
+    return state == State.UNSET and before in AGREED
+
+
 def profile_of(deployment_type: str | None, switches: Switches) -> Profile:
     """The profile for an organization's *registered* deployment type; without one, the stricter profile."""
     if deployment_type == DeploymentType.CLOUD:
@@ -75,7 +86,7 @@ def states_at(periods: Sequence[StatePeriod], moments: Iterable[datetime]) -> It
     does a material change, because the earlier grant did not cover everything that is collected now. One pass
     through the periods, however many there are.
     """
-    refused_before = max((period.since for period in periods if period.state in REFUSALS), default=None)
+    refused_before = _refused_before(periods)
     later = sorted(range(len(periods)), key=lambda number: periods[number].since, reverse=True)
     begun: list[int] = []  # a heap of negative indexes: the last of the periods is on top
     for at in moments:
@@ -87,6 +98,20 @@ def states_at(periods: Sequence[StatePeriod], moments: Iterable[datetime]) -> It
             yield State.DENIED
         else:
             yield periods[-begun[0]].state if begun else State.UNSET
+
+
+def _refused_before(periods: Sequence[StatePeriod]) -> datetime | None:
+    """The last withdrawal or material change. `unset` is a withdrawal when there was a grant before it."""
+    agreed_since = min((period.since for period in periods if period.state in AGREED), default=None)
+    return max(
+        (
+            period.since
+            for period in periods
+            if period.state in REFUSALS
+            or (period.state is State.UNSET and agreed_since is not None and agreed_since <= period.since)
+        ),
+        default=None,
+    )
 
 
 def with_stale(periods: Sequence[StatePeriod], material_since: datetime) -> list[StatePeriod]:

@@ -36,6 +36,12 @@ class ConsentPeriod(models.Model):
                 condition=Q(is_superseded=False),
                 name="period_that_matters",
             ),
+            # Every report asks who took a grant back.
+            models.Index(
+                fields=["subject_kind", "subject"],
+                condition=Q(state="unset", until=None),
+                name="period_undecided_again",
+            ),
         ]
 
     def __str__(self) -> str:

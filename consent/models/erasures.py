@@ -62,7 +62,11 @@ class ErasureRequest(models.Model):
         verbose_name = "erasure"
         permissions = [("request_erasure", "Can ask for erasures")]
         ordering = ["-id"]
-        indexes = [models.Index(fields=["pseudonym", "kind"], name="erasure_by_subject")]
+        indexes = [
+            models.Index(fields=["pseudonym", "kind"], name="erasure_by_subject"),
+            # Every report asks whose erasure is not done.
+            models.Index(fields=["kind"], condition=~Q(state="done"), name="erasure_open"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["pseudonym", "kind"], condition=Q(state="waiting"), name="one_waiting_erasure"

@@ -56,14 +56,14 @@ from analytics.rollups.reading.sealed_days import SealedDay, sealed_days
 from analytics.rollups.reading.segments import Crowds, Segment, Withdrawn
 from analytics.rollups.reading.sessions import SessionFigures
 from consent.decisions.account_reports import organizations_with_account_reports
-from consent.models import State
+from consent.decisions.withdrawn import withdrawn
+from consent.models import SubjectKind
 from postgres.errors import cancelled_as
 
 __all__ = ["Reader", "ReportTimedOut", "SealedDay", "Segment", "reading"]
 
 TIMEOUT_SECONDS = 30
 
-DENIED = "SELECT coalesce(string_agg(pseudonym, ','), '') FROM {table} WHERE state = %s"
 VERSIONS = """
 SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
 """
@@ -107,14 +107,11 @@ def reading() -> Iterator["Reader"]:
 
 
 def _withdrawn() -> Withdrawn:
-    with connections["default"].cursor() as cursor:
-        denied = []
-        for table in ("consent_telemetryuser", "consent_organization"):
-            cursor.execute(DENIED.format(table=table), [State.DENIED])
-            denied.append(cursor.fetchone()[0])
-    users, organizations = denied
-    accounts = organizations_with_account_reports()
-    return Withdrawn(users, frozenset(organizations.split(",")) - {""}, accounts)
+    return Withdrawn(
+        ",".join(withdrawn(SubjectKind.USER)),
+        frozenset(withdrawn(SubjectKind.ORGANIZATION)),
+        organizations_with_account_reports(),
+    )
 
 
 class Reader:

@@ -193,9 +193,11 @@ def test_a_withdrawal_asks_for_erasure_once(settings):
     InForce.objects.update(undecided_kept=False)
     decide(State.DENIED)
     assert erasures() == 0  # nothing was kept before
+    decide(State.UNSET)
+    assert erasures() == 0  # nobody had agreed
     decide(State.GRANTED)
     decide(State.UNSET)
-    assert erasures() == 0
+    assert erasures() == 1
     decide(State.DENIED)
     assert erasures() == 1
     ErasureRequest.objects.update(state="running")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.gate.permissions import Permissions, Registered
-from consent.gate.rules import REFUSALS, Profile, StatePeriod, Tier, profile_of, tier
+from consent.gate.rules import AGREED, REFUSALS, Profile, StatePeriod, Tier, profile_of, tier
 from consent.models import State
 from postgres.instants import microseconds
 
@@ -32,8 +32,11 @@ def state_at(decided: list[StatePeriod], at: datetime) -> State:
     """What `rules.states_at` answers for one moment, written plainly."""
     state = State.UNSET
     for period in decided:
-        if period.state in REFUSALS and period.since > at:
-            return period.state
+        takes_back = period.state is State.UNSET and any(
+            other.state in AGREED and other.since <= period.since for other in decided
+        )
+        if (period.state in REFUSALS or takes_back) and period.since > at:
+            return State.DENIED
         if period.since <= at and (period.until is None or at < period.until):
             state = period.state
     return state
@@ -97,11 +100,13 @@ def asked_at(now: float, *decided: StatePeriod, **more: object) -> Permissions:
     return Permissions({USER: list(decided)}, {}, {}, hour(now), **more)
 
 
-GRANTED_TWICE = (
+TAKEN_BACK_BETWEEN = (
     StatePeriod(State.GRANTED, hour(1), hour(2)),
     StatePeriod(State.UNSET, hour(2), hour(3)),
     StatePeriod(State.GRANTED, hour(3), None),
 )
+# A gap that nobody's decision makes: two windows.
+GRANTED_TWICE = (TAKEN_BACK_BETWEEN[0], TAKEN_BACK_BETWEEN[2])
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -117,6 +122,12 @@ def test_a_window_begins_with_its_first_moment_and_ends_before_its_last(at, allo
     assert permissions.allows("", USER, at) is allowed
     spans = permissions.spans("", USER)
     assert any(since <= microseconds(at) < until for since, until in spans) is allowed
+
+
+def test_a_grant_that_was_taken_back_allows_nothing_any_more():
+    permissions = asked_at(8, *TAKEN_BACK_BETWEEN)
+    assert not permissions.allows("", USER, hour(2) - MICROSECOND)
+    assert permissions.allows("", USER, hour(3))
 
 
 def test_nothing_is_allowed_while_the_state_of_today_forbids_it():

@@ -100,12 +100,17 @@ NOTICE: dict[str, tuple[datetime | None, datetime | None]] = {
 }
 
 # What somebody's decisions say about an event dated at these hours, whenever it arrives. A withdrawal
-# reaches back, and so does a material change: a later grant admits later events only.
+# reaches back (`unset` after a grant is one), and so does a material change: a later grant admits only later
+# events.
 HISTORIES = """
                                         08:30    10:30    13:30    16:30
 nothing was decided                     unset    unset    unset    unset
 12 granted                              unset    unset    granted  granted
-09 granted, 15 unset                    unset    granted  granted  unset
+09 granted, 15 unset                    denied   denied   denied   unset
+09 granted, 12 unset, 15 granted        denied   denied   unset    granted
+09 granted, 12 stale, 15 unset          denied   denied   denied   unset
+09 unset, 12 granted                    unset    unset    granted  granted
+09 unset, 12 denied, 15 unset           denied   denied   denied   unset
 09 granted, 12 denied                   denied   denied   denied   denied
 09 granted, 12 denied, 15 granted       denied   denied   denied   granted
 09 granted, 12 denied, 15 unset         denied   denied   denied   unset
@@ -283,6 +288,7 @@ def test_all_of_it_together_through_the_gate(
     [
         ("09 granted", 9, State.GRANTED),
         ("09 granted, 12 unset", 12, State.UNSET),
+        ("09 unset, 12 granted", 12, State.GRANTED),
         ("09 denied, 12 granted", 12, State.GRANTED),
         ("09 granted, 12 stale, 15 granted", 15, State.GRANTED),
     ],

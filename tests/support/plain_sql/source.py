@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from analytics.report_days import bounds, report_zone_name
 from analytics.reports.filters import ReportFilters
-from consent.models import Organization, State, TelemetryUser
+from consent.models import ErasureRequest, Organization, State, SubjectKind, TelemetryUser
 
 WORK_MEMORY_MB = 64
 EVENT_TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
@@ -69,14 +69,21 @@ def segment(filters: ReportFilters, first: date | None, last: date, *, by_deploy
 
 def person() -> Segment:
     """Events of identified people who have not withdrawn: the events by which people are counted."""
-    users = list(TelemetryUser.objects.filter(state=State.DENIED).values_list("pseudonym", flat=True))
-    organizations = list(Organization.objects.filter(state=State.DENIED).values_list("pseudonym", flat=True))
+    users, organizations = _gone(SubjectKind.USER), _gone(SubjectKind.ORGANIZATION)
     counted = Segment((IDENTIFIED,))
     if users:
         counted = counted.with_("user_id <> ALL(%(withdrawn)s::text[])", withdrawn=users)
     if organizations:
         counted = counted.with_("organization_id <> ALL(%(left)s::text[])", left=organizations)
     return counted
+
+
+def _gone(kind: SubjectKind) -> list[str]:
+    """Who has opted out, and whose erasure is not done. (Nobody says `unset` here.)"""
+    model = TelemetryUser if kind == SubjectKind.USER else Organization
+    denied = model.objects.filter(state=State.DENIED).values_list("pseudonym", flat=True)
+    being_erased = ErasureRequest.objects.filter(kind=kind).exclude(state="done")
+    return [*denied, *being_erased.values_list("pseudonym", flat=True)]
 
 
 def people(rows: Segment) -> Segment:
