@@ -14,12 +14,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
+from numpy.typing import NDArray
 
 from analytics.report_days import days_between
 from analytics.rollups.layout import DEPLOYMENT_TYPES, piece_of
 from analytics.rollups.numbers import NOTHING, Flags, Numbers
+from analytics.rollups.reading.blocks import blocks_of
 from analytics.rollups.reading.cache import cache
 from analytics.rollups.reading.decoding import (
     decode_counted,
@@ -120,7 +123,8 @@ class Reader:
     def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
         self._cursor = cursor
         self.members, self.groups = cache().top_up(cursor)
-        self._crowds = self._crowds_without(withdrawn)
+        version = self.members.version, self.groups.version, withdrawn, settings.SUPPRESS_BELOW
+        self._crowds = cache().crowds(version, lambda: self._crowds_without(withdrawn))
         self._versions: dict[tuple[date, date], dict[date, int]] = {}
         self._matrices: dict[tuple[date, date, str], tuple[Words, Numbers, Numbers]] = {}
 
@@ -187,14 +191,26 @@ class Reader:
     def organizations_of_enough(self, segment: Segment, first: date, last: date) -> frozenset[str]:
         """The organizations that have enough active people on these days, so that the rest has, too."""
         first = self.begin(min(first, last), last)
+        everywhere = replace(segment, organization="")
+
+        def make(firsts: list[date]) -> dict[date, NDArray[Any]]:
+            return dict.fromkeys(firsts, self._organizations_of_enough(everywhere, first, last))
+
+        form = f"organizations until {last} of {everywhere}, {self._crowds.version}"
+        versions = {first: tuple(self._versions_of(first, last).items())}
+        return frozenset(cache().contents(versions, form, make, size_of)[first].tolist())
+
+    def _organizations_of_enough(self, segment: Segment, first: date, last: date) -> NDArray[Any]:
         bits, _, _ = self._matrix(first, last, "active")
         present = np.unpackbits(np.bitwise_or.reduce(bits, axis=0).view(np.uint8), bitorder="little")
-        counts = self._crowds.of(replace(segment, organization="")).counts
+        counts = self._crowds.of(segment).counts
         member = np.flatnonzero(present[: len(counts)].astype(np.bool_) & counts)
         names, organization = np.unique(self.groups.organization.astype(str), return_inverse=True)
         everybody = self._crowds.everybody
-        shown = organizations_of_enough(organization[everybody.group[member]], member, everybody)
-        return frozenset(names[shown].tolist())
+        shown: NDArray[Any] = names[
+            organizations_of_enough(organization[everybody.group[member]], member, everybody)
+        ]
+        return shown
 
     def presences(
         self, segment: Segment, first: date, last: date, *, activity: str = "any"
@@ -340,17 +356,24 @@ class Reader:
     def _durations(
         self, segment: Segment, first: date, last: date, rows: NameNumbers, levels: Levels | None
     ) -> Durations:
+        form = f" of {segment}, {self.groups.version}"
+        if levels is not None:
+            form += f", published {self._crowds.version}"
         if segment.organization:
-            counted, inside = self._counted("latency", segment, first, last, rows)
-            divided = {day: divided_by_day(day, entries, inside, levels) for day, entries in counted.items()}
+
+            def divide(days: list[date]) -> dict[date, DayDurations]:
+                counted, inside = self._counted("latency", segment, min(days), max(days), rows)
+                return {
+                    day: divided_by_day(day, counted[day], inside, levels) for day in days if day in counted
+                }
+
+            divided = cache().contents(self._versions_of(first, last), f"latency{form}", divide, size_of)
         else:
             cells = segment.cells()
 
             def decode(day: date, content: bytes) -> DayDurations:
                 return divided_by_day(day, decode_counted(content, rows), cells, levels)
 
-            published = levels is not None
-            form = f" of {cells.tolist()}" + f", published {self._crowds.version}" * published
             divided = self._contents_of_days("latency", first, last, decode, form)
         return Durations(
             {day: durations.histograms for day, durations in divided.items()},
@@ -377,9 +400,11 @@ class Reader:
             top = rows.firsts()[row] if of_features else row
             return select(Entries(top, row, sets.members), everybody)
 
+        kind = "feature" if of_features else "endpoint"
         form = f", {select.__name__}, {self._crowds.version}"
-        days = self._contents_of_days("feature" if of_features else "endpoint", first, last, decode, form)
-        published = Published(days, rows.firsts() if of_features else rows.own(), self.sealed_until)
+        days = self._contents_of_days(kind, first, last, decode, form)
+        blocks = blocks_of(days, self._versions_of(first, last), self.sealed_until, kind + form)
+        published = Published(days, blocks, rows.firsts() if of_features else rows.own())
         return partial(published.levels, by_part=by_part)
 
     def sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:

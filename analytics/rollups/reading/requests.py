@@ -69,10 +69,9 @@ class Histograms(NamedTuple):
         return self.places.nbytes + self.counts.nbytes
 
 
-def histograms(latency: Counted, groups: Flags) -> Histograms:
-    """Histograms of the entries in these groups, by name and of all names together."""
-    chosen = groups[latency.arrays["group"]]
-    row, bucket, count = (latency.arrays[name][chosen] for name in ("row", "bucket", "count"))
+def histograms(latency: Counted) -> Histograms:
+    """Histograms of the entries, by name and of all names together."""
+    row, bucket, count = (latency.arrays[name] for name in ("row", "bucket", "count"))
     place = np.concatenate([place_of(ALL_NAMES, bucket), place_of(row, bucket)])
     places, which = np.unique(place, return_inverse=True)
     counts = np.bincount(which, weights=np.concatenate([count, count]), minlength=len(places))
@@ -93,14 +92,17 @@ class DayDurations(NamedTuple):
 
 def divided_by_day(day: date, latency: Counted, groups: Flags, levels: Levels | None) -> DayDurations:
     """The durations of a day in these groups: what the day publishes (all without `levels`), and the rest."""
+    inside = _chosen(latency, groups[latency.arrays["group"]])
     if levels is None:
-        return DayDurations(histograms(latency, groups), None)
-    by_day = levels(day, latency.arrays["row"], latency.arrays["group"]) == BY_DAY
+        return DayDurations(histograms(inside), None)
+    by_day = levels(day, inside.arrays["row"], inside.arrays["group"]) == BY_DAY
     if by_day.all():
-        return DayDurations(histograms(latency, groups), None)
-    rest = {name: values[~by_day] for name, values in latency.arrays.items()}
-    published = {name: values[by_day] for name, values in latency.arrays.items()}
-    return DayDurations(histograms(Counted(published), groups), Counted(rest))
+        return DayDurations(histograms(inside), None)
+    return DayDurations(histograms(_chosen(inside, by_day)), _chosen(inside, ~by_day))
+
+
+def _chosen(entries: Counted, which: Flags) -> Counted:
+    return Counted({name: values[which] for name, values in entries.arrays.items()})
 
 
 class Joined:
