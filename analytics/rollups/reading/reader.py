@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from analytics.rollups.layout import DEPLOYMENT_TYPES, piece_of
 from analytics.rollups.numbers import NOTHING, Flags, Numbers
 from analytics.rollups.reading.blocks import blocks_of
 from analytics.rollups.reading.cache import cache
+from analytics.rollups.reading.counted import Counted, Name, merged
 from analytics.rollups.reading.decoding import (
     decode_counted,
     decode_members,
@@ -32,6 +32,7 @@ from analytics.rollups.reading.decoding import (
     size_of,
 )
 from analytics.rollups.reading.directory import NameNumbers
+from analytics.rollups.reading.durations import DayDurations, Durations, divided_by_day
 from analytics.rollups.reading.firsts import Firsts, first_days
 from analytics.rollups.reading.named_sets import Arranged, NamedSets, arranged, by_first_part
 from analytics.rollups.reading.people import People
@@ -45,19 +46,12 @@ from analytics.rollups.reading.published import (
     organizations_of_day,
     organizations_of_enough,
 )
-from analytics.rollups.reading.requests import (
-    Counted,
-    DayDurations,
-    Durations,
-    Name,
-    Requests,
-    Uses,
-    divided_by_day,
-    merged,
-)
+from analytics.rollups.reading.requests import Requests
 from analytics.rollups.reading.sealed_days import SealedDay, sealed_days
-from analytics.rollups.reading.segments import Crowds, Segment, Withdrawn
+from analytics.rollups.reading.segments import Segment, Withdrawn
 from analytics.rollups.reading.sessions import SessionFigures
+from analytics.rollups.reading.snapshot import Snapshot
+from analytics.rollups.reading.uses import Uses
 from consent.decisions.account_reports import organizations_with_account_reports
 from consent.decisions.withdrawn import withdrawn
 from consent.models import SubjectKind
@@ -66,12 +60,6 @@ from postgres.errors import cancelled_as
 __all__ = ["Reader", "ReportTimedOut", "SealedDay", "Segment", "reading"]
 
 TIMEOUT_SECONDS = 30
-
-VERSIONS = """
-SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
-"""
-SEALED_UNTIL = "SELECT max(day) FROM analytics_rolledday WHERE state = 'sealed'"
-CONTENTS = "SELECT day, content FROM analytics_rollup WHERE kind = %s AND day = ANY(%s)"
 
 
 class ReportTimedOut(Exception):
@@ -117,62 +105,12 @@ def _withdrawn() -> Withdrawn:
     )
 
 
-class Reader:
+class Reader(Snapshot):
     """Answers from one snapshot of the data. People have the same numbers in all of its answers."""
 
     def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
-        self._cursor = cursor
-        self.members, self.groups = cache().top_up(cursor)
-        version = self.members.version, self.groups.version, withdrawn, settings.SUPPRESS_BELOW
-        self._crowds = cache().crowds(version, lambda: self._crowds_without(withdrawn))
-        self._versions: dict[tuple[date, date], dict[date, int]] = {}
+        super().__init__(cursor, withdrawn)
         self._matrices: dict[tuple[date, date, str], tuple[Words, Numbers, Numbers]] = {}
-
-    def _crowds_without(self, withdrawn: Withdrawn) -> Crowds:
-        members, groups = self.members, self.groups
-        left = np.zeros(len(members), dtype=np.bool_)
-        left[cache().withdrawn_members(self._cursor, members, withdrawn.users)] = True
-        if withdrawn.organizations:
-            has_withdrawn = np.array([name in withdrawn.organizations for name in groups.organization])
-            left |= has_withdrawn[members.group]
-        return Crowds(members, groups, left, withdrawn.with_accounts)
-
-    # --- contents -------------------------------------------------------------------------------
-
-    def _versions_of(self, first: date, last: date) -> dict[date, int]:
-        if (first, last) not in self._versions:
-            self._cursor.execute(VERSIONS, [first, last])
-            self._versions[first, last] = dict(self._cursor.fetchall())
-        return self._versions[first, last]
-
-    def _contents(
-        self, kind: str, first: date, last: date, decode: Callable[[bytes], Any], form: str = ""
-    ) -> dict[date, Any]:
-        """The contents of this kind by day, decoded, from the process's cache or the database."""
-
-        return self._contents_of_days(kind, first, last, lambda _, content: decode(content), form)
-
-    def _contents_of_days(
-        self, kind: str, first: date, last: date, decode: Callable[[date, bytes], Any], form: str
-    ) -> dict[date, Any]:
-        """The same, where decoding depends on the day."""
-
-        def fetch(days: list[date]) -> dict[date, Any]:
-            self._cursor.execute(CONTENTS, [kind, days])
-            return {day: decode(day, bytes(content)) for day, content in self._cursor.fetchall()}
-
-        return cache().contents(self._versions_of(first, last), kind + form, fetch, size_of)
-
-    @property
-    def sealed_until(self) -> date | None:
-        """The last sealed day."""
-        self._cursor.execute(SEALED_UNTIL)
-        last: date | None = self._cursor.fetchone()[0]
-        return last
-
-    def begin(self, first: date, last: date) -> date:
-        """The first of these days that was ever built; before it there is nothing to read."""
-        return min(self._versions_of(first, last), default=last)
 
     # --- who was there --------------------------------------------------------------------------
 
