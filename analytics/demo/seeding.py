@@ -3,19 +3,20 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import psycopg
 from django.db import connections, transaction
 
-from analytics import partitions
 from analytics.demo.decisions import invented, remove_consent, write_consent
 from analytics.demo.events import COLUMNS, Events, Pseudonyms, all_events, counts_by, lines, sessions
 from analytics.demo.installations import make_installations, remove_installations
 from analytics.demo.people import Population, population
 from analytics.demo.product import CUSTOMERS
+from analytics.partitions import Month
 from analytics.rollups.building import build, erasing, marks
+from analytics.storage import seal_border
 from consent.models import (
     Organization,
     TelemetryUser,
@@ -35,6 +36,7 @@ SELECT count(*), min("timestamp"), max("timestamp") FROM gone
 class Seeded:
     """What was written. The last two are for the traffic panel: latest events by minute, others by hour."""
 
+    days: int
     events: int
     people: int
     organizations: int
@@ -66,16 +68,18 @@ def seed(
 ) -> Seeded:
     """Write demo data for the `days` days that end with `now`; `advance` is called with each count of lines.
 
-    There must be none yet (call `remove` first). Deterministic for equal arguments.
+    There must be none yet (call `remove` first). Deterministic for equal arguments. Sealed days stay as they
+    are: where they begin, `days` ends.
     """
     random = np.random.default_rng(SEED)
     today = now.astimezone(UTC).date()
+    days = min(days, _open_days(today))
     crowd = population(random, people=people, days=days, today=today)
     visits = sessions(random, crowd, now)
     names = Pseudonyms(people, len(visits.starts))
     by_table = all_events(random, crowd, visits, events)
     # Sessions of the last day may end in the next month.
-    partitions.ensure(partitions.Month.of(crowd.first_day), partitions.Month.of(today + timedelta(days=1)))
+    seal_border.make_months(Month.of(crowd.first_day), Month.of(today + timedelta(days=1)))
     write_consent(random, crowd, names)
     written = 0
     with transaction.atomic(using="analytics"):
@@ -91,7 +95,13 @@ def seed(
     by_minute = counts_by(by_table, timedelta(minutes=1), lately)
     by_hour = counts_by(by_table, timedelta(hours=1), now - TRAFFIC)
     by_hour = {hour: count for hour, count in by_hour.items() if hour < lately}
-    return Seeded(written, people, len(CUSTOMERS), installations, by_hour, by_minute)
+    return Seeded(days, written, people, len(CUSTOMERS), installations, by_hour, by_minute)
+
+
+def _open_days(today: date) -> int:
+    """How many days (UTC), today included, begin after the last sealed one."""
+    sealed_until = seal_border.sealed_until()
+    return max((today - sealed_until.date()).days + (sealed_until.time() == time.min), 1)
 
 
 def _copy(

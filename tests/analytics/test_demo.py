@@ -15,6 +15,7 @@ from analytics.reports.active_users import active_users_report
 from analytics.reports.endpoints import endpoints_report
 from analytics.reports.features import features_report
 from analytics.reports.retention import retention_report
+from analytics.storage import pruning
 from consent.models import (
     DECIDABLE,
     ConsentPeriod,
@@ -140,6 +141,22 @@ def test_old_demo_data_makes_the_partitions_that_it_needs(capsys):
     with connections["analytics"].cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM analytics_feature_usage_p{oldest.year}_{oldest.month:02d}")
         assert cursor.fetchone()[0] > 0
+
+
+def test_sealed_days_stay_as_they_are(capsys, settings):
+    """In Tokyo the last day of a dropped month ends at 15:00 UTC: the demo begins on the next day."""
+    settings.REPORT_TIME_ZONE, settings.EVENT_RETENTION_MONTHS = "Asia/Tokyo", 2
+    this_month = partitions.Month.of(timezone.now().date())
+    partitions.ensure(this_month.plus(-4), this_month)
+    pruning.prune(now=timezone.now())
+    kept_from = this_month.plus(-2)
+    said = seed(capsys, "--days", "200", "--events", "3000", "--users", "40")
+    first = kept_from.starts_at + timedelta(days=1)
+    assert f"over {(timezone.now().date() - first.date()).days + 1} days" in said
+    assert min(partition.month for partition in partitions.existing()) == kept_from
+    times = [time for model in MODELS[:3] for time in model.objects.values_list("timestamp", flat=True)]
+    assert len(times) == 3000
+    assert first <= min(times) < first + timedelta(days=2)
 
 
 def test_the_demo_is_plausible(capsys):

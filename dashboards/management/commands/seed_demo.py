@@ -80,7 +80,7 @@ class Command(BaseCommand):
         _write_traffic(seeded, now)
         self.stdout.write(
             f"Wrote {seeded.events:,} events of {seeded.people:,} people in {seeded.organizations} "
-            f"organizations over {days} days, and {seeded.installations} installations. "
+            f"organizations over {seeded.days} days, and {seeded.installations} installations. "
             "“seed_demo --remove” removes them."
         )
 
