@@ -33,9 +33,13 @@ class RolledDay(models.Model):
     events = models.BigIntegerField(default=0)
     built_at = models.DateTimeField(null=True)
     people = models.JSONField(null=True, help_text="Of a sealed day: the counts of people that were kept.")
+    is_closed = models.BooleanField(
+        db_default=False, help_text="No event enters it any more: it is sealed, or about to be."
+    )
 
     class Meta:
         ordering = ["-day"]
+        indexes = [models.Index(fields=["day"], condition=models.Q(is_closed=True), name="closed_days")]
 
     def __str__(self) -> str:
         return f"{self.day} {self.state}"

@@ -14,7 +14,7 @@ from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, SealedDay, Segment
-from analytics.rollups.reading.uses import Uses as RolledUses
+from analytics.rollups.reading.requests import Uses as RolledUses
 
 
 class FeatureUsers(NamedTuple):

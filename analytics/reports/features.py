@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from analytics.report_days import days_between
 from analytics.reports.active_user_counts import count_active_users
-from analytics.reports.cells import AndFewMore, Compared, Count, Measure, at_least, exact, ratio
+from analytics.reports.cells import AndFewMore, Compared, Count, Measure, Withheld, at_least, exact, ratio
 from analytics.reports.feature_counts import (
     FeatureCounts,
     FeatureDetail,

@@ -30,6 +30,7 @@ from analytics.partitions import Month, Partition, existing, oldest_kept_month
 from analytics.rollups import sealing
 from analytics.storage import seal_border
 from analytics.storage.event_tables import TABLES
+from consent.gate import barrier
 from consent.policies.event_lifetime import months_kept
 from postgres.errors import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, sqlstate
 
@@ -122,21 +123,24 @@ DROP = "DROP TABLE {name}"
 def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float], None]) -> None:
     """Drop all tables of one month, and enter them in the ledger, in one transaction.
 
-    Its days are sealed first, while nobody has to wait: once the tables are locked, everybody does.
+    Its days are closed before that, and sealed first, while nobody has to wait: once the tables are locked,
+    everybody does.
     """
+    days = sealing.days_touching(month[0].partition.month)
     for attempt in range(1, TRIES + 1):
         try:
+            seal_border.close(days)
             with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
                 cursor.execute(WAIT_AT_MOST, [VACUUM_TIMEOUT])
                 names = ", ".join(measured.partition.name for measured in month)
                 cursor.execute(KEEP_VACUUM_OUT.format(names=names))
-                sealing.seal(sealing.days_touching(month[0].partition.month))
+                sealing.seal(days)
                 cursor.execute(WAIT_AT_MOST, [LOCK_TIMEOUT])
                 for partition, _, _ in month:
                     cursor.execute(DETACH.format(table=partition.table, name=partition.name))
                     cursor.execute(DROP.format(name=partition.name))
                 _enter_in_ledger(month, now)
-        except OperationalError as error:
+        except (OperationalError, barrier.BarrierNotReached) as error:
             if sqlstate(error) not in (LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED):
                 raise
             if attempt == TRIES:

@@ -1,9 +1,11 @@
 """The seal as a gate: no event enters a sealed day or a dropped month, whatever the settings say by now.
 
-The border is what the tables say: where the last sealed day and the last month in the ledger end. A store
-reads it in the transaction that writes, and partitions before it are not made again.
+The border is what the tables say: where the last closed day and the last month in the ledger end. A store
+reads it in the transaction that writes, and partitions before it are not made again. Days are closed before
+they are counted for the last time: whatever was in flight has been stored by then, or never will be.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -14,19 +16,35 @@ from psycopg.pq.abc import PGresult
 
 from analytics.partitions import Month, ensure, months_wanted
 from analytics.report_days import report_zone_name
+from consent.gate import barrier
 from consent.policies.event_lifetime import months_kept
 from postgres import pipeline
 from postgres.pipeline import Question, Statement
 
 EPOCH = date(2000, 1, 1)  # days are sent as numbers since then
-# The last sealed day, the zone that it was built for, and the first day of the last dropped month.
+# The last closed day, the zone that it was built for, and the first day of the last dropped month.
 SEAL = Statement("""
 SELECT day - date '2000-01-01', zone, (SELECT max(month) - date '2000-01-01' FROM analytics_droppedpartition)
   FROM (SELECT NULL) AS always
   LEFT JOIN (SELECT day, zone FROM analytics_rolledday
-              WHERE state = 'sealed' ORDER BY day DESC LIMIT 1) AS latest ON true
+              WHERE is_closed ORDER BY day DESC LIMIT 1) AS latest ON true
 """)
 QUESTION: Question = (SEAL, ())
+CLOSE = """
+INSERT INTO analytics_rolledday (day, state, zone, version, events, is_closed)
+SELECT day, 'open', %s, 0, 0, true FROM unnest(%s::date[]) AS day ORDER BY day
+    ON CONFLICT (day) DO UPDATE SET is_closed = true
+"""
+
+
+def close(days: Sequence[date]) -> None:
+    """Let no event into these days any more. Every request that read an earlier border has ended by then.
+
+    Not within the transaction that counts the days. Raises `BarrierNotReached`; the days are closed by then.
+    """
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(CLOSE, [report_zone_name(), list(days)])
+    barrier.wait_for_all_ingest()
 
 
 def border(result: PGresult) -> datetime:
@@ -51,7 +69,11 @@ def sealed_until() -> datetime:
 
 def make_partitions(now: datetime) -> list[str]:
     """Create every partition that an event accepted now may need, none before the border; their names."""
-    first, last = months_wanted(now, months_kept())
+    return make_months(*months_wanted(now, months_kept()))
+
+
+def make_months(first: Month, last: Month) -> list[str]:
+    """Create the partitions of these months, none before the border; their names."""
     return ensure(max(first, Month.of(sealed_until().date())), last)
 
 

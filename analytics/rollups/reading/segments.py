@@ -83,7 +83,7 @@ class Crowds:
     ) -> None:
         self._members, self._groups, self._left = members, groups, left
         self._with_accounts = with_accounts
-        self._crowds: dict[Segment, Crowd] = {}  # six at most
+        self._crowds: dict[Segment, Crowd] = {}
 
     @cached_property
     def everybody(self) -> Everybody:
@@ -110,16 +110,10 @@ class Crowds:
         return hash((left, unknown, self._with_accounts, settings.SUPPRESS_BELOW))
 
     def of(self, segment: Segment) -> Crowd:
-        crowd = self._crowds.get(segment)
-        if crowd is None:
-            crowd = self._crowd_of(segment)
-            if not segment.organization:
-                self._crowds[segment] = crowd
-        return crowd
-
-    def _crowd_of(self, segment: Segment) -> Crowd:
-        members = self._members
-        inside = segment.groups(self._groups)[members.group] & members.is_known & (members.person > 0)
-        counts = inside & ~self._left
-        firsts = counts & ~members.is_other
-        return Crowd(members.person, counts, firsts, inside & self._left)
+        if segment not in self._crowds:
+            members = self._members
+            inside = segment.groups(self._groups)[members.group] & members.is_known & (members.person > 0)
+            counts = inside & ~self._left
+            firsts = counts & ~members.is_other
+            self._crowds[segment] = Crowd(members.person, counts, firsts, inside & self._left)
+        return self._crowds[segment]
