@@ -5,6 +5,7 @@ PYTHON ?= $(shell for name in /usr/bin/python3.1[1-4] python3.11 python3.12 pyth
 	$$name -c 'import ensurepip' 2>/dev/null && command -v $$name && break; done || command -v python3)
 PY := .venv/bin/python
 INSTALLED := .venv/installed
+DEVELOPING := .venv/installed-for-development
 ARGS ?=
 CODE := manage.py analytics benchmarks consent dashboards ingest postgres telemetry_site tests
 
@@ -22,10 +23,10 @@ PRODUCTION := env -u DEBUG -u CANDID_EMBEDDED -u PUBLIC_URL \
 run: $(INSTALLED)  ## Candid with demo data; ARGS="--port 8001" passes options on
 	@$(PY) manage.py up --demo $(ARGS)
 
-test: $(INSTALLED)  ## the whole suite; ARGS="tests/consent -k barrier" chooses
+test: $(DEVELOPING)  ## the whole suite; ARGS="tests/consent -k barrier" chooses
 	@$(PY) -m pytest $(ARGS)
 
-lint: $(INSTALLED)
+lint: $(DEVELOPING)
 	@$(PY) -m ruff check $(CODE)
 	@$(PY) -m ruff format --check $(CODE)
 	@.venv/bin/djangofmt --quiet --check templates
@@ -34,20 +35,32 @@ lint: $(INSTALLED)
 	@$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 	@$(PRODUCTION) $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
-bench: $(INSTALLED)  ## ingest under load, compared with COPY of the same rows
+bench: $(DEVELOPING)  ## ingest under load, compared with COPY of the same rows
 	@$(PY) -m benchmarks.ingest $(ARGS)
 
-proofs: $(INSTALLED)  ## the long proofs before a release; ARGS="faults bare" chooses
+proofs: $(DEVELOPING)  ## the long proofs before a release; ARGS="faults bare" chooses
 	@$(PY) -m benchmarks.proofs $(ARGS)
 
-lock: $(INSTALLED)  ## resolve pyproject.toml again, for every platform
-	@$(PY) -m uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock $(ARGS)
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet
 
-$(INSTALLED): requirements.lock
+lock: $(DEVELOPING)  ## resolve pyproject.toml again, for every platform: what runs Candid, then what develops it
+	@$(PY) -m $(LOCK) --extra embedded --output-file requirements.lock $(ARGS)
+	@$(PY) -m $(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock $(ARGS)
+
+# $(1): the lock to install
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Candid needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …"; exit 1; }
-	@echo "Installing the locked dependencies into .venv (a minute or two, once) …"
+	@echo "Installing the dependencies of $(1) into .venv (a minute or two, once) …"
 	@$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(1)
+endef
+
+$(INSTALLED): requirements.lock
+	$(call install,requirements.lock)
 	@touch $@
+
+$(DEVELOPING): requirements-dev.lock
+	$(call install,requirements-dev.lock)
+	@touch $@ $(INSTALLED)
