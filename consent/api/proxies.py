@@ -16,16 +16,18 @@ Address = IPv4Address | IPv6Address
 TELL_EVERY = 3600.0  # seconds, for each fault and process
 NOT_NAMED = (
     "a request came through a proxy that TRUSTED_PROXIES does not name: what it says of its clients is not "
-    "believed, so they share one limit on failed sign-ins"
+    "believed, so they count as one client, with one limit on failed sign-ins and on waiting requests"
 )
 NO_CLIENT = (
-    "a proxy in TRUSTED_PROXIES sends no X-Forwarded-For: its clients share one limit on failed sign-ins"
+    "a proxy in TRUSTED_PROXIES sends no X-Forwarded-For: its clients count as one client, with one limit on "
+    "failed sign-ins and on waiting requests"
 )
 ONE_MORE = (
     "a request came through one proxy more than TRUSTED_PROXIES names, or through a proxy that passes on "
     "what clients write into X-Forwarded-For: let the outermost proxy set it to its peer's address"
 )
 ONLY_PROXIES = "every address of a request is in TRUSTED_PROXIES, its client's too: name the proxies only"
+FAULTS = {"not_named": NOT_NAMED, "no_client": NO_CLIENT, "one_more": ONE_MORE, "only_proxies": ONLY_PROXIES}
 
 
 def address_of(text: str) -> Address | None:
@@ -45,7 +47,7 @@ def is_proxy(address: Address | None) -> bool:
 
 
 def fault_of(remote: str, headers: Headers) -> str:
-    """What a request shows to be wrong about TRUSTED_PROXIES or the proxies, in a sentence; '' for nothing.
+    """What a request shows to be wrong about TRUSTED_PROXIES or the proxies: a sentence of `FAULTS`, or ''.
 
     `remote` is the peer's address, `headers` have lower-case names.
     """
@@ -63,13 +65,16 @@ def fault_of(remote: str, headers: Headers) -> str:
     return ONE_MORE if len(hops) > 1 else ""
 
 
-def tell_fault(remote: str, headers: Headers) -> None:
-    """Log what `fault_of` finds, without addresses, once an hour."""
-    if fault := fault_of(remote, headers):
-        now = time.monotonic()
-        if now - _told.get(fault, float("-inf")) >= TELL_EVERY:
-            _told[fault] = now
-            logger.warning("%s", fault)
+def tell_fault(remote: str, headers: Headers) -> str:
+    """Log what `fault_of` finds, without addresses, once an hour. Returns its name in `FAULTS`, or ''."""
+    fault = fault_of(remote, headers)
+    if not fault:
+        return ""
+    now = time.monotonic()
+    if now - _told.get(fault, float("-inf")) >= TELL_EVERY:
+        _told[fault] = now
+        logger.warning("%s", fault)
+    return next(name for name, sentence in FAULTS.items() if sentence == fault)
 
 
 _told: dict[str, float] = {}

@@ -5,7 +5,7 @@ It counts records and requests, not people, so nothing is hidden.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, NamedTuple
 
 from django.conf import settings
@@ -20,18 +20,20 @@ from analytics.partitions import Month
 from analytics.rollups import zone_change
 from analytics.storage import pruning
 from analytics.storage.pruning import DroppedMonth
+from consent.api import proxies
 from consent.policies.event_lifetime import months_kept
 from dashboards.access import staff_only
 from dashboards.charts import svg
 from dashboards.layout.page import Notice, Page, show
 from dashboards.views.pipeline_rows import OutcomeRow, Totals, record_rows, rejected_rows, totals_of
 from ingest.reasons import page_words
-from ingest.traffic import queries
+from ingest.traffic import prometheus, queries
 from ingest.traffic.queries import ArrivalInterval, KeyTraffic, Rejected, Traffic, Undeclared
 
 REJECTIONS_SHOWN = 20
 NAMES_SHOWN = 50
 DROPPED_SHOWN = 12  # months
+PROXY_FAULTS_SHOWN = timedelta(days=1)
 
 
 class Lookback(NamedTuple):
@@ -101,7 +103,7 @@ def pipeline(request: HttpRequest) -> HttpResponse:
             RejectionRow(row, page_words(row.reason)) for row in queries.latest_rejections(REJECTIONS_SHOWN)
         ],
         jobs=states,
-        notice=_notice(states),
+        notice=_notice(states, now),
         dropped=pruning.dropped_months(DROPPED_SHOWN),
         kept_from=partitions.oldest_kept_month(now, months_kept()),
         names=queries.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
@@ -110,8 +112,8 @@ def pipeline(request: HttpRequest) -> HttpResponse:
     return show(request, page)
 
 
-def _notice(states: list[status.JobState]) -> Notice | None:
-    """That no job is running; else, that days must be rebuilt for another time zone."""
+def _notice(states: list[status.JobState], now: datetime) -> Notice | None:
+    """That no job is running; else that days must be rebuilt, or what is wrong with a proxy."""
     beat = next((state for state in states if state.job == runs.BEAT and state.is_bad), None)
     if beat and beat.run:
         text = f"The last tick of beat was at {beat.run.started_at:%Y-%m-%d %H:%M} UTC."
@@ -119,7 +121,15 @@ def _notice(states: list[status.JobState]) -> Notice | None:
         return Notice("No job is running", text, "bad", "Jobs", "#jobs")
     if rebuild := zone_change.rebuild_needed():
         return Notice("The reports’ time zone has changed", f"{rebuild}.")
+    since = (now - PROXY_FAULTS_SHOWN).timestamp()
+    if faults := set(prometheus.proxy_faults_since(since)):
+        sentences = [sentence for name, sentence in proxies.FAULTS.items() if name in faults]
+        return Notice("A proxy is not set up as it should be", " ".join(map(_as_sentence, sentences)))
     return None
+
+
+def _as_sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _traffic(period: Lookback, now: datetime) -> Traffic:

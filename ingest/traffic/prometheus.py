@@ -108,6 +108,19 @@ SIGN_INS = Counter(
     ["outcome"],
     registry=_own,
 )
+PROXY_FAULTS = Counter(
+    "candid_proxy_faults_total",
+    "Requests to the site that show TRUSTED_PROXIES or a proxy to be set wrongly, by what is wrong.",
+    ["fault"],
+    registry=_own,
+)
+PROXY_FAULT_SEEN = Gauge(
+    "candid_proxy_fault_last_seen_timestamp_seconds",
+    "When a request last showed that, in seconds since 1970.",
+    ["fault"],
+    multiprocess_mode="max",
+    registry=_own,
+)
 COUNTS_WAITING = Gauge(
     "candid_counts_waiting",
     "Traffic counts in memory that are not in the database yet.",
@@ -171,6 +184,25 @@ def count_records(signal: str, outcome: str, reason: str, number: int) -> None:
 def count_database_error(during: str, error: BaseException) -> None:
     """`during` is ingest or counts."""
     DATABASE_ERRORS.labels(during, sqlstate(error) or "connection").inc()
+
+
+def count_proxy_fault(fault: str) -> None:
+    """`fault` is a name of `consent/api/proxies.py`."""
+    PROXY_FAULTS.labels(fault).inc()
+    PROXY_FAULT_SEEN.labels(fault).set(time.time())
+
+
+def proxy_faults_since(instant: float) -> list[str]:
+    """The names of faults that a request to any process has shown since then (seconds since 1970)."""
+    files = [str(file) for file in Path(DIRECTORY).glob("gauge_max_*.db") if file.stat().st_size]
+    families = multiprocess.MultiProcessCollector.merge(files) if DIRECTORY else PROXY_FAULT_SEEN.collect()
+    return [
+        sample.labels["fault"]
+        for family in families
+        if family.name == "candid_proxy_fault_last_seen_timestamp_seconds"
+        for sample in family.samples
+        if sample.value >= instant
+    ]
 
 
 # Looking a metric up by its labels costs twice as much as adding to it; there are few combinations.

@@ -15,6 +15,7 @@ from ingest.http.rsgi import HTTPProtocol, Scope
 from ingest.load.body import BodyRefused
 from ingest.load.memory_budget import Budget
 from ingest.load.threads import Busy, CallerBusy, Pool
+from ingest.traffic import prometheus
 from telemetry_site.server.lanes import caller_of, lane_of
 from telemetry_site.server.outflow import Outflow, Stalled
 
@@ -75,7 +76,8 @@ class Bridge:
             "wsgi.run_once": False,
         }
         from_proxy = is_proxy(address_of(client))
-        tell_fault(client, scope.headers)
+        if fault := tell_fault(client, scope.headers):
+            prometheus.count_proxy_fault(fault)
         for name, value in scope.headers.items():
             # `x_y` would become the same variable as `x-y`, which a proxy may have removed.
             if "_" in name or name == "transfer-encoding" or (name in FORWARDED and not from_proxy):

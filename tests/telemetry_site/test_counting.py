@@ -14,9 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 from django.db.models import Sum
+from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.models import RejectedRequest, TrafficCount
+from ingest.traffic import prometheus
 from telemetry_site import metrics
 from tests.support import grpc_receiver, programs
 from tests.support.otlp import a_key, encoded, log, logs
@@ -81,6 +83,28 @@ def running(tmp_path: Path) -> Iterator[Site]:
             site = Site(port, process, directory)
             programs.until(site.answers, what="the site answers")
             yield site
+
+
+def test_a_proxy_that_nobody_named_is_counted_and_shown(
+    tmp_path: Path, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without that, all of its clients would count as one, and nobody would know why they get 429."""
+    with running(tmp_path) as site:
+        monkeypatch.setattr(prometheus, "DIRECTORY", str(site.directory))
+        assert "A proxy is not set up" not in admin_client.get("/dashboards/pipeline/").text
+        for _ in range(3):
+            connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=10)
+            connection.request("GET", "/accounts/login/", headers={"X-Forwarded-For": "198.51.100.7"})
+            assert connection.getresponse().status == 200
+            connection.close()
+        assert site.metric("candid_proxy_faults_total", fault="not_named") == 3
+        page = admin_client.get("/dashboards/pipeline/").text
+        assert "A proxy is not set up as it should be" in page
+        assert "TRUSTED_PROXIES does not name" in page
+        assert "198.51.100.7" not in page
+        seen = site.metric("candid_proxy_fault_last_seen_timestamp_seconds", fault="not_named")
+        assert prometheus.proxy_faults_since(seen + 1) == []
+    assert "198.51.100.7" not in (tmp_path / "log").read_text()
 
 
 def counted(outcome: str = "refused") -> int:

@@ -92,7 +92,8 @@ def test_a_fault_is_told_once_an_hour_and_without_addresses(
     settings.TRUSTED_PROXIES = ["10.0.0.0/24"]
     monkeypatch.setattr(proxies, "_told", {})
     for _ in range(3):
-        tell_fault("192.168.1.1", {"x-forwarded-for": "198.51.100.1"})
+        assert tell_fault("192.168.1.1", {"x-forwarded-for": "198.51.100.1"}) == "not_named"
+    assert tell_fault("192.168.1.1", {}) == ""
     [record] = caplog.records
     assert "TRUSTED_PROXIES does not name" in record.getMessage()
     assert not any(part in record.getMessage() for part in ("192.168", "198.51", "10.0.0"))
