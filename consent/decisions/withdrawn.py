@@ -16,24 +16,26 @@ WITHDRAWN = """
 SELECT string_agg(subject, ',') FROM (
 SELECT pseudonym AS subject FROM {holders} WHERE state = 'denied'
  UNION ALL
-SELECT pseudonym FROM consent_erasurerequest WHERE kind = %(kind)s AND state <> 'done'
- UNION ALL
-SELECT undecided.subject FROM consent_consentperiod undecided
- WHERE undecided.subject_kind = %(kind)s AND undecided.state = 'unset' AND undecided.until IS NULL
-   AND EXISTS (
-       SELECT FROM consent_consentperiod agreed
-        WHERE agreed.subject = undecided.subject AND agreed.subject_kind = undecided.subject_kind
-          AND agreed.state = 'granted'
-          AND NOT EXISTS (
-              SELECT FROM consent_erasurerequest erased
-               WHERE erased.pseudonym = agreed.subject AND erased.kind = agreed.subject_kind
-                 AND erased.state = 'done' AND erased.until >= agreed.until))
+SELECT subject FROM (
+    SELECT pseudonym AS subject FROM consent_erasurerequest WHERE kind = %(kind)s AND state <> 'done'
+     UNION
+    SELECT undecided.subject FROM consent_consentperiod undecided
+     WHERE undecided.subject_kind = %(kind)s AND undecided.state = 'unset' AND undecided.until IS NULL
+       AND EXISTS (
+           SELECT FROM consent_consentperiod agreed
+            WHERE agreed.subject = undecided.subject AND agreed.subject_kind = undecided.subject_kind
+              AND agreed.state = 'granted'
+              AND NOT EXISTS (
+                  SELECT FROM consent_erasurerequest erased
+                   WHERE erased.pseudonym = agreed.subject AND erased.kind = agreed.subject_kind
+                     AND erased.state = 'done' AND erased.until >= agreed.until))) AS others
+ WHERE NOT EXISTS (SELECT FROM {holders} WHERE pseudonym = others.subject AND state = 'denied')
 ) AS withdrawn
 """
 
 
 def withdrawn(kind: SubjectKind) -> list[str]:
-    """The pseudonyms of the subjects of this kind that reports leave out now; one may occur twice."""
+    """The pseudonyms of the subjects of this kind that reports leave out now, each once."""
     with connections["default"].cursor() as cursor:
         cursor.execute(WITHDRAWN.format(holders=HOLDERS[kind]), {"kind": kind.value})
         (subjects,) = cursor.fetchone()

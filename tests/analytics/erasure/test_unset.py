@@ -19,6 +19,7 @@ from analytics.reports.active_users import active_users_report
 from analytics.self_check.run import check_figures
 from consent.api import links
 from consent.decisions.status import consent_status
+from consent.decisions.withdrawn import withdrawn
 from consent.keys import issue_key
 from consent.models import ConsentPeriod, ErasureRequest, Organization, State, Tombstone
 from consent.policies import publishing
@@ -234,3 +235,6 @@ def test_nor_in_the_numbers_that_this_instance_sends_and_the_self_check_agrees()
     decide(State.GRANTED)
     assert people() == 5
     assert " 0 differences" in check_figures()
+    decide(State.DENIED)
+    assert " 0 differences" in check_figures()
+    assert withdrawn(USER) == [JANE]
