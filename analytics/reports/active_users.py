@@ -16,7 +16,7 @@ from analytics.reports.active_user_counts import (
 )
 from analytics.reports.cells import Compared, Count, Withheld, exact
 from analytics.reports.filters import ReportFilters
-from analytics.reports.parameters import DEPLOYMENTS
+from analytics.reports.together import PeopleTogether, read_active_together
 from analytics.rollups.layout import LONGEST_WINDOW, WINDOWS
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import SealedDay, Segment
@@ -45,10 +45,9 @@ class ActiveDay(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """The same days and spans of another segment, whose numbers are shown, too: only for suppression."""
+    """The same days of another segment, whose numbers are shown, too: only for suppression."""
 
     history: dict[str, list[ActiveDay]]  # by metric
-    spans: dict[str, ActiveDay]
     is_part: bool  # lies inside the report's own segment
 
 
@@ -72,11 +71,11 @@ class ActiveUsersReport:
     period_users: Compared  # distinct users in the complete days of the range
     users_so_far: Count  # distinct users in the range, today included
     stickiness_days: tuple[tuple[int, ...], tuple[int, ...]] = field(default=((), ()), repr=False)
-    # For suppression, which needs them: every day that windows reach back to, people in each span (range,
-    # complete, before) by deployment type, and the same of segments that this one can be subtracted from.
+    # For suppression, which needs them: every day that windows reach back to, the same of segments that this
+    # one can be subtracted from, and people in each span under all filters.
     history: dict[str, list[ActiveDay]] = field(default_factory=dict, repr=False)
-    spans: dict[str, ActiveDay] = field(default_factory=dict, repr=False)
     beside: tuple[Beside, ...] = field(default=(), repr=False)
+    together: PeopleTogether | None = field(default=None, repr=False, compare=False)
     published: bool = False
 
     @property
@@ -111,7 +110,7 @@ def active_users_report(filters: ReportFilters, *, published: bool = False) -> A
         ]
         others = [
             Beside(
-                *_counted(
+                _history(
                     asked,
                     reader.presences(Segment.of(asked), first, filters.last, activity=filters.activity),
                     sealed,
@@ -120,28 +119,17 @@ def active_users_report(filters: ReportFilters, *, published: bool = False) -> A
             )
             for asked, is_part in filter(None, beside)
         ]
-    history, spans = _counted(filters, seen, sealed)
-    return replace(report, history=history, spans=spans, beside=tuple(others), published=True)
+        together = read_active_together(reader, filters, activity=filters.activity)
+    history = _history(filters, seen, sealed)
+    return replace(report, history=history, beside=tuple(others), together=together, published=True)
 
 
-def _counted(
-    filters: ReportFilters, seen: Seen, sealed: Sequence[SealedDay]
-) -> tuple[dict[str, list[ActiveDay]], dict[str, ActiveDay]]:
-    """Days by metric since `earliest_day`, and people in each span, by deployment type."""
+def _history(filters: ReportFilters, seen: Seen, sealed: Sequence[SealedDay]) -> dict[str, list[ActiveDay]]:
+    """Days by metric since `earliest_day`."""
     counts = count_days(filters, seen)
     enter_sealed(filters, counts, sealed)
     every_day = replace(filters, range="custom", first=earliest_day(filters))
-    history = {metric: _days(every_day, counts, metric) for metric in WINDOWS}
-    total, cloud, self_hosted, unknown = (
-        count_spans(replace(filters, deployment=name), seen) for name in ("", *DEPLOYMENTS)
-    )
-    spans = {
-        span: ActiveDay(
-            filters.first, total[span], cloud[span], self_hosted[span], unknown[span], complete=True
-        )
-        for span in total
-    }
-    return history, spans
+    return {metric: _days(every_day, counts, metric) for metric in WINDOWS}
 
 
 def active_users_of(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analytics.reports.cells import DESERTED, Measure, and_few_more, of_people, ratio
 from analytics.reports.filters import ReportFilters
+from analytics.reports.together import ALL_TOGETHER, PeopleTogether, read_together
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, Segment
 from analytics.rollups.reading.requests import Requests
@@ -44,6 +45,7 @@ class EndpointCounts:
     days: dict[date, RequestMeasures] = field(default_factory=dict)
     trends: dict[Name, Trend] = field(default_factory=dict)
     published: bool = False
+    together: PeopleTogether | None = None  # for suppression, if published
 
 
 class EndpointDetail(NamedTuple):
@@ -73,6 +75,9 @@ def read_endpoints(
     counts.days = _days(requests, people, together=name is None)
     if name is None:
         counts.trends = _trends(requests, people, filters)
+    if published:
+        names = [ALL_TOGETHER, *people.keys] if name is None else people.keys
+        counts.together = read_together(reader, "endpoint", filters, names)
     return counts
 
 

@@ -1,6 +1,6 @@
 """Endpoint performance: requests, percentiles of their duration, and how many failed (status ≥ 500)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from analytics.reports.endpoint_counts import (
     read_endpoints,
 )
 from analytics.reports.filters import ReportFilters
+from analytics.reports.together import PeopleTogether
 from analytics.rollups.reading import reader as rollups
 
 
@@ -86,6 +87,7 @@ class EndpointsReport:
     days: list[EndpointDay]
     previous_days: list[EndpointDay]  # aligned with `days`
     published: bool = False  # whether these are measures of published cells, as suppression needs them
+    together: PeopleTogether | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ class EndpointReport:
     statuses: list[StatusRow]
     latency: list[LatencyCell]  # only cells that hold requests
     published: bool = False  # whether these are measures of published cells, as suppression needs them
+    together: PeopleTogether | None = field(default=None, repr=False, compare=False)
 
 
 def endpoints_report(filters: ReportFilters, *, published: bool = False) -> EndpointsReport:
@@ -174,6 +177,7 @@ def _common(filters: ReportFilters, counts: EndpointCounts, name: Name) -> dict[
         "days": days_of(filters),
         "previous_days": days_of(filters.previous) if filters.compare else [],
         "published": counts.published,
+        "together": counts.together,
     }
 
 

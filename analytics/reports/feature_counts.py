@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analytics.reports.cells import AndFewMore, Count, Withheld, and_few_more, of_people
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
+from analytics.reports.together import AskedTogether, PeopleTogether, read_together
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, SealedDay, Segment
 from analytics.rollups.reading.requests import Uses as RolledUses
@@ -38,6 +39,7 @@ class FeatureCounts:
     actions: dict[str, int] = field(default_factory=dict)  # kinds of action, in the range
     totals: dict[tuple[str, str], int] = field(default_factory=dict)  # by feature and span, if published
     published: bool = False
+    together: PeopleTogether | None = None  # for suppression, if published
 
     def total(self, feature: str, span: str, days: Iterable[date]) -> int:
         """Uses of a feature in a span (range, complete, before), which has these days."""
@@ -69,6 +71,9 @@ def read_features(
     totals = _totals(uses, filters) if published else {}
     kinds = _kinds_of_action(uses, filters)
     counts = FeatureCounts(_people(people, filters), users_on, _by_feature(uses), kinds, totals, published)
+    if published:
+        asked = AskedTogether.of(filters) if feature is None else AskedTogether.of(filters).with_deployments
+        counts.together = read_together(reader, "feature", filters, people.keys, asked=asked, repeated=True)
     if filters.reaches_sealed:
         _enter_sealed(counts, filters, reader.sealed(filters.first, filters.last))
     return counts

@@ -1,12 +1,12 @@
 """Feature adoption: how many people use a feature, what share of active people that is, how often."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
 
 from analytics.report_days import days_between
 from analytics.reports.active_user_counts import count_active_users
-from analytics.reports.cells import AndFewMore, Compared, Count, Measure, Withheld, at_least, exact, ratio
+from analytics.reports.cells import AndFewMore, Compared, Count, Measure, at_least, exact, ratio
 from analytics.reports.feature_counts import (
     FeatureCounts,
     FeatureDetail,
@@ -16,6 +16,7 @@ from analytics.reports.feature_counts import (
 )
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
+from analytics.reports.together import PeopleTogether
 from analytics.rollups.reading import reader as rollups
 
 
@@ -61,6 +62,7 @@ class FeaturesReport:
     active_users: Count  # whole range
     days: list[date]  # the days of the trends
     published: bool = False  # whether uses are those of published cells, as suppression needs them
+    together: PeopleTogether | None = field(default=None, repr=False, compare=False)
 
 
 class FeatureDay(NamedTuple):
@@ -101,6 +103,7 @@ class FeatureReport:
     repeat_users_so_far: Count = 0  # this and the next are for suppression
     active_users_so_far: Count = 0
     published: bool = False  # whether uses are those of published cells, as suppression needs them
+    together: PeopleTogether | None = field(default=None, repr=False, compare=False)
 
 
 class Active(NamedTuple):
@@ -164,7 +167,12 @@ def features_of(filters: ReportFilters, counts: FeatureCounts, active: Active) -
         )
     rows.sort(key=lambda row: (-exact(row.users), row.feature))
     return FeaturesReport(
-        filters=filters, rows=rows, active_users=active.in_range, days=days, published=counts.published
+        filters=filters,
+        rows=rows,
+        active_users=active.in_range,
+        days=days,
+        published=counts.published,
+        together=counts.together,
     )
 
 
@@ -207,6 +215,7 @@ def feature_of(
         repeat_users_so_far=used.twice,
         active_users_so_far=active.in_range,
         published=counts.published,
+        together=counts.together,
     )
 
 

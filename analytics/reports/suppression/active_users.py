@@ -15,6 +15,7 @@ from analytics.reports.suppression.rules import (
     ruled,
     shown,
 )
+from analytics.reports.suppression.together import Marks
 from analytics.rollups.layout import WINDOWS
 
 NUMBERS = ("total", "cloud", "self_hosted", "unknown")
@@ -37,8 +38,8 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
         },
         stickiness_days=((), ()),
         history={},
-        spans={},
         beside=(),
+        together=None,
     )
     filters = report.filters
     monthly = _latest(hidden, "mau", report.mau)
@@ -126,30 +127,14 @@ def _steps(days: list[ActiveDay], daily: list[ActiveDay], width: int) -> list[Ac
 
 def _periods(report: ActiveUsersReport) -> dict[str, Any]:
     """People in the range, with today and without it, and before."""
-    deployment = report.filters.deployment
-    verdicts = {}
-    for span, exact_span in report.spans.items():
-        day = _active_day(exact_span)
-        for beside in report.beside:
-            day = _apart(day, beside.spans[span], is_part=beside.is_part)
-        number = day.only(deployment).total if deployment else day.total
-        verdicts[span] = number if isinstance(number, Withheld) else None
+    marks = Marks(report.together, report.filters)
     now, before = _period(report.period_users, report.users_so_far)
     return {
         "period_users": Compared(
-            _ruled_measure(now, verdicts.get("range") or verdicts.get("complete")),
-            _ruled_measure(before, verdicts.get("before")),
+            marks.active(marks.active(now, "complete"), "range"), marks.active(before, "before")
         ),
-        "users_so_far": _ruled(shown(report.users_so_far), verdicts.get("range")),
+        "users_so_far": marks.active(shown(report.users_so_far), "range"),
     }
-
-
-def _ruled(value: Count, verdict: Withheld | None) -> Count:
-    return value if isinstance(value, Withheld) else ruled(value, verdict)
-
-
-def _ruled_measure(value: Measure, verdict: Withheld | None) -> Measure:
-    return value if verdict is None or not value or isinstance(value, Withheld) else verdict
 
 
 def _active_day(day: ActiveDay) -> ActiveDay:

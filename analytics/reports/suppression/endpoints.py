@@ -1,5 +1,6 @@
 """Suppression of the endpoint reports: requests are of published cells already; people by their number."""
 
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -13,21 +14,24 @@ from analytics.reports.endpoints import (
 )
 from analytics.reports.sorting import sorted_endpoints
 from analytics.reports.suppression.rules import few, hidden_measure, must_be_published, shown
+from analytics.reports.suppression.together import Marks
+from analytics.reports.together import ALL_TOGETHER
 
 
 def suppress_endpoints(report: EndpointsReport) -> EndpointsReport:
     """Each endpoint by its own people."""
     must_be_published(report.published)
-    rows = [_endpoint_row(row) for row in report.rows]
+    marks = Marks(report.together, report.filters)
+    rows = [_marked(_endpoint_row(row), marks, (row.endpoint, row.method), "range") for row in report.rows]
     if report.filters.reaches_sealed:
         rows = [row._replace(users=Withheld.GONE) for row in rows]
-    return replace(report, rows=sorted_endpoints(rows, report.filters.sort), **_common(report))
+    return replace(report, rows=sorted_endpoints(rows, report.filters.sort), **_common(report, ALL_TOGETHER))
 
 
 def suppress_endpoint(report: EndpointReport) -> EndpointReport:
     """As in the list. A hidden day hides its latency, too."""
     must_be_published(report.published)
-    common = _common(report)
+    common = _common(report, (report.endpoint, report.method))
     hidden = {day.day for day in common["days"] if isinstance(day.requests, Withheld)}
     whole = isinstance(common["total"].requests, Withheld)
     return replace(
@@ -40,15 +44,26 @@ def suppress_endpoint(report: EndpointReport) -> EndpointReport:
     )
 
 
-def _common(report: EndpointsReport | EndpointReport) -> dict[str, Any]:
+def _marked(row: EndpointRow, marks: Marks, name: Hashable, *spans: str) -> EndpointRow:
+    """The row without people whose number would give few away beside the same under other filters."""
+    for span in spans:
+        row = row._replace(users=marks.of(row.users, name, span))
+    return row
+
+
+def _common(report: EndpointsReport | EndpointReport, name: Hashable) -> dict[str, Any]:
     """Totals and days. The headline includes today when today adds few people."""
     filters, total = report.filters, report.total
+    marks = Marks(report.together, filters)
     today_is_few = any(few(day.users) for day in report.days if not day.complete)
     new_today = few(exact(total.users) - exact(report.headline.users))
     headline = total if today_is_few or new_today else report.headline
     previous = report.previous
-    shown_total, shown_headline = _endpoint_row(total), _endpoint_row(headline)
-    days = [_endpoint_day(day, few(total.users)) for day in report.days]
+    before_is_few = bool(previous and few(previous.users))
+    shown_total = _marked(_endpoint_row(total), marks, name, "range")
+    shown_headline = _marked(_endpoint_row(headline), marks, name, "complete", "range")
+    previous = previous and _marked(_endpoint_row(previous), marks, name, "before")
+    days = [_marked_day(_endpoint_day(day, few(total.users)), marks, name) for day in report.days]
     if filters.reaches_sealed:
         shown_total, shown_headline = (
             row._replace(users=Withheld.GONE) for row in (shown_total, shown_headline)
@@ -57,12 +72,17 @@ def _common(report: EndpointsReport | EndpointReport) -> dict[str, Any]:
     return {
         "total": shown_total,
         "headline": shown_headline,
-        "previous": previous and _endpoint_row(previous),
+        "previous": previous,
         "days": days,
         "previous_days": [
-            _endpoint_day(day, bool(previous and few(previous.users))) for day in report.previous_days
+            _marked_day(_endpoint_day(day, before_is_few), marks, name) for day in report.previous_days
         ],
+        "together": None,
     }
+
+
+def _marked_day(day: EndpointDay, marks: Marks, name: Hashable) -> EndpointDay:
+    return day._replace(users=marks.on(day.users, name, day.day))
 
 
 def _is_hidden(users: object, requests: object) -> bool:

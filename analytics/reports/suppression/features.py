@@ -1,6 +1,8 @@
 """Suppression of the feature reports: each feature by its own people."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from analytics.reports.cells import Compared, Count, Measure, Withheld, exact, published
@@ -25,17 +27,22 @@ from analytics.reports.suppression.rules import (
     shown,
     uses_of,
 )
+from analytics.reports.suppression.together import Marks
+
+HIDDEN = Withheld.HIDDEN
+SOMEBODY = 1_000_000  # a number of people that is marked by its place alone
 
 
 def suppress_features(report: FeaturesReport) -> FeaturesReport:
     """Each feature by its own people. Its uses are of published cells already."""
     must_be_published(report.published)
-    rows, sort = [_feature_row(row) for row in report.rows], report.filters.sort
-    active = shown(report.active_users)
+    marks, sort = Marks(report.together, report.filters), report.filters.sort
+    active = marks.active(shown(report.active_users), "range")
+    rows = [_marked_row(_feature_row(row), row, marks, report.days, active) for row in report.rows]
     if report.filters.reaches_sealed:
         rows, active = [_row_without_people(row) for row in rows], Withheld.GONE
         sort = sort or "-uses"
-    return replace(report, rows=sorted_features(rows, sort), active_users=active)
+    return replace(report, rows=sorted_features(rows, sort), active_users=active, together=None)
 
 
 def _feature_row(row: FeatureRow) -> FeatureRow:
@@ -67,6 +74,27 @@ def _feature_row(row: FeatureRow) -> FeatureRow:
     )
 
 
+def _marked_row(
+    row: FeatureRow, exact_row: FeatureRow, marks: Marks, days: Sequence[date], active: Count
+) -> FeatureRow:
+    """The row without people whose number would give few away beside the same feature under other filters."""
+    name = row.feature
+    users, before = marks.of(row.users, name, "range"), marks.of(row.previous_users, name, "before")
+    complete = marks.of(exact_row.complete_users, name, "complete")
+    is_hidden = isinstance(users, Withheld)
+    unknown_change = is_hidden or isinstance(complete, Withheld) or before is HIDDEN
+    all_before = marks.active(SOMEBODY, "before")
+    return row._replace(
+        users=users,
+        share=hidden_measure(row.share, is_hidden or active is HIDDEN),
+        repeat_users=HIDDEN if is_hidden else marks.twice(row.repeat_users, name, "range"),
+        change=hidden_measure(row.change, unknown_change and row.change is not None),
+        previous_users=before,
+        previous_share=hidden_measure(row.previous_share, HIDDEN in (before, all_before)),
+        trend=[marks.on(number, name, day) for number, day in zip(row.trend, days, strict=True)],
+    )
+
+
 def _row_without_people(row: FeatureRow) -> FeatureRow:
     """Sealed days do not keep who used a feature, so distinct people of the range are unknown."""
     return row._replace(users=Withheld.GONE, share=Withheld.GONE, repeat_users=Withheld.GONE)
@@ -75,7 +103,7 @@ def _row_without_people(row: FeatureRow) -> FeatureRow:
 def suppress_feature(report: FeatureReport) -> FeatureReport:
     """As in the list. Deployment types add up to the users, or overlap a little."""
     must_be_published(report.published)
-    report = _suppressed_feature(report)
+    report = _marked_feature(_suppressed_feature(report))
     if not report.filters.reaches_sealed:
         return report
     gone = Compared(Withheld.GONE)
@@ -130,6 +158,48 @@ def _suppressed_feature(report: FeatureReport) -> FeatureReport:
         active_users=shown(report.active_users),
         repeat_users_so_far=0,
         active_users_so_far=0,
+    )
+
+
+def _marked_feature(report: FeatureReport) -> FeatureReport:
+    """As a list under the same filters hides it."""
+    filters, name = report.filters, report.feature
+    marks = Marks(report.together, filters)
+
+    def marked(number: Compared, people: Compared) -> Compared:
+        return Compared(
+            hidden_measure(number.value, people.value is HIDDEN),
+            hidden_measure(number.before, people.before is HIDDEN),
+        )
+
+    whole = "complete" if filters.complete.length else "range"
+    users = Compared(
+        marks.of(marks.of(report.users.value, name, whole), name, "range"),
+        marks.of(report.users.before, name, "before"),
+    )
+    active = Compared(
+        marks.active(marks.active(report.active_users, whole), "range"), marks.active(SOMEBODY, "before")
+    )
+    repeat = Compared(
+        marks.twice(marks.twice(report.repeat_users.value, name, whole), name, "range"),
+        marks.twice(report.repeat_users.before, name, "before"),
+    )
+    return replace(
+        report,
+        days=[day._replace(users=marks.on(day.users, name, day.day)) for day in report.days],
+        previous=[day._replace(users=marks.on(day.users, name, day.day)) for day in report.previous],
+        deployments=[
+            row._replace(
+                users=Marks(report.together, filters, deployment=row.deployment).of(row.users, name, "range")
+            )
+            for row in report.deployments
+        ],
+        users_so_far=marks.of(report.users_so_far, name, "range"),
+        users=users,
+        share=marked(marked(report.share, users), active),
+        repeat_users=marked(repeat, users),
+        active_users=active.value,
+        together=None,
     )
 
 

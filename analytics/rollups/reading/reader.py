@@ -5,7 +5,7 @@ durations count events, and lose those of a person when the person is erased. Se
 no organizations, only the counts that `sealed` gives.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -30,7 +30,7 @@ from analytics.rollups.reading.decoding import (
 )
 from analytics.rollups.reading.directory import NameNumbers
 from analytics.rollups.reading.firsts import Firsts, first_days
-from analytics.rollups.reading.named_sets import Arranged, NamedSets, arranged, by_first_part
+from analytics.rollups.reading.named_sets import ALL_NAMES, Arranged, NamedSets, arranged, by_first_part
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.presence import Presence, Words
 from analytics.rollups.reading.published import (
@@ -42,6 +42,7 @@ from analytics.rollups.reading.published import (
     organizations_of_day,
     organizations_of_enough,
 )
+from analytics.rollups.reading.reaches import Reaches, RowReaches, reaches_of_members
 from analytics.rollups.reading.requests import (
     Counted,
     DayDurations,
@@ -246,6 +247,13 @@ class Reader:
         chosen: Callable[[Any], bool] | None = None,
     ) -> People[Any]:
         """`by_first`: by the first part of the names alone. Only of `chosen` names, if given."""
+        arranged_days, rows = self._arranged(kind, first, last, by_first=by_first)
+        width, crowd = self.members.width, self._crowds.of(segment)
+        return People(days_between(first, last), arranged_days, rows, crowd, width, chosen=chosen)
+
+    def _arranged(
+        self, kind: str, first: date, last: date, *, by_first: bool
+    ) -> tuple[dict[date, Arranged], NameNumbers]:
         width, form = self.members.width, f"{kind}, by first part" if by_first else kind
         rows = cache().rows[form]
 
@@ -255,10 +263,37 @@ class Reader:
                 sets = by_first_part(sets)
             return arranged(sets, rows, self.members, width, everybody=kind == "endpoint")
 
-        arranged_days = self._contents(kind, first, last, decode, f" {form} {width}")
-        return People(
-            days_between(first, last), arranged_days, rows, self._crowds.of(segment), width, chosen=chosen
-        )
+        return self._contents(kind, first, last, decode, f" {form} {width}"), rows
+
+    def row_reaches(
+        self, kind: str, segments: Sequence[Segment], first: date, last: date, names: Sequence[Any]
+    ) -> RowReaches:
+        """Under which of the segments people count who used a feature, or called an endpoint (`kind`).
+
+        Rows are those of the `names`; the name None stands for all names together.
+        """
+        arranged_days, numbers = self._arranged(kind, first, last, by_first=kind == "feature")
+        rows = np.array([ALL_NAMES if name is None else numbers.of([name])[0] for name in names], np.int64)
+        days, reachable = days_between(first, last), self._crowds.reachable(segments)
+        return RowReaches(days, arranged_days, rows, len(numbers), self.members.width, reachable)
+
+    @property
+    def some_have_accounts(self) -> bool:
+        """Whether some organization has account reports."""
+        return self._crowds.some_have_accounts
+
+    def active_reaches(
+        self, segments: Sequence[Segment], *spans: tuple[date, date], activity: str = "any"
+    ) -> list[Reaches]:
+        """Under which of the segments people count who were active in each span."""
+        kind, reachable = "login" if activity == "login" else "active", self._crowds.reachable(segments)
+        first, last = min(first for first, _ in spans), max(last for _, last in spans)
+        sets = self._contents(kind, first, last, decode_members)
+        present = []
+        for low, high in spans:
+            days = [own.sets.members for day, own in sets.items() if low <= day <= high]
+            present.append(reaches_of_members(days, self.members.person, reachable))
+        return present
 
     def feature_people(
         self, segment: Segment, first: date, last: date, *, feature: str | None = None

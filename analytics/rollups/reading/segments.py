@@ -1,5 +1,6 @@
 """Segments: whose events a report counts, and which people are among them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -11,6 +12,7 @@ from analytics.rollups.layout import CELLS, DEPLOYMENT_TYPES, cell_of
 from analytics.rollups.numbers import Flags, Numbers
 from analytics.rollups.reading.directory import GroupColumns, MemberColumns
 from analytics.rollups.reading.published import Everybody
+from analytics.rollups.reading.reaches import MOST_SEGMENTS, Reachable
 
 
 class Filters(Protocol):
@@ -108,6 +110,28 @@ class Crowds:
         left = np.flatnonzero(self._left).tobytes()
         unknown = len(members) - int(np.count_nonzero(members.is_known))
         return hash((left, unknown, self._with_accounts, settings.SUPPRESS_BELOW))
+
+    @property
+    def some_have_accounts(self) -> bool:
+        """Whether some organization has account reports."""
+        return bool(self._with_accounts)
+
+    def reachable(self, segments: Sequence[Segment]) -> Reachable:
+        """The reach of each member: a bit for each of the segments. Raises ValueError for too many.
+
+        Members of organizations with account reports have none in segments of all organizations: their
+        figures are known.
+        """
+        if len(segments) > MOST_SEGMENTS:
+            raise ValueError(f"a reach has at most {MOST_SEGMENTS} segments, not {len(segments)}")
+        members, everybody = self._members, self.everybody
+        bits = np.zeros(len(members), dtype=np.uint16)
+        for number, segment in enumerate(segments):
+            inside = segment.groups(self._groups)[members.group] & everybody.counts
+            if not segment.organization and self._with_accounts:
+                inside &= ~everybody.has_account
+            bits |= inside.astype(np.uint16) << np.uint16(number)
+        return Reachable.of(bits, members.is_other)
 
     def of(self, segment: Segment) -> Crowd:
         if segment not in self._crowds:

@@ -1,0 +1,123 @@
+"""People of one figure under several filters, counted together, so that suppression marks all filters alike.
+
+What a report is asked under filters is marked beside what others may ask: all deployment types, with and
+without internal use, of all organizations and of the one asked for.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from analytics.reports.filters import ReportFilters
+from analytics.reports.parameters import DEPLOYMENTS
+from analytics.rollups.reading.reaches import Reaches, SpanReaches
+from analytics.rollups.reading.reader import Reader, Segment
+
+ALL_TOGETHER = None  # stands among names for all of them together
+
+
+@dataclass(frozen=True)
+class AskedTogether:
+    """Segments in layers, in the order in which they are shown: what an earlier one shows, a later one must
+    not uncover. All organizations come before one, without internal use before with it, the whole before its
+    deployment types."""
+
+    layers: tuple[tuple[Segment, ...], ...]
+
+    @classmethod
+    def of(cls, filters: ReportFilters) -> "AskedTogether":
+        """The layers up to that of the segment asked for."""
+        layers = []
+        for organization in dict.fromkeys(("", filters.organization)):
+            for internal in (False, True):
+                for deployments in (("",), tuple(DEPLOYMENTS)):
+                    layers.append(tuple(Segment(name, organization, internal) for name in deployments))
+        asked = Segment.of(filters)
+        until = next(place for place, layer in enumerate(layers) if asked in layer)
+        return cls(tuple(layers[: until + 1]))
+
+    @property
+    def with_deployments(self) -> "AskedTogether":
+        """The same, and the deployment types of the last layer."""
+        (*_, last) = self.layers
+        if len(last) > 1:
+            return self
+        parts = tuple(Segment(name, last[0].organization, last[0].include_internal) for name in DEPLOYMENTS)
+        return AskedTogether((*self.layers, parts))
+
+    @property
+    def segments(self) -> list[Segment]:
+        return [segment for layer in self.layers for segment in layer]
+
+    @property
+    def is_the_whole(self) -> bool:
+        """Whether nothing else is asked for that the whole would have to be marked beside."""
+        return len(self.layers) == 1
+
+
+@dataclass(frozen=True)
+class PeopleTogether:
+    """Reaches of the people of each name (a feature, an endpoint and method): by day, and in each span
+    (range, complete, before). And of those who were active at all."""
+
+    asked: AskedTogether
+    active: Mapping[str, Reaches]
+    names: Sequence[Hashable] = ()
+    days: Sequence[date] = ()
+    daily: Reaches | None = None
+    spans: Mapping[str, SpanReaches] = field(default_factory=dict)
+
+
+def spans_of(filters: ReportFilters) -> dict[str, tuple[date, date]]:
+    """First and last day of each span."""
+    spans = {"range": filters}
+    if filters.complete.length:
+        spans["complete"] = filters.complete
+        if filters.compare:
+            spans["before"] = filters.previous_complete
+    return {name: (span.first, span.last) for name, span in spans.items()}
+
+
+def read_together(
+    reader: Reader,
+    kind: str,
+    filters: ReportFilters,
+    names: Sequence[Hashable],
+    *,
+    asked: AskedTogether | None = None,
+    repeated: bool = False,
+) -> PeopleTogether | None:
+    """Who used each feature or called each endpoint (`kind`), to be marked together; None where one figure
+    stands alone. `repeated`: also who was there on two or more days.
+    """
+    asked = asked or AskedTogether.of(filters)
+    if asked.is_the_whole and not reader.some_have_accounts:
+        return None
+    first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
+    rows = reader.row_reaches(kind, asked.segments, first, filters.last, names)
+    spans = spans_of(filters)
+    counted = rows.spans(*spans.values(), repeated=repeated)
+    return PeopleTogether(
+        asked,
+        active=_active(reader, asked, filters, "any"),
+        names=names,
+        days=rows.days,
+        daily=rows.daily(),
+        spans=dict(zip(spans, counted, strict=True)),
+    )
+
+
+def read_active_together(reader: Reader, filters: ReportFilters, *, activity: str) -> PeopleTogether | None:
+    """The same of those who were active (who signed in, with `activity` “login”)."""
+    asked = AskedTogether.of(filters)
+    if asked.is_the_whole and not reader.some_have_accounts:
+        return None
+    return PeopleTogether(asked, active=_active(reader, asked, filters, activity))
+
+
+def _active(
+    reader: Reader, asked: AskedTogether, filters: ReportFilters, activity: str
+) -> dict[str, Reaches]:
+    spans = spans_of(filters)
+    active = reader.active_reaches(asked.segments, *spans.values(), activity=activity)
+    return dict(zip(spans, active, strict=True))

@@ -1,0 +1,161 @@
+"""People under several filters, over HTTP: no two filters differ by few people, in list and detail alike."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.test import Client
+
+from analytics.report_days import report_today, week_of
+from consent.keys import issue_key
+from consent.pseudonyms import pseudonym
+from tests.support.events import activity, endpoint, feature
+from tests.support.rolling import roll_up
+
+pytestmark = pytest.mark.django_db
+MONDAY = week_of(report_today()) - timedelta(weeks=2)
+ACME, BETA = (pseudonym("organization", name) for name in ("acme", "beta"))
+MANY, SOME, LONE = range(1, 21), range(30, 37), 99
+
+
+def day(number: int) -> date:
+    """A day of two weeks that are over, by its number."""
+    return MONDAY + timedelta(days=number)
+
+
+DAYS = {"from": day(0).isoformat(), "to": day(13).isoformat()}
+KINDS = {"feature-adoption": feature, "endpoint-performance": endpoint}
+
+
+@pytest.fixture
+def ask():
+    key, _ = issue_key(name="reports", scopes=["reports"])
+
+    def get(report, **query):
+        document = Client().get(f"/api/reports/{report}", {**DAYS, **query}, headers={"x-api-key": key})
+        assert document.status_code == 200, document.content
+        return document.json()
+
+    return get
+
+
+def people(document):
+    (row,) = document["rows"]
+    return row["users"]
+
+
+def here(report, users, *numbers, **values):
+    for user in users:
+        for number in numbers or (2,):
+            KINDS[report](user, day(number), **values)
+
+
+@pytest.mark.parametrize("report", KINDS)
+def test_people_of_a_deployment_type_cannot_be_subtracted_from_all(ask, report):
+    here(report, MANY)
+    here(report, SOME, deployment_type="self-hosted")
+    here(report, [LONE], deployment_type="unknown")
+    roll_up()
+    shown = {name: people(ask(report, deployment=name)) for name in ("", "cloud", "self-hosted", "unknown")}
+    assert shown == {"": 28, "cloud": 20, "self-hosted": "hidden", "unknown": "<5"}, (
+        "28 - 20 - 7 is one person"
+    )
+
+
+@pytest.mark.parametrize("report", KINDS)
+def test_people_of_internal_use_cannot_be_subtracted(ask, report):
+    here(report, MANY)
+    here(report, [LONE], is_internal=True)
+    roll_up()
+    assert (people(ask(report)), people(ask(report, internal="1"))) == (20, "hidden"), "21 - 20"
+
+
+@pytest.mark.parametrize("report", KINDS)
+def test_nor_those_of_internal_use_of_one_deployment_type(ask, report):
+    """20 + 7 without, 26 + 8 with internal use: six more of cloud, one more of self-hosted."""
+    here(report, MANY)
+    here(report, SOME, deployment_type="self-hosted")
+    here(report, range(50, 56), is_internal=True)
+    here(report, [LONE], is_internal=True, deployment_type="self-hosted")
+    roll_up()
+    shown = [
+        people(ask(report, deployment=name, internal=internal))
+        for internal in ("", "1")
+        for name in ("", "cloud", "self-hosted")
+    ]
+    assert shown == [27, 20, 7, 34, "hidden", "hidden"]
+
+
+@pytest.mark.parametrize("report", KINDS)
+def test_an_organization_cannot_be_subtracted_from_all(ask, report):
+    here(report, MANY, organization_id=ACME)
+    here(report, [LONE], organization_id=BETA)
+    for user in range(60, 70):
+        activity(user, day(2), organization_id=BETA)
+    roll_up()
+    assert (people(ask(report)), people(ask(report, org=ACME))) == (21, "hidden"), "21 - 20"
+
+
+@pytest.mark.parametrize("report", KINDS)
+def test_people_of_two_deployment_types_are_not_counted_by_adding_up(ask, report):
+    here(report, [*MANY, LONE])
+    here(report, [*SOME, LONE], deployment_type="self-hosted")
+    roll_up()
+    shown = {name: people(ask(report, deployment=name)) for name in ("", "cloud", "self-hosted")}
+    assert shown == {"": 28, "cloud": 21, "self-hosted": "hidden"}, "21 + 8 - 28 is one person on both"
+
+
+@pytest.mark.parametrize("report", KINDS)
+def test_groups_that_are_large_enough_are_shown(ask, report):
+    here(report, MANY, organization_id=ACME)
+    here(report, SOME, deployment_type="self-hosted", organization_id=BETA)
+    here(report, range(50, 56), is_internal=True, organization_id=ACME)
+    roll_up()
+    asked = ({}, {"deployment": "cloud"}, {"internal": "1"}, {"org": ACME}, {"org": ACME, "internal": "1"})
+    assert [people(ask(report, **query)) for query in asked] == [27, 20, 33, 20, 26]
+
+
+def test_what_depends_on_hidden_people_is_hidden_too(ask):
+    here("feature-adoption", MANY, 2, 3)
+    here("feature-adoption", SOME, 2, 3, deployment_type="self-hosted")
+    here("feature-adoption", [LONE], 2, deployment_type="unknown")
+    roll_up()
+    document = ask("feature-adoption", deployment="self-hosted")
+    (row,) = document["rows"]
+    hidden = ("users", "share", "uses_per_user", "repeat_users", "change")
+    assert {name: row[name] for name in hidden} == {**dict.fromkeys(hidden, "hidden"), "change": None}
+    assert row["uses"] == 14, "of published cells"
+    assert document["active_users"] == "hidden"
+    assert document["trends"]["timer"][2:4] == ["hidden", 7], "on the second day nobody else was there"
+    assert ask("feature-adoption", deployment="cloud")["rows"][0]["repeat_users"] == 20
+
+
+def test_people_of_two_days_cannot_be_subtracted(ask):
+    """All of them come under both filters; of self-hosted, two come back."""
+    here("feature-adoption", MANY, 2, 3)
+    here("feature-adoption", SOME, 2, deployment_type="self-hosted")
+    here("feature-adoption", SOME[:2], 3, deployment_type="self-hosted")
+    roll_up()
+    repeated = {
+        name: ask("feature-adoption", deployment=name)["rows"][0]["repeat_users"]
+        for name in ("", "cloud", "self-hosted")
+    }
+    assert repeated == {"": 22, "cloud": "hidden", "self-hosted": "<5"}, "22 - 20"
+
+
+def test_list_and_detail_hide_the_same(ask, staff):
+    for report in KINDS:
+        here(report, MANY)
+        here(report, SOME, deployment_type="self-hosted")
+        here(report, [LONE], deployment_type="unknown")
+    roll_up()
+    query = {**DAYS, "deployment": "self-hosted"}
+    page = staff.get("/dashboards/features/timer/", query).context["report"]
+    assert str(page.users_so_far) == str(page.users.value) == str(page.days[2].users) == "hidden"
+    whole = staff.get("/dashboards/features/timer/", DAYS).context["report"]
+    assert [str(row.users) for row in whole.deployments] == ["20", "hidden", "<5"]
+    detail = staff.get("/dashboards/endpoints/detail/", {**query, "endpoint": "/a", "method": "GET"})
+    page = detail.context["report"]
+    assert str(page.total.users) == str(page.headline.users) == str(page.days[2].users) == "hidden"
+    assert page.total.requests == 7
+    day_of_list = ask("endpoint-performance", deployment="self-hosted")["days"][2]
+    assert (day_of_list["users"], day_of_list["requests"]) == ("hidden", 7)
