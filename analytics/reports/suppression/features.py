@@ -177,9 +177,8 @@ def _marked_feature(report: FeatureReport) -> FeatureReport:
         marks.of(marks.of(report.users.value, name, whole), name, "range"),
         marks.of(report.users.before, name, "before"),
     )
-    active = Compared(
-        marks.active(marks.active(report.active_users, whole), "range"), marks.active(SOMEBODY, "before")
-    )
+    active_users: Count = marks.active(marks.active(report.active_users, whole), "range")
+    active = Compared(active_users, marks.active(SOMEBODY, "before"))
     repeat = Compared(
         marks.twice(marks.twice(report.repeat_users.value, name, whole), name, "range"),
         marks.twice(report.repeat_users.before, name, "before"),
@@ -198,7 +197,7 @@ def _marked_feature(report: FeatureReport) -> FeatureReport:
         users=users,
         share=marked(marked(report.share, users), active),
         repeat_users=marked(repeat, users),
-        active_users=active.value,
+        active_users=active_users,
         together=None,
     )
 

@@ -38,7 +38,8 @@ def parts_of(total: Count, parts: Sequence[Count]) -> Verdicts:
     """Verdicts for counts of people that add up to a shown total, or overlap a little.
 
     Few parts are hidden, and with them the smallest others, until two are hidden and what is left of
-    the total after subtracting the shown ones is the size of a group that might be shown.
+    the total after subtracting the shown ones is the size of a group that might be shown. Where few people
+    are in several parts, adding them up would tell how many: the smallest is hidden.
     """
     numbers = [exact(part) for part in parts]
     verdicts: Verdicts = [Withheld.FEW if few(number) else None for number in numbers]
@@ -47,14 +48,15 @@ def parts_of(total: Count, parts: Sequence[Count]) -> Verdicts:
     for place, number in enumerate(numbers):
         if number and verdicts[place] is None and few(exact(total) - number):
             verdicts[place] = Withheld.HIDDEN  # where parts overlap: the others alone would be few
-    if not any(verdicts):
+    is_overlap = not any(verdicts)
+    if is_overlap and not few(sum(numbers) - exact(total)):
         return verdicts
 
     def safe() -> bool:
         rest = exact(total) - sum(
             number for number, verdict in zip(numbers, verdicts, strict=True) if not verdict
         )
-        return enough(rest) and sum(verdict is not None for verdict in verdicts) > 1
+        return enough(rest) and sum(verdict is not None for verdict in verdicts) > (not is_overlap)
 
     return _hide_smallest(numbers, verdicts, safe)
 

@@ -79,8 +79,12 @@ def hidden_in(reaches: Reaches, asked: AskedTogether, segment: Segment) -> Flags
 class Marks:
     """What is hidden of a report's people, for the segment asked for, or another of the same question."""
 
-    def __init__(self, together: PeopleTogether | None, filters: ReportFilters, **other: str) -> None:
-        segment = replace(Segment.of(filters), **other)
+    def __init__(
+        self, together: PeopleTogether | None, filters: ReportFilters, *, deployment: str | None = None
+    ) -> None:
+        segment = Segment.of(filters)
+        if deployment is not None:
+            segment = replace(segment, deployment=deployment)
         self._rows: dict[Hashable, int] = {}
         self._columns: dict[date, int] = {}
         self._hidden: dict[str, Flags] = {}

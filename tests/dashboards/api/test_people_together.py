@@ -159,3 +159,23 @@ def test_list_and_detail_hide_the_same(ask, staff):
     assert page.total.requests == 7
     day_of_list = ask("endpoint-performance", deployment="self-hosted")["days"][2]
     assert (day_of_list["users"], day_of_list["requests"]) == ("hidden", 7)
+
+
+def test_a_range_is_marked_as_its_days_are(ask):
+    here("feature-adoption", MANY)
+    here("feature-adoption", SOME, deployment_type="self-hosted")
+    here("feature-adoption", [LONE], deployment_type="unknown")
+    roll_up()
+    for name, shown in {"": 28, "cloud": 20, "self-hosted": "hidden", "unknown": "<5"}.items():
+        document = ask("daily-active-users", deployment=name)
+        assert (document["users_so_far"], document["rows"][2]["all"]) == (shown, shown)
+        assert ask("feature-adoption", deployment=name)["active_users"] == shown
+
+
+def test_people_of_two_deployment_types_are_not_found_by_adding_up_a_day(ask):
+    here("feature-adoption", [*MANY, LONE])
+    here("feature-adoption", [*SOME, LONE], deployment_type="self-hosted")
+    roll_up()
+    for metric in ("dau", "wau", "mau"):
+        row = ask("daily-active-users", metric=metric)["rows"][2]
+        assert (row["all"], row["cloud"], row["self_hosted"]) == (28, 21, "hidden"), "21 + 8 - 28"
