@@ -3,6 +3,9 @@
 Records are decoded, mapped and gated as in `receive.py`, one by one; then they are described instead of
 written. Nothing is stored, counted or remembered. The answer holds no raw id, and no pseudonym either:
 whoever could ask for the pseudonym of an id could look people up by guessing.
+
+A key that is not told of consent (`Key.is_told_of_consent`) gets an answer that depends neither on what
+anybody has decided nor on what was stored before: not even on the names that its events have brought.
 """
 
 from collections import Counter
@@ -33,6 +36,7 @@ from postgres.instants import instant
 MAX_RECORDS = 100
 YES, NO = ("1", "true"), ("", "0", "false")
 INSTALLATIONS = "analytics_installation"
+NOT_TOLD = "stored if those whom it names have agreed, which this key is not told"
 PSEUDONYM, NOBODY = "(pseudonym)", "(anon: and part of a pseudonym)"
 
 
@@ -71,14 +75,14 @@ def dry_run(
     if len(records) > MAX_RECORDS:
         raise TooMany(f"a dry run takes at most {MAX_RECORDS} records")
     registry = _registry()
-    maker = row_maker(key, do_not_track, now, registry)
+    maker = row_maker(key, do_not_track, now, registry, knows_routes=key.is_told_of_consent)
     refused = Counter(malformed=batch.malformed)
     described: list[dict[str, Any]] = []
     stored: list[tuple[dict[str, Any], Row]] = []
     for record in records:
         about: dict[str, Any] = {}
         try:
-            event, reason = foretell(maker.prepare(record))
+            event, reason = foretell(maker.prepare(record), asks_consent=key.is_told_of_consent)
             about = _about(record, event, registry)
         except RecordRefused as refusal:
             reason = refusal.reason
@@ -86,11 +90,12 @@ def dry_run(
             if isinstance(event, Row) and not reason:
                 stored.append((about["columns"], event))
         refused[reason] += bool(reason)
-        described.append(_outcome(reason) | about)
-    rows = [row for _, row in stored]
-    capped = cap_new_names(rows, key_id=key.pk, today=now.astimezone(UTC).date(), learn=False)
-    for (columns, _), row in zip(stored, capped, strict=True):
-        columns.update(_own_columns(row))
+        described.append(_outcome(reason, key) | about)
+    if key.is_told_of_consent:
+        rows = [row for _, row in stored]
+        capped = cap_new_names(rows, key_id=key.pk, today=now.astimezone(UTC).date(), learn=False)
+        for (columns, _), row in zip(stored, capped, strict=True):
+            columns.update(_own_columns(row))
     return _answer(described, refused)
 
 
@@ -103,19 +108,18 @@ def _registry() -> Registry:
 
 
 def _answer(described: list[dict[str, Any]], refused: Counter[str]) -> bytes:
-    summary = {
-        "stored": sum(record["outcome"] == "stored" for record in described),
-        "refused": {reason: number for reason, number in refused.items() if number},
-    }
+    outcomes = Counter(record["outcome"] for record in described)
+    summary: dict[str, Any] = {"stored": outcomes["stored"]}
+    if outcomes["accepted"]:
+        summary["accepted"] = outcomes["accepted"]
+    summary["refused"] = {reason: number for reason, number in refused.items() if number}
     return msgspec.json.encode({"dryRun": True, "summary": summary, "records": described})
 
 
-def _outcome(reason: str) -> dict[str, str]:
-    return (
-        {"outcome": "refused", "reason": reason, "why": answer_words(reason)}
-        if reason
-        else {"outcome": "stored"}
-    )
+def _outcome(reason: str, key: Key) -> dict[str, str]:
+    if reason:
+        return {"outcome": "refused", "reason": reason, "why": answer_words(reason)}
+    return {"outcome": "stored"} if key.is_told_of_consent else {"outcome": "accepted", "why": NOT_TOLD}
 
 
 def _about(record: Record, event: Row | BaseEvent, registry: Registry) -> dict[str, Any]:

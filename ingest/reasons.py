@@ -4,6 +4,7 @@ Counts, metrics and clients' scripts hold the names, so they stay as they are. A
 anywhere in ingest or in the store must be in this table (`tests/ingest/test_reasons.py`).
 """
 
+from collections import Counter
 from typing import NamedTuple
 
 
@@ -49,7 +50,9 @@ REASONS = {
     "busy": Reason("too much at once; to be sent again", status=503),
 }
 STATUS = {name: reason.status for name, reason in REASONS.items() if reason.status}
-NOT_AGREED = ("no_consent", "do_not_track", "base_telemetry_off")  # somebody said no, or never said yes
+# Only consent decides whether a record is refused for these: what cannot be stored was admitted before.
+# Keys that are not told of consent (`Key.is_told_of_consent`) are not told of them.
+TELLING = ("no_consent", "unstorable")
 LIMITS = ("rate_limited", "busy")  # counted by `candid_rate_limited_total`
 
 
@@ -61,6 +64,11 @@ def usual(status: int) -> str:
 def page_words(reason: str) -> str:
     """The Pipeline page's words for a reason, also for one that an older version counted."""
     return REASONS[reason].page if reason in REASONS else reason.replace("_", " ")
+
+
+def told(refused: Counter[str], *, of_consent: bool) -> Counter[str]:
+    """The refusals that an answer may name, by reason."""
+    return refused if of_consent else Counter({why: refused[why] for why in refused if why not in TELLING})
 
 
 def answer_words(reason: str) -> str:

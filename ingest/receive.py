@@ -19,12 +19,12 @@ from consent.policies.activation import adopt, working_registry
 from consent.policies.event_lifetime import months_kept
 from consent.registry.registry import Registry, RegistryError
 from ingest.mapping import undeclared
-from ingest.mapping.name_limits import cap_new_names, known_names
+from ingest.mapping.name_limits import RouteBook, cap_new_names, known_names
 from ingest.mapping.rows import Mapped, RowMaker
 from ingest.otlp import json, metrics, protobuf
 from ingest.otlp.records import Batch
 from ingest.otlp.status import JSON, PROTOBUF
-from ingest.reasons import answer_words
+from ingest.reasons import answer_words, told
 from ingest.traffic import counting
 
 DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
@@ -38,7 +38,11 @@ NO_METRICS = "Candid keeps events from traces and logs; metrics are not kept"
 
 
 class PartialSuccess(NamedTuple):
-    """What the sender is told: how many records (or data points) were refused, and why. 0 and '' if none."""
+    """What the sender is told: how many records (or data points) were refused, and why. 0 and '' if none.
+
+    To some keys, records without consent count as accepted (`Key.is_told_of_consent`): the answer does not
+    depend on what anybody has decided.
+    """
 
     rejected: int
     message: str
@@ -65,7 +69,8 @@ def receive(
     refused = stored.mapped.refused + Counter(stored.receipt.refused) + Counter(malformed=stored.malformed)
     _count(key.pk, signal, stored.receipt, refused)
     _note_undeclared_names(key.pk, stored)
-    return PartialSuccess(refused.total(), message_of(refused, stored.mapped.total + stored.malformed))
+    named = told(refused, of_consent=key.is_told_of_consent)
+    return PartialSuccess(named.total(), message_of(named, stored.mapped.total + stored.malformed))
 
 
 class _Stored(NamedTuple):
@@ -109,15 +114,17 @@ def _store(batch: Batch, registry: Registry, key: Key, *, do_not_track: bool, no
     return _Stored(mapped, batch.malformed, stored, storing.receipt, registry)
 
 
-def row_maker(key: Key, do_not_track: bool, now: datetime, registry: Registry) -> RowMaker:
-    """The `RowMaker` for one request with this key."""
+def row_maker(
+    key: Key, do_not_track: bool, now: datetime, registry: Registry, *, knows_routes: bool = True
+) -> RowMaker:
+    """The `RowMaker` for one request with this key. `knows_routes`: raw paths match what the key has sent."""
     return RowMaker(
         organization=key.organization,
         do_not_track=do_not_track,
         now=now,
         kept_from=oldest_kept_month(now, months_kept()).starts_at,
         registry=registry,
-        routes=known_names.routes(key.pk, registry),
+        routes=known_names.routes(key.pk, registry) if knows_routes else RouteBook(registry.endpoints),
     )
 
 

@@ -12,7 +12,7 @@ from analytics.storage.rows import BaseEvent, Row
 from analytics.storage.seal_border import sealed_until
 from analytics.storage.seen_with import MOST_PEOPLE, People, names_of, of_nobody, people_of, read_people
 from consent.gate import gate
-from consent.gate.permissions import Permissions, Span
+from consent.gate.permissions import ALWAYS, Permissions, Span
 from consent.gate.switches import base_allowed
 from postgres.instants import microseconds
 
@@ -21,7 +21,7 @@ NOBODY: Mapping[str, Collection[str]] = MappingProxyType({})
 
 def admit_rows(
     rows: Sequence[Row],
-    permissions: Permissions,
+    permissions: "Permissions | AllAllowed",
     refused: Counter[str],
     people: Mapping[str, Collection[str]] = NOBODY,
     *,
@@ -62,7 +62,9 @@ def admit_rows(
     return admitted
 
 
-def _their_people_allow(row: Row, permissions: Permissions, people: Mapping[str, Collection[str]]) -> bool:
+def _their_people_allow(
+    row: Row, permissions: "Permissions | AllAllowed", people: Mapping[str, Collection[str]]
+) -> bool:
     """Whether all whose session (or installation) this is allow the event. Too many to ask: no."""
     theirs = people_of(row, people)
     return len(theirs) <= MOST_PEOPLE and all(
@@ -84,14 +86,27 @@ def admit_base_events(base_events: Sequence[BaseEvent], refused: Counter[str]) -
     return sorted(admitted, key=lambda event: (event.installation, event.timestamp, event.id))
 
 
-def foretell(event: Row | BaseEvent) -> tuple[Row | BaseEvent, str]:
+class AllAllowed:
+    """Stands in for `Permissions` where an answer must not depend on consent: all is allowed."""
+
+    def spans(self, organization: str, user: str) -> Sequence[Span]:
+        return [ALWAYS]
+
+    def internal(self) -> frozenset[str]:
+        return frozenset()
+
+
+def foretell(event: Row | BaseEvent, *, asks_consent: bool = True) -> tuple[Row | BaseEvent, str]:
     """For a dry run: the event as it would be stored now, and why it would be refused, or ''.
 
     Follows the rules and reads the consent that `store.py` does, but takes no locks and writes nothing.
+    Without `asks_consent`, the answer is the same whatever anybody has decided.
     """
     refused: Counter[str] = Counter()
     admitted: Sequence[Row | BaseEvent]
-    if isinstance(event, Row):
+    if isinstance(event, Row) and not asks_consent:
+        admitted = admit_rows([event], AllAllowed(), refused, sealed_until=sealed_until())
+    elif isinstance(event, Row):
         people: People = {}
         if names := [name for row in of_nobody([event]) for name in names_of(row)]:
             connections["analytics"].ensure_connection()

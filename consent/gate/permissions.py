@@ -12,6 +12,7 @@ from postgres.instants import microseconds
 
 Span = tuple[int, int]  # a window in microseconds since 1970; the end is exclusive
 _WITHOUT_END = 1 << 62
+ALWAYS: Span = (0, _WITHOUT_END)
 
 
 class Registered(NamedTuple):

@@ -66,6 +66,14 @@ class Key(models.Model):
         return self.name
 
     @property
+    def is_told_of_consent(self) -> bool:
+        """Whether answers may depend on what somebody has decided: its holder can ask about any raw id.
+
+        Not so for a key that anybody can read, nor for a customer's own, who knows the ids of its people.
+        """
+        return not self.is_publishable and not self.organization
+
+    @property
     def is_usable(self) -> bool:
         """Whether it is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())

@@ -1,9 +1,12 @@
-"""How many events arrived in the last 30 days, for `/privacy/`: stored, or dropped and why."""
+"""How many events arrived in the last 30 days, for `/privacy/`.
+
+Not how many were stored: whoever has a publishable key could send an event about a person and look here
+whether it was, which would tell what that person has decided.
+"""
 
 import time
 from typing import NamedTuple
 
-from ingest.reasons import NOT_AGREED
 from ingest.traffic.queries import Traffic, traffic_by_day
 
 DAYS = 30
@@ -12,9 +15,7 @@ COUNTED_EVERY = 60.0  # seconds
 
 class RecentTraffic(NamedTuple):
     days: int
-    accepted: int
-    no_consent: int  # somebody had not agreed, or asked not to be tracked
-    other: int  # refused for any other reason
+    arrived: int  # stored, sent again, or refused by themselves
 
 
 class _Counter:
@@ -38,9 +39,5 @@ counter = _Counter()
 def recent_traffic(now: float | None = None) -> RecentTraffic:
     """The counts, up to a minute old. `now` is in seconds of the monotonic clock."""
     traffic = counter.traffic(time.monotonic() if now is None else now)
-    no_consent = sum(
-        outcome.count
-        for outcome in traffic.outcomes
-        if outcome.outcome == "refused" and outcome.reason in NOT_AGREED
-    )
-    return RecentTraffic(DAYS, traffic.accepted, no_consent, traffic.refused - no_consent)
+    records = (outcome.count for outcome in traffic.outcomes if outcome.outcome != "rejected")
+    return RecentTraffic(DAYS, sum(records))

@@ -143,8 +143,8 @@ def test_the_public_counts_are_a_minute_old_at_most() -> None:
     arrived("refused", "do_not_track", 4, minute=today)
     arrived("refused", "unroutable", 8, minute=today)
     arrived("rejected", "no_consent", 16, minute=today)
-    assert privacy_traffic.recent_traffic(now=1000.0) == (30, 1, 6, 8)
+    assert privacy_traffic.recent_traffic(now=1000.0) == (30, 15)
     arrived("accepted", minute=today - timedelta(days=1))
-    assert privacy_traffic.recent_traffic(now=1060.0).accepted == 1
-    assert privacy_traffic.recent_traffic(now=1060.1).accepted == 2
+    assert privacy_traffic.recent_traffic(now=1060.0).arrived == 15
+    assert privacy_traffic.recent_traffic(now=1060.1).arrived == 16
     privacy_traffic.counter.forget()

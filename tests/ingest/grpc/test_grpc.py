@@ -132,6 +132,17 @@ def test_the_same_spans_over_http_and_grpc_are_stored_once(
     assert FeatureUsage.objects.count() == 50
 
 
+@pytest.mark.parametrize("user", ["u1", "u2"])
+def test_a_key_of_one_organization_is_told_nothing_of_a_person(channel: grpc.Channel, user: str) -> None:
+    grant(user="u1", organization="o1")
+    text, _ = a_key(organization="o1")
+    assert export(channel, encoded(traces(feature(1, **{"user.id": user}))), text) == b""
+    answer = export(channel, encoded(traces(feature(2, **{"user.id": user}), span(3))), text)
+    partial = ExportTraceServiceResponse.FromString(answer).partial_success
+    assert partial.error_message.startswith("1 of 2 refused: 1 unroutable (")
+    assert FeatureUsage.objects.count() == (2 if user == "u1" else 0)
+
+
 @pytest.mark.parametrize("message", [b"", encoded(traces())])
 def test_nothing_is_accepted_too(channel: grpc.Channel, key: str, message: bytes) -> None:
     assert export(channel, message, key) == b""
