@@ -5,9 +5,10 @@ Whoever stores one without a user holds the session's lock, then reads whose it 
 consent (`store.py`). An erased person's links are gone; the tombstones of their sessions say whose they were.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -25,6 +26,7 @@ from postgres.pipeline import Statement
 DAY = 24 * 60 * 60 * 1_000_000  # microseconds
 MOST_PEOPLE = 100  # of one session or installation; with more of them, nothing that names nobody is stored
 MOST_REMEMBERED = 50_000  # links that this process knows to be stored
+WHO: Callable[[Row], "_Who"] = itemgetter(*map(Row._fields.index, ("user", "session", "installation")))
 
 NOTE = Statement(
     """
@@ -54,7 +56,8 @@ ERASED_PEOPLE = Statement(
 
 People = dict[str, set[str]]  # users by the `anon:` form of a session or an installation
 _Link = tuple[str, str, int, datetime | None]  # name, user, month, and the user's tombstone at that time
-_Seen = tuple[tuple[str, str, str], int, datetime | None]  # user, session and installation; month; tombstone
+_Who = tuple[str, str, str]  # user, session and installation
+_Seen = tuple[_Who, int, datetime | None]  # and the month, and the user's tombstone at that time
 _stored: dict[_Link, None] = {}
 _seen: dict[_Seen, None] = {}  # whose links are all stored: asked for every row, so it must be cheap
 
@@ -104,17 +107,12 @@ class Links:
     """The links that a transaction must note: those of its rows that this process does not know as stored."""
 
     def __init__(self, rows: Sequence[Row], people: People, permissions: Permissions, now: datetime) -> None:
-        latest: dict[tuple[str, str, str], int] = {}
-        for row in rows:
-            if row.session or row.installation:
-                who = (row.user, row.session, row.installation)
-                if latest.get(who, 0) < row.timestamp:
-                    latest[who] = row.timestamp
         self._recorded_at: dict[_Link, int] = {}
         self._seen: list[_Seen] = []
-        for who, timestamp in latest.items():
+        for who, month in _latest_months(rows).items():
             user, session, installation = who
-            month = _month(timestamp // DAY)
+            if not session and not installation:
+                continue
             if user:
                 seen = (who, month, permissions.erased_until(user))
                 if seen in _seen:
@@ -156,6 +154,18 @@ def forget() -> None:
     """Note every link anew: for tests, whose transactions are rolled back."""
     _stored.clear()
     _seen.clear()
+
+
+def _latest_months(rows: Sequence[Row]) -> dict[_Who, int]:
+    """By user, session and installation: the month of the latest row."""
+    days = {row.timestamp // DAY for row in rows}
+    if len({_month(day) for day in days}) == 1:  # as nearly always: then it costs little
+        return dict.fromkeys(map(WHO, rows), _month(days.pop()))
+    latest: dict[_Who, int] = {}
+    for row in rows:
+        who, month = WHO(row), _month(row.timestamp // DAY)
+        latest[who] = max(month, latest.get(who, month))
+    return latest
 
 
 @lru_cache(maxsize=1024)
