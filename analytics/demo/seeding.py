@@ -14,6 +14,7 @@ from analytics.demo.events import COLUMNS, Events, Pseudonyms, all_events, count
 from analytics.demo.installations import make_installations, remove_installations
 from analytics.demo.people import Population, population
 from analytics.demo.product import CUSTOMERS
+from analytics.models import InternalUse
 from analytics.partitions import Month
 from analytics.rollups.building import build, erasing, marks
 from analytics.storage import seal_border
@@ -147,4 +148,5 @@ def remove() -> Removed:
         installations = remove_installations()
     build.roll_up()
     remove_consent(people, organizations)
+    InternalUse.objects.filter(organization_id__in=organizations).delete()
     return Removed(removed, len(people), len(organizations), installations)

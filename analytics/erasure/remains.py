@@ -22,6 +22,7 @@ KEPT_ON_PURPOSE = {
     "consent_telemetryuser": "the present decision, which ingest asks",
     "consent_organization": "the present decision and rule, which ingest asks",
     "consent_subjectview": "who has looked at this subject",
+    "analytics_internaluse": "whether the organization's use is the vendor's own, which reports ask",
     "analytics_installation": "the installation's base telemetry, which names no user",
     "consent_key": "keys that speak for this organization only",
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connections
 
+from analytics.rollups.internal_use import internal_now
 from analytics.small_groups import too_few
 from consent.models import Decision, ErasureRequest, Organization, State, SubjectKind, TelemetryUser
 from consent.pseudonyms import ANONYMOUS
@@ -16,7 +17,7 @@ from consent.pseudonyms import ANONYMOUS
 Totals = dict[str, int | None]
 
 COUNTED = """
-  "timestamp" >= %(start)s AND "timestamp" < %(end)s AND NOT is_internal
+  "timestamp" >= %(start)s AND "timestamp" < %(end)s AND NOT {internal}
   AND user_id <> ALL(%(users)s) AND organization_id <> ALL(%(organizations)s)
 """
 TOTALS = f"""
@@ -46,7 +47,8 @@ def totals(start: datetime, end: datetime) -> Totals:
         "anonymous": ANONYMOUS,
     }
     with connections["analytics"].cursor() as cursor:
-        cursor.execute(TOTALS, parameters)
+        internal = internal_now(cursor)
+        cursor.execute(TOTALS.format(internal=internal.condition), parameters | internal.parameters)
         exact = dict(zip(NAMES, cursor.fetchone(), strict=True))
     return suppressed(exact)
 

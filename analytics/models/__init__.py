@@ -4,7 +4,7 @@ from analytics.models.customers import CustomerAnalytics, CustomerHeartbeat, Lic
 from analytics.models.events import EndpointUsage, Event, FeatureUsage, UserActivity
 from analytics.models.installations import Installation, InstallationEvent
 from analytics.models.jobs import DroppedPartition, JobRun, SentHeartbeat
-from analytics.models.rollups import Group, Mark, Member, RolledDay, RollUp
+from analytics.models.rollups import Group, InternalUse, Mark, Member, RolledDay, RollUp
 from analytics.models.seen_with import SeenWith
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Group",
     "Installation",
     "InstallationEvent",
+    "InternalUse",
     "JobRun",
     "License",
     "Mark",

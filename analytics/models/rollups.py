@@ -78,6 +78,20 @@ class Group(models.Model):
         return f"group {self.pk}"
 
 
+class InternalUse(models.Model):
+    """An organization that is marked as internal, or was, for roll-ups (`rollups/internal_use.py`)."""
+
+    organization_id = models.CharField(primary_key=True, max_length=32, db_collation="C")
+    since = models.DateTimeField(help_text="Events that arrived before may have said so themselves.")
+    until = models.DateTimeField(null=True, help_text="When it was internal no longer; null while it is.")
+
+    class Meta:
+        db_table = "analytics_internaluse"
+
+    def __str__(self) -> str:
+        return f"organization {self.organization_id[:6]}"
+
+
 class Member(models.Model):
     """One user in one group. Once forgotten (erased or pruned), it keeps its number: none is reused."""
 

@@ -15,6 +15,7 @@ from analytics.reports.cells import Withheld
 from analytics.reports.endpoints import endpoints_report
 from analytics.reports.features import features_report
 from analytics.reports.filters import ReportFilters
+from analytics.rollups.internal_use import internal_now
 from consent.decisions.withdrawn import withdrawn
 from consent.models import SubjectKind
 
@@ -45,7 +46,7 @@ _ROWS = """
   LEFT JOIN unnest(%(gone_users)s::text[]) AS gone_user ON gone_user = user_id
   LEFT JOIN unnest(%(gone_organizations)s::text[]) AS gone_organization
          ON gone_organization = organization_id
- WHERE "timestamp" >= %(start)s AND "timestamp" < %(end)s AND (%(internal)s OR NOT is_internal)
+ WHERE "timestamp" >= %(start)s AND "timestamp" < %(end)s AND (%(internal)s OR NOT {internal})
    AND %(organization)s IN ('', organization_id)
    AND %(deployment)s IN ('', CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deployment_type
                                    ELSE 'unknown' END)
@@ -80,8 +81,10 @@ def from_rows(cursor: CursorWrapper, day: date, scope: EventsAsked) -> Figures:
         "deployment": scope.deployment,
     }
 
+    internal = internal_now(cursor)
+
     def rows(statement: str) -> list[tuple[Any, ...]]:
-        cursor.execute(statement, parameters)
+        cursor.execute(statement.format(internal=internal.condition), parameters | internal.parameters)
         found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
 

@@ -1,7 +1,7 @@
 """The admin's forms. A raw id goes in; `clean` leaves only its pseudonym."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -92,6 +92,10 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in
     class Meta:
         model = Organization
         fields = ABOUT_ORGANIZATION
+        help_texts: ClassVar[dict[str, str]] = {
+            "is_internal": "Our own use: left out of reports unless asked for, past days included. Sealed "
+            "days, whose events were deleted, keep what they said."
+        }
 
     def changes(self) -> dict[str, str]:
         """Old and new values, by the names of the changed fields."""

@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 
 from consent.admin.forms import NewOrganizationForm, NewUserForm, OrganizationForm
 from consent.admin.subjects import SubjectAdmin
+from consent.decisions import internal_use
 from consent.decisions.account_reports import organizations_with_account_reports
 from consent.decisions.recording import BarrierNotReached
 from consent.gate import barrier
@@ -47,6 +48,8 @@ class OrganizationAdmin(SubjectAdmin):
         if set(form.RULING) & set(form.changed_data) or not change:
             # Another profile may apply from now on: wait until events that the old one admitted are stored.
             transaction.on_commit(lambda: self.reach_barrier(request, obj), using="default")
+        if "is_internal" in form.changed_data:
+            transaction.on_commit(lambda: self.count_again(request, obj), using="default")
 
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
@@ -63,6 +66,16 @@ class OrganizationAdmin(SubjectAdmin):
         except BarrierNotReached:
             message = "Saved, but events in flight could not be ruled out. Save again to make sure."
             self.message_user(request, message, messages.ERROR)
+
+    def count_again(self, request: HttpRequest, organization: Organization) -> None:
+        """Its past counts as it is marked now: say how much of it, and what stays."""
+        days = internal_use.days_counted_again(organization.pseudonym)
+        if days is None:
+            message = "Its past days are counted again in the background."
+        else:
+            counted = "1 day is" if days == 1 else f"{days} days are"
+            message = f"{counted} counted again within minutes."
+        self.message_user(request, f"{message} Sealed days keep what they said.", messages.SUCCESS)
 
     @admin.action(description="Opt in…", permissions=["change"])
     def grant(self, request: HttpRequest, rows: QuerySet[Organization]) -> TemplateResponse | None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from consent.decisions import log, tombstones
+from consent.decisions import internal_use, log, tombstones
 from consent.gate import barrier
 from consent.gate.rules import is_withdrawal
 from consent.models import (
@@ -203,10 +203,14 @@ def register_organization(
     label: str | None = None,
     is_internal: bool | None = None,
 ) -> Organization:
-    """Create or change an organization's registration. An argument of None leaves its field as it is."""
+    """Create or change an organization's registration. An argument of None leaves its field as it is.
+
+    Whether it is internal counts for reports of its past as well (`internal_use.py`).
+    """
     changes = {"deployment_type": deployment_type, "label": label, "is_internal": is_internal}
     with transaction.atomic(using="default", durable=True):
         organization, _ = Organization.objects.get_or_create(pseudonym=pseudonym)
+        was_internal = organization.is_internal
         changed = {name: value for name, value in changes.items() if value is not None}
         for name, value in changed.items():
             setattr(organization, name, value)
@@ -214,4 +218,6 @@ def register_organization(
         organization.save(update_fields=[*changed, "updated_at"])
     if deployment_type is not None:
         barrier.wait_for_ingest(pseudonym)  # another profile may apply from now on
+    if organization.is_internal != was_internal:
+        internal_use.days_counted_again(pseudonym)
     return organization

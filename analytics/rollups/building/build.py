@@ -22,7 +22,9 @@ from analytics.report_days import bounds, days_between, report_zone_name
 from analytics.rollups.building.content import contents, logins
 from analytics.rollups.building.marks import marked_days, quarters_of_day
 from analytics.rollups.building.members import VERSIONS, NumberedMembers, note_logins, number_members
+from analytics.rollups.building.reclassifying import settle
 from analytics.rollups.building.scan import DayNames, Names, scan
+from analytics.rollups.internal_use import internal_now
 from analytics.rollups.layout import cell_of
 from analytics.rollups.numbers import Numbers
 from postgres import locks
@@ -90,14 +92,16 @@ def roll_up(
     budget: float | None = None,
     advance: Callable[[date, int], object] = lambda day, events: None,
 ) -> Built:
-    """Build what is due, or every day from `first` to `last`.
+    """Build what is due, or every day from `first` to `last`, with every organization as it is now.
 
     After `budget` seconds no further day is begun. `advance` is called with each day and its events.
     One failing day does not stop the rest; errors are raised at the end.
     """
+    built, failures = Built(), Failures()
+    with failures.keep("internal use"):
+        settle()
     days = days_between(first, last) if first and last else due_days()
     give_up_at = time.monotonic() + budget if budget is not None else None
-    built, failures = Built(), Failures()
     for number, day in enumerate(days):
         if give_up_at is not None and time.monotonic() > give_up_at:
             built.left = len(days) - number
@@ -141,7 +145,10 @@ def _build(cursor: CursorWrapper, day: date) -> int | None:
 
 def _fill(cursor: CursorWrapper, day: date) -> int:
     names = DayNames(Names(), Names())
-    windows = [scan(cursor, start, end, names) for start, end in _windows(cursor, *bounds(day, day))]
+    internal = internal_now(cursor)
+    windows = [
+        scan(cursor, start, end, names, internal) for start, end in _windows(cursor, *bounds(day, day))
+    ]
     windows = [window for window in windows if window.events]
     events = sum(window.events for window in windows)
     cursor.execute(EMPTY_DAY, [day])

@@ -69,8 +69,13 @@ def marked_days() -> list[date]:
     with connections["analytics"].cursor() as cursor:
         cursor.execute("SELECT DISTINCT quarter FROM analytics_mark")
         quarters = [quarter for (quarter,) in cursor.fetchall()]
+    return sorted(days_of(quarters), reverse=True)
+
+
+def days_of(quarters: Iterable[int]) -> set[date]:
+    """The report days in which these quarters lie."""
     zone = report_zone()
-    return sorted({(EPOCH + quarter * QUARTER).astimezone(zone).date() for quarter in quarters}, reverse=True)
+    return {(EPOCH + quarter * QUARTER).astimezone(zone).date() for quarter in quarters}
 
 
 def quarters_of_day(day: date) -> tuple[int, int]:

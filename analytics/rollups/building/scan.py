@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 
 from analytics.rollups.histogram import buckets_of
+from analytics.rollups.internal_use import AS_ARRIVED, Internal
 from analytics.rollups.layout import DEPLOYMENT
 from analytics.rollups.numbers import SENT_EPOCH_US, Floats, Numbers, decode_column, length_of_array
 
@@ -21,7 +22,7 @@ IDENTIFIED = "user_id NOT LIKE 'anon:%%'"
 USER = f"CASE WHEN {IDENTIFIED} THEN user_id ELSE '' END"
 MEMBER = f"""hashtextextended({USER}, hashtextextended(organization_id,
     CASE deployment_type WHEN 'cloud' THEN 1 WHEN 'self-hosted' THEN 2 ELSE 3 END
-    + CASE WHEN is_internal THEN 4 ELSE 0 END))"""
+    + CASE WHEN {{internal}} THEN 4 ELSE 0 END))"""
 WINDOW = '"timestamp" >= %(start)s AND "timestamp" < %(end)s'
 
 ACTIVITY = f"""
@@ -45,7 +46,7 @@ SELECT endpoint, method, array_send(array_agg({MEMBER})), array_send(array_agg("
 """
 
 NAMES = f"""
-SELECT DISTINCT {MEMBER}, {USER}, organization_id, {DEPLOYMENT}, is_internal
+SELECT DISTINCT {MEMBER}, {USER}, organization_id, {DEPLOYMENT}, {{internal}}
   FROM {{table}} JOIN unnest(%(hashes)s::bigint[]) AS wanted ON wanted = {MEMBER} WHERE {WINDOW}
 """
 
@@ -82,6 +83,7 @@ class Window:
     features: Columns  # by feature, action and page
     endpoints: Columns  # by endpoint, method, status class and bucket: is_known, total_ms
     events: int
+    internal: Internal  # which rows count as internal use
 
 
 class Names:
@@ -100,11 +102,14 @@ class DayNames:
     endpoints: Names
 
 
-def scan(cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames) -> Window:
+def scan(
+    cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames, internal: Internal = AS_ARRIVED
+) -> Window:
     """The rows of [start, end)."""
     rows = []
     for statement in (ACTIVITY, FEATURES, ENDPOINTS):
-        cursor.execute(statement, {"start": start, "end": end})
+        parameters = {"start": start, "end": end} | internal.parameters
+        cursor.execute(statement.format(internal=internal.condition), parameters)
         rows.append(cursor.fetchall())
     activity, features, endpoints = rows
     places = ((activity, 0), (features, 3), (endpoints, 2))  # of the members' hashes; times are one further
@@ -124,6 +129,7 @@ def scan(cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames)
         features=_features(features, member[ends[0] : ends[1]], names.features),
         endpoints=_endpoints(endpoints, member[ends[1] :], names.endpoints),
         events=int(ends[2]),
+        internal=internal,
     )
 
 
@@ -185,6 +191,7 @@ def combinations(cursor: CursorWrapper, window: Window, hashes: Numbers) -> list
     by_hash: dict[int, Combination] = {}
     for table in ("analytics_user_activity", "analytics_feature_usage", "analytics_endpoint_usage"):
         parameters = {"start": window.start, "end": window.end, "hashes": hashes.tolist()}
-        cursor.execute(NAMES.format(table=table), parameters)
+        statement = NAMES.format(table=table, internal=window.internal.condition)
+        cursor.execute(statement, parameters | window.internal.parameters)
         by_hash |= {row[0]: Combination(*row) for row in cursor.fetchall()}
     return list(by_hash.values())
