@@ -22,7 +22,7 @@ from analytics.access.row_counts import count_rows
 from consent.api import rate_limits
 from consent.api.do_not_track import asks_not_to_be_tracked
 from consent.api.links import Link, read_link
-from consent.decisions.recording import DecisionRefused
+from consent.decisions.recording import DecisionRefused, Overtaken
 from consent.decisions.status import consent_status, record_choice
 from consent.decisions.tombstones import ERASE, is_denied
 from consent.models import Decision, ErasureRequest, Method, State, SubjectKind
@@ -54,7 +54,7 @@ def own_page(request: HttpRequest, token: str) -> HttpResponse:
         return download(link.user, file) or message_page(request, "no_link", 404)
     if request.method == "POST":
         return _decide(request, link)
-    if not link.is_current:
+    if not link.is_current():
         return render(request, "analytics/own_receipts.html", _receipts_only(request, link))
     return render(request, "analytics/own_page.html", _content(request, link))
 
@@ -65,7 +65,7 @@ def _decide(request: HttpRequest, link: Link) -> HttpResponse:
     if state is None or (opts_in and request.POST.get("agree") != "yes"):
         return message_page(request, "no_choice", 400)
     # Opting out once more is allowed: the barrier may not have been reached the first time.
-    if not (link.is_current or (state == State.DENIED and is_denied(USER, link.user))):
+    if not (link.is_current() or (state == State.DENIED and is_denied(USER, link.user))):
         return message_page(request, "earlier_link", 409)
     if opts_in and asks_not_to_be_tracked(request.headers):
         return message_page(request, "do_not_track", 409)
@@ -78,7 +78,10 @@ def _decide(request: HttpRequest, link: Link) -> HttpResponse:
             actor=ACTOR,
             method=Method.LINK,
             policy_version=shown_version,
+            while_true=link.is_current if opts_in else lambda: True,
         )
+    except Overtaken:  # a withdrawal came between the check above and the decision
+        return message_page(request, "earlier_link", 409)
     except DecisionRefused:  # another policy has come into force since the page was opened
         return message_page(request, "other_policy", 409)
     return HttpResponseRedirect(request.path, status=303)

@@ -1,7 +1,7 @@
 """Stores what customers' collectors report: numbers, under the organization's pseudonym.
 
-A report sent again changes nothing, and a corrected one replaces the earlier one. But a key that is bound to no
-organization replaces only what it has reported itself.
+A report sent again changes nothing, and a corrected one replaces the earlier one. But a key that is bound to
+no organization replaces only what it has reported itself.
 """
 
 import json

@@ -18,6 +18,7 @@ from analytics.reports.installations import installations_report
 from analytics.reports.retention import retention_report
 from analytics.reports.segments import refuse_few
 from analytics.reports.suppression.weeks import by_week
+from analytics.rollups.reading import reader as rollups
 
 AReport = TypeVar("AReport")
 
@@ -36,9 +37,10 @@ class Report(Generic[AReport]):
 
     def shown(self, filters: ReportFilters) -> AReport:
         """The report without small groups and what reveals them. Raises `FilterError`, `ReportTimedOut`."""
-        if self.by_organization:
-            refuse_few(filters)
-        report = self.suppress(self.count(filters))
+        with rollups.reading():  # one snapshot for both
+            if self.by_organization:
+                refuse_few(filters)
+            report = self.suppress(self.count(filters))
         return by_week(report) if filters.whole_weeks else report
 
 

@@ -15,7 +15,7 @@ from analytics.reports.parameters import DEPLOYMENTS
 from analytics.reports.together import AskedTogether, PeopleTogether, read_together
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, SealedDay, Segment
-from analytics.rollups.reading.requests import Uses as RolledUses
+from analytics.rollups.reading.uses import Uses as RolledUses
 
 
 class FeatureUsers(NamedTuple):

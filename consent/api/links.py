@@ -43,12 +43,17 @@ def make_link(
 class Link(NamedTuple):
     """Whose page a link opens (a pseudonym), and when it expires.
 
-    `is_current`: neither a withdrawal nor an erasure came since it was made, and its key was not revoked.
+    `epoch` is the person's when it was made, `key` the id of the key that made it.
     """
 
     user: str
     until: datetime
-    is_current: bool = True
+    epoch: str
+    key: int
+
+    def is_current(self) -> bool:
+        """Whether neither a withdrawal nor an erasure came since it was made, and its key was not revoked."""
+        return constant_time_compare(self.epoch, epoch_of(self.user)) and _is_unrevoked(self.key)
 
 
 def read_link(token: str, *, now: datetime | None = None) -> Link | None:
@@ -59,8 +64,7 @@ def read_link(token: str, *, now: datetime | None = None) -> Link | None:
         return None
     if (now or timezone.now()).timestamp() >= until or not is_pseudonym(user):
         return None
-    is_current = constant_time_compare(epoch, epoch_of(user)) and _is_unrevoked(key)
-    return Link(user, datetime.fromtimestamp(until, UTC), is_current)
+    return Link(user, datetime.fromtimestamp(until, UTC), epoch, key)
 
 
 def epoch_of(user: str) -> str:

@@ -4,6 +4,7 @@ Each is one durable transaction on the operational database, followed by the bar
 no event that only the earlier state allowed can still be stored.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -36,6 +37,10 @@ class DecisionRefused(Exception):
     """The decision cannot be recorded; the message says why."""
 
 
+class Overtaken(Exception):
+    """What allowed the decision has ended meanwhile (`while_true`). It was not recorded."""
+
+
 class HoldsAlready(Exception):
     """The decision changes nothing. It was not recorded, and the barrier was not waited for."""
 
@@ -52,6 +57,7 @@ def record_decision(
     effective_at: datetime | None = None,
     policy_version: str = "",
     only_a_change: bool = False,
+    while_true: Callable[[], bool] = lambda: True,
 ) -> Decision:
     """Record what the subject (a pseudonym) decided, and make it hold before returning.
 
@@ -60,10 +66,11 @@ def record_decision(
 
     `effective_at` dates a decision that was made earlier and recorded elsewhere; it must lie neither in the
     future nor before the subject's latest period. `policy_version` is the version that the subject was shown,
-    if known. A withdrawal also requests erasure (`ON_WITHDRAWAL`).
+    if known. A withdrawal also requests erasure (`ON_WITHDRAWAL`). `while_true` is asked once no other
+    decision about the subject is under way: what it answers then still holds when this one is recorded.
 
-    Raises `DecisionRefused`, or `HoldsAlready` (only with `only_a_change`), with nothing recorded; and
-    `BarrierNotReached`: recorded, but events in flight could not be ruled out.
+    Raises `DecisionRefused`, `Overtaken`, or `HoldsAlready` (only with `only_a_change`), with nothing
+    recorded; and `BarrierNotReached`: recorded, but events in flight could not be ruled out.
     """
     if state not in DECIDABLE:
         raise DecisionRefused(f"'{state}' is a state that nobody can choose")
@@ -72,6 +79,8 @@ def record_decision(
         if state != State.DENIED:
             lock_against_publication()
         row = _locked(kind, subject)
+        if not while_true():
+            raise Overtaken
         current = in_force()
         period = _open_period(kind, subject, current.material_since)
         before = State(period.state) if period else State.UNSET

@@ -1,5 +1,6 @@
 """What holds for a subject now, as apps and people see it, and recording what a subject chose."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -54,12 +55,14 @@ def record_choice(
     method: Method,
     policy_version: str = "",
     level: Level | None = None,
+    while_true: Callable[[], bool] = lambda: True,
 ) -> bool:
     """Make a choice hold before returning. Returns whether it was recorded: only a new choice is.
 
-    `policy_version` is the one that the subject was shown, if known; `level` is what a grant is for. A
-    repeated choice, unless it is a grant, still waits for the barrier, because the barrier may not have been
-    reached the first time. Raises `BarrierNotReached` and `DecisionRefused`.
+    `policy_version` is the one that the subject was shown, if known; `level` is what a grant is for;
+    `while_true` as for `record_decision`. A repeated choice, unless it is a grant, still waits for the
+    barrier, because the barrier may not have been reached the first time. Raises `BarrierNotReached`,
+    `DecisionRefused` and `Overtaken`.
     """
     try:
         record_decision(
@@ -71,6 +74,7 @@ def record_choice(
             method=method,
             policy_version=policy_version,
             only_a_change=True,
+            while_true=while_true,
         )
     except HoldsAlready:
         if state != State.GRANTED:

@@ -7,7 +7,7 @@ from typing import Any
 from analytics.reports.cells import Measure
 from dashboards.charts.axes import iso
 from dashboards.charts.plot import Number, Trace, token
-from dashboards.charts.wording import day_name, in_words
+from dashboards.charts.wording import as_it_is, day_name, in_words
 from dashboards.numbers import shown
 
 GHOST = {"width": 1.5, "color": "var(--ghost)", "dash": "2px,4px"}
@@ -29,7 +29,7 @@ def hover_text(
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": name,
+        "name": as_it_is(name),
         "x": list(x),
         "y": [at] * len(words),
         "line": {"width": 0, "color": token(colour)},

@@ -7,6 +7,13 @@ from analytics.reports.cells import Measure, Withheld
 from dashboards.charts.plot import Number, Trace, token
 
 LABEL_GAP_PX = 16
+# Plotly reads a few tags and entities in texts, and our script reads `var(--token)` as a colour.
+_READ_BY_PLOTLY = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def as_it_is(name: str) -> str:
+    """A name that somebody sent, for a text in a figure: shown as it is, whatever it looks like."""
+    return name.translate(_READ_BY_PLOTLY).replace("var(", "var&#40;")
 
 
 def day_words(
@@ -43,7 +50,7 @@ def edge_label(text: str, value: float, colour: str, *, shift: int = 0, name: st
         "yref": "y",
         "y": value,
         "yshift": shift,
-        "text": text,
+        "text": as_it_is(text),
         "showarrow": False,
         "align": "left",
         "font": {"color": token(colour), "size": 12, "weight": 600},

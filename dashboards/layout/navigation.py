@@ -10,6 +10,8 @@ from django.utils.safestring import SafeString, mark_safe
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import NAVIGATION
 
+NAMED_IN_QUERY = "detail"  # in place of a name that cannot stand in a path: it is the parameter `feature`
+
 
 class NavLink(NamedTuple):
     section: str

@@ -15,6 +15,7 @@ from django.utils.timesince import timesince
 from analytics.reports.cells import Compared, Measure, Withheld
 from dashboards import numbers
 from dashboards.charts import svg
+from dashboards.layout.navigation import NAMED_IN_QUERY
 from dashboards.views.reports.overview_rows import CoveragePart
 
 register = template.Library()
@@ -120,6 +121,18 @@ def report_address(context: dict[str, Any], page: str, *parts: str, **query: str
     filters_query = context["filters"].navigation_querystring
     querystring = "&".join(filter(None, (page_query, filters_query)))
     return reverse(f"dashboards:{page}", args=parts) + (f"?{querystring}" if querystring else "")
+
+
+@register.simple_tag(takes_context=True)
+def feature_address(context: dict[str, Any], name: str) -> str:
+    """The address of a feature's page, whatever its name.
+
+    Browsers and proxies shorten paths that hold `..`, `.` or nothing between slashes: such a name, and that
+    of the page which takes it, stands in the query.
+    """
+    if {"", ".", ".."} & set(name.split("/")) or name == NAMED_IN_QUERY:
+        return report_address(context, "feature", NAMED_IN_QUERY, feature=name)
+    return report_address(context, "feature", name)
 
 
 @register.inclusion_tag("dashboards/includes/sort_head.html", takes_context=True)

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 from django.test import RequestFactory
@@ -108,3 +109,11 @@ def test_links_to_other_reports_carry_the_filters_and_quote_what_they_name() -> 
     assert candid.report_address(asked, "feature", "a b?c") == "/dashboards/features/a%20b%3Fc/?range=7d"
     address = candid.report_address(plain, "endpoint", endpoint="/a/{id}&b", method="GET")
     assert address == "/dashboards/endpoints/detail/?endpoint=%2Fa%2F%7Bid%7D%26b&method=GET"
+
+
+@pytest.mark.parametrize("name", ["..", "a/../b", "./a", "a//b", "/a", "a/", "detail"])
+def test_a_name_that_cannot_stand_in_a_path_stands_in_the_query(name: str) -> None:
+    asked = {"filters": filters(range="7d")}
+    query = urlencode({"feature": name}, safe="")
+    assert candid.feature_address(asked, name) == f"/dashboards/features/detail/?{query}&range=7d"
+    assert candid.feature_address(asked, "a/b..c/d.") == "/dashboards/features/a/b..c/d./?range=7d"

@@ -7,7 +7,7 @@ first.
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -17,6 +17,7 @@ from django.db.backends.utils import CursorWrapper
 
 from analytics.rollups.numbers import NOTHING, Numbers
 from analytics.rollups.reading.directory import GroupColumns, MemberColumns, NameNumbers
+from analytics.rollups.reading.segments import Crowds
 
 MOST_BYTES = 320 * 1024 * 1024  # a year of 40 million events, as the overview reads it, takes 230 MiB
 ENTRY_BYTES = 300  # about; of an entry that says that there is nothing
@@ -34,7 +35,8 @@ class RollUpCache:
     groups: GroupColumns = field(default_factory=GroupColumns)
     rows: defaultdict[str, NameNumbers] = field(default_factory=lambda: defaultdict(NameNumbers))
     withdrawn: tuple[int, str, Numbers] = (-1, "", NOTHING)
-    _contents: OrderedDict[tuple[date, str], tuple[int, Any, int]] = field(default_factory=OrderedDict)
+    _crowds: tuple[Hashable, Crowds | None] = (None, None)
+    _contents: OrderedDict[tuple[date, str], tuple[Hashable, Any, int]] = field(default_factory=OrderedDict)
     _bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -59,14 +61,25 @@ class RollUpCache:
             self.withdrawn = (members.version, users, numbers)
         return numbers
 
+    def crowds(self, version: Hashable, make: Callable[[], Crowds]) -> Crowds:
+        """The crowds of this version: the last ones made, or new ones."""
+        known, crowds = self._crowds
+        if crowds is None or known != version:
+            crowds = make()
+            self._crowds = version, crowds
+        return crowds
+
     def contents(
         self,
-        versions: dict[date, int],
+        versions: Mapping[date, Hashable],
         kind: str,
         fetch: Callable[[list[date]], dict[date, Any]],
         size: Callable[[Any], int],
     ) -> dict[date, Any]:
-        """The contents of these days, decoded; `fetch` reads and decodes those that are not cached."""
+        """The contents of these days, decoded; `fetch` reads and decodes those that are not cached.
+
+        What is derived from several days can be kept, too, at one of them, with all of their versions.
+        """
         contents, missing = {}, []
         with self._lock:
             for day, version in versions.items():
@@ -86,7 +99,7 @@ class RollUpCache:
             contents |= fetched
         return {day: decoded for day, decoded in contents.items() if decoded is not None}
 
-    def _keep(self, key: tuple[date, str], version: int, decoded: Any, size: int) -> None:
+    def _keep(self, key: tuple[date, str], version: Hashable, decoded: Any, size: int) -> None:
         old = self._contents.pop(key, None)
         self._bytes += size - (old[2] if old else 0)
         self._contents[key] = version, decoded, size

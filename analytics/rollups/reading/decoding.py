@@ -9,10 +9,10 @@ from pyroaring import BitMap, BitMap64
 from analytics.rollups.layout import KEY_SHIFT
 from analytics.rollups.numbers import Numbers
 from analytics.rollups.packing import unpack
+from analytics.rollups.reading.counted import Counted
 from analytics.rollups.reading.directory import NameNumbers
 from analytics.rollups.reading.named_sets import NamedSets
 from analytics.rollups.reading.presence import Words, to_words
-from analytics.rollups.reading.requests import Counted
 
 
 @dataclass(frozen=True)

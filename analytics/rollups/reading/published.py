@@ -194,30 +194,44 @@ def organizations_of_enough(organization: Numbers, member: Numbers, everybody: E
     return np.flatnonzero(~withheld)
 
 
-class Published:
-    """Which entries of some days are published, and by which block.
+@dataclass(frozen=True)
+class Blocks:
+    """Which keys the blocks of four weeks publish: by the number of a week, and by all four together."""
 
-    Of sealed days, which are not given, everything is: nothing else was kept. No block reaches into them.
+    by_week: Mapping[int, Numbers]
+    by_four_weeks: Numbers
+
+    @classmethod
+    def of(cls, days: Mapping[date, DayCells], sealed_until: date | None) -> "Blocks":
+        """`days` are of the same four weeks. No block reaches into sealed days."""
+        by_week, rests = {}, []
+        for week, its_days in groupby(sorted(days), key=lambda day: block_of(day, WEEK)):
+            people = _joined(days[day] for day in its_days)
+            is_open = sealed_until is None or week > block_of(sealed_until, WEEK)
+            by_week[week] = _keys_of_enough(people) if is_open else NOTHING
+            left = ~_is_among(people.key, by_week[week])
+            rests.append(
+                people._replace(
+                    key=people.key[left], person=people.person[left], is_other=people.is_other[left]
+                )
+            )
+        is_open = sealed_until is None or block_of(min(days), FOUR_WEEKS) > block_of(sealed_until, FOUR_WEEKS)
+        return cls(by_week, _keys_of_enough(_joined(rests)) if is_open else NOTHING)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.by_four_weeks.nbytes + sum(keys.nbytes for keys in self.by_week.values())
+
+
+class Published:
+    """Which entries of some days are published, and by which block (`blocks`: by the number of four weeks).
+
+    Of sealed days, which are not given, everything is: nothing else was kept.
     """
 
-    def __init__(self, days: Mapping[date, DayCells], tops: Numbers, sealed_until: date | None) -> None:
-        self._days, self._tops = days, tops
-        self._by_week: dict[int, Numbers] = {}
-        self._by_four_weeks: dict[int, Numbers] = {}
-        for four_weeks, some in groupby(sorted(days), key=lambda day: block_of(day, FOUR_WEEKS)):
-            rests = []
-            for week, its_days in groupby(some, key=lambda day: block_of(day, WEEK)):
-                people = _joined(days[day] for day in its_days)
-                is_open = sealed_until is None or week > block_of(sealed_until, WEEK)
-                self._by_week[week] = _keys_of_enough(people) if is_open else NOTHING
-                left = ~_is_among(people.key, self._by_week[week])
-                rests.append(
-                    people._replace(
-                        key=people.key[left], person=people.person[left], is_other=people.is_other[left]
-                    )
-                )
-            is_open = sealed_until is None or four_weeks > block_of(sealed_until, FOUR_WEEKS)
-            self._by_four_weeks[four_weeks] = _keys_of_enough(_joined(rests)) if is_open else NOTHING
+    def __init__(self, days: Mapping[date, DayCells], blocks: Mapping[int, Blocks], tops: Numbers) -> None:
+        self._days, self._blocks, self._tops = days, blocks, tops
 
     def levels(self, day: date, row: Numbers, group: Numbers, *, by_part: bool = False) -> Numbers:
         """The level of each of a day's entries. `by_part`: by the whole name, which only days publish."""
@@ -230,9 +244,9 @@ class Published:
         place = np.flatnonzero(_is_among(key, keys))
         levels[place] = WITHHELD
         if not by_part:
-            of_four_weeks = self._by_four_weeks[block_of(day, FOUR_WEEKS)]
-            levels[place[_is_among(key[place], of_four_weeks)]] = BY_FOUR_WEEKS
-            levels[place[_is_among(key[place], self._by_week[block_of(day, WEEK)])]] = BY_WEEK
+            blocks = self._blocks[block_of(day, FOUR_WEEKS)]
+            levels[place[_is_among(key[place], blocks.by_four_weeks)]] = BY_FOUR_WEEKS
+            levels[place[_is_among(key[place], blocks.by_week[block_of(day, WEEK)])]] = BY_WEEK
         return levels
 
 

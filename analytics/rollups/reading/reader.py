@@ -16,11 +16,14 @@ from typing import Any
 import numpy as np
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
+from numpy.typing import NDArray
 
 from analytics.report_days import days_between
 from analytics.rollups.layout import DEPLOYMENT_TYPES, piece_of
 from analytics.rollups.numbers import NOTHING, Flags, Numbers
+from analytics.rollups.reading.blocks import blocks_of
 from analytics.rollups.reading.cache import cache
+from analytics.rollups.reading.counted import Counted, Name, merged
 from analytics.rollups.reading.decoding import (
     decode_counted,
     decode_members,
@@ -29,6 +32,7 @@ from analytics.rollups.reading.decoding import (
     size_of,
 )
 from analytics.rollups.reading.directory import NameNumbers
+from analytics.rollups.reading.durations import DayDurations, Durations, divided_by_day
 from analytics.rollups.reading.firsts import Firsts, first_days
 from analytics.rollups.reading.named_sets import ALL_NAMES, Arranged, NamedSets, arranged, by_first_part
 from analytics.rollups.reading.people import People
@@ -43,19 +47,12 @@ from analytics.rollups.reading.published import (
     organizations_of_enough,
 )
 from analytics.rollups.reading.reaches import Reaches, RowReaches, reaches_of_members
-from analytics.rollups.reading.requests import (
-    Counted,
-    DayDurations,
-    Durations,
-    Name,
-    Requests,
-    Uses,
-    divided_by_day,
-    merged,
-)
+from analytics.rollups.reading.requests import Requests
 from analytics.rollups.reading.sealed_days import SealedDay, sealed_days
-from analytics.rollups.reading.segments import Crowds, Segment, Withdrawn
+from analytics.rollups.reading.segments import Segment, Withdrawn
 from analytics.rollups.reading.sessions import SessionFigures
+from analytics.rollups.reading.snapshot import Snapshot
+from analytics.rollups.reading.uses import Uses
 from consent.decisions.account_reports import organizations_with_account_reports
 from consent.decisions.withdrawn import withdrawn
 from consent.models import SubjectKind
@@ -64,12 +61,6 @@ from postgres.errors import cancelled_as
 __all__ = ["Reader", "ReportTimedOut", "SealedDay", "Segment", "reading"]
 
 TIMEOUT_SECONDS = 30
-
-VERSIONS = """
-SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
-"""
-SEALED_UNTIL = "SELECT max(day) FROM analytics_rolledday WHERE state = 'sealed'"
-CONTENTS = "SELECT day, content FROM analytics_rollup WHERE kind = %s AND day = ANY(%s)"
 
 
 class ReportTimedOut(Exception):
@@ -115,61 +106,12 @@ def _withdrawn() -> Withdrawn:
     )
 
 
-class Reader:
+class Reader(Snapshot):
     """Answers from one snapshot of the data. People have the same numbers in all of its answers."""
 
     def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
-        self._cursor = cursor
-        self.members, self.groups = cache().top_up(cursor)
-        self._crowds = self._crowds_without(withdrawn)
-        self._versions: dict[tuple[date, date], dict[date, int]] = {}
+        super().__init__(cursor, withdrawn)
         self._matrices: dict[tuple[date, date, str], tuple[Words, Numbers, Numbers]] = {}
-
-    def _crowds_without(self, withdrawn: Withdrawn) -> Crowds:
-        members, groups = self.members, self.groups
-        left = np.zeros(len(members), dtype=np.bool_)
-        left[cache().withdrawn_members(self._cursor, members, withdrawn.users)] = True
-        if withdrawn.organizations:
-            has_withdrawn = np.array([name in withdrawn.organizations for name in groups.organization])
-            left |= has_withdrawn[members.group]
-        return Crowds(members, groups, left, withdrawn.with_accounts)
-
-    # --- contents -------------------------------------------------------------------------------
-
-    def _versions_of(self, first: date, last: date) -> dict[date, int]:
-        if (first, last) not in self._versions:
-            self._cursor.execute(VERSIONS, [first, last])
-            self._versions[first, last] = dict(self._cursor.fetchall())
-        return self._versions[first, last]
-
-    def _contents(
-        self, kind: str, first: date, last: date, decode: Callable[[bytes], Any], form: str = ""
-    ) -> dict[date, Any]:
-        """The contents of this kind by day, decoded, from the process's cache or the database."""
-
-        return self._contents_of_days(kind, first, last, lambda _, content: decode(content), form)
-
-    def _contents_of_days(
-        self, kind: str, first: date, last: date, decode: Callable[[date, bytes], Any], form: str
-    ) -> dict[date, Any]:
-        """The same, where decoding depends on the day."""
-
-        def fetch(days: list[date]) -> dict[date, Any]:
-            self._cursor.execute(CONTENTS, [kind, days])
-            return {day: decode(day, bytes(content)) for day, content in self._cursor.fetchall()}
-
-        return cache().contents(self._versions_of(first, last), kind + form, fetch, size_of)
-
-    @property
-    def sealed_until(self) -> date | None:
-        """The last sealed day."""
-        self._cursor.execute(SEALED_UNTIL)
-        last: date | None = self._cursor.fetchone()[0]
-        return last
-
-    def begin(self, first: date, last: date) -> date:
-        """The first of these days that was ever built; before it there is nothing to read."""
-        return min(self._versions_of(first, last), default=last)
 
     # --- who was there --------------------------------------------------------------------------
 
@@ -188,14 +130,26 @@ class Reader:
     def organizations_of_enough(self, segment: Segment, first: date, last: date) -> frozenset[str]:
         """The organizations that have enough active people on these days, so that the rest has, too."""
         first = self.begin(min(first, last), last)
+        everywhere = replace(segment, organization="")
+
+        def make(firsts: list[date]) -> dict[date, NDArray[Any]]:
+            return dict.fromkeys(firsts, self._organizations_of_enough(everywhere, first, last))
+
+        form = f"organizations until {last} of {everywhere}, {self._crowds.version}"
+        versions = {first: tuple(self._versions_of(first, last).items())}
+        return frozenset(cache().contents(versions, form, make, size_of)[first].tolist())
+
+    def _organizations_of_enough(self, segment: Segment, first: date, last: date) -> NDArray[Any]:
         bits, _, _ = self._matrix(first, last, "active")
         present = np.unpackbits(np.bitwise_or.reduce(bits, axis=0).view(np.uint8), bitorder="little")
-        counts = self._crowds.of(replace(segment, organization="")).counts
+        counts = self._crowds.of(segment).counts
         member = np.flatnonzero(present[: len(counts)].astype(np.bool_) & counts)
         names, organization = np.unique(self.groups.organization.astype(str), return_inverse=True)
         everybody = self._crowds.everybody
-        shown = organizations_of_enough(organization[everybody.group[member]], member, everybody)
-        return frozenset(names[shown].tolist())
+        shown: NDArray[Any] = names[
+            organizations_of_enough(organization[everybody.group[member]], member, everybody)
+        ]
+        return shown
 
     def presences(
         self, segment: Segment, first: date, last: date, *, activity: str = "any"
@@ -375,17 +329,24 @@ class Reader:
     def _durations(
         self, segment: Segment, first: date, last: date, rows: NameNumbers, levels: Levels | None
     ) -> Durations:
+        form = f" of {segment}, {self.groups.version}"
+        if levels is not None:
+            form += f", published {self._crowds.version}"
         if segment.organization:
-            counted, inside = self._counted("latency", segment, first, last, rows)
-            divided = {day: divided_by_day(day, entries, inside, levels) for day, entries in counted.items()}
+
+            def divide(days: list[date]) -> dict[date, DayDurations]:
+                counted, inside = self._counted("latency", segment, min(days), max(days), rows)
+                return {
+                    day: divided_by_day(day, counted[day], inside, levels) for day in days if day in counted
+                }
+
+            divided = cache().contents(self._versions_of(first, last), f"latency{form}", divide, size_of)
         else:
             cells = segment.cells()
 
             def decode(day: date, content: bytes) -> DayDurations:
                 return divided_by_day(day, decode_counted(content, rows), cells, levels)
 
-            published = levels is not None
-            form = f" of {cells.tolist()}" + f", published {self._crowds.version}" * published
             divided = self._contents_of_days("latency", first, last, decode, form)
         return Durations(
             {day: durations.histograms for day, durations in divided.items()},
@@ -412,9 +373,11 @@ class Reader:
             top = rows.firsts()[row] if of_features else row
             return select(Entries(top, row, sets.members), everybody)
 
+        kind = "feature" if of_features else "endpoint"
         form = f", {select.__name__}, {self._crowds.version}"
-        days = self._contents_of_days("feature" if of_features else "endpoint", first, last, decode, form)
-        published = Published(days, rows.firsts() if of_features else rows.own(), self.sealed_until)
+        days = self._contents_of_days(kind, first, last, decode, form)
+        blocks = blocks_of(days, self._versions_of(first, last), self.sealed_until, kind + form)
+        published = Published(days, blocks, rows.firsts() if of_features else rows.own())
         return partial(published.levels, by_part=by_part)
 
     def sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:

@@ -85,7 +85,7 @@ class Crowds:
     ) -> None:
         self._members, self._groups, self._left = members, groups, left
         self._with_accounts = with_accounts
-        self._crowds: dict[Segment, Crowd] = {}
+        self._crowds: dict[Segment, Crowd] = {}  # six at most
 
     @cached_property
     def everybody(self) -> Everybody:
@@ -134,10 +134,16 @@ class Crowds:
         return Reachable.of(bits, members.is_other)
 
     def of(self, segment: Segment) -> Crowd:
-        if segment not in self._crowds:
-            members = self._members
-            inside = segment.groups(self._groups)[members.group] & members.is_known & (members.person > 0)
-            counts = inside & ~self._left
-            firsts = counts & ~members.is_other
-            self._crowds[segment] = Crowd(members.person, counts, firsts, inside & self._left)
-        return self._crowds[segment]
+        crowd = self._crowds.get(segment)
+        if crowd is None:
+            crowd = self._crowd_of(segment)
+            if not segment.organization:
+                self._crowds[segment] = crowd
+        return crowd
+
+    def _crowd_of(self, segment: Segment) -> Crowd:
+        members = self._members
+        inside = segment.groups(self._groups)[members.group] & members.is_known & (members.person > 0)
+        counts = inside & ~self._left
+        firsts = counts & ~members.is_other
+        return Crowd(members.person, counts, firsts, inside & self._left)

@@ -15,6 +15,7 @@ from dashboards import charts
 from dashboards.charts.plot import Plot
 from dashboards.layout.filter_bar import FilterBar, filter_bar
 from dashboards.layout.long_tables import ShowAll, shortened
+from dashboards.layout.navigation import NAMED_IN_QUERY
 from dashboards.layout.page import Crumb, NoMatchPage, ReportPage, crumb, report_page, show
 from dashboards.tables.report_rows import (
     BarRow,
@@ -68,6 +69,8 @@ def features(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
 
 @report_page
 def feature(request: HttpRequest, filters: ReportFilters, name: str) -> HttpResponse:
+    if name == NAMED_IN_QUERY:
+        name = request.GET.get("feature", name)
     refuse_few(filters)
     exact = feature_report(filters, name, published=True)
     back = crumb("features", "Feature adoption", filters)
@@ -75,7 +78,7 @@ def feature(request: HttpRequest, filters: ReportFilters, name: str) -> HttpResp
         request,
         filters,
         report=catalogue.FEATURES.name,
-        page_parameters=("rows",),
+        page_parameters=("feature", "rows"),
         export_parameters={"feature": name},
     )
     if exact is None:

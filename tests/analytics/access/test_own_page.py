@@ -2,6 +2,8 @@
 
 import logging
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,6 +36,8 @@ from consent.pseudonyms import pseudonym
 from tests.support.away import away
 from tests.support.events import activity, endpoint, feature, person
 from tests.support.pages import one_line
+from tests.support.programs import until
+from tests.support.second_connection import held, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
 
@@ -296,6 +300,51 @@ def test_opting_in_again_needs_a_link_from_after_the_withdrawal(settings: Settin
     assert state() == "denied"
     assert choose(link(), choice="in", agree="yes").status_code == 303
     assert state() == "granted"
+
+
+@pytest.mark.parametrize("taken_back", [State.DENIED, State.UNSET])
+def test_an_opt_in_that_waited_for_a_withdrawal_finds_its_link_from_an_earlier_epoch(
+    taken_back: State,
+) -> None:
+    """The link was read before the withdrawal was committed, so it seemed to be current."""
+    decide(State.GRANTED)
+    path, client = link(), Client(enforce_csrf_checks=True)
+    page = client.get(path)
+
+    with ThreadPoolExecutor(2) as pool:
+        with held("SELECT FROM consent_decisionhead FOR UPDATE"):
+            withdrawing = pool.submit(in_a_thread, decide, taken_back)
+            until(lambda: waiting() == 1, what="the withdrawal holds her row, and waits to write its record")
+            opting_in = pool.submit(in_a_thread, fill_in, client, path, page, choice="in", agree="yes")
+            until(lambda: waiting() == 2 or opting_in.done(), what="the opt-in waits for her row")
+        withdrawing.result(10)
+        answer = opting_in.result(10)
+
+    assert (answer.status_code, state()) == (409, taken_back)
+    assert "This link was made before" in one_line(answer)
+    assert choose(link(), choice="in", agree="yes").status_code == 303
+
+
+def test_so_does_one_that_waited_while_the_key_of_its_link_was_revoked() -> None:
+    _, key = issue_key(name="app", scopes=["consent"])
+    decide(State.UNSET)
+    path, client = link(key=key.pk), Client(enforce_csrf_checks=True)
+    page = client.get(path)
+    with ThreadPoolExecutor(1) as pool:
+        with held("SELECT FROM consent_telemetryuser FOR UPDATE"):
+            opting_in = pool.submit(in_a_thread, fill_in, client, path, page, choice="in", agree="yes")
+            until(lambda: waiting() == 1, what="the opt-in waits for her row")
+            revoke_key(key=key)
+        assert opting_in.result(10).status_code == 409
+    assert state() == "unset"
+
+
+def in_a_thread(what: Callable[..., Any], *of: Any, **more: Any) -> Any:
+    """Call it on connections of its own."""
+    try:
+        return what(*of, **more)
+    finally:
+        connections.close_all()
 
 
 def test_a_link_from_before_shows_receipts_and_nothing_else() -> None:

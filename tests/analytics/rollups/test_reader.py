@@ -6,6 +6,7 @@ from django.db import connections
 from analytics.models import Member, RollUp
 from analytics.rollups.building import build, erasing
 from analytics.rollups.reading import reader as rollups
+from analytics.rollups.reading import snapshot
 from analytics.rollups.reading.reader import Segment
 from consent.models import ErasureRequest, Organization, State, SubjectKind, TelemetryUser
 from tests.support.events import (
@@ -53,7 +54,7 @@ def test_within_a_transaction_the_time_limit_ends_with_the_report():
 @pytest.mark.django_db(transaction=True)
 def test_a_report_that_takes_too_long_says_so(monkeypatch):
     monkeypatch.setattr(rollups, "TIMEOUT_SECONDS", 0.05)
-    monkeypatch.setattr(rollups, "VERSIONS", "SELECT pg_sleep(30), %s::date, %s::date")
+    monkeypatch.setattr(snapshot, "VERSIONS", "SELECT pg_sleep(30), %s::date, %s::date")
 
     def slow():
         with rollups.reading() as reader:

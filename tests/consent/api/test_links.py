@@ -24,7 +24,7 @@ def token(path: str) -> str:
 def test_a_link_ends_at_its_very_moment() -> None:
     path, until = make_link(USER, valid=timedelta(hours=1), now=NOW)
     assert until == END
-    assert read_link(token(path), now=END - timedelta(microseconds=1)) == Link(USER, END)
+    assert read_link(token(path), now=END - timedelta(microseconds=1)) == Link(USER, END, epoch_of(USER), 0)
     assert read_link(token(path), now=END) is None
 
 

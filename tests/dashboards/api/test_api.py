@@ -15,7 +15,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from analytics.models import RolledDay
 from analytics.report_days import report_today, week_of
-from analytics.rollups.reading import reader as rollups
+from analytics.rollups.reading import snapshot
 from consent.keys import issue_key, revoke_key
 from consent.pseudonyms import pseudonym
 from dashboards.api import schema as schema_view
@@ -164,8 +164,8 @@ def test_an_accept_header_does_not_matter(ask, key):
 
 def test_a_report_that_takes_too_long_is_503(ask, monkeypatch):
     """However slow the machine: no other statement takes a second, and this one is never done within it."""
-    slow = rollups.VERSIONS.replace("WHERE", ", pg_sleep(600) WHERE", 1)
-    monkeypatch.setattr("analytics.rollups.reading.reader.VERSIONS", slow)
+    slow = snapshot.VERSIONS.replace("WHERE", ", pg_sleep(600) WHERE", 1)
+    monkeypatch.setattr("analytics.rollups.reading.snapshot.VERSIONS", slow)
     monkeypatch.setattr("analytics.rollups.reading.reader.TIMEOUT_SECONDS", 1)
     activity(1, YESTERDAY)
     response = ask("daily-active-users")

@@ -128,3 +128,11 @@ def test_zeros_and_hidden_points_are_no_figure(y: list[Any], is_empty: bool) -> 
 def test_a_property_that_plotly_does_not_know_is_an_error() -> None:
     with pytest.raises(ValueError, match="colour"):
         figure([{"type": "scatter", "colour": "red"}], {})
+
+
+def test_names_in_figures_are_shown_as_they_are() -> None:
+    """Plotly would read tags and entities in them, our script a colour (`tests/browser`)."""
+    sent = "<b>a</b> &lt; var(--ink)"
+    shown = "&lt;b&gt;a&lt;/b&gt; &amp;lt; var&#40;--ink)"
+    assert drawing.hover_text(sent, [1], ["<5"], "ink")["name"] == shown
+    assert wording.edge_label(sent, 1, "ink")["text"] == shown

@@ -1,0 +1,74 @@
+"""One snapshot of the roll-ups, as `reader.py` asks it: decoded contents come from the process's cache."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db.backends.utils import CursorWrapper
+
+from analytics.rollups.reading.cache import cache
+from analytics.rollups.reading.decoding import size_of
+from analytics.rollups.reading.segments import Crowds, Withdrawn
+
+VERSIONS = """
+SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
+"""
+SEALED_UNTIL = "SELECT max(day) FROM analytics_rolledday WHERE state = 'sealed'"
+CONTENTS = "SELECT day, content FROM analytics_rollup WHERE kind = %s AND day = ANY(%s)"
+
+
+class Snapshot:
+    """One snapshot of the data: members, groups, and what days hold, each read once."""
+
+    def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
+        self._cursor = cursor
+        self.members, self.groups = cache().top_up(cursor)
+        version = self.members.version, self.groups.version, withdrawn, settings.SUPPRESS_BELOW
+        self._crowds = cache().crowds(version, lambda: self._crowds_without(withdrawn))
+        self._versions: dict[tuple[date, date], dict[date, int]] = {}
+
+    def _crowds_without(self, withdrawn: Withdrawn) -> Crowds:
+        members, groups = self.members, self.groups
+        left = np.zeros(len(members), dtype=np.bool_)
+        left[cache().withdrawn_members(self._cursor, members, withdrawn.users)] = True
+        if withdrawn.organizations:
+            has_withdrawn = np.array([name in withdrawn.organizations for name in groups.organization])
+            left |= has_withdrawn[members.group]
+        return Crowds(members, groups, left, withdrawn.with_accounts)
+
+    def _versions_of(self, first: date, last: date) -> dict[date, int]:
+        if (first, last) not in self._versions:
+            self._cursor.execute(VERSIONS, [first, last])
+            self._versions[first, last] = dict(self._cursor.fetchall())
+        return self._versions[first, last]
+
+    def _contents(
+        self, kind: str, first: date, last: date, decode: Callable[[bytes], Any], form: str = ""
+    ) -> dict[date, Any]:
+        """The contents of this kind by day, decoded, from the process's cache or the database."""
+
+        return self._contents_of_days(kind, first, last, lambda _, content: decode(content), form)
+
+    def _contents_of_days(
+        self, kind: str, first: date, last: date, decode: Callable[[date, bytes], Any], form: str
+    ) -> dict[date, Any]:
+        """The same, where decoding depends on the day."""
+
+        def fetch(days: list[date]) -> dict[date, Any]:
+            self._cursor.execute(CONTENTS, [kind, days])
+            return {day: decode(day, bytes(content)) for day, content in self._cursor.fetchall()}
+
+        return cache().contents(self._versions_of(first, last), kind + form, fetch, size_of)
+
+    @property
+    def sealed_until(self) -> date | None:
+        """The last sealed day."""
+        self._cursor.execute(SEALED_UNTIL)
+        last: date | None = self._cursor.fetchone()[0]
+        return last
+
+    def begin(self, first: date, last: date) -> date:
+        """The first of these days that was ever built; before it there is nothing to read."""
+        return min(self._versions_of(first, last), default=last)
