@@ -3,14 +3,16 @@
 People whose seven days are not over are *immature*: they count neither as back nor as gone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import dropwhile
 from typing import NamedTuple
 
 from django.utils import timezone
 
 from analytics.report_days import days_between, week_of
-from analytics.reports.cells import Compared, Count, Measure, exact, ratio
+from analytics.reports.cells import Compared, Count, Measure, Withheld, exact, ratio
 from analytics.reports.filters import ReportFilters
 from analytics.reports.retention_counts import (
     CURVE_DAYS,
@@ -22,6 +24,8 @@ from analytics.reports.retention_counts import (
     read_cohorts,
 )
 from analytics.rollups.reading import reader as rollups
+from analytics.rollups.reading.reader import Reader
+from analytics.rollups.reading.sealed_days import SealedCohort
 
 
 class Headline(NamedTuple):
@@ -64,11 +68,15 @@ class CohortRow(NamedTuple):
     retained: Count
     rate: Measure
     open: bool  # somebody's seven days are not over
+    is_sealed: bool = False  # counted, and small groups left out, when its first day was sealed
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionReport:
-    """`averages[k]`: share over all cohorts whose week k is over, weighted by size."""
+    """`averages[k]`: share over all cohorts whose week k is over, weighted by size.
+
+    Where every day of the range is sealed, only cohorts are known; all else is GONE.
+    """
 
     filters: ReportFilters
     headline: Headline
@@ -83,19 +91,23 @@ class RetentionReport:
 
 
 def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> RetentionReport:
-    """The exact report. `now` decides which seven days are over (the clock's when left out)."""
-    filters = filters.unsealed
+    """The exact report. `now` decides which seven days are over (the clock's when left out).
+
+    Raises `FilterError` where every day of the range is sealed and no cohort of them was kept.
+    """
     now = now or timezone.now()
     with rollups.reading() as reader:
-        return retention_of(filters, read_cohorts(reader, filters, now))
+        kept = sealed_cohorts(reader, filters)
+        if kept and filters.is_sealed(filters.last):
+            return only_cohorts(filters, kept)
+        open_days = filters.unsealed
+        return retention_of(open_days, read_cohorts(reader, open_days, now), kept)
 
 
-def retention_of(filters: ReportFilters, cohorts: Cohorts) -> RetentionReport:
-    """The report, from what was counted."""
+def retention_of(filters: ReportFilters, cohorts: Cohorts, kept: Sequence[CohortRow] = ()) -> RetentionReport:
+    """The report, from what was counted, and from the cohorts that were kept of sealed weeks."""
     mondays = [monday for monday in cohort_weeks(filters) if monday >= cohorts.since]
-    rows = [_cohort_row(filters, cohorts, monday) for monday in mondays]
-    while rows and not rows[0].users:
-        rows.pop(0)
+    rows = _from_the_first([*kept, *(_cohort_row(filters, cohorts, monday) for monday in mondays)])
     return RetentionReport(
         filters=filters,
         headline=_headline(cohorts, filters.first, filters.last),
@@ -106,6 +118,67 @@ def retention_of(filters: ReportFilters, cohorts: Cohorts) -> RetentionReport:
         cohorts=rows,
         averages=cohort_averages(rows),
     )
+
+
+def only_cohorts(filters: ReportFilters, kept: list[CohortRow]) -> RetentionReport:
+    """The report on days that are all sealed."""
+    rows = _from_the_first(kept)
+    return RetentionReport(
+        filters=filters,
+        headline=Headline(*[Withheld.GONE] * 5),
+        previous=None,
+        curve=[CurveDay(n, *[Withheld.GONE] * 5) for n in range(1, CURVE_DAYS + 1)],
+        cohorts=rows,
+        averages=cohort_averages(rows),
+    )
+
+
+def _from_the_first(rows: list[CohortRow]) -> list[CohortRow]:
+    """Without the weeks before anybody was there."""
+    return list(dropwhile(lambda row: not row.users, rows))
+
+
+def sealed_cohorts(reader: Reader, filters: ReportFilters) -> list[CohortRow]:
+    """The cohorts that were kept of sealed weeks: of everybody together, without internal use."""
+    if filters.organization or filters.deployment or filters.include_internal:
+        return []
+    mondays = cohort_weeks(filters)
+    days = reader.sealed(mondays[0], mondays[-1] + timedelta(days=6))
+    cohorts = {day.cohort.monday: day.cohort for day in days if day.cohort}
+    kind = "login_window" if filters.definition == "login_window" else filters.activity
+    return [_sealed_row(filters, cohorts[monday], kind) for monday in mondays if monday in cohorts]
+
+
+def _sealed_row(filters: ReportFilters, cohort: SealedCohort, kind: str) -> CohortRow:
+    counts = cohort.kinds[kind]
+    users, mature, retained = (_kept(number) for number in counts[:3])
+    weeks = [_kept(number) for number in counts.weeks]
+    weeks += [Withheld.GONE] * (_weeks_until(filters.today, cohort.monday) - len(weeks))
+    return CohortRow(
+        week_start=cohort.monday,
+        users=users,
+        cells=[CohortCell(week, came, _share(came, users), open=False) for week, came in enumerate(weeks)],
+        mature=mature,
+        retained=retained,
+        rate=_share(retained, mature),
+        open=False,
+        is_sealed=True,
+    )
+
+
+def _kept(number: int | None) -> Count:
+    return Withheld.HIDDEN if number is None else number
+
+
+def _share(part: Count, whole: Count) -> Measure:
+    if isinstance(part, Withheld):
+        return part
+    return Withheld.HIDDEN if isinstance(whole, Withheld) else ratio(part, whole)
+
+
+def _weeks_until(today: date, monday: date) -> int:
+    """How many weeks a cohort is followed for, up to the present one."""
+    return min((week_of(today) - monday).days // 7 + 1, TRIANGLE_WEEKS)
 
 
 def cohort_averages(rows: list[CohortRow]) -> list[Measure]:
@@ -137,9 +210,8 @@ def _curve_day(n: int, visits: Visits) -> CurveDay:
 def _cohort_row(filters: ReportFilters, cohorts: Cohorts, monday: date) -> CohortRow:
     headline = _headline(cohorts, monday, monday + timedelta(days=6))
     users = exact(headline.new_users)
-    weeks = min((week_of(filters.today) - monday).days // 7 + 1, TRIANGLE_WEEKS)
     cells = []
-    for week in range(weeks):
+    for week in range(_weeks_until(filters.today, monday)):
         came = cohorts.weeks.get((monday, week), 0)
         is_open = monday + timedelta(weeks=week + 1) > filters.today
         cells.append(CohortCell(week, came, ratio(came, users), is_open))

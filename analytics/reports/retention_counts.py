@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from analytics.report_days import report_today, week_of
 from analytics.reports.filters import ReportFilters
+from analytics.rollups.layout import COHORT_WEEKS, LOGIN_WINDOW, RETENTION_DAYS
 from analytics.rollups.reading.presence import Presence
 from analytics.rollups.reading.reader import Reader, Segment
 
-WINDOW_DAYS = 7
+WINDOW_DAYS = RETENTION_DAYS
 CURVE_DAYS = 28
-TRIANGLE_WEEKS = 12  # columns; also the least number of rows
+TRIANGLE_WEEKS = COHORT_WEEKS  # columns; also the least number of rows
 MOST_COHORTS = 53
-LOGIN_WINDOW = timedelta(hours=168)
 MICROSECOND = timedelta(microseconds=1)
 
 Numbers = NDArray[np.int64]

@@ -15,6 +15,8 @@ use. `…_by_group/N` hold the same by group, for the filter by organization; N 
 PIECES. Building writes this, reading and sealing read it.
 """
 
+from datetime import timedelta
+
 KINDS_OF_PEOPLE = ("active", "login", "feature", "endpoint", "page", "session")
 KINDS_OF_EVENTS = ("uses", "requests", "latency")
 
@@ -28,6 +30,9 @@ DEPLOYMENT = "CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deploym
 
 WINDOWS = {"dau": 1, "wau": 7, "mau": 28}  # days in which people are counted once
 LONGEST_WINDOW = max(WINDOWS.values())
+RETENTION_DAYS = 7  # within which whoever comes back counts as retained
+LOGIN_WINDOW = timedelta(days=RETENTION_DAYS)  # the same from one sign-in to the next
+COHORT_WEEKS = 12  # that a weekly cohort is followed for, its own included
 
 
 def cell_of(deployment_type: str, *, is_internal: bool) -> int:

@@ -27,6 +27,7 @@ from analytics.models import (
     SentHeartbeat,
 )
 from analytics.partitions import Month, Partition, existing, oldest_kept_month
+from analytics.report_days import report_today
 from analytics.rollups import sealing
 from analytics.storage import seal_border
 from analytics.storage.event_tables import TABLES
@@ -134,7 +135,7 @@ def _drop(month: list[MeasuredPartition], now: datetime, pause: Callable[[float]
                 cursor.execute(WAIT_AT_MOST, [VACUUM_TIMEOUT])
                 names = ", ".join(measured.partition.name for measured in month)
                 cursor.execute(KEEP_VACUUM_OUT.format(names=names))
-                sealing.seal(days)
+                sealing.seal(days, report_today(now))
                 cursor.execute(WAIT_AT_MOST, [LOCK_TIMEOUT])
                 for partition, _, _ in month:
                     cursor.execute(DETACH.format(table=partition.table, name=partition.name))

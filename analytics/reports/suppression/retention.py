@@ -27,6 +27,8 @@ from analytics.reports.suppression.rules import (
 
 def suppress_retention(report: RetentionReport) -> RetentionReport:
     """The ledger, the curve and the cohorts; averages are computed again from what is shown."""
+    if isinstance(report.headline.new_users, Withheld):
+        return report  # all days are sealed: small groups were left out then
     headline = _headline(report.headline)
     rows = _cohort_rows(report)
     return replace(
@@ -90,7 +92,9 @@ def _cohort_rows(report: RetentionReport) -> list[CohortRow]:
     inside = [
         index
         for index, row in enumerate(report.cohorts)
-        if row.week_start <= filters.last and row.week_start + timedelta(days=6) >= filters.first
+        if row.week_start <= filters.last
+        and row.week_start + timedelta(days=6) >= filters.first
+        and not row.is_sealed
     ]
     of_headline = [report.cohorts[index] for index in inside]
     users = _column([row.users for row in of_headline])
@@ -112,6 +116,8 @@ def _cohort_row(
     mature_verdict: Withheld | None,
     retained_verdict: Withheld | None,
 ) -> CohortRow:
+    if row.is_sealed:
+        return row
     users = ruled(shown(row.users), users_verdict)
     if isinstance(users, Withheld):
         cells = [CohortCell(cell.week, users, Withheld.HIDDEN, cell.open) for cell in row.cells]

@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 
 from analytics.models import Mark, RolledDay, RollUp
 from analytics.partitions import Month
-from analytics.report_days import days_between, report_zone, report_zone_name
+from analytics.report_days import days_between, report_today, report_zone, report_zone_name, week_of
 from analytics.rollups.building import build
 from analytics.rollups.building.marks import quarters_of_day
 from analytics.rollups.building.members import VERSIONS
@@ -34,6 +34,7 @@ from analytics.rollups.packing import pack, unpack
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, Segment, reading
 from analytics.rollups.sealing import kept_sets
+from analytics.rollups.sealing.cohorts import cohorts
 from analytics.small_groups import too_few
 from postgres import locks
 
@@ -48,10 +49,11 @@ def days_touching(month: Month) -> list[date]:
     return days_between(month.starts_at.astimezone(zone).date(), last.astimezone(zone).date())
 
 
-def seal(days: Iterable[date]) -> int:
+def seal(days: Iterable[date], today: date | None = None) -> int:
     """Seal these days and forget members who were seen on no other; returns how many days were sealed.
 
-    Called in the transaction on `analytics` that drops the days' rows, before it drops them.
+    Called in the transaction on `analytics` that drops the days' rows, before it drops them. `today` decides
+    which weeks of a cohort are over (the clock's when left out).
     """
     with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
         cursor.execute(locks.TAKE, locks.ROLL_UP_BUILD)
@@ -65,9 +67,14 @@ def seal(days: Iterable[date]) -> int:
         with reading() as reader:
             active = _active(reader, due[0], due[-1])
             stays = {day: _what_stays(reader, day) for day in due}
+            begun = {week_of(day): day for day in reversed(due) if week_of(day) not in sealed}
+            of_weeks = cohorts(reader, begun, today or report_today())
         for day in due:
             people, contents = stays[day]
-            _write(cursor, day, {"active": active[day], **people}, contents)
+            people |= {"active": active[day]}
+            if begun.get(week_of(day)) == day:  # its week's cohort was not counted yet
+                people["cohort"] = {"monday": week_of(day).isoformat(), **of_weeks[week_of(day)]}
+            _write(cursor, day, people, contents)
         kept_sets.drop_older(cursor)
         kept_sets.forget_who_is_gone(cursor)
     return len(due)

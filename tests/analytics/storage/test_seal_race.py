@@ -109,8 +109,8 @@ def test_what_is_sent_while_a_month_is_dropped_is_refused(monkeypatch: pytest.Mo
     feature(1, IN_FEBRUARY)
     seal, told = sealing.seal, []
 
-    def seal_and_receive(days: list[date]) -> int:
-        sealed = seal(days)
+    def seal_and_receive(*arguments: object) -> int:
+        sealed = seal(*arguments)
         with in_a_thread(lambda: told.append(store([row(2)]))):
             pass
         return sealed
