@@ -9,6 +9,7 @@ from analytics.jobs.decorator import job
 from analytics.rollups.building import build
 from analytics.self_check.run import FiguresDiffer, check_figures
 from analytics.storage import pruning
+from consent.decisions.verification import ConsentLogBroken, verify
 
 ROLL_UP_SECONDS = 15.0  # a run begins no further day after this
 
@@ -41,6 +42,11 @@ def roll_up() -> str:
 @job("self-check", never_retry=(FiguresDiffer,))
 def self_check() -> str:
     return check_figures()
+
+
+@job("verify-consent-log", never_retry=(ConsentLogBroken,))
+def verify_consent_log() -> str:
+    return verify().sentence()
 
 
 @job("first seen", never_retry=(sending.DeliveryRefused,))

@@ -46,6 +46,11 @@ def _keyed(key: str, kind: str) -> Callable[[str], str]:
     return pseudonym_of
 
 
+def demo_id(kind: str, number: int) -> str:
+    """The raw id of a subject or session of the demo data, which is nobody's."""
+    return f"demo-{kind}-{number}"
+
+
 def is_pseudonym(text: str) -> bool:
     """Whether `text` has the form of a pseudonym (32 lower-case hex digits)."""
     return len(text) == 32 and all(character in "0123456789abcdef" for character in text)

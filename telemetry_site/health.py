@@ -15,6 +15,7 @@ from datetime import timedelta
 import redis
 from django.conf import settings
 from django.db import connections, transaction
+from django.db.models import Q
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -22,7 +23,9 @@ from django.views.decorators.http import require_safe
 from analytics import partitions
 from analytics.jobs import runs, status
 from analytics.jobs.status import JobStanding
+from analytics.models import JobRun
 from analytics.rollups import zone_change
+from consent.decisions.verification import ConsentLogBroken
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ CONNECTION = {
     "keepalives_count": 2,
 }
 OK = "ok"
+VERIFICATION = "verify-consent-log"
 
 
 class NotWell(Exception):
@@ -204,6 +208,19 @@ def _jobs() -> None:
         raise NotWell(f"{'; '.join(problems)}; the dashboards' page Pipeline says why")
 
 
+def _consent_log() -> None:
+    """What the last verification found that came to an end; one that broke off proves nothing."""
+    ended = JobRun.objects.filter(job=VERIFICATION).filter(
+        Q(outcome=JobRun.Outcome.DONE) | Q(summary__startswith=ConsentLogBroken.__name__)
+    )
+    last = ended.order_by("-started_at").first()
+    if last and last.outcome != JobRun.Outcome.DONE:
+        raise NotWell(
+            "the consent log, or the table that the gate reads, is not what was recorded (verified at "
+            f"{last.started_at:%Y-%m-%d %H:%M:%S} UTC): run `manage.py verify_consent_log`"
+        )
+
+
 def _time_zone() -> None:
     if rebuild := zone_change.rebuild_needed():
         raise NotWell(rebuild)
@@ -218,10 +235,12 @@ SERVERS: Mapping[str, Mapping[str, Callable[[], None]]] = {
         "pruning": _pruning,
         "beat": _beat,
         "jobs": _jobs,
+        "consent_log": _consent_log,
         "time_zone": _time_zone,
     },
     "redis": {"redis": _redis},
 }
 PARTS = {name: server for server, checks in SERVERS.items() for name in checks}
-# Neither is a reason to stop receiving: a failed job is retried, and reports only wait for a rebuild.
-NOT_NEEDED = {"jobs", "time_zone"}
+# None is a reason to stop: a failed job is retried, reports only wait for a rebuild, and withdrawals must be
+# taken even after the log was tampered with.
+NOT_NEEDED = {"jobs", "consent_log", "time_zone"}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analytics.demo.people import Integers, Population
 from analytics.demo.product import CUSTOMERS, ENDPOINTS, FEATURES, PAGES
 from analytics.storage.event_tables import COMMON_COLUMNS, TABLES
-from consent.pseudonyms import anonymous_user, pseudonym
+from consent.pseudonyms import anonymous_user, demo_id, pseudonym
 
 CHUNK = 20_000  # lines
 DAY_US = 86_400_000_000  # microseconds
@@ -155,11 +155,11 @@ class Pseudonyms:
     """The pseudonyms of the demo's raw ids, computed once each."""
 
     def __init__(self, people: int, session_count: int) -> None:
-        self.people = [pseudonym("user", f"demo-user-{number}") for number in range(people)]
+        self.people = [pseudonym("user", demo_id("user", number)) for number in range(people)]
         self.organizations = [
-            pseudonym("organization", f"demo-organization-{number}") for number in range(len(CUSTOMERS))
+            pseudonym("organization", demo_id("organization", number)) for number in range(len(CUSTOMERS))
         ]
-        self.sessions = [pseudonym("session", f"demo-session-{number}") for number in range(session_count)]
+        self.sessions = [pseudonym("session", demo_id("session", number)) for number in range(session_count)]
 
 
 def lines(

@@ -1,6 +1,7 @@
 """Verifying the decision log: is each record as it was sealed, in its place, and is the last one still there?
 
 The walk stops at the first broken record and says what is wrong with it. An altered head is reported too.
+Then the table that the gate reads is compared with the log (`gate_table.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -9,12 +10,18 @@ from typing import Any, NamedTuple
 
 from django.db import connections, transaction
 
-from consent.decisions import seals
+from consent.decisions import gate_table, seals
+from consent.decisions.gate_table import TableDifferences
 from consent.decisions.log import COLUMNS
 from consent.models import Decision
 
 HEAD = "SELECT count, digest, signature FROM consent_decisionhead ORDER BY id"
 RECORDS_AT_ONCE = 2000
+PLACES = 8  # in the sentence of a job; more are counted
+
+
+class ConsentLogBroken(Exception):
+    """The log, or the gate's table, is not what was recorded. The message names no subject."""
 
 
 class Anchor(NamedTuple):
@@ -29,17 +36,39 @@ class Anchor(NamedTuple):
 
 @dataclass
 class Verdict:
-    """The result of verifying the log. `faults` are sentences; the first broken record comes first."""
+    """The result of verifying the log. `faults` are sentences; the first broken record comes first.
+
+    `differences` are those of the gate's table, which has `rows` rows.
+    """
 
     records: int = 0
+    rows: int = 0
     anchor: Anchor | None = None
     faults: list[str] = field(default_factory=list)
+    differences: TableDifferences = field(default_factory=TableDifferences)
+
+    def sentence(self) -> str:
+        """What was found, for pages that staff see. Raises `ConsentLogBroken` if anything is wrong."""
+        words = f"{self.records:,} decisions and {self.rows:,} rows of the gate’s table verified"
+        found = list(self.faults[:1])
+        if self.differences.count:
+            places = ", ".join(difference.place for difference in self.differences.named[:PLACES])
+            more = self.differences.count - PLACES
+            found.append(
+                f"{self.differences.count:,} differences between gate and log: {places}"
+                + (f" and {more:,} more" if more > 0 else "")
+            )
+        if found:
+            raise ConsentLogBroken(f"{words}; {'; '.join(found)}")
+        return f"{words}, 0 differences."
 
 
 def verify(
     *, anchor: Anchor | None = None, advance: Callable[[int, int], object] = lambda n, of: None
 ) -> Verdict:
-    """Verify the log as of now, up to its first broken record; `advance(done, total)` reports progress.
+    """Verify the log as of now, up to its first broken record, and compare the gate's table with all of it.
+
+    `advance(done, total)` reports progress: each record is read twice.
 
     `anchor` is an earlier `Verdict.anchor`. It detects a log that was restored to an earlier state as a
     whole: records, head and signature.
@@ -54,7 +83,9 @@ def verify(
             total = cursor.fetchone()[0]
         head_fault = _head_fault(heads)
         head = None if head_fault else Anchor(*heads[0][:2])
-        reached = _walk(_records(), head, verdict, anchor, lambda done: advance(done, total))
+        reached = _walk(_records(), head, verdict, anchor, lambda done: advance(done, 2 * total))
+        verdict.rows, verdict.differences = gate_table.compare(lambda done: advance(total + done, 2 * total))
+        advance(2 * total, 2 * total)
     if not verdict.faults:
         verdict.faults = list(filter(None, [_end_fault(reached, head, anchor)]))
     if head_fault:

@@ -150,7 +150,7 @@ def _record(
 
 
 def _after_every_grant() -> datetime:
-    """Now, or later if another machine's clock, ahead of ours, dated a grant."""
+    """Now, or later if another machine's clock, ahead of ours, dated a grant or the last material change."""
     open_grants = ConsentPeriod.objects.filter(state=State.GRANTED, until=None)
-    latest = open_grants.aggregate(latest=Max("since"))["latest"]
-    return max(timezone.now(), latest + timedelta(microseconds=1)) if latest else timezone.now()
+    dated = (open_grants.aggregate(latest=Max("since"))["latest"], in_force().material_since)
+    return max([timezone.now(), *(moment + timedelta(microseconds=1) for moment in dated if moment)])

@@ -29,9 +29,10 @@ def test_nothing_is_sent_without_an_endpoint(settings: Settings) -> None:
         "roll up traffic counts",
         "prune traffic counts",
         "self-check",
+        "verify-consent-log",
     ]
     settings.HEARTBEAT_ENDPOINT = "http://vendor.test"
-    sending = [job.name for job in timetable()][8:]
+    sending = [job.name for job in timetable()][9:]
     assert sending == ["first seen", "heartbeat", "metrics", "daily analytics"]
 
 

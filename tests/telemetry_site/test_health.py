@@ -20,7 +20,17 @@ from telemetry_site import health
 from tests.support.events import months_standing
 
 pytestmark = pytest.mark.django_db(transaction=True)  # parts are looked at by other connections
-NAMES = ("database", "analytics_database", "partitions", "pruning", "beat", "jobs", "time_zone", "redis")
+NAMES = (
+    "database",
+    "analytics_database",
+    "partitions",
+    "pruning",
+    "beat",
+    "jobs",
+    "consent_log",
+    "time_zone",
+    "redis",
+)
 
 
 @pytest.fixture(autouse=True)

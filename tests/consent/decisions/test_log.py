@@ -12,7 +12,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from consent.decisions import verification
 from consent.decisions.recording import record_decision
 from consent.decisions.verification import verify
-from consent.models import Decision, DecisionHead, Method, State, SubjectKind
+from consent.models import ConsentPeriod, Decision, DecisionHead, Method, State, SubjectKind
 from tests.support.second_connection import held, impatient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -219,14 +219,16 @@ def test_a_head_that_was_put_back_leaves_a_record_too_many(log: list[Decision]) 
 
 
 def test_a_log_put_back_as_a_whole_is_found_by_an_anchor_kept_elsewhere(log: list[Decision]) -> None:
-    head = DecisionHead.objects.get()
+    head, periods = DecisionHead.objects.get(), list(ConsentPeriod.objects.order_by("pk"))
     decide(State.DENIED)
     anchor = verified().partition("Anchor: ")[2].strip()
     put_back = f"count = {head.count}, digest = '{head.digest}', signature = '{head.signature}'"
     tamper(
         f"DELETE FROM consent_decision WHERE number = {LENGTH + 1}",
         f"UPDATE consent_decisionhead SET {put_back}",
+        "DELETE FROM consent_consentperiod",
     )
+    ConsentPeriod.objects.bulk_create(periods)
     verified()  # by itself it is a sound log
     with pytest.raises(CommandError, match=f"Record {LENGTH + 1} is missing"):
         verified(anchor=anchor)
@@ -306,8 +308,8 @@ def test_a_long_walk_says_how_far_it_is(log: list[Decision], monkeypatch: pytest
     monkeypatch.setattr(verification, "RECORDS_AT_ONCE", 2)
     told: list[tuple[int, int]] = []
     verdict = verify(advance=lambda done, total: told.append((done, total)))
-    assert [done for done, _ in told] == [2, 4, 6, 6]
-    assert {total for _, total in told} == {LENGTH}
+    assert [done for done, _ in told] == [2, 4, 6, 6, 2 * LENGTH]
+    assert {total for _, total in told} == {2 * LENGTH}  # each record is read twice
     assert (verdict.records, verdict.anchor) == (LENGTH, (LENGTH, log[-1].digest))
 
 

@@ -17,6 +17,8 @@ SELECT 'user', lpad(to_hex(number), 32, '0'), (ARRAY['granted', 'denied', 'unset
   FROM generate_series(1, 40) AS number;
 INSERT INTO consent_telemetryuser (pseudonym, state, created_at, updated_at)
 SELECT DISTINCT subject, 'unset', now(), now() FROM consent_decision;
+INSERT INTO consent_consentperiod (subject_kind, subject, state, since)
+SELECT subject_kind, subject, state, effective_at FROM consent_decision WHERE method <> 'demo';
 """
 
 

@@ -257,6 +257,19 @@ def test_a_grant_that_another_clock_has_dated_ahead_is_stale_too(policy: str) ->
     assert not consent_status(SubjectKind.USER, OTHER).is_stale
 
 
+def test_a_material_change_is_never_dated_before_an_earlier_one(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ahead = timezone.now() + timedelta(seconds=30)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: ahead)
+    run(policy)
+    monkeypatch.undo()
+    Path(policy).write_text("Yet another text.")
+    run(policy)
+    first, second = PolicyVersion.objects.filter(is_material=True).order_by("id")
+    assert first.published_at < second.published_at == in_force().material_since
+
+
 def run_and_close(*arguments: str) -> None:
     try:
         run(*arguments)
