@@ -169,11 +169,15 @@ def test_every_job_runs_alone_under_its_name_in_the_timetable(entry: Job) -> Non
         assert task_of(entry)() == "Another run of this job is under way."
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("entry", timetable(), ids=lambda entry: entry.name)
 def test_a_second_run_finds_nothing_to_do(entry: Job) -> None:
     task = task_of(entry)
     task()
-    said = {"beat": "Beat and a worker are alive.", "partitions": "Every partition exists."}
+    said = {
+        "beat": "Beat and a worker are alive.",
+        "partitions": "Every partition exists.",
+        "verify-consent-log": "0 decisions and 0 rows of the gate’s table verified, 0 differences.",
+    }
     again = task()
     assert again == said.get(entry.name, "") or (entry.name, again[:15]) == ("prune", "Nothing to drop")

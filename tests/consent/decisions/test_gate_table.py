@@ -95,13 +95,14 @@ def test_one_update_opens_the_gate_and_is_found(history: None) -> None:
     assert problem.endswith(f"the log says denied from {denied.since:%F %T.%f} UTC and still.")
 
 
-def test_an_inserted_row_is_found(history: None) -> None:
+@pytest.mark.parametrize("stranger", ["0" * 32, "b" * 32, "e" * 32], ids=["first", "between", "last"])
+def test_an_inserted_row_is_found(history: None, stranger: str) -> None:
     sql(
         "INSERT INTO consent_consentperiod (subject_kind, subject, state, since)"
-        f" VALUES ('user', '{'e' * 32}', 'granted', now() - interval '1 year')"
+        f" VALUES ('user', '{stranger}', 'granted', now() - interval '1 year')"
     )
     (problem,) = found()
-    assert problem.startswith(f"Row {row('e' * 32).pk} (user {'e' * 32}): granted from ")
+    assert problem.startswith(f"Row {row(stranger).pk} (user {stranger}): granted from ")
     assert problem.endswith("; no decision explains it.")
 
 
