@@ -12,7 +12,8 @@ from analytics.erasure.leftovers import SearchResult, digits_of
 from analytics.erasure.sessions import rows_of_shared_sessions
 from analytics.erasure.small_tables import REPORT_TABLES, reports_of
 from analytics.partitions import EVENT_TABLES
-from consent.models import ErasureRequest
+from consent.decisions.tombstones import was_allowed_since
+from consent.models import ErasureRequest, SubjectKind
 
 KEPT_ON_PURPOSE = {
     "consent_tombstone": "refuses what arrives late",
@@ -72,4 +73,7 @@ def _why_rows_stay(request: ErasureRequest, sessions: list[str], table: str, col
         is_left = are_rows_left(request, sessions, table)
     if is_left:
         return ""
-    return SHARED_SESSION if column == "session_id" else NEWER_ROWS
+    if column == "session_id":
+        return SHARED_SESSION
+    was_allowed = was_allowed_since(SubjectKind(request.kind), request.pseudonym, request.until)
+    return NEWER_ROWS if was_allowed else ""

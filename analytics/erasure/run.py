@@ -86,13 +86,16 @@ def carry_out(*, only: int | None = None, note: Note = lambda what, done, of: No
 def _begin(request: ErasureRequest) -> None:
     """Mark the request as running: whoever asks from now on gets another one.
 
-    Nothing may stay of a subject that has opted out, whatever the sender's clock says: erase up to now.
+    Nothing may stay of a subject that has opted out, whatever clocks say: erase up to now, by the latest of
+    them.
     """
+    latest = max(timezone.now(), barrier.arrivals_clock())
     with transaction.atomic(using="default"):
         request.refresh_from_db(from_queryset=ErasureRequest.objects.select_for_update())
         kind = SubjectKind(request.kind)
-        if request.state == Stage.WAITING and is_denied(kind, request.pseudonym):
-            request.until = max(request.until, timezone.now())
+        is_under_way = request.progress.get("day") is not None  # the days before that one are done
+        if not is_under_way and is_denied(kind, request.pseudonym):
+            request.until = max(request.until, latest)
             raise_tombstones(Tombstone.Kind(kind), [request.pseudonym], request.until)
         request.state = Stage.RUNNING
         request.save(update_fields=["state", "until"])

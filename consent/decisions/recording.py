@@ -110,8 +110,16 @@ def record_decision(
                 until=max(since, timezone.now()),
             )
     if state != State.GRANTED:
-        barrier.wait_for_ingest(subject)
+        wait_for_ingest(kind, subject)
     return decision
+
+
+def wait_for_ingest(kind: SubjectKind, subject: str) -> None:
+    """Wait at the barrier; what arrived until then is erased with what a withdrawal has asked to erase.
+
+    Also where this machine's clock is behind the one that dates arrivals. Raises `BarrierNotReached`.
+    """
+    tombstones.extend_waiting(kind, subject, until=barrier.wait_for_ingest(subject))
 
 
 def level_held(kind: SubjectKind, subject: str, state: str) -> Level:

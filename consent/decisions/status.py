@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from consent.decisions.recording import HoldsAlready, level_held, record_decision
-from consent.gate import barrier, gate
+from consent.decisions.recording import HoldsAlready, level_held, record_decision, wait_for_ingest
+from consent.gate import gate
 from consent.gate.rules import AGREED
 from consent.models import ConsentPeriod, Decision, Level, Method, State, SubjectKind
 from consent.policies.in_force import in_force
@@ -78,7 +78,7 @@ def record_choice(
         )
     except HoldsAlready:
         if state != State.GRANTED:
-            barrier.wait_for_ingest(subject)
+            wait_for_ingest(kind, subject)
         return False
     return True
 

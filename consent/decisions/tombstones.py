@@ -72,6 +72,16 @@ def ask_for_erasure(
         )
 
 
+def extend_waiting(kind: SubjectKind, pseudonym: str, *, until: datetime) -> None:
+    """Let the erasure that a subject waits for, if it has not begun, take all that is from before `until`."""
+    with transaction.atomic(using="default"):
+        waiting = ErasureRequest.objects.filter(
+            kind=kind, pseudonym=pseudonym, state=ErasureRequest.Stage.WAITING
+        )
+        if waiting.filter(until__lt=until).update(until=until):
+            raise_tombstones(Tombstone.Kind(kind), [pseudonym], until)
+
+
 def raise_tombstones(kind: Tombstone.Kind, names: Iterable[str], until: datetime, user: str = "") -> None:
     """Refuse events dated up to `until` under these names. For a user's sessions, `user` says whose."""
     with connections["default"].cursor() as cursor:
@@ -87,6 +97,12 @@ def erased_until(pseudonym: str) -> datetime | None:
 def is_denied(kind: SubjectKind, subject: str) -> bool:
     model = Organization if kind == SubjectKind.ORGANIZATION else TelemetryUser
     return model._default_manager.filter(pseudonym=subject, state=State.DENIED).exists()
+
+
+def was_allowed_since(kind: SubjectKind, subject: str, moment: datetime) -> bool:
+    """Whether events of a subject may have been stored after this moment, for all that its decisions say."""
+    later = ConsentPeriod.objects.filter(subject_kind=kind, subject=subject, until__gt=moment)
+    return not is_denied(kind, subject) or later.exclude(state=State.DENIED).exists()
 
 
 def leaves_something(kind: SubjectKind, subject: str, before: State, state: State) -> bool:

@@ -7,6 +7,7 @@ their transactions, so they work through PgBouncer in transaction mode.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import Error, connections
 
@@ -31,6 +32,7 @@ LOCK_SHARED, TAKE_SHARED = _SHARED.format("%s", "%s"), Statement(_SHARED.format(
 
 # FROM is evaluated first, so the timeout is set before the lock is taken.
 TAKE_AND_RELEASE = "SELECT pg_advisory_xact_lock(%s, %s) FROM set_config('lock_timeout', %s, true)"
+NOW = "SELECT clock_timestamp()"
 
 
 class BarrierNotReached(Exception):
@@ -52,15 +54,30 @@ def lock_shared(pseudonyms: Iterable[str]) -> Question:
     return TAKE_SHARED, (integer(LOCK_SPACE), int_array(buckets(pseudonyms)))
 
 
-def wait_for_ingest(pseudonym: str) -> None:
+def wait_for_ingest(pseudonym: str) -> datetime:
     """Return once every ingest transaction that may have read this subject's earlier state has ended.
 
     Also those that store events of a user's session without knowing yet whose session it is: a link that is
     not committed when they read it belongs to a transaction that holds the user's bucket, and is waited for.
+
+    Returns a moment by which all that they have stored had arrived (`arrivals_clock`).
     """
     wait_for_bucket(bucket(pseudonym))
     for number in buckets(_seen_lately(pseudonym)):
         wait_for_bucket(number)
+    return arrivals_clock()
+
+
+def arrivals_clock() -> datetime:
+    """Now, by the clock that dates the arrival of events: the analytics database's, not this process's."""
+    try:
+        with connections["analytics"].cursor() as cursor:
+            cursor.execute(NOW)
+            (now,) = cursor.fetchone()
+    except Error as error:
+        raise BarrierNotReached("the analytics database did not tell the time") from error
+    moment: datetime = now
+    return moment
 
 
 def _seen_lately(user: str) -> list[str]:
