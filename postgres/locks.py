@@ -21,3 +21,6 @@ ROLL_UP_MEMBERS = (0x0CA4D105, 0)  # held while members get their numbers, or lo
 PUBLISHING = (0x0CA4D106, 0)  # grants share it; publishing a policy takes it exclusively
 NEW_NAMES = 0x0CA4D107  # second: the key's id. Two processes must not both use up the day's last new name
 UNDECLARED_NAMES = (0x0CA4D108, 0)  # the same for the day's last place in the list of undeclared names
+
+# On either database.
+GRANTING = (0x0CA4D109, 0)  # held while roles are told what they may do

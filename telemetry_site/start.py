@@ -1,4 +1,4 @@
-"""What an instance starts with: the active registry, the first policy, the admin's groups.
+"""What an instance starts with: the active registry, the first policy, the admin's groups, the roles' grants.
 
 `migrate` sets them up once the tables exist, and so does each start of `manage.py up`.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core.management.base import CommandError
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models.signals import post_migrate
 
 from consent.gate.barrier import BarrierNotReached
@@ -16,17 +16,35 @@ from consent.models import InForce
 from consent.policies.activation import NotPublished, bring_in
 from consent.policies.in_force import in_force
 from consent.registry.registry import RegistryError
+from postgres import locks
+from telemetry_site.embedded import grants
 from telemetry_site.groups import make_groups
 
 logger = logging.getLogger(__name__)
 
 
 def after_migrate(sender: AppConfig, using: str, **kwargs: Any) -> None:
-    """Runs once, when all apps have their tables and permissions."""
+    """Runs once for each database, when all apps have their tables and permissions."""
     notified = [config for config in apps.get_app_configs() if config.models_module is not None]
-    if using == "default" and sender is notified[-1] and _has_tables():
+    if sender is not notified[-1]:
+        return
+    if "plan" in kwargs:  # of a migration; `flush` sends this signal too, and changes no table
+        _grant(using)
+    if using == "default" and _has_tables():
         make_groups()
         bring_in_files()
+
+
+def _grant(alias: str) -> None:
+    """Tell the roles of the embedded PostgreSQL what they may do in each table, if there are such roles."""
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute(grants.HAS_ROLES)
+        if cursor.fetchone() != (True,):
+            return
+        cursor.execute(locks.TAKE, locks.GRANTING)
+        present = connections[alias].introspection.table_names(cursor)
+        for statement in grants.statements(alias, present):
+            cursor.execute(statement)
 
 
 def _has_tables() -> bool:

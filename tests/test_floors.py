@@ -38,7 +38,7 @@ ROOMS = {
         "templatetags", "urls", "management",
     ],
     "telemetry_site": [
-        "groups", "health", "log_lines", "metrics", "middleware", "checks", "start", "embedded", "demo",
+        "embedded", "groups", "health", "log_lines", "metrics", "middleware", "checks", "start", "demo",
         "urls", "settings",
         "celery", "server", "wsgi", "management",
     ],

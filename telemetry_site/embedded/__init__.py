@@ -17,8 +17,9 @@ from telemetry_site.embedded.keys import read_or_make_keys
 from telemetry_site.embedded.lease import Lease
 from telemetry_site.embedded.postgres import Postgres
 from telemetry_site.embedded.redis import RedisServer
+from telemetry_site.embedded.roles import INGEST, OWNER, SUPERUSER, WEB
 
-__all__ = ["EmbeddedError", "Servers", "start"]
+__all__ = ["INGEST", "OWNER", "SUPERUSER", "WEB", "EmbeddedError", "Servers", "start"]
 
 
 class Servers:
@@ -40,11 +41,16 @@ class Servers:
         """Where the servers' files are: the data dir, unless their user cannot reach it."""
         return self._home.path
 
+    def databases(self, role: str = OWNER) -> dict[str, str]:
+        """The variables with the addresses of both databases, for a role (`roles.py`)."""
+        return {
+            "DATABASE_URL": self._postgres.url("candid", role),
+            "ANALYTICS_DATABASE_URL": self._postgres.url("candid_analytics", role),
+        }
+
     def environment(self) -> dict[str, str]:
         """The variables that settings.py reads, for `os.environ`."""
-        addresses = {
-            "DATABASE_URL": self._postgres.url("candid"),
-            "ANALYTICS_DATABASE_URL": self._postgres.url("candid_analytics"),
+        addresses = self.databases() | {
             "CANDID_EMBEDDED": "1",
             "CANDID_DATA_DIR": str(self.data_dir),
         }

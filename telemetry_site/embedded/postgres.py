@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psycopg
 
+from telemetry_site.embedded import roles
 from telemetry_site.embedded.errors import EmbeddedError, Patience, say
 from telemetry_site.embedded.home import Home
 from telemetry_site.embedded.processes import is_running, open_log, stop_process
 
 MAJOR_VERSION = 18
-USER = "candid"
 DATABASES = ("candid", "candid_analytics")
 RECOVERY_LIMIT = 3600  # seconds; replaying the log of a crashed bulk load takes minutes
 STALE_LIMIT = 30  # seconds until processes that a killed server left behind are gone
@@ -47,18 +47,21 @@ class Postgres:
         self._log = home.path / "postgres.log"
         self._log_start = 0  # bytes; where the current server's lines begin
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_roles = False
 
-    def url(self, database: str) -> str:
-        return f"postgres://{USER}@/{database}?host={self._home.socket_directory()}"
+    def url(self, database: str, role: str) -> str:
+        return f"postgres://{role}@/{database}?host={self._home.socket_directory()}"
 
     def ensure(self) -> bool:
         """Start or join the server and wait until it answers. Returns whether it had to be started."""
-        if self._answers():
-            return False
-        self._initialise()
-        self._start()
-        self._make_databases()
-        return True
+        started = not self._answers()
+        if started:
+            self._initialise()
+            self._start()
+        if started or not self._has_roles:  # a server that an earlier version has started has none
+            self._make_databases()
+            self._has_roles = True
+        return started
 
     def stop(self) -> None:
         """Fast shutdown, with a checkpoint; after a minute, immediate shutdown."""
@@ -85,7 +88,7 @@ class Postgres:
         draft = self._home.path / f"postgres.new.{os.getpid()}"
         self._home.own_directory(draft.name)
         # fmt: off
-        options = ["-D", str(draft), "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C",
+        options = ["-D", str(draft), "-U", roles.SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C",
                    "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
         # fmt: on
         if not self._durable:
@@ -156,11 +159,18 @@ class Postgres:
             for name in DATABASES:
                 if name not in present:
                     connection.execute(f"CREATE DATABASE {name}")
+        try:
+            roles.make_roles(self._connect, DATABASES)
+        except psycopg.errors.LockNotAvailable as error:
+            raise EmbeddedError(
+                "The tables are in use by an earlier version of Candid: stop its `up`, and try again."
+            ) from error
 
-    def _connect(self) -> psycopg.Connection[tuple[str]]:
+    def _connect(self, database: str = "postgres") -> psycopg.Connection[tuple[str]]:
+        """As the superuser, which nothing but this file uses."""
         directory = str(self._home.socket_directory())
         return psycopg.connect(
-            host=directory, user=USER, dbname="postgres", autocommit=True, connect_timeout=5
+            host=directory, user=roles.SUPERUSER, dbname=database, autocommit=True, connect_timeout=5
         )
 
     def _pid_file_line(self, number: int) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
+from telemetry_site import embedded
 from telemetry_site.server.supervisor import Program
 
 CONNECTIONS = 4096  # open at once, per worker
@@ -16,18 +17,22 @@ WORKER_OPTIONS = ("--concurrency=4", "--without-gossip", "--without-mingle")  # 
 CELERY_ENVIRONMENT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
 
 
-def all_programs(options: dict[str, Any], node: str) -> list[Program]:
+def all_programs(options: dict[str, Any], node: str, servers: embedded.Servers | None) -> list[Program]:
     """In the order in which they start. `node` is the worker's name.
 
-    The receivers start first and stop last: without them, senders give up after some seconds.
+    The receivers start first and stop last: without them, senders give up after some seconds. With the
+    embedded `servers`, what strangers reach works with roles that may do little (`embedded/roles.py`).
     """
     web = granian("telemetry_site.server.rsgi:application", options, options["port"])
     otlp = granian("telemetry_site.server.rsgi_otlp:application", options, options["otlp_port"])
     worker = celery("worker", f"--hostname={node}", *WORKER_OPTIONS)
+    of_web, of_ingest = (
+        servers.databases(role) if servers else {} for role in (embedded.WEB, embedded.INGEST)
+    )
     return [
-        Program("web", web),
-        Program("otlp", otlp),
-        *(Program("grpc", serve_grpc(options)) for _ in range(grpc_processes(options))),
+        Program("web", web, of_web),
+        Program("otlp", otlp, of_ingest),
+        *(Program("grpc", serve_grpc(options), of_ingest) for _ in range(grpc_processes(options))),
         Program("worker", worker, CELERY_ENVIRONMENT, waits=True),
         Program("beat", celery("beat", "--pidfile="), CELERY_ENVIRONMENT, waits=True),
     ]

@@ -11,6 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ingest.grpc.service import SERVICES
+from telemetry_site.embedded import INGEST
 from tests.support import programs
 
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
@@ -45,7 +46,7 @@ def receiver(log: Path, *arguments: str, port: int = 0, **variables: str) -> Ite
     """Start a receiver, wait until it answers, and stop it at the end."""
     port = port or programs.free_port()
     command = ["manage.py", "serve_grpc", "--port", str(port), "--verbosity", "0", *arguments]
-    environment = programs.environment(**{"DEBUG": "1"} | variables)
+    environment = programs.environment(role=INGEST, **{"DEBUG": "1"} | variables)
     with programs.process(*command, env=environment, log=log) as process:
         running = Receiver(process, port, log)
         programs.until(lambda: running.health() == "SERVING", what="OTLP/gRPC answers")

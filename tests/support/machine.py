@@ -65,7 +65,7 @@ class Instance:
         )
         backends = {pid: one for pid, one in processes.items() if one[0] == postmaster}
         seconds = {
-            name: sum(used for _, used, command in backends.values() if f"candid {database} " in command)
+            name: sum(used for _, used, command in backends.values() if f" {database} " in command)
             for name, database in (("analytics", "candid_analytics"), ("operational", "candid"))
         }
         return {

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from django.db import connections
 
+from telemetry_site.embedded import SUPERUSER, WEB
 from tests.support.databases import addresses
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,9 +47,14 @@ def free_port() -> int:
             return port
 
 
-def environment(**changes: str) -> dict[str, str]:
-    """For a process that works on the databases of this test run."""
+def environment(*, role: str = "", **changes: str) -> dict[str, str]:
+    """For a process that works on the databases of this test run.
+
+    `role` is the one that `up` gives such a process; other servers than the embedded ones have no roles.
+    """
     here = addresses({alias: connections[alias].settings_dict["NAME"] for alias in connections})
+    if role and os.environ.get("CANDID_EMBEDDED"):
+        here = {name: url.replace(f"//{SUPERUSER}@", f"//{role}@") for name, url in here.items()}
     return os.environ | here | {"DJANGO_SETTINGS_MODULE": "telemetry_site.settings"} | changes
 
 
@@ -84,7 +90,7 @@ def web_server(log: Path, **variables: str) -> Iterator[str]:
     """Run the web port as a process, on the databases of this test run. Yields its address."""
     port = free_port()
     web = ("-m", "granian", "--interface", "wsgi", "--port", str(port), "telemetry_site.wsgi:application")
-    with process(*web, env=environment(**variables), log=log):
+    with process(*web, env=environment(role=WEB, **variables), log=log):
         address = f"http://127.0.0.1:{port}"
         until(lambda: answers(address), what=f"{address} is up")
         yield address

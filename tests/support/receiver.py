@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from telemetry_site.embedded import INGEST, WEB
 from telemetry_site.server.programs import granian
 from tests.support import programs
 
@@ -32,7 +33,8 @@ def running(
     options = {"host": "127.0.0.1", "workers": 1}
     _python, *arguments, application = granian(f"{target}:application", options, port)
     arguments += ["--http1-header-read-timeout", "1500", application]  # ms
-    environment = programs.environment(DEBUG="1", **settings)
+    role = INGEST if target.endswith("otlp") else WEB
+    environment = programs.environment(role=role, DEBUG="1", **settings)
     with programs.process(*arguments, env=environment, log=log) as process:
         programs.until(lambda: programs.answers(address), what="the OTLP port answers /health")
         yield Running(address, process)

@@ -52,7 +52,8 @@ def pytest_load_initial_conftests(
         servers = embedded.start(data_dir, durable=False)
         (data_dir / "static").mkdir()  # whitenoise warns where it is missing
         early_config.stash[RUNNING] = servers
-        os.environ.update(servers.environment())
+        # Tests make databases of their own; only processes that they start have lesser roles (`programs.py`).
+        os.environ.update(servers.environment() | servers.databases(embedded.SUPERUSER))
     return (yield)
 
 

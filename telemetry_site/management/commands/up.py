@@ -127,7 +127,7 @@ def supervise(
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)  # for the programs
         stack.callback(noted_address.unlink, missing_ok=True)
         return Supervisor(
-            programs.all_programs(options, node),
+            programs.all_programs(options, node, servers),
             output,
             directory=settings.BASE_DIR,
             missing=lambda: what_is_missing(addresses, options["grpc_port"], node),

@@ -16,7 +16,7 @@ OPTIONS = {"host": "127.0.0.1", "port": 8000, "otlp_port": 4318, "grpc_port": 43
 
 
 def test_receivers_start_first_and_jobs_wait_for_them() -> None:
-    all_programs = programs.all_programs(OPTIONS, "up-8000@here")
+    all_programs = programs.all_programs(OPTIONS, "up-8000@here", None)
     assert [(one.name, one.waits) for one in all_programs] == [
         ("web", False), ("otlp", False), ("grpc", False), ("worker", True), ("beat", True),
     ]  # fmt: skip
@@ -26,7 +26,7 @@ def test_receivers_start_first_and_jobs_wait_for_them() -> None:
 @pytest.mark.parametrize(("workers", "processes"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4)])
 def test_half_as_many_grpc_processes_share_the_port(workers: int, processes: int) -> None:
     options = OPTIONS | {"workers": workers}
-    grpc = [one for one in programs.all_programs(options, "n") if one.name == "grpc"]
+    grpc = [one for one in programs.all_programs(options, "n", None) if one.name == "grpc"]
     assert len(grpc) == processes
     assert all(("--reuse-port" in one.command) is (processes > 1) for one in grpc)
 
