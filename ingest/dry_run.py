@@ -30,7 +30,7 @@ from ingest.mapping.identity import RecordRefused
 from ingest.mapping.name_limits import cap_new_names
 from ingest.otlp.records import Record, TooMany
 from ingest.reasons import answer_words
-from ingest.receive import DECODERS, count_points, row_maker
+from ingest.receive import DECODERS, refused_points, row_maker
 from postgres.instants import instant
 
 MAX_RECORDS = 100
@@ -68,7 +68,7 @@ def dry_run(
 ) -> bytes:
     """The answer, as JSON. Raises what `receive` raises."""
     if signal == "metrics":
-        return _answer([], Counter(metrics_not_kept=count_points(encoding, body)))
+        return _answer([], *refused_points(encoding, body))
     now = now or timezone.now()
     batch = DECODERS[signal, encoding](body)
     records = list(islice(batch.records, MAX_RECORDS + 1))
@@ -76,7 +76,7 @@ def dry_run(
         raise TooMany(f"a dry run takes at most {MAX_RECORDS} records")
     registry = _registry()
     maker = row_maker(key, do_not_track, now, registry, knows_routes=key.is_told_of_consent)
-    refused = Counter(malformed=batch.malformed)
+    refused = Counter(malformed=batch.malformed.total())
     described: list[dict[str, Any]] = []
     stored: list[tuple[dict[str, Any], Row]] = []
     for record in records:
@@ -96,7 +96,7 @@ def dry_run(
         capped = cap_new_names(rows, key_id=key.pk, today=now.astimezone(UTC).date(), learn=False)
         for (columns, _), row in zip(stored, capped, strict=True):
             columns.update(_own_columns(row))
-    return _answer(described, refused)
+    return _answer(described, refused, batch.malformed)
 
 
 def _registry() -> Registry:
@@ -107,12 +107,14 @@ def _registry() -> Registry:
         raise StoreUnavailable("no registry can be read") from error
 
 
-def _answer(described: list[dict[str, Any]], refused: Counter[str]) -> bytes:
+def _answer(described: list[dict[str, Any]], refused: Counter[str], malformed: Counter[str]) -> bytes:
     outcomes = Counter(record["outcome"] for record in described)
     summary: dict[str, Any] = {"stored": outcomes["stored"]}
     if outcomes["accepted"]:
         summary["accepted"] = outcomes["accepted"]
     summary["refused"] = {reason: number for reason, number in refused.items() if number}
+    if malformed:
+        summary["malformedFields"] = dict(malformed)
     return msgspec.json.encode({"dryRun": True, "summary": summary, "records": described})
 
 

@@ -35,7 +35,7 @@ REASONS = {
     "unstorable": Reason("not storable", "the database cannot hold it"),
     "metrics_not_kept": Reason("metrics are not kept", "metrics are not kept"),
     # --- Both ----------------------------------------------------------------------------------
-    "malformed": Reason("malformed", "a field has a wrong type", status=400),
+    "malformed": Reason("malformed", "a field has a wrong type or value", status=400),
     # --- Requests; where several share a status, the first is the usual one --------------------------
     "no_key": Reason("no key, or an unknown one", status=401),
     "wrong_scope": Reason("key without the scope “ingest”", status=403),

@@ -33,6 +33,7 @@ DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
     ("logs", JSON): json.decode_logs,
     ("logs", PROTOBUF): protobuf.decode_logs,
 }
+MAX_FIELDS = 8  # named in one answer
 ATTEMPTS = 3  # to store one request while the active registry changes
 NO_METRICS = "Candid keeps events from traces and logs; metrics are not kept"
 
@@ -66,18 +67,19 @@ def receive(
         return _refuse_metrics(encoding, body, key)
     now = now or timezone.now()
     stored = _decode_and_store(DECODERS[signal, encoding], body, key, do_not_track=do_not_track, now=now)
-    refused = stored.mapped.refused + Counter(stored.receipt.refused) + Counter(malformed=stored.malformed)
+    malformed = stored.malformed.total()
+    refused = stored.mapped.refused + Counter(stored.receipt.refused) + Counter(malformed=malformed)
     _count(key.pk, signal, stored.receipt, refused)
     _note_undeclared_names(key.pk, stored)
     named = told(refused, of_consent=key.is_told_of_consent)
-    return PartialSuccess(named.total(), message_of(named, stored.mapped.total + stored.malformed))
+    return PartialSuccess(named.total(), message_of(named, stored.mapped.total + malformed, stored.malformed))
 
 
 class _Stored(NamedTuple):
     """What became of a request's records, and under which registry."""
 
     mapped: Mapped
-    malformed: int
+    malformed: Counter[str]  # by field
     admitted: list[Row]
     receipt: Receipt
     registry: Registry
@@ -144,21 +146,34 @@ def _note_undeclared_names(key_id: int, stored: _Stored) -> None:
 
 
 def _refuse_metrics(encoding: str, body: bytes, key: Key) -> PartialSuccess:
-    points = count_points(encoding, body)
-    counting.count(key.pk, "metrics", "refused", "metrics_not_kept", points)
-    return PartialSuccess(points, NO_METRICS)
+    refused, malformed = refused_points(encoding, body)
+    for reason, number in refused.items():
+        counting.count(key.pk, "metrics", "refused", reason, number)
+    message = NO_METRICS
+    if malformed:
+        message += f"; {refused['malformed']} malformed ({_malformed_words(malformed)})"
+    return PartialSuccess(refused.total(), message)
 
 
-def count_points(encoding: str, body: bytes) -> int:
-    """How many data points a request of metrics holds. Raises `DecodeError`."""
-    return metrics.count_json(body) if encoding == JSON else metrics.count_protobuf(body)
+def refused_points(encoding: str, body: bytes) -> tuple[Counter[str], Counter[str]]:
+    """The data points of a request of metrics by reason, and the malformed by field. Raises `DecodeError`."""
+    points = metrics.count_json(body) if encoding == JSON else metrics.count_protobuf(body)
+    refused = Counter(metrics_not_kept=points.sound, malformed=points.malformed.total())
+    return refused, points.malformed
 
 
-def message_of(refused: Counter[str], total: int) -> str:
-    """`2 of 7 refused: 1 no_consent (…), 1 unroutable (…)`; '' if none was."""
+def message_of(refused: Counter[str], total: int, malformed: Counter[str] | None = None) -> str:
+    """`2 of 7 refused: 1 no_consent (…), 1 malformed (…: spanId)`; '' if none was."""
     if not refused.total():
         return ""
+    words = {reason: answer_words(reason) for reason in refused} | {"malformed": _malformed_words(malformed)}
     reasons = ", ".join(
-        f"{number} {reason} ({answer_words(reason)})" for reason, number in refused.most_common() if number
+        f"{number} {reason} ({words[reason]})" for reason, number in refused.most_common() if number
     )
     return f"{refused.total()} of {total} refused: {reasons}"
+
+
+def _malformed_words(fields: Counter[str] | None) -> str:
+    """What is wrong, and the fields at fault, the most frequent first."""
+    named = ", ".join(field for field, _ in (fields or Counter()).most_common(MAX_FIELDS))
+    return f"{answer_words('malformed')}: {named}" if named else answer_words("malformed")

@@ -2,10 +2,12 @@
 
 There are two readers. msgspec's typed structs are fast, and read what SDKs send. A body that msgspec objects
 to (a number where text belongs, a NaN literal, a lone surrogate) is read again by `lenient.py`, which refuses
-single records rather than the whole request.
+single records rather than the whole request. What msgspec cannot check (ids, 64-bit times) is checked here,
+for both.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -24,21 +26,24 @@ from ingest.otlp.json_messages import (
     SpanLink,
     TracesRequest,
 )
-from ingest.otlp.json_values import attributes_from, enum, nanoseconds, unsigned, value_from
+from ingest.otlp.json_values import attributes_from, enum, nanoseconds, value_from
 from ingest.otlp.more import SentEvent, SentLink, SentScope, scope_of
 from ingest.otlp.records import (
     NOTHING_MORE,
     Batch,
     DecodeError,
+    Malformed,
     Record,
     Resource,
     SharedAttributes,
     bound_objects,
     bound_records,
+    check_hex,
     valid_id,
 )
 
 Message = TypeVar("Message")
+MakeRecords = Callable[["Groups", "ReadAttributes", Counter[str]], Iterator[Record]]
 Groups = Sequence[tuple[Any, Sequence[tuple[Any, list[Any] | None]]]]  # (resource, (scope, records)…)…
 ReadAttributes = Callable[[list[Any] | None], dict[str, Any]]
 
@@ -67,7 +72,7 @@ def _decode(
     body: bytes,
     parse: Callable[[bytes], Groups],
     fields: lenient.SignalFields,
-    records: Callable[[Groups, ReadAttributes], Iterator[Record]],
+    records: MakeRecords,
 ) -> Batch:
     bound_objects(body)
     try:
@@ -76,7 +81,7 @@ def _decode(
         raise DecodeError("the body is nested too deeply") from None
     except _OBJECTIONS:
         reread, malformed = lenient.decode(body, fields)
-        return Batch(records(reread, attributes_from), malformed)
+        return Batch(records(reread, attributes_from, malformed), malformed)
     bound_records(len(items or ()) for _, scopes in groups for _, items in scopes)
     batch = Batch(iter(()))
     batch.records = _fast_records(batch, groups, body, fields, records)
@@ -88,13 +93,16 @@ def _fast_records(
     groups: Groups,
     body: bytes,
     fields: lenient.SignalFields,
-    records: Callable[[Groups, ReadAttributes], Iterator[Record]],
+    records: MakeRecords,
 ) -> Iterator[Record]:
     """The records. If the fast reader objects to an attribute, the careful one takes over at that record."""
     attribute = SharedAttributes(_attribute).__getitem__
     done = 0
     try:
-        for record in records(groups, lambda encoded: dict(map(attribute, map(bytes, encoded or ())))):
+        read = records(
+            groups, lambda encoded: dict(map(attribute, map(bytes, encoded or ()))), batch.malformed
+        )
+        for record in read:
             yield record
             done += 1
     except RecursionError:
@@ -102,7 +110,7 @@ def _fast_records(
     except _OBJECTIONS:
         reread, batch.malformed = lenient.decode(body, fields)
         # Whatever the fast reader reads, the careful one reads alike: the records before are the same.
-        yield from itertools.islice(records(reread, attributes_from), done, None)
+        yield from itertools.islice(records(reread, attributes_from, batch.malformed), done, None)
 
 
 def _trace_groups(body: bytes) -> Groups:
@@ -122,44 +130,49 @@ def _log_groups(body: bytes) -> Groups:
     ]
 
 
-def _spans(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
-    """The fields of each `Record`, in its order, from a span."""
+def _spans(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) -> Iterator[Record]:
+    """The fields of each `Record`, in its order, from a span. Counts the malformed ones."""
     sent_trace_id: str | None = None
     trace_id = ""
-    for resource_message, scopes in groups:
-        resource = Resource(attributes(resource_message.attributes) if resource_message else {})
-        for scope_message, spans in scopes:
-            scope = _scope(scope_message, resource_message)
-            for span in _taken(spans):
+    for resource, scope, spans in _shared(groups, attributes, malformed):
+        for span in _taken(spans):
+            try:
                 if span.trace_id != sent_trace_id:  # spans of one trace mostly follow one another
-                    sent_trace_id, trace_id = span.trace_id, valid_id(span.trace_id or "", 32)
-                span_id = valid_id(span.span_id or "", 16)
-                yield Record(
+                    trace_id = valid_id(span.trace_id, 32, "traceId")
+                    sent_trace_id = span.trace_id
+                span_id = valid_id(span.span_id, 16, "spanId")
+                if parent := span.parent_span_id:
+                    check_hex(parent, "parentSpanId")
+                if span.events or span.links:
+                    _check_parts(span)
+                record = Record(
                     True,
                     resource,
                     scope.name,
                     span.name or "",
                     attributes(span.attributes),
                     None,
-                    enum(span.kind),
-                    nanoseconds(span.start_time_unix_nano),
-                    nanoseconds(span.end_time_unix_nano),
+                    enum(span.kind, "kind"),
+                    nanoseconds(span.start_time_unix_nano, "startTimeUnixNano"),
+                    nanoseconds(span.end_time_unix_nano, "endTimeUnixNano"),
                     0,
                     trace_id,
                     span_id,
-                    enum(span.status.code) if span.status else 0,
+                    enum(span.status.code, "status.code") if span.status else 0,
                     NOTHING_MORE if trace_id and span_id else _more_of_span(span, scope),
                 )
+            except Malformed as fault:
+                malformed[fault.field] += 1
+                continue
+            yield record
 
 
-def _log_records(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]:
-    """The fields of each `Record`, in its order, from a log record."""
-    for resource_message, scopes in groups:
-        resource = Resource(attributes(resource_message.attributes) if resource_message else {})
-        for scope_message, logs in scopes:
-            scope = _scope(scope_message, resource_message)
-            for log in _taken(logs):
-                yield Record(
+def _log_records(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) -> Iterator[Record]:
+    """The fields of each `Record`, in its order, from a log record. Counts the malformed ones."""
+    for resource, scope, logs in _shared(groups, attributes, malformed):
+        for log in _taken(logs):
+            try:
+                record = Record(
                     False,
                     resource,
                     scope.name,
@@ -167,20 +180,52 @@ def _log_records(groups: Groups, attributes: ReadAttributes) -> Iterator[Record]
                     attributes(log.attributes),
                     value_from(log.body) if log.body else None,
                     0,
-                    nanoseconds(log.time_unix_nano),
+                    nanoseconds(log.time_unix_nano, "timeUnixNano"),
                     0,
-                    nanoseconds(log.observed_time_unix_nano),
-                    valid_id(log.trace_id or "", 32),
-                    valid_id(log.span_id or "", 16),
+                    nanoseconds(log.observed_time_unix_nano, "observedTimeUnixNano"),
+                    valid_id(log.trace_id, 32, "traceId"),
+                    valid_id(log.span_id, 16, "spanId"),
                     0,
                     more.of_log(
                         scope,
-                        enum(log.severity_number),
+                        enum(log.severity_number, "severityNumber"),
                         log.severity_text,
-                        unsigned(log.flags),
-                        unsigned(log.dropped_attributes_count),
+                        log.flags or 0,
+                        log.dropped_attributes_count or 0,
                     ),
                 )
+            except Malformed as fault:
+                malformed[fault.field] += 1
+                continue
+            yield record
+
+
+def _shared(
+    groups: Groups, attributes: ReadAttributes, malformed: Counter[str]
+) -> Iterator[tuple[Resource, SentScope, list[Any] | None]]:
+    """Resource and scope, each with the messages that share them. Counts those whose own is malformed."""
+    for resource_message, scopes in groups:
+        try:
+            resource = Resource(attributes(resource_message.attributes) if resource_message else {})
+        except Malformed as fault:
+            malformed[f"resource.{fault.field}"] += sum(len(items or ()) for _, items in scopes)
+            continue
+        for scope_message, items in scopes:
+            try:
+                scope = _scope(scope_message, resource_message)
+            except Malformed as fault:
+                malformed[f"scope.{fault.field}"] += len(items or ())
+                continue
+            yield resource, scope, items
+
+
+def _check_parts(span: SpanFields) -> None:
+    """Check what is read of spans without ids only. Raises `Malformed`."""
+    for event in span.events or ():
+        nanoseconds(event.time_unix_nano, "events.timeUnixNano")
+    for link in span.links or ():
+        valid_id(link.trace_id, 32, "links.traceId")
+        valid_id(link.span_id, 16, "links.spanId")
 
 
 def _scope(scope: ScopeMessage | None, resource: Any) -> SentScope:
@@ -189,45 +234,45 @@ def _scope(scope: ScopeMessage | None, resource: Any) -> SentScope:
         name=sent.name,
         version=sent.version,
         attributes=attributes_from(sent.attributes),
-        dropped_attributes=unsigned(sent.dropped_attributes_count),
-        dropped_of_resource=unsigned(resource.dropped_attributes_count) if resource else 0,
+        dropped_attributes=sent.dropped_attributes_count or 0,
+        dropped_of_resource=resource.dropped_attributes_count or 0 if resource else 0,
     )
 
 
 def _more_of_span(span: SpanFields, scope: SentScope) -> dict[str, Any]:
     return more.of_span(
         scope,
-        parent=valid_id(span.parent_span_id or "", 16),
+        parent=valid_id(span.parent_span_id, 16, "parentSpanId"),
         trace_state=span.trace_state,
-        flags=unsigned(span.flags),
+        flags=span.flags or 0,
         status_message=span.status.message if span.status else "",
         events=map(_event, span.events or ()),
         links=map(_link, span.links or ()),
         dropped=(
-            unsigned(span.dropped_attributes_count),
-            unsigned(span.dropped_events_count),
-            unsigned(span.dropped_links_count),
+            span.dropped_attributes_count or 0,
+            span.dropped_events_count or 0,
+            span.dropped_links_count or 0,
         ),
     )
 
 
 def _event(event: SpanEvent) -> SentEvent:
     return SentEvent(
-        nanoseconds(event.time_unix_nano),
+        nanoseconds(event.time_unix_nano, "events.timeUnixNano"),
         event.name or "",
         attributes_from(event.attributes),
-        unsigned(event.dropped_attributes_count),
+        event.dropped_attributes_count or 0,
     )
 
 
 def _link(link: SpanLink) -> SentLink:
     return SentLink(
-        valid_id(link.trace_id or "", 32),
-        valid_id(link.span_id or "", 16),
+        valid_id(link.trace_id, 32, "links.traceId"),
+        valid_id(link.span_id, 16, "links.spanId"),
         link.trace_state or "",
         attributes_from(link.attributes),
-        unsigned(link.dropped_attributes_count),
-        unsigned(link.flags),
+        link.dropped_attributes_count or 0,
+        link.flags or 0,
     )
 
 

@@ -4,16 +4,21 @@ Attributes that are `Raw` are decoded later, each distinct one once (`records.Sh
 in many records. The `Read…` messages, for the careful reader, decode them at once.
 """
 
+from typing import Annotated
+
 import msgspec
 
 Number = int | float | str | None  # 64-bit integers and doubles come as numbers or as text
+Uint32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+Enum = Int32 | str | None  # by their numbers; some senders write names
 
 
 class AnyValue(msgspec.Struct, rename="camel", gc=False):
     string_value: str | None = None
     int_value: Number = None
     double_value: Number = None
-    bool_value: bool | None = None
+    bool_value: bool | str | None = None  # text is refused by itself: see `value_from`
     array_value: "ArrayValue | None" = None
     kvlist_value: "KeyValueList | None" = None
     bytes_value: str | None = None
@@ -33,7 +38,7 @@ class KeyValueList(msgspec.Struct, gc=False):
 
 
 class ResourceFields(msgspec.Struct, rename="camel"):
-    dropped_attributes_count: Number = None
+    dropped_attributes_count: Uint32 | None = None
 
 
 class ResourceMessage(ResourceFields):
@@ -48,11 +53,11 @@ class ScopeMessage(msgspec.Struct, rename="camel"):
     name: str | None = None
     version: str | None = None
     attributes: list[KeyValue] | None = None
-    dropped_attributes_count: Number = None
+    dropped_attributes_count: Uint32 | None = None
 
 
 class SpanStatus(msgspec.Struct, gc=False):
-    code: int | str | None = None
+    code: Enum = None
     message: str | None = None
 
 
@@ -60,7 +65,7 @@ class SpanEvent(msgspec.Struct, rename="camel", gc=False):
     time_unix_nano: Number = None
     name: str | None = None
     attributes: list[KeyValue] | None = None
-    dropped_attributes_count: Number = None
+    dropped_attributes_count: Uint32 | None = None
 
 
 class SpanLink(msgspec.Struct, rename="camel", gc=False):
@@ -68,26 +73,26 @@ class SpanLink(msgspec.Struct, rename="camel", gc=False):
     span_id: str | None = None
     trace_state: str | None = None
     attributes: list[KeyValue] | None = None
-    dropped_attributes_count: Number = None
-    flags: Number = None
+    dropped_attributes_count: Uint32 | None = None
+    flags: Uint32 | None = None
 
 
 class SpanFields(msgspec.Struct, rename="camel", gc=False):
     trace_id: str | None = None
     span_id: str | None = None
     name: str | None = None
-    kind: int | str | None = None
+    kind: Enum = None
     start_time_unix_nano: Number = None
     end_time_unix_nano: Number = None
     status: SpanStatus | None = None
     parent_span_id: str | None = None
     trace_state: str | None = None
-    flags: Number = None
+    flags: Uint32 | None = None
     events: list[SpanEvent] | None = None
     links: list[SpanLink] | None = None
-    dropped_attributes_count: Number = None
-    dropped_events_count: Number = None
-    dropped_links_count: Number = None
+    dropped_attributes_count: Uint32 | None = None
+    dropped_events_count: Uint32 | None = None
+    dropped_links_count: Uint32 | None = None
 
 
 class SpanMessage(SpanFields, gc=False):
@@ -107,10 +112,10 @@ class LogFields(msgspec.Struct, rename="camel", gc=False):
     trace_id: str | None = None
     span_id: str | None = None
     event_name: str | None = None
-    severity_number: Number = None
+    severity_number: Enum = None
     severity_text: str | None = None
-    flags: Number = None
-    dropped_attributes_count: Number = None
+    flags: Uint32 | None = None
+    dropped_attributes_count: Uint32 | None = None
 
 
 class LogRecord(LogFields, gc=False):

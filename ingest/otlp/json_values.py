@@ -2,17 +2,22 @@
 
 import base64
 import binascii
+import re
+from decimal import Decimal
 from typing import Any
 
 from ingest.otlp.json_messages import AnyValue, KeyValue, Number
-from ingest.otlp.records import INT64, MAX_DEPTH
+from ingest.otlp.records import INT64, MAX_DEPTH, Malformed
 
 UINT64_MAX = 2**64 - 1
-INFINITY = float("inf")
+INT32 = range(-(2**31), 2**31)
+_WHOLE = re.compile(r"[0-9]{1,40}(\.0{1,9})?([eE]\+?[0-9]{1,2})?")
+_ENUM = re.compile(r"-?[0-9]{1,10}")
 _NAMES = {
     f"SPAN_KIND_{name}": number
     for number, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))
-} | {
+} | {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2, "SEVERITY_NUMBER_UNSPECIFIED": 0}
+_NAMES |= {
     f"SEVERITY_NUMBER_{name}{step or ''}": 4 * number + max(step, 1)
     for number, name in enumerate(("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"))
     for step in (0, 2, 3, 4)
@@ -34,12 +39,17 @@ def attributes_from(pairs: list[KeyValue] | None) -> dict[str, Any]:
 
 
 def value_from(value: AnyValue, depth: int = 0) -> Any:
-    """An AnyValue as a Python value. Empty, nested too deeply or of an unknown kind: None."""
+    """An AnyValue as a Python value. Empty, nested too deeply or of an unknown kind: None.
+
+    Raises `Malformed` for text where true or false belongs.
+    """
     if value.string_value is not None:
         return value.string_value
     if value.int_value is not None:
         return _integer(value.int_value)
     if value.bool_value is not None:
+        if not isinstance(value.bool_value, bool):
+            raise Malformed("boolValue")
         return value.bool_value
     if value.double_value is not None:
         return _double(value.double_value)
@@ -73,32 +83,34 @@ def _double(value: int | float | str) -> float | None:
         return None
 
 
-def unsigned(value: Number) -> int:
-    """A count, flags, or a time (fixed64): positive, cut to 64 bits; anything else is 0, that is, absent."""
-    if type(value) is int and 0 < value <= UINT64_MAX:
-        return value
-    if isinstance(value, str):
-        if not (value.isascii() and value.isdecimal()) or len(value) > 40:
-            return 0
-        number = int(value)
-    elif value and 0 < value < INFINITY:
-        number = int(value)
-    else:
+def nanoseconds(value: Number, field: str) -> int:
+    """A time (fixed64), sent as a number or as text; 0 is absent. Raises `Malformed`."""
+    if type(value) is int:
+        if 0 <= value <= UINT64_MAX:
+            return value
+    elif value is None:
         return 0
-    return number if number <= UINT64_MAX else UINT64_MAX
+    elif isinstance(value, str):
+        if _WHOLE.fullmatch(value):
+            return nanoseconds(int(Decimal(value)), field)
+    elif float(value).is_integer():
+        return nanoseconds(int(value), field)
+    raise Malformed(field)
 
 
-nanoseconds = unsigned
+def enum(value: int | str | None, field: str) -> int:
+    """An enum's number. OTLP does not allow an enum's name, but some senders write it, and it is clear.
 
-
-def enum(value: Number) -> int:
-    """An enum's number. OTLP does not allow an enum's name, but some senders write it, and it is clear."""
+    Raises `Malformed`.
+    """
     if type(value) is int:
         return value
-    if isinstance(value, str):
-        digits = value.isascii() and value.isdecimal() and len(value) <= 10
-        value = int(value) if digits else _NAMES.get(value)
-    return value if type(value) is int else unsigned(value)
+    if value is None:
+        return 0
+    number = int(value) if isinstance(value, str) and _ENUM.fullmatch(value) else _NAMES.get(str(value))
+    if number is None or number not in INT32:
+        raise Malformed(field)
+    return number
 
 
 def _bytes(text: str) -> bytes | None:

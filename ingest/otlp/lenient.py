@@ -6,18 +6,19 @@ not once per record, so that the work stays proportional to the size of the body
 """
 
 import json
+import re
+from collections import Counter
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from ingest.otlp.records import DecodeError
+from ingest.otlp.records import DecodeError, Malformed
 
 Type = TypeVar("Type")
 
-_TEXTS = frozenset({
-    "stringValue", "bytesValue", "key", "name", "eventName", "traceId", "spanId", "parentSpanId",
-    "traceState", "severityText", "version", "message",
-})  # fmt: skip
+# In what msgspec says: a path of names of ours, never anything that was sent.
+_PATH = re.compile(r" - at `\$\.(.+)`$")
+_INDEX = re.compile(r"\[[^\]]*\]")
 
 
 class SignalFields(NamedTuple):
@@ -38,55 +39,60 @@ class ReadGroup(NamedTuple):
     scopes: list[tuple[Any, list[Any]]]
 
 
-class Unreadable(Exception):
-    """A part of the request has a wrong type."""
+def decode(body: bytes, fields: SignalFields) -> tuple[list[ReadGroup], Counter[str]]:
+    """The groups of a request; and how many records could not be read, by the field at fault.
 
-
-def decode(body: bytes, fields: SignalFields) -> tuple[list[ReadGroup], int]:
-    """The groups of a request, and how many records could not be read. Raises `DecodeError`."""
-    groups, malformed = [], 0
-    for group in _list(_parse(body), fields.groups):
-        scopes = [(scope, _list(scope, fields.items)) for scope in _list(group, fields.scopes)]
+    Raises `DecodeError`.
+    """
+    groups: list[ReadGroup] = []
+    malformed: Counter[str] = Counter()
+    for group in items_of(parse(body), fields.groups):
+        scopes = [(scope, items_of(scope, fields.items)) for scope in items_of(group, fields.scopes)]
         try:
-            resource = _read(group.get("resource"), fields.resource)
-        except Unreadable:
-            malformed += sum(len(items) for _, items in scopes)
+            resource = _shared(group, "resource", fields.resource)
+        except Malformed as fault:
+            malformed[fault.field] += sum(len(items) for _, items in scopes)
             continue
-        groups.append(ReadGroup(resource, []))
+        read = ReadGroup(resource, [])
+        groups.append(read)
         for scope, items in scopes:
-            read, failed = _scope(scope, items, fields)
-            groups[-1].scopes.append(read)
-            malformed += failed
+            try:
+                read.scopes.append((_shared(scope, "scope", fields.scope), []))
+            except Malformed as fault:
+                malformed[fault.field] += len(items)
+                continue
+            for item in items:
+                try:
+                    read.scopes[-1][1].append(convert(item, fields.item, fields.items))
+                except Malformed as fault:
+                    malformed[fault.field] += 1
     return groups, malformed
 
 
-def _scope(
-    message: dict[str, Any], items: list[Any], fields: SignalFields
-) -> tuple[tuple[Any, list[Any]], int]:
-    """A scope with the records that could be read, and how many could not."""
-    try:
-        scope = _read(message.get("scope"), fields.scope)
-    except Unreadable:
-        return (None, []), len(items)
-    read = []
-    for item in items:
-        try:
-            read.append(_read(item, fields.item, may_be_null=False))
-        except Unreadable:
-            continue
-    return (scope, read), len(items) - len(read)
-
-
-def _read(value: Any, kind: type[Type], *, may_be_null: bool = True) -> Type | None:
-    if value is None and may_be_null:
+def _shared(message: dict[str, Any], field: str, kind: type[Type]) -> Type | None:
+    """What the records of a group share, or None. Raises `Malformed`."""
+    value = message.get(field)
+    if value is None:
         return None
     try:
-        return msgspec.convert(_mended(value), kind)
-    except (msgspec.ValidationError, RecursionError, OverflowError):
-        raise Unreadable from None
+        return convert(value, kind, "")
+    except Malformed as fault:
+        raise Malformed(".".join(filter(None, (field, fault.field)))) from None
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def convert(value: Any, kind: type[Type], name: str) -> Type:
+    """The value as a message, with numbers read from text. Raises `Malformed`, with `name` for the whole."""
+    try:
+        return msgspec.convert(_mended(value), kind, strict=False)
+    except msgspec.ValidationError as error:
+        path = _PATH.search(str(error))
+        raise Malformed(_INDEX.sub("", path[1]) if path else name) from None
+    except (RecursionError, OverflowError):
+        raise Malformed(name) from None
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The root of a request. Raises `DecodeError`."""
     try:
         root = json.loads(body.decode("utf-8-sig"), parse_int=_integer)
     except RecursionError:
@@ -103,7 +109,7 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= 20 else float(digits)
 
 
-def _list(message: Any, field: str) -> list[Any]:
+def items_of(message: Any, field: str) -> list[Any]:
     """A repeated field. Null is unset; anything but a list makes the whole request malformed."""
     if not isinstance(message, dict):
         raise DecodeError(f"the holder of '{field}' is not an object")
@@ -116,7 +122,7 @@ def _list(message: Any, field: str) -> list[Any]:
 
 
 def _mended(value: Any, depth: int = 0) -> Any:
-    """The value with numbers written out where text belongs, and without lone surrogates."""
+    """The value without lone surrogates, which nothing could encode."""
     if isinstance(value, str):
         if value.isascii():
             return value
@@ -126,11 +132,5 @@ def _mended(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [_mended(one, depth + 1) for one in value]
     if isinstance(value, dict):
-        return {_mended(key): _field(key, one, depth + 1) for key, one in value.items()}
+        return {_mended(key): _mended(one, depth + 1) for key, one in value.items()}
     return value
-
-
-def _field(key: str, value: Any, depth: int) -> Any:
-    if key in _TEXTS and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return _mended(value, depth)

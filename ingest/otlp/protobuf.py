@@ -29,25 +29,25 @@ MAX_WHOLE = 256 * 1024  # bytes; a larger body is parsed record by record
 def decode_traces(body: bytes) -> Batch:
     """The spans of an ExportTraceServiceRequest. Raises `DecodeError`."""
     if len(body) > MAX_WHOLE:
-        return Batch(_one_by_one(body, Span.FromString, _span), 0)
+        return Batch(_one_by_one(body, Span.FromString, _span))
     try:
         request = TracesData.FromString(body)
     except (ProtobufDecodeError, RecursionError):
         raise DecodeError("the body is not an ExportTraceServiceRequest in protobuf") from None
     bound_records(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
-    return Batch(_spans(request), 0)
+    return Batch(_spans(request))
 
 
 def decode_logs(body: bytes) -> Batch:
     """The log records of an ExportLogsServiceRequest. Raises `DecodeError`."""
     if len(body) > MAX_WHOLE:
-        return Batch(_one_by_one(body, LogRecord.FromString, _log_record), 0)
+        return Batch(_one_by_one(body, LogRecord.FromString, _log_record))
     try:
         request = LogsData.FromString(body)
     except (ProtobufDecodeError, RecursionError):
         raise DecodeError("the body is not an ExportLogsServiceRequest in protobuf") from None
     bound_records(len(scope.log_records) for group in request.resource_logs for scope in group.scope_logs)
-    return Batch(_log_records(request), 0)
+    return Batch(_log_records(request))
 
 
 def _spans(request: Any) -> Iterator[Record]:

@@ -4,6 +4,7 @@ A record is one span or one log record. Ids are lower-case hex, '' when absent o
 all zeros or a wrong length). Times are nanoseconds since 1970, 0 when absent. Values are Python's.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -26,6 +27,14 @@ UNSPECIFIED, INTERNAL = 0, 1
 
 class DecodeError(Exception):
     """The body is not the request that it should be; the message says what is wrong, without quoting it."""
+
+
+class Malformed(Exception):
+    """A record has a field that no protobuf message could hold. `field` is its name in OTLP/JSON."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
 
 
 class TooMany(DecodeError):
@@ -58,16 +67,17 @@ class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four
 
 
 class Batch:
-    """A decoded request: its records, and the number that could not be read, known once all are consumed.
+    """A decoded request: its records, and those that could not be read, known once all are consumed.
 
-    Records are made one by one as they are consumed, so that a large request is never in memory as
-    records. Consuming them may raise `DecodeError`.
+    `malformed` counts these by the field at fault. Records are made one by one as they are consumed, so that
+    a large request is never in memory as records. Consuming them may raise `DecodeError`.
     """
 
     __slots__ = ("malformed", "records")
 
-    def __init__(self, records: Iterator[Record], malformed: int = 0) -> None:
-        self.records, self.malformed = records, malformed
+    def __init__(self, records: Iterator[Record], malformed: Counter[str] | None = None) -> None:
+        self.records = records
+        self.malformed: Counter[str] = Counter() if malformed is None else malformed
 
 
 class SharedAttributes(dict[bytes, tuple[str, Any]]):
@@ -84,12 +94,25 @@ class SharedAttributes(dict[bytes, tuple[str, Any]]):
         return attribute
 
 
-def valid_id(text: str, digits: int) -> str:
-    """`text` as a lower-case id of this many hex digits, or '' if it is not one."""
-    if len(text) != digits:
+def valid_id(text: str | None, digits: int, field: str) -> str:
+    """`text` as a lower-case id of this many hex digits; '' if it is absent, zero or of another length.
+
+    Raises `Malformed` if it is not hex.
+    """
+    if not text:
         return ""
-    text = text.lower()
-    return text if not text.strip("0123456789abcdef") and text.strip("0") else ""
+    check_hex(text, field)
+    return text.lower() if len(text) == digits and text.strip("0") else ""
+
+
+def check_hex(text: str, field: str) -> None:
+    """Raises `Malformed` if this is not the hex of some bytes."""
+    try:
+        size = len(bytes.fromhex(text))  # it reads over blanks
+    except ValueError:
+        raise Malformed(field) from None
+    if 2 * size != len(text):
+        raise Malformed(field)
 
 
 def bound_records(numbers: Iterable[int]) -> None:

@@ -30,7 +30,7 @@ class Whole(NamedTuple):
 
 
 def whole(batch: Batch) -> Whole:
-    return Whole(list(batch.records), batch.malformed)
+    return Whole(list(batch.records), batch.malformed.total())
 
 
 def nanoseconds(at: datetime) -> int:

@@ -122,7 +122,7 @@ def test_the_careful_reader_goes_down_two_hundred_levels(levels: int, is_read: b
         value = {"arrayValue": {"values": [value]}}
     body = json.dumps(traces({"attributes": [{"key": "a", "value": value}]})).encode()
     _, malformed = lenient.decode(body, otlp_json._SPANS)
-    assert malformed == (0 if is_read else 1)
+    assert malformed.total() == (0 if is_read else 1)
 
 
 def test_points_of_every_kind_of_metric_are_counted_in_both_encodings() -> None:
@@ -133,5 +133,5 @@ def test_points_of_every_kind_of_metric_are_counted_in_both_encodings() -> None:
     sent = [{"name": kind, kind: {"dataPoints": [{}, {}]}} for kind in kinds]
     document = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [*sent, {"name": "none"}]}]}]}
     message = json_format.ParseDict(document, ExportMetricsServiceRequest())
-    assert metrics.count_json(json.dumps(document).encode()) == 10
-    assert metrics.count_protobuf(message.SerializeToString()) == 10
+    assert metrics.count_json(json.dumps(document).encode()).sound == 10
+    assert metrics.count_protobuf(message.SerializeToString()).sound == 10

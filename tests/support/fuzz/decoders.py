@@ -79,7 +79,7 @@ def try_one(body: Body) -> str:
         window_bits = CODINGS[body.coding]
         raw = body.raw if window_bits is None else inflate(body.raw, window_bits, LIMIT)
         batch = decode(raw)
-        if isinstance(batch, int):
+        if isinstance(batch, metrics.PointCount):
             return "metrics"
         return "rows" if rows_of(batch.records) else "no rows"  # large bodies are decoded only here
     except (BodyRefused, DecodeError) as refusal:
