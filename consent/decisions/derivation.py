@@ -7,7 +7,7 @@ Material changes come from the policy versions.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -30,6 +30,9 @@ class Sealed(NamedTuple):
     last_taken_back: int
 
 
+Knew = Callable[[Sealed, datetime], bool]
+
+
 class Stretch(NamedTuple):
     """What a row of the gate's table must say."""
 
@@ -42,13 +45,15 @@ class Stretch(NamedTuple):
 class Derivation:
     """The stretches of one subject, from its records in their order. Holds one record at a time.
 
-    `material_changes` are ascending. With `unaware`, what was recorded shortly after a material change did
-    not know of it. `had_choice` says afterwards whether that could make a difference.
+    `material_changes` are ascending. `knew` is asked whether a record knew of a material change shortly
+    before it; `had_choice` says afterwards whether that was asked.
     """
 
-    def __init__(self, material_changes: Sequence[datetime], *, unaware: bool = False) -> None:
+    def __init__(
+        self, material_changes: Sequence[datetime], knew: Knew = lambda record, change: True
+    ) -> None:
         self._material_changes = material_changes
-        self._unaware = unaware
+        self._ask_whether_knew = knew
         self.had_choice = False
 
     def stretches(self, records: Iterable[Sealed]) -> Iterator[Stretch]:
@@ -86,4 +91,4 @@ class Derivation:
         if record.recorded_at - change >= UNAWARE_FOR:
             return True
         self.had_choice = True
-        return not self._unaware
+        return self._ask_whether_knew(record, change)

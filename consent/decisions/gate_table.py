@@ -10,6 +10,7 @@ however long the log is.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -47,6 +48,7 @@ SELECT subject COLLATE "C" AS subject, subject_kind COLLATE "C" AS kind,
   FROM {TABLE} {{only}} ORDER BY 1, 2, since, until NULLS LAST, id
 """
 ONE_SUBJECT = "WHERE subject = %s AND subject_kind = %s"
+BEGAN = f"SELECT FROM {TABLE} WHERE subject = %s AND subject_kind = %s AND state = %s AND since = %s"
 MATERIAL_CHANGES = "SELECT published_at FROM consent_policyversion WHERE is_material ORDER BY published_at"
 IN_FORCE = "SELECT material_since FROM consent_inforce"
 TOMBSTONES = """
@@ -125,20 +127,21 @@ class _Comparison:
                 self._compare(subject, records, rows)
 
     def _compare(self, subject: Subject, records: Iterator[Any], rows: Iterator[Any]) -> None:
-        found, had_choice = self._found(subject, records, rows, unaware=False)
-        if found.count and had_choice:
-            log, table = _stream(LOG, subject), _stream(ROWS, subject)
-            if not self._found(subject, log, table, unaware=True)[0].count:
+        derivation = Derivation(self._material_changes)
+        found = self._found(subject, records, rows, derivation)
+        if found.count and derivation.had_choice:
+            as_held = Derivation(self._material_changes, partial(_knew, subject))
+            if not self._found(subject, _stream(LOG, subject), _stream(ROWS, subject), as_held).count:
                 return
         self.differences.take(found)
 
     def _found(
-        self, subject: Subject, records: Iterator[Any], rows: Iterator[Any], *, unaware: bool
-    ) -> tuple[TableDifferences, bool]:
-        derivation, found = Derivation(self._material_changes, unaware=unaware), TableDifferences()
+        self, subject: Subject, records: Iterator[Any], rows: Iterator[Any], derivation: Derivation
+    ) -> TableDifferences:
+        found = TableDifferences()
         expected = derivation.stretches(Sealed(*record[2:]) for record in records)
         found.add(_differing(subject, expected, self._up_to_date(rows)))
-        return found, derivation.had_choice
+        return found
 
     def _up_to_date(self, rows: Iterator[Any]) -> Iterator[HeldRow]:
         """The rows as the gate reads them: a material change may not have been written into a grant yet."""
@@ -186,6 +189,17 @@ def _stream(query: str, subject: Subject | None = None) -> Iterator[tuple[Any, .
         cursor.execute(query.format(only=ONE_SUBJECT if subject else ""), subject)
         while rows := cursor.fetchmany(AT_ONCE):
             yield from rows
+
+
+def _knew(subject: Subject, record: Sealed, change: datetime) -> bool:
+    """Whether the table says that a decision made together with a publication knew of it.
+
+    Then a new grant begins a row; and whatever else was decided ends a stale one.
+    """
+    wanted = (State.GRANTED, record.since) if record.state == State.GRANTED else (State.STALE, change)
+    with connections["default"].cursor() as cursor:
+        cursor.execute(BEGAN, [*subject, *wanted])
+        return cursor.fetchone() is not None
 
 
 def _side_by_side(

@@ -2,7 +2,9 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -12,15 +14,27 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
 from consent.api import links
+from consent.decisions.recording import record_decision
 from consent.decisions.verification import verify
 from consent.keys import issue_key
-from consent.models import ConsentPeriod, Decision, ErasureRequest, Organization, State, TelemetryUser
+from consent.models import (
+    ConsentPeriod,
+    Decision,
+    ErasureRequest,
+    Method,
+    Organization,
+    State,
+    SubjectKind,
+    TelemetryUser,
+)
+from consent.policies import publishing
 from consent.pseudonyms import pseudonym
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
@@ -142,6 +156,39 @@ def test_all_ways_in_any_order(seed: int, tmp_path: Path, settings: Settings) ->
     states = set(ConsentPeriod.objects.values_list("state", flat=True))
     assert states == set(State), "the seed must reach every state"
     assert set(Decision.objects.values_list("method", flat=True)) == {"api", "admin", "command", "link"}
+
+
+def test_decisions_that_race_with_publications_and_verifications(tmp_path: Path) -> None:
+    """Every moment at which the log is verified is one between two commits."""
+    subjects, ended = [f"{number:032x}" for number in range(3)], threading.Event()
+
+    def decide(seed: int) -> int:
+        chance, recorded = Random(seed), 0
+        try:
+            while not ended.is_set():
+                record_decision(
+                    kind=SubjectKind.USER,
+                    subject=chance.choice(subjects),
+                    state=State(chance.choice(STATES)),
+                    actor="test",
+                    method=Method.API,
+                )
+                recorded += 1
+            return recorded
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(3) as pool:
+        deciding = [pool.submit(decide, seed) for seed in range(3)]
+        try:
+            for number in range(8):
+                publishing.publish(text=f"Text {number}", actor="test")
+                verdict = verify()
+                assert (verdict.faults, verdict.differences.named) == ([], [])
+        finally:
+            ended.set()
+    assert sum(one.result() for one in deciding) > 20
+    assert verify().differences.named == []
 
 
 @pytest.mark.proof
