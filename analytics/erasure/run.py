@@ -91,8 +91,10 @@ def _begin(request: ErasureRequest) -> None:
     """
     latest = max(timezone.now(), barrier.arrivals_clock())
     with transaction.atomic(using="default"):
-        request.refresh_from_db(from_queryset=ErasureRequest.objects.select_for_update())
         kind = SubjectKind(request.kind)
+        # The tombstone's lock before the request's, like whoever asks: in two orders they would deadlock.
+        raise_tombstones(Tombstone.Kind(kind), [request.pseudonym], request.until)
+        request.refresh_from_db(from_queryset=ErasureRequest.objects.select_for_update())
         is_under_way = request.progress.get("day") is not None  # the days before that one are done
         if not is_under_way and is_denied(kind, request.pseudonym):
             request.until = max(request.until, latest)

@@ -74,12 +74,13 @@ def ask_for_erasure(
 
 def extend_waiting(kind: SubjectKind, pseudonym: str, *, until: datetime) -> None:
     """Let the erasure that a subject waits for, if it has not begun, take all that is from before `until`."""
-    with transaction.atomic(using="default"):
-        waiting = ErasureRequest.objects.filter(
-            kind=kind, pseudonym=pseudonym, state=ErasureRequest.Stage.WAITING
-        )
-        if waiting.filter(until__lt=until).update(until=until):
+    waiting = ErasureRequest.objects.filter(
+        kind=kind, pseudonym=pseudonym, state=ErasureRequest.Stage.WAITING, until__lt=until
+    )
+    if waiting.exists():
+        with transaction.atomic(using="default"):  # the locks in the same order as whoever asks
             raise_tombstones(Tombstone.Kind(kind), [pseudonym], until)
+            waiting.update(until=until)
 
 
 def raise_tombstones(kind: Tombstone.Kind, names: Iterable[str], until: datetime, user: str = "") -> None:

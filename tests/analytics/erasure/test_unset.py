@@ -1,6 +1,7 @@
 """`unset` after a grant is a withdrawal: hidden and refused at once, erased, and told like an opt-out."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -20,14 +22,17 @@ from analytics.self_check.run import check_figures
 from consent.api import links
 from consent.decisions.status import consent_status
 from consent.decisions.withdrawn import withdrawn
+from consent.gate.barrier import LOCK_SPACE, bucket
 from consent.keys import issue_key
 from consent.models import ConsentPeriod, ErasureRequest, Organization, State, Tombstone
 from consent.policies import publishing
-from tests.analytics.erasure.stories import ACME, JANE, ORGANIZATION, USER, carry_out, decide, rows
+from tests.analytics.erasure.stories import ACME, JANE, ORGANIZATION, USER, ask, carry_out, decide, rows
 from tests.support.events import feature, filters
 from tests.support.otlp import a_key, post, span, traces
 from tests.support.pages import one_line
+from tests.support.programs import until
 from tests.support.rolling import roll_up
+from tests.support.second_connection import held, waiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("unspent")]
 
@@ -180,6 +185,47 @@ def test_after_a_restore_from_a_backup_with_the_grant_it_is_taken_back_again(
     decide(State.GRANTED)
     call_command("replay_erasures", receipts=tmp_path, stdout=StringIO())
     assert consent_status(USER, JANE).state == State.UNSET
+
+
+@pytest.mark.parametrize("taken_back", [State.DENIED, State.UNSET])
+@pytest.mark.parametrize("again", [True, False])
+def test_what_was_in_flight_when_a_grant_was_taken_back_is_erased_too(taken_back: State, again: bool) -> None:
+    """Read under the grant, received and dated after the withdrawal was written, stored before its answer."""
+    decide(State.GRANTED)
+    in_flight = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
+    with ThreadPoolExecutor(1) as pool:
+        with held(in_flight, [LOCK_SPACE, bucket(JANE)], database="analytics"):
+            deciding = pool.submit(in_a_thread, decide, taken_back)
+            until(lambda: waiting("analytics") == 1, what="it waits for the event in flight")
+            feature(JANE, timezone.now(), received_at=timezone.now())
+        deciding.result(10)
+    if again:
+        decide(State.GRANTED)
+    carry_out()
+    assert rows()["FeatureUsage"] == []
+
+
+def test_asking_again_and_beginning_the_erasure_wait_for_each_other_in_one_order() -> None:
+    """In two orders they would deadlock, and a withdrawal would fail."""
+    decide(State.GRANTED)
+    decide(State.DENIED)
+    with ThreadPoolExecutor(2) as pool:
+        with held("SELECT FROM consent_tombstone FOR UPDATE"):
+            asking = pool.submit(in_a_thread, ask)
+            until(lambda: waiting() == 1, what="who asks waits for the tombstone")
+            beginning = pool.submit(in_a_thread, carry_out)
+            until(lambda: waiting() == 2, what="so does the erasure")
+        asking.result(10)
+        beginning.result(30)
+    assert erasures() == [(False, "done")]
+
+
+def in_a_thread(what: Callable[..., None], *of: object) -> None:
+    """Call it on connections of its own."""
+    try:
+        what(*of)
+    finally:
+        connections.close_all()
 
 
 # --- A plain one is none ------------------------------------------------------------------------------
