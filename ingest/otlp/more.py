@@ -7,9 +7,13 @@ records keep the ids that they had before these fields were looked at. Not read 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
-from ingest.otlp.records import NOTHING_MORE
+from ingest.otlp.records import NOTHING_MORE, TooMany
+
+MAX_PARTS = 10_000  # events, or links, of a span without ids; SDKs send at most 128 by default
+Part = TypeVar("Part")
 
 
 class SentScope(NamedTuple):
@@ -75,8 +79,8 @@ def of_span(
         trace_state=trace_state,
         flags=flags,
         status_message=status_message,
-        events=list(events),
-        links=list(links),
+        events=_bounded(events, "events"),
+        links=_bounded(links, "links"),
         dropped=dropped if any(dropped) else (),
     )
 
@@ -97,6 +101,14 @@ def of_log(
     if dropped_attributes:
         more["dropped_attributes"] = dropped_attributes
     return more
+
+
+def _bounded(parts: Iterable[Part], name: str) -> list[Part]:
+    """These parts; each takes many times its own size in memory. Raises `TooMany`."""
+    taken = list(islice(parts, MAX_PARTS + 1))
+    if len(taken) > MAX_PARTS:
+        raise TooMany(f"a span without ids has more than {MAX_PARTS} {name}")
+    return taken
 
 
 def _kept(of_scope: Mapping[str, Any] = NOTHING_MORE, **fields: Any) -> dict[str, Any]:

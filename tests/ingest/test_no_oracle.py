@@ -161,6 +161,10 @@ def test_staff_see_the_counts_by_reason_of_every_key(make_key: Callable[[], str]
     }
     for page in ("/dashboards/pipeline/", "/dashboards/first-event/arrivals/"):
         assert "no consent" in staff.get(page).content.decode()
+    assert "none is stored yet" in staff.get("/dashboards/first-event/").content.decode()
+    whole_answer("/v1/traces", events("agrees"), make_key())
+    counting.flush()
+    assert "The first event is stored" in staff.get("/dashboards/first-event/").content.decode()
 
 
 # --- Dry runs ------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from ingest.otlp import json as otlp_json
-from ingest.otlp import lenient, metrics, protobuf, records, slices, status
+from ingest.otlp import lenient, metrics, more, protobuf, records, slices, status
 from ingest.otlp.records import DecodeError, SharedAttributes, TooMany
 from tests.support.otlp import encoded, log, logs, span, traces, whole
 
@@ -54,6 +54,21 @@ def test_as_many_fields_as_may_are_in_a_long_record(monkeypatch: pytest.MonkeyPa
         else:
             with pytest.raises(TooMany):
                 whole(batch)
+
+
+@pytest.mark.parametrize("name", ["events", "links"])
+def test_as_many_events_and_links_as_may_are_in_a_span_without_ids(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(more, "MAX_PARTS", 3)
+    for decode, write in (
+        (otlp_json.decode_traces, lambda sent: json.dumps(sent).encode()),
+        (protobuf.decode_traces, encoded),
+    ):
+        assert whole(decode(write(traces(span(spanId="", **{name: [{}] * 3}))))).records
+        assert whole(decode(write(traces(span(1, **{name: [{}] * 4}))))).records
+        with pytest.raises(TooMany, match=f"more than 3 {name}"):
+            whole(decode(write(traces(span(spanId="", **{name: [{}] * 4})))))
 
 
 def test_json_is_counted_only_where_it_could_hold_too_many_objects(monkeypatch: pytest.MonkeyPatch) -> None:
