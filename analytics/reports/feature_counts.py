@@ -1,7 +1,7 @@
 """Uses of features and their people, read from the roll-ups for the feature reports."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from analytics.reports.parameters import DEPLOYMENTS
 from analytics.reports.together import AskedTogether, PeopleTogether, read_together
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, SealedDay, Segment
+from analytics.rollups.reading.sealed_days import SealedSpan, sealed_span
 from analytics.rollups.reading.uses import Uses as RolledUses
 
 
@@ -40,6 +41,7 @@ class FeatureCounts:
     totals: dict[tuple[str, str], int] = field(default_factory=dict)  # by feature and span, if published
     published: bool = False
     together: PeopleTogether | None = None  # for suppression, if published
+    kept: SealedSpan | None = None  # of the whole range, if that is a span whose people were kept
 
     def total(self, feature: str, span: str, days: Iterable[date]) -> int:
         """Uses of a feature in a span (range, complete, before), which has these days."""
@@ -79,8 +81,10 @@ def read_features(
     return counts
 
 
-def _enter_sealed(counts: FeatureCounts, filters: ReportFilters, days: Iterable[SealedDay]) -> None:
+def _enter_sealed(counts: FeatureCounts, filters: ReportFilters, days: Sequence[SealedDay]) -> None:
     """Fill in the people kept of sealed days. They were kept for all deployment types together only."""
+    if not filters.deployment:
+        counts.kept = sealed_span(filters.first, filters.last, days)
     for day in days:
         for feature in counts.uses_on:
             people = day.features.get(feature, 0)

@@ -18,6 +18,7 @@ from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
 from analytics.reports.together import PeopleTogether
 from analytics.rollups.reading import reader as rollups
+from analytics.rollups.reading.sealed_days import SealedSpan
 
 
 class FeatureRow(NamedTuple):
@@ -63,6 +64,9 @@ class FeaturesReport:
     days: list[date]  # the days of the trends
     published: bool = False  # whether uses are those of published cells, as suppression needs them
     together: PeopleTogether | None = field(default=None, repr=False, compare=False)
+    kept: SealedSpan | None = field(
+        default=None, repr=False
+    )  # of a sealed range: its people, as they were kept
 
 
 class FeatureDay(NamedTuple):
@@ -104,6 +108,9 @@ class FeatureReport:
     active_users_so_far: Count = 0
     published: bool = False  # whether uses are those of published cells, as suppression needs them
     together: PeopleTogether | None = field(default=None, repr=False, compare=False)
+    kept: SealedSpan | None = field(
+        default=None, repr=False
+    )  # of a sealed range: its people, as they were kept
 
 
 class Active(NamedTuple):
@@ -173,6 +180,7 @@ def features_of(filters: ReportFilters, counts: FeatureCounts, active: Active) -
         days=days,
         published=counts.published,
         together=counts.together,
+        kept=counts.kept,
     )
 
 
@@ -216,6 +224,7 @@ def feature_of(
         active_users_so_far=active.in_range,
         published=counts.published,
         together=counts.together,
+        kept=counts.kept,
     )
 
 

@@ -27,6 +27,7 @@ from analytics.reports.suppression.rules import (
     shown,
     uses_of,
 )
+from analytics.reports.suppression.sealed_features import active_people, feature_of_sealed, row_of_sealed
 from analytics.reports.suppression.together import Marks
 
 HIDDEN = Withheld.HIDDEN
@@ -40,9 +41,9 @@ def suppress_features(report: FeaturesReport) -> FeaturesReport:
     active = marks.active(shown(report.active_users), "range")
     rows = [_marked_row(_feature_row(row), row, marks, report.days, active) for row in report.rows]
     if report.filters.reaches_sealed:
-        rows, active = [_row_without_people(row) for row in rows], Withheld.GONE
+        rows, active = [row_of_sealed(row, report.kept) for row in rows], active_people(report.kept)
         sort = sort or "-uses"
-    return replace(report, rows=sorted_features(rows, sort), active_users=active, together=None)
+    return replace(report, rows=sorted_features(rows, sort), active_users=active, together=None, kept=None)
 
 
 def _feature_row(row: FeatureRow) -> FeatureRow:
@@ -95,28 +96,11 @@ def _marked_row(
     )
 
 
-def _row_without_people(row: FeatureRow) -> FeatureRow:
-    """Sealed days do not keep who used a feature, so distinct people of the range are unknown."""
-    return row._replace(users=Withheld.GONE, share=Withheld.GONE, repeat_users=Withheld.GONE)
-
-
 def suppress_feature(report: FeatureReport) -> FeatureReport:
     """As in the list. Deployment types add up to the users, or overlap a little."""
     must_be_published(report.published)
     report = _marked_feature(_suppressed_feature(report))
-    if not report.filters.reaches_sealed:
-        return report
-    gone = Compared(Withheld.GONE)
-    return replace(
-        report,
-        actions=[row._replace(users=Withheld.GONE) for row in report.actions],
-        deployments=[row._replace(users=Withheld.GONE) for row in report.deployments],
-        users_so_far=Withheld.GONE,
-        users=gone,
-        share=gone,
-        repeat_users=gone,
-        active_users=Withheld.GONE,
-    )
+    return feature_of_sealed(report) if report.filters.reaches_sealed else report
 
 
 def _suppressed_feature(report: FeatureReport) -> FeatureReport:

@@ -1,5 +1,6 @@
 """Sealed days: the counts of people that were taken when a day's rows were dropped."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -12,7 +13,18 @@ class SealedDay(NamedTuple):
     day: date
     active: dict[tuple[str, str, str], int | None]  # deployment ('' is any), activity, metric (dau, wau, mau)
     features: dict[str, int | None]  # of any deployment
-    cohort: "SealedCohort | None"  # of the week that this day is the first sealed one of, if it was counted
+    # Of the week and of the month that this day is the first sealed one of, if they were counted:
+    cohort: "SealedCohort | None"
+    spans: "list[SealedSpan]"
+
+
+class SealedSpan(NamedTuple):
+    """Distinct people of a week or month, without internal use; None where a count is withheld."""
+
+    first: date
+    last: date
+    active: int | None
+    features: dict[str, int | None]
 
 
 class CohortCounts(NamedTuple):
@@ -43,10 +55,26 @@ def sealed_days(first: date, last: date) -> list[SealedDay]:
             {(name, activity, metric): count for name, activity, metric, count in people["active"]},
             dict(people.get("features", [])),
             _cohort(people.get("cohort")),
+            [_span(**span) for span in people.get("spans", [])],
         )
         for day in days
         if (people := day.people)
     ]
+
+
+def sealed_span(first: date, last: date, days: Iterable[SealedDay]) -> SealedSpan | None:
+    """What was kept of exactly these days as a whole, if that is a sealed day, week or month."""
+    for day in days:
+        if first == last == day.day:
+            return SealedSpan(first, last, day.active.get(("", "any", "dau")), day.features)
+        for span in day.spans:
+            if (span.first, span.last) == (first, last):
+                return span
+    return None
+
+
+def _span(first: str, last: str, active: int | None, features: list[tuple[str, int | None]]) -> SealedSpan:
+    return SealedSpan(date.fromisoformat(first), date.fromisoformat(last), active, dict(features))
 
 
 def _cohort(kept: dict[str, Any] | None) -> SealedCohort | None:

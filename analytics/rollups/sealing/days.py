@@ -33,8 +33,9 @@ from analytics.rollups.layout import (
 from analytics.rollups.packing import pack, unpack
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.reader import Reader, Segment, reading
-from analytics.rollups.sealing import kept_sets
+from analytics.rollups.sealing import kept_sets, spans
 from analytics.rollups.sealing.cohorts import cohorts
+from analytics.rollups.sealing.withholding import alone, parts
 from analytics.small_groups import too_few
 from postgres import locks
 
@@ -65,19 +66,26 @@ def seal(days: Iterable[date], today: date | None = None) -> int:
             if not _is_built(day):
                 build.build_day(day)
         with reading() as reader:
-            active = _active(reader, due[0], due[-1])
             stays = {day: _what_stays(reader, day) for day in due}
-            begun = {week_of(day): day for day in reversed(due) if week_of(day) not in sealed}
-            of_weeks = cohorts(reader, begun, today or report_today())
+            people = _people(reader, due, sealed, today or report_today())
         for day in due:
-            people, contents = stays[day]
-            people |= {"active": active[day]}
-            if begun.get(week_of(day)) == day:  # its week's cohort was not counted yet
-                people["cohort"] = {"monday": week_of(day).isoformat(), **of_weeks[week_of(day)]}
-            _write(cursor, day, people, contents)
+            _write(cursor, day, people[day] | stays[day][0], stays[day][1])
         kept_sets.drop_older(cursor)
         kept_sets.forget_who_is_gone(cursor)
     return len(due)
+
+
+def _people(reader: Reader, due: list[date], sealed: set[date], today: date) -> dict[date, dict[str, Any]]:
+    """The counts of people that are kept of days, windows, weeks and months, each at one of these days."""
+    active = _active(reader, due[0], due[-1])
+    people: dict[date, dict[str, Any]] = {day: {"active": active[day]} for day in due}
+    mondays = {week_of(day): day for day in reversed(due) if week_of(day) not in sealed}
+    for monday, cohort in cohorts(reader, mondays, today).items():
+        people[mondays[monday]]["cohort"] = {"monday": monday.isoformat(), **cohort}
+    begun = spans.begun(due, sealed, today)
+    for span, kept in spans.people_of(reader, begun).items():
+        people[begun[span]].setdefault("spans", []).append(kept)
+    return people
 
 
 def _is_built(day: date) -> bool:
@@ -94,12 +102,10 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
         windows = {name: seen[name].windows(list(WINDOWS.values()), first, last) for name in BY_DEPLOYMENT}
         for column, day in enumerate(by_day):
             for metric, width in WINDOWS.items():
-                counts = {name: int(windows[name][width][column]) for name in BY_DEPLOYMENT}
-                # A single small part follows from the total and the other parts: then all parts are withheld.
-                parts_shown = not any(too_few(counts[name]) for name in DEPLOYMENT_TYPES)
-                for name, count in counts.items():
-                    is_shown = not too_few(count) and (parts_shown or not name)
-                    by_day[day].append([name, activity, metric, count if is_shown else None])
+                total, *of_types = (int(windows[name][width][column]) for name in BY_DEPLOYMENT)
+                kept = [alone(total), *parts(of_types, total)]
+                for name, count in zip(BY_DEPLOYMENT, kept, strict=True):
+                    by_day[day].append([name, activity, metric, count])
     return by_day
 
 
@@ -114,9 +120,7 @@ def _what_stays(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, by
     }
     users = reader.feature_people(Segment(), day, day)
     counts = zip(users.keys, users.distinct(day, day).tolist(), strict=True)
-    return {
-        "features": [[key, None if too_few(count) else count] for key, count in counts if count]
-    }, contents
+    return {"features": [[key, alone(count)] for key, count in counts if count]}, contents
 
 
 def _small_groups(reader: Reader, kind: str, day: date) -> set[tuple[Any, int]]:

@@ -24,14 +24,18 @@ def parts(numbers: Sequence[int], total: int | None = None) -> list[Kept]:
     """Parts that add up to a total which may be known, or overlap a little (then give the total).
 
     Few parts are left out, and with them the smallest others, until what is left out is enough people in at
-    least two parts.
+    least two parts. Where few people are in several parts, the smallest is left out.
     """
     total = sum(numbers) if total is None else total
     kept = [None if number and too_few(total - number) else alone(number) for number in numbers]
+    at_least = 2
+    if None not in kept:
+        if not too_few(sum(numbers) - total):
+            return kept
+        at_least = 1
     for number, place in sorted((number, place) for place, number in enumerate(numbers)):
-        left_out = [one is None for one in kept]
         rest = total - sum(one for one in kept if one is not None)
-        if not any(left_out) or (enough(rest) and sum(left_out) > 1):
+        if enough(rest) and kept.count(None) >= at_least:
             break
         if number:
             kept[place] = None

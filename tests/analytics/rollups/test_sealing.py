@@ -58,7 +58,7 @@ def test_one_small_part_hides_the_other_parts_and_not_the_total():
         8,
         None,
         None,
-        None,
+        0,
     ]
 
 
