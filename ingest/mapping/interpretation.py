@@ -62,7 +62,7 @@ class Meaning(NamedTuple):
     base_event: str = ""
     unroutable: str = ""  # the reason if it belongs to no table
     refusal: str = ""  # the reason if its names may not be stored
-    texts: str = ""  # all the text of its row, in lower case: nothing private may be in it
+    texts: scrubbing.Texts | None = None  # all the text of its row: nothing private may be in it
     reads_path: bool = True  # whether another raw path could have given another meaning
 
 
@@ -117,7 +117,7 @@ class Interpreter:
 
     def _activity(self, record: Record, event: ActivityEvent, private: scrubbing.Private) -> Meaning:
         metadata = scrubbing.metadata(record.attributes, self.registry, private, _NO_COLUMNS)
-        texts = _texts((event.event_type,), metadata)
+        texts = scrubbing.texts_of((event.event_type,), metadata)
         try:
             names = (scrubbing.name(event.event_type, scrubbing.MAX_EVENT_TYPE, private),)
         except RecordRefused as refused:
@@ -133,7 +133,7 @@ class Interpreter:
     ) -> Meaning:
         metadata = scrubbing.metadata(record.attributes, self.registry, private, _NO_COLUMNS)
         words = (event.name, event.action)
-        texts = _texts(words, metadata)
+        texts = scrubbing.texts_of(words, metadata)
         try:
             names = tuple(scrubbing.name(word, scrubbing.MAX_NAME, private) for word in words)
         except RecordRefused as refused:
@@ -141,7 +141,7 @@ class Interpreter:
         reads_path = event.is_page_view or aliases.PAGE in attributes
         if reads_path:
             template = self._page(attributes)
-            texts = "\n".join((texts, template, unquote(template))).lower()
+            texts = scrubbing.texts_of((*words, template, unquote(template)), metadata)
             if template and aliases.PAGE in self.registry.attributes:
                 metadata[aliases.PAGE] = scrubbing.path(template, private)
         duration_in = ""
@@ -165,7 +165,7 @@ class Interpreter:
         if not template:
             template = self._routes.match(event.path) if event.path else UNMATCHED
         names = (scrubbing.path(template, private), event.method, status_code(event.status))
-        texts = _texts((template, unquote(template)), metadata)
+        texts = scrubbing.texts_of((template, unquote(template)), metadata)
         given = attributes.get(aliases.DURATION)
         if given is None:
             return Meaning("endpoint", names, metadata, "names", texts=texts, reads_path=reads_path)
@@ -178,9 +178,3 @@ class Interpreter:
             if path:
                 return self._routes.match(path)
         return ""
-
-
-def _texts(words: tuple[str, ...], metadata: Mapping[str, Any]) -> str:
-    """All the text of a row, a line each, in lower case."""
-    read = (word[: scrubbing.MAX_READ] for word in words)
-    return "\n".join((*read, *(value for value in metadata.values() if isinstance(value, str)))).lower()

@@ -98,7 +98,7 @@ class Meanings:
             meaning = self._recall(shape, shape.pick_with_path, record, context)
         if meaning.texts and _may_tell(meaning.texts, shape, record.attributes, context):
             private = scrubbing.private(record.attributes).joined(context.private)
-            if private.is_in(meaning.texts):
+            if private.is_in(meaning.texts.whole):
                 meaning = self._interpreter.interpret(record, context, private)
         return shape.ids, meaning
 
@@ -142,21 +142,19 @@ class Meanings:
 
 
 def _may_tell(
-    texts: str, shape: AttributeShape, attributes: Mapping[str, Any], context: ResourceContext
+    texts: scrubbing.Texts, shape: AttributeShape, attributes: Mapping[str, Any], context: ResourceContext
 ) -> bool:
-    """Whether something private may be in these texts. Asked for every record, so it must be cheap.
-
-    `texts` are in lower case, in which ids are compared.
-    """
+    """Whether something private may be in these texts. Asked for every record, so it must be cheap."""
     if shape.names_persons or context.private.names:
         return True
+    whole = texts.whole
     for name in shape.every_id:
         value = attributes[name]
         text = value if isinstance(value, str) else as_text(value)
-        if text and text.strip().lower() in texts:
+        if text and (raw := text.strip().lower()) in whole and texts.may_have(raw):
             return True
     for raw in context.private.ids:  # noqa: SIM110
-        if raw in texts:
+        if raw in whole and texts.may_have(raw):
             return True
     return False
 

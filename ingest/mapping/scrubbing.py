@@ -18,6 +18,7 @@ MAX_EVENT_TYPE = 50  # characters
 MAX_READ = 2048  # characters of a name; nothing beyond is looked at
 MAX_WORDS = 4  # of a name; more of them are a sentence, which may be about anybody
 MIN_RAW_ID = 4  # characters; a shorter id is likely to be part of a word, and is looked for as a whole word
+MAX_SHORT_WORDS = 16  # of one row's texts that are remembered
 MIN_NAME = 3  # characters of a person's or a customer's name; the same
 MAX_PRIVATE = 32  # ids, and names, of one record that are looked for
 
@@ -28,6 +29,7 @@ _ID = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
     r"|(?=[A-Fa-f]{0,64}\d)[0-9A-Fa-f]{12,64}|\d{3,64})(?![0-9A-Za-z])"
 )
+_SHORT_WORD = re.compile(rf"(?<![^\W_])[^\W_]{{1,{MIN_RAW_ID - 1}}}(?![^\W_])")
 _NUMBER = re.compile(r"\d{5,64}")
 # Accounts that are not a person's, and words that apps send for nobody.
 _NOBODY = NO_ID | {"admin", "administrator", "api", "default", "demo", "guest", "root", "system", "test"}
@@ -81,6 +83,32 @@ def _id_pattern(raw: str) -> re.Pattern[str]:
     inner = re.escape(raw)
     whole = inner if len(raw) >= MIN_RAW_ID else rf"(?<![^\W_]){inner}(?![^\W_])"
     return re.compile(whole, re.IGNORECASE)
+
+
+class Texts(NamedTuple):
+    """The texts of one row, in lower case, prepared for looking up ids in them."""
+
+    whole: str
+    # Words as short as short ids: of all texts, and of those that are no declared values. None: not known,
+    # because there are many, or letters that have further cases.
+    short_words: frozenset[str] | None
+    short_names: frozenset[str]
+
+    def may_have(self, raw: str) -> bool:
+        """Whether an id (in lower case) may have to be taken out. Says no only where it is certain."""
+        if len(raw) >= MIN_RAW_ID or self.short_words is None or not raw.isalnum():
+            return raw in self.whole if raw else False
+        return raw in (self.short_names if raw.isdigit() else self.short_words)
+
+
+def texts_of(names: Iterable[str], metadata: Mapping[str, Any]) -> Texts:
+    """The texts of a row: its names and templates, and its declared attributes."""
+    named = "\n".join(word[:MAX_READ] for word in names).lower()
+    whole = "\n".join((named, *(text.lower() for text in metadata.values() if isinstance(text, str))))
+    words = frozenset(_SHORT_WORD.findall(whole)) if whole.isascii() else None
+    if words is not None and len(words) > MAX_SHORT_WORDS:
+        words = None
+    return Texts(whole, words, words.intersection(_SHORT_WORD.findall(named)) if words else frozenset())
 
 
 class _Kinds(dict[str, str]):

@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analytics.storage.rows import BaseEvent, Row
 from consent.registry.registry import current_registry
@@ -254,6 +256,51 @@ def test_a_short_number_is_looked_for_in_names_and_not_in_a_version() -> None:
     assert (found.names[0], found.metadata) == ("board {id}", {"app_version": "5.10.0"})
     assert row(attributes=sent | {"user.id": "5.10.0"}).metadata == {}
     assert row(attributes=sent | {"user.id": "de", "locale": "de"}).metadata == {"app_version": "5.10.0"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "texts", "may"),
+    [
+        ("1", ["/api/v1/boards", "item 21"], False),
+        ("ex", ["export ex2 ex_port"], True),
+        ("ex", ["export ex2"], False),
+        ("7", ["profile-7"], True),
+        ("a-b", ["xa-bx"], True),  # no word: looked at closely
+        ("port", ["export"], True),
+        ("ex", ["exp\u00f6rt"], True),  # so are letters that may have further cases
+        ("ex", ["export", *(f"w{number}" for number in range(17))], True),  # and texts of many short words
+        ("ex", ["export", *(f"w{number}" for number in range(16))], False),
+        ("", ["export"], False),
+    ],
+)
+def test_a_record_is_looked_at_closely_only_where_it_may_hold_an_id(
+    raw: str, texts: list[str], may: bool
+) -> None:
+    assert scrubbing.texts_of(texts, {}).may_have(raw) is may
+
+
+def test_a_short_number_in_a_version_is_no_reason_to_look_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Any] = []
+    read = scrubbing.private
+    monkeypatch.setattr(scrubbing, "private", lambda sent: (looked.append(sent), read(sent))[1])
+    for name in ("export", "board v1"):
+        sent = {"user.id": "1", "feature.name": name, "app_version": "5.1.0"}
+        assert row(attributes=sent).metadata == {"app_version": "5.1.0"}
+    assert [one for one in looked if one] == []
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "ex", "7", "12", "ibm", "export", "a-b", "K", "\u0131", "\u017f", "s", "i"])
+    ),
+    st.sampled_from(["a", "ex", "7", "12", "ibm", "s", "i", "k", "a-b", "\u0131"]),
+    st.sampled_from([" ", "-", "_", "", "\n", "."]),
+)
+def test_what_is_not_looked_at_closely_holds_no_id(words: list[str], raw: str, between: str) -> None:
+    text = between.join(words)
+    hidden = scrubbing.private({"user.id": raw})
+    if not scrubbing.texts_of([text], {}).may_have(raw):
+        assert hidden.without(text) == text
 
 
 def test_of_one_record_at_most_32_ids_and_32_names_are_private() -> None:
