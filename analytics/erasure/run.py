@@ -31,6 +31,7 @@ from analytics.erasure.small_tables import delete_small_tables
 from analytics.jobs.failures import Failures
 from analytics.partitions import oldest_kept_month
 from consent.decisions.tombstones import is_denied, raise_tombstones
+from consent.decisions.withdrawn import forget_kept_rows
 from consent.gate import barrier
 from consent.models import ErasureRequest, SubjectKind, Tombstone
 from consent.policies.event_lifetime import months_kept
@@ -144,6 +145,7 @@ def _finish(request: ErasureRequest, sessions: list[str], result: SearchResult) 
     request.receipt = receipts.issue(
         request, finished_at=finished_at, deleted=deleted_rows(request), remains=remains, result=result
     )
+    forget_kept_rows(SubjectKind(request.kind), request.pseudonym, request.until)
     request.state, request.problem, request.progress = Stage.DONE, "", {}
     request.save(update_fields=["state", "problem", "progress", "receipt", "finished_at"])
     return True

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from consent.decisions import internal_use, log, tombstones
+from consent.decisions.withdrawn import note_kept_rows
 from consent.gate import barrier
 from consent.gate.rules import is_withdrawal
 from consent.models import (
@@ -109,6 +110,8 @@ def record_decision(
                 is_withdrawal=True,
                 until=max(since, timezone.now()),
             )
+        if state == State.UNSET:
+            note_kept_rows(kind, subject)
     if state != State.GRANTED:
         wait_for_ingest(kind, subject)
     return decision

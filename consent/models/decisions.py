@@ -18,6 +18,10 @@ class ConsentPeriod(models.Model):
         db_default=False,
         help_text="Before a later refusal, which covers earlier events too: ingest skips it.",
     )
+    keeps_rows = models.BooleanField(
+        db_default=False,
+        help_text="Undecided again, while rows of an earlier grant were kept: reports leave the subject out.",
+    )
 
     class Meta:
         constraints = [
@@ -36,11 +40,11 @@ class ConsentPeriod(models.Model):
                 condition=Q(is_superseded=False),
                 name="period_that_matters",
             ),
-            # Every report asks who took a grant back.
+            # Every report asks for these.
             models.Index(
                 fields=["subject_kind", "subject"],
-                condition=Q(state="unset", until=None),
-                name="period_undecided_again",
+                condition=Q(keeps_rows=True, until=None),
+                name="period_that_keeps_rows",
             ),
         ]
 

@@ -47,6 +47,10 @@ class TelemetryUser(models.Model):
     class Meta:
         verbose_name = "user"
         ordering = ["-created_at"]
+        # Every report asks who has opted out.
+        indexes = [
+            models.Index(fields=["pseudonym"], condition=models.Q(state="denied"), name="user_opted_out")
+        ]
 
     def __str__(self) -> str:
         return f"user {self.pseudonym[:6]}"

@@ -157,6 +157,17 @@ def test_what_it_keeps_stays_hidden_until_a_new_grant(settings: Any) -> None:
     assert jane_counts()
 
 
+@pytest.mark.usefixtures("notice")
+def test_or_until_an_erasure_that_is_asked_for_later(settings: Any) -> None:
+    settings.ON_WITHDRAWAL = "keep"
+    decide(State.GRANTED)
+    decide(State.UNSET)
+    ask()
+    carry_out()
+    assert sent()
+    assert jane_counts()
+
+
 def test_her_page_says_so_and_an_earlier_link_shows_the_receipts_only() -> None:
     by_api("granted")
     earlier, _ = links.make_link(JANE)
