@@ -72,10 +72,12 @@ def read_features(
     users_on = {name: dict(zip(people.days, users, strict=True)) for name, users in daily}
     totals = _totals(uses, filters) if published else {}
     kinds = _kinds_of_action(uses, filters)
-    counts = FeatureCounts(_people(people, filters), users_on, _by_feature(uses), kinds, totals, published)
-    if published:
-        asked = AskedTogether.of(filters) if feature is None else AskedTogether.of(filters).with_deployments
-        counts.together = read_together(reader, "feature", filters, people.keys, asked=asked, repeated=True)
+    together = _together(reader, filters, people, one=feature is not None) if published else None
+    if together and feature is None and together.has_everybody:
+        by_name = _people_of(together, people, filters)
+    else:
+        by_name = _people(people, filters)
+    counts = FeatureCounts(by_name, users_on, _by_feature(uses), kinds, totals, published, together)
     if filters.reaches_sealed:
         _enter_sealed(counts, filters, reader.sealed(filters.first, filters.last))
     return counts
@@ -123,6 +125,38 @@ def _people(people: People[str], filters: ReportFilters) -> dict[str, FeatureUse
         for column in (of_people(span.distinct, span.deserted), span.repeated.tolist())
     ]
     return {name: FeatureUsers(*row) for name, *row in zip(people.keys, *columns, strict=True)}
+
+
+def _people_of(
+    together: PeopleTogether, people: People[str], filters: ReportFilters
+) -> dict[str, FeatureUsers]:
+    """The same, from what was counted together, which costs nothing more."""
+    segment, columns = Segment.of(filters), []
+    for name, span in {
+        "range": filters,
+        "complete": filters.complete,
+        "before": filters.previous_complete,
+    }.items():
+        number = together.count(name, segment)
+        columns.append(of_people(number, people.deserted(span.first, span.last) & (number == 0)))
+        columns.append(together.count(name, segment, twice=True).tolist())
+    return {name: FeatureUsers(*row) for name, *row in zip(people.keys, *columns, strict=True)}
+
+
+def _together(
+    reader: Reader, filters: ReportFilters, people: People[str], *, one: bool
+) -> PeopleTogether | None:
+    asked = AskedTogether.of(filters)
+    if one:
+        return read_together(
+            reader,
+            "feature",
+            filters,
+            people.keys,
+            asked=asked.with_deployments,
+            repeated=("range", "complete", "before"),
+        )
+    return read_together(reader, "feature", filters, people.keys, asked=asked, repeated=("range",))
 
 
 def _by_feature(uses: RolledUses) -> dict[str, dict[date, int]]:

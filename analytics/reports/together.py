@@ -8,8 +8,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+import numpy as np
+
+from analytics.report_days import days_between
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
+from analytics.rollups.numbers import Numbers
 from analytics.rollups.reading.reaches import Reaches, SpanReaches
 from analytics.rollups.reading.reader import Reader, Segment
 
@@ -66,6 +70,15 @@ class PeopleTogether:
     days: Sequence[date] = ()
     daily: Reaches | None = None
     spans: Mapping[str, SpanReaches] = field(default_factory=dict)
+    has_everybody: bool = False  # whether organizations with account reports count, too
+
+    def count(self, span: str, segment: Segment, *, twice: bool = False) -> Numbers:
+        """By name: how many people; 0 where that was not counted."""
+        reaches = self.spans.get(span)
+        counted = reaches and (reaches.twice if twice else reaches.seen)
+        if counted is None:
+            return np.zeros(len(self.names), dtype=np.int64)
+        return counted.inside(self.asked.segments.index(segment))
 
 
 def spans_of(filters: ReportFilters) -> dict[str, tuple[date, date]]:
@@ -85,10 +98,10 @@ def read_together(
     names: Sequence[Hashable],
     *,
     asked: AskedTogether | None = None,
-    repeated: bool = False,
+    repeated: Sequence[str] = (),
 ) -> PeopleTogether | None:
     """Who used each feature or called each endpoint (`kind`), to be marked together; None where one figure
-    stands alone. `repeated`: also who was there on two or more days.
+    stands alone. `repeated`: spans of which it is also told who was there on two or more days.
     """
     asked = asked or AskedTogether.of(filters)
     if asked.is_the_whole and not reader.some_have_accounts:
@@ -96,14 +109,15 @@ def read_together(
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     rows = reader.row_reaches(kind, asked.segments, first, filters.last, names)
     spans = spans_of(filters)
-    counted = rows.spans(*spans.values(), repeated=repeated)
+    counted = rows.spans(list(spans.values()), [spans[name] for name in repeated if name in spans])
     return PeopleTogether(
         asked,
         active=_active(reader, asked, filters, "any"),
         names=names,
-        days=rows.days,
-        daily=rows.daily(),
+        days=days_between(first, filters.last),
+        daily=reader.daily_reaches(kind, asked.segments, first, filters.last, names),
         spans=dict(zip(spans, counted, strict=True)),
+        has_everybody=bool(filters.organization) or not reader.some_have_accounts,
     )
 
 

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 
 from analytics.reports.cells import Withheld
 from analytics.reports.filters import ReportFilters
@@ -40,22 +41,36 @@ def hidden_together(reaches: Reaches, layers: Sequence[Sequence[int]]) -> Flags:
 
 
 def _hidden(people: Numbers, reach: Numbers, sizes: Numbers, layers: Sequence[Sequence[int]]) -> Flags:
+    """Of figures some of whose people are few. What is alike is looked at once: where people are enough, it
+    does not matter how many they are."""
     occurs = people.any(axis=0)
     people, reach = people[:, occurs], reach[occurs]
-    shown = np.zeros(len(people), dtype=np.int64)
-    column = 0
+    order, column = [], 0
     for layer in layers:
         own = sizes[:, column : column + len(layer)]
-        bits = np.array(layer)[np.argsort(-own, axis=1, kind="stable")]
+        order.append(np.array(layer)[np.argsort(-own, axis=1, kind="stable")])
         column += len(layer)
-        for bit in bits.T:
-            with_it = shown | 1 << bit
-            size = (people * (reach >> bit[:, np.newaxis] & 1)).sum(axis=1)
-            may_be_shown = are_enough(size) & _is_safe(people, reach & with_it[:, np.newaxis])
-            shown = np.where(may_be_shown, with_it, shown)
+    bits = np.concatenate(order, axis=1)
+    capped = np.minimum(people, int(settings.SUPPRESS_BELOW))
+    alike = np.ascontiguousarray(np.concatenate([capped, bits], axis=1).astype(np.uint8))
+    _, one, which = np.unique(
+        alike.view(f"V{alike.shape[1]}").ravel(), return_index=True, return_inverse=True
+    )
+    shown = _shown(capped[one], reach, bits[one])[which]
     numbers = np.array([bit for layer in layers for bit in layer])
     hidden: Flags = (shown[:, np.newaxis] >> numbers & 1 == 0) & (sizes > 0)
     return hidden
+
+
+def _shown(people: Numbers, reach: Numbers, bits: Numbers) -> Numbers:
+    """Which segments are shown, as bits. `bits` lists the segments of each figure in their order."""
+    shown = np.zeros(len(people), dtype=np.int64)
+    for bit in bits.T:
+        with_it = shown | 1 << bit
+        size = (people * (reach >> bit[:, np.newaxis] & 1)).sum(axis=1)
+        may_be_shown = are_enough(size) & _is_safe(people, reach & with_it[:, np.newaxis])
+        shown = np.where(may_be_shown, with_it, shown)
+    return shown
 
 
 def _is_safe(people: Numbers, seen_in: Numbers) -> Flags:
@@ -97,7 +112,9 @@ class Marks:
             self._hidden["daily"] = hidden_in(together.daily, asked, segment)
         for span, (seen, twice, once) in together.spans.items():
             self._hidden[span] = hidden_in(seen, asked, segment)
-            self._hidden[f"{span} twice"] = hidden_in(twice, asked, segment) | hidden_in(once, asked, segment)
+            if twice is not None and once is not None:
+                hidden = hidden_in(twice, asked, segment) | hidden_in(once, asked, segment)
+                self._hidden[f"{span} twice"] = hidden
         for span, active in together.active.items():
             self._hidden[f"{span} active"] = hidden_in(active, asked, segment)
 

@@ -137,6 +137,12 @@ class People(Generic[Key]):
                 )
         return [by_span[span] for span in spans]
 
+    def deserted(self, first: date, last: date) -> Flags:
+        """By key: whether people were there on these days who have withdrawn, on a day without others."""
+        low, high = self._columns(first, last)
+        deserted: Flags = np.logical_or.reduce(self._deserted[self._rows, low:high], axis=1)
+        return deserted
+
     def _columns(self, first: date, last: date) -> tuple[int, int]:
         """The columns of these days: from (inclusive) and to (exclusive)."""
         if not self.days:

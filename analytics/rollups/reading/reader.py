@@ -5,7 +5,7 @@ durations count events, and lose those of a person when the person is erased. Se
 no organizations, only the counts that `sealed` gives.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -34,7 +34,6 @@ from analytics.rollups.reading.decoding import (
 from analytics.rollups.reading.directory import NameNumbers
 from analytics.rollups.reading.durations import DayDurations, Durations, divided_by_day
 from analytics.rollups.reading.firsts import Firsts, first_days
-from analytics.rollups.reading.named_sets import ALL_NAMES, Arranged, NamedSets, arranged, by_first_part
 from analytics.rollups.reading.people import People
 from analytics.rollups.reading.presence import Presence, Words
 from analytics.rollups.reading.published import (
@@ -46,12 +45,11 @@ from analytics.rollups.reading.published import (
     organizations_of_day,
     organizations_of_enough,
 )
-from analytics.rollups.reading.reaches import Reaches, RowReaches, reaches_of_members
+from analytics.rollups.reading.reach_reader import ReachReader
 from analytics.rollups.reading.requests import Requests
 from analytics.rollups.reading.sealed_days import SealedDay, sealed_days
 from analytics.rollups.reading.segments import Segment, Withdrawn
 from analytics.rollups.reading.sessions import SessionFigures
-from analytics.rollups.reading.snapshot import Snapshot
 from analytics.rollups.reading.uses import Uses
 from consent.decisions.account_reports import organizations_with_account_reports
 from consent.decisions.withdrawn import withdrawn
@@ -106,7 +104,7 @@ def _withdrawn() -> Withdrawn:
     )
 
 
-class Reader(Snapshot):
+class Reader(ReachReader):
     """Answers from one snapshot of the data. People have the same numbers in all of its answers."""
 
     def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
@@ -204,50 +202,6 @@ class Reader(Snapshot):
         arranged_days, rows = self._arranged(kind, first, last, by_first=by_first)
         width, crowd = self.members.width, self._crowds.of(segment)
         return People(days_between(first, last), arranged_days, rows, crowd, width, chosen=chosen)
-
-    def _arranged(
-        self, kind: str, first: date, last: date, *, by_first: bool
-    ) -> tuple[dict[date, Arranged], NameNumbers]:
-        width, form = self.members.width, f"{kind}, by first part" if by_first else kind
-        rows = cache().rows[form]
-
-        def decode(content: bytes) -> Arranged:
-            sets: NamedSets[Any] = decode_pairs(content)
-            if by_first:
-                sets = by_first_part(sets)
-            return arranged(sets, rows, self.members, width, everybody=kind == "endpoint")
-
-        return self._contents(kind, first, last, decode, f" {form} {width}"), rows
-
-    def row_reaches(
-        self, kind: str, segments: Sequence[Segment], first: date, last: date, names: Sequence[Any]
-    ) -> RowReaches:
-        """Under which of the segments people count who used a feature, or called an endpoint (`kind`).
-
-        Rows are those of the `names`; the name None stands for all names together.
-        """
-        arranged_days, numbers = self._arranged(kind, first, last, by_first=kind == "feature")
-        rows = np.array([ALL_NAMES if name is None else numbers.of([name])[0] for name in names], np.int64)
-        days, reachable = days_between(first, last), self._crowds.reachable(segments)
-        return RowReaches(days, arranged_days, rows, len(numbers), self.members.width, reachable)
-
-    @property
-    def some_have_accounts(self) -> bool:
-        """Whether some organization has account reports."""
-        return self._crowds.some_have_accounts
-
-    def active_reaches(
-        self, segments: Sequence[Segment], *spans: tuple[date, date], activity: str = "any"
-    ) -> list[Reaches]:
-        """Under which of the segments people count who were active in each span."""
-        kind, reachable = "login" if activity == "login" else "active", self._crowds.reachable(segments)
-        first, last = min(first for first, _ in spans), max(last for _, last in spans)
-        sets = self._contents(kind, first, last, decode_members)
-        present = []
-        for low, high in spans:
-            days = [own.sets.members for day, own in sets.items() if low <= day <= high]
-            present.append(reaches_of_members(days, self.members.person, reachable))
-        return present
 
     def feature_people(
         self, segment: Segment, first: date, last: date, *, feature: str | None = None

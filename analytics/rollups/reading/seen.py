@@ -1,7 +1,7 @@
 """Counting distinct people over several days: a table with a row for each name, a column for each person."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -28,6 +28,12 @@ class DayPlaces(NamedTuple):
         return (self.places * self.chosen).astype(np.int64), self.more
 
 
+class Places(Protocol):
+    """Places of one day, in as many arrays as is convenient."""
+
+    def each(self) -> tuple[Numbers, ...]: ...
+
+
 NO_PLACES = DayPlaces(NOTHING, np.empty(0, dtype=np.bool_), NOTHING)
 
 
@@ -41,18 +47,26 @@ class SeenPeople:
     def kind(self, days: int) -> DTypeLike:
         return np.bool_
 
-    def enter(self, days: list[DayPlaces], low: int, high: int) -> None:
+    def enter(self, days: Sequence[Places], low: int, high: int) -> None:
         """Enter the columns from `low` (always the same) to `high` (exclusive; not lower than before)."""
         columns = range(max(self._until, low), min(high, len(days)))
         self._enter(days, columns)
         self._until, self._is_empty = max(high, low), self._is_empty and not columns
 
-    def _enter(self, days: list[DayPlaces], columns: range) -> None:
+    def _enter(self, days: Sequence[Places], columns: range) -> None:
         last = self._last.reshape(-1)
         for column in columns:
             for places in days[column].each():
                 last[places] = column + 1
         last[NOBODY] = 0
+
+    def last(self, row: int) -> NDArray[Any]:
+        """By person, in a row: what stands for the last day on which they were there; 0 for never."""
+        return self._last[row]
+
+    def first(self, row: int) -> NDArray[Any]:
+        """The same of the first day, where it is kept."""
+        return self._last[row]
 
     def distinct(self, rows: Sequence[int] | Numbers) -> Numbers:
         if self._is_empty:  # reading it would cost what filling it does
@@ -73,10 +87,13 @@ class SeenOnDays(SeenPeople):
         super().__init__(length, width, days)
         self._first = np.zeros(self._last.shape, dtype=self._last.dtype)  # touches no memory yet
 
+    def first(self, row: int) -> NDArray[Any]:
+        return self._first[row]
+
     def kind(self, days: int) -> DTypeLike:
         return np.uint8 if days < np.iinfo(np.uint8).max else np.uint16  # the smaller, the faster
 
-    def _enter(self, days: list[DayPlaces], columns: range) -> None:
+    def _enter(self, days: Sequence[Places], columns: range) -> None:
         first, is_begun = self._first.reshape(-1), self._until > 0
         super()._enter(days, columns)
         for column in reversed(columns):

@@ -33,6 +33,7 @@ class Segment:
     deployment: str = ""
     organization: str = ""
     include_internal: bool = False
+    without_accounts: bool = False  # leaves out organizations with account reports
 
     @classmethod
     def of(cls, filters: Filters) -> "Segment":
@@ -57,6 +58,9 @@ class Segment:
         if not self.include_internal:
             inside = inside & ~groups.is_internal
         return inside
+
+
+MOST_REACHABLE = 16  # remembered at once
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,14 @@ class Crowds:
         self._members, self._groups, self._left = members, groups, left
         self._with_accounts = with_accounts
         self._crowds: dict[Segment, Crowd] = {}  # six at most
+        self._reachable: dict[tuple[Segment, ...], Reachable] = {}
 
     @cached_property
     def everybody(self) -> Everybody:
         members, groups = self._members, self._groups
         crowd = self.of(Segment(include_internal=True))
         organizations = groups.organization
-        has_account = np.array([name in self._with_accounts for name in organizations], dtype=np.bool_)
+        has_account = self._has_account
         return Everybody(
             person=members.person,
             cell=(2 * groups.deployment + groups.is_internal)[members.group],
@@ -102,6 +107,12 @@ class Crowds:
             has_account=has_account[members.group],
             is_named=organizations.astype(np.bool_)[members.group],
         )
+
+    @cached_property
+    def _has_account(self) -> Flags:
+        """By group: whether its organization has account reports."""
+        organizations = self._groups.organization
+        return np.array([name in self._with_accounts for name in organizations], dtype=np.bool_)
 
     @cached_property
     def version(self) -> int:
@@ -124,14 +135,20 @@ class Crowds:
         """
         if len(segments) > MOST_SEGMENTS:
             raise ValueError(f"a reach has at most {MOST_SEGMENTS} segments, not {len(segments)}")
+        if (known := self._reachable.get(tuple(segments))) is not None:
+            return known
         members, everybody = self._members, self.everybody
-        bits = np.zeros(len(members), dtype=np.uint16)
+        by_group, of_all = np.zeros(len(self._groups.organization), dtype=np.uint16), np.uint16(0)
         for number, segment in enumerate(segments):
-            inside = segment.groups(self._groups)[members.group] & everybody.counts
+            by_group |= segment.groups(self._groups).astype(np.uint16) << np.uint16(number)
             if not segment.organization and self._with_accounts:
-                inside &= ~everybody.has_account
-            bits |= inside.astype(np.uint16) << np.uint16(number)
-        return Reachable.of(bits, members.is_other)
+                of_all |= np.uint16(1 << number)
+        bits = np.where(everybody.counts, by_group[members.group], 0).astype(np.uint16)
+        bits[everybody.has_account] &= ~of_all
+        if len(self._reachable) >= MOST_REACHABLE:
+            self._reachable.clear()
+        self._reachable[tuple(segments)] = reachable = Reachable(bits, members.person)
+        return reachable
 
     def of(self, segment: Segment) -> Crowd:
         crowd = self._crowds.get(segment)
@@ -144,6 +161,8 @@ class Crowds:
     def _crowd_of(self, segment: Segment) -> Crowd:
         members = self._members
         inside = segment.groups(self._groups)[members.group] & members.is_known & (members.person > 0)
+        if segment.without_accounts:
+            inside = inside & ~self._has_account[members.group]
         counts = inside & ~self._left
         firsts = counts & ~members.is_other
         return Crowd(members.person, counts, firsts, inside & self._left)
