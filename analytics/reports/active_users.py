@@ -51,6 +51,13 @@ class Beside(NamedTuple):
     is_part: bool  # lies inside the report's own segment
 
 
+class WithoutKnown(NamedTuple):
+    """The same days without organizations with account reports, whose figures are known; what is beside."""
+
+    history: dict[str, list[ActiveDay]]
+    beside: tuple[Beside, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ActiveUsersReport:
     """`series` and `previous_series` hold the days by metric (dau, wau, mau); previous days align with them.
@@ -75,6 +82,7 @@ class ActiveUsersReport:
     # one can be subtracted from, and people in each span under all filters.
     history: dict[str, list[ActiveDay]] = field(default_factory=dict, repr=False)
     beside: tuple[Beside, ...] = field(default=(), repr=False)
+    rest: "WithoutKnown | None" = field(default=None, repr=False)
     together: PeopleTogether | None = field(default=None, repr=False, compare=False)
     published: bool = False
 
@@ -104,24 +112,35 @@ def active_users_report(filters: ReportFilters, *, published: bool = False) -> A
         report = active_users_of(filters, seen, sealed)
         if not published:
             return report
-        beside = [
-            (replace(filters, include_internal=False), True) if filters.include_internal else None,
-            (replace(filters, organization=""), False) if filters.organization else None,
-        ]
-        others = [
-            Beside(
-                _history(
-                    asked,
-                    reader.presences(Segment.of(asked), first, filters.last, activity=filters.activity),
-                    sealed,
-                ),
-                is_part,
-            )
-            for asked, is_part in filter(None, beside)
-        ]
+        own = _compared_with(reader, filters, sealed)
+        rest = _compared_with(reader, filters, sealed, is_rest=True) if reader.some_have_accounts else None
         together = read_active_together(reader, filters, activity=filters.activity)
-    history = _history(filters, seen, sealed)
-    return replace(report, history=history, beside=tuple(others), together=together, published=True)
+    return replace(
+        report, history=own.history, beside=own.beside, rest=rest, together=together, published=True
+    )
+
+
+def _compared_with(
+    reader: rollups.Reader, filters: ReportFilters, sealed: Sequence[SealedDay], *, is_rest: bool = False
+) -> WithoutKnown:
+    """The days, and those of segments that they can be compared with. `is_rest`: of all organizations, only
+    those without account reports."""
+
+    def days_of(asked: ReportFilters) -> dict[str, list[ActiveDay]]:
+        segment = Segment.of(asked)
+        if is_rest and not asked.organization:
+            segment = replace(segment, without_accounts=True)
+        first = earliest_day(filters)
+        return _history(
+            asked, reader.presences(segment, first, filters.last, activity=filters.activity), sealed
+        )
+
+    beside = []
+    if filters.include_internal:
+        beside.append(Beside(days_of(replace(filters, include_internal=False)), is_part=True))
+    if filters.organization:
+        beside.append(Beside(days_of(replace(filters, organization="")), is_part=False))
+    return WithoutKnown(days_of(filters), tuple(beside))
 
 
 def _history(filters: ReportFilters, seen: Seen, sealed: Sequence[SealedDay]) -> dict[str, list[ActiveDay]]:

@@ -5,18 +5,20 @@ navigation, an export, a definition (`dashboards.checks`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
 from analytics.reports import suppression
 from analytics.reports.active_users import active_users_report
-from analytics.reports.endpoints import endpoints_report
-from analytics.reports.features import features_report
+from analytics.reports.endpoints import EndpointReport, EndpointsReport, endpoint_report, endpoints_report
+from analytics.reports.features import FeatureReport, FeaturesReport, feature_report, features_report
 from analytics.reports.filters import ReportFilters
 from analytics.reports.installations import installations_report
+from analytics.reports.overview import OverviewReport, overview_report
 from analytics.reports.retention import retention_report
-from analytics.reports.segments import refuse_few
+from analytics.reports.segments import is_account_report, refuse_few
+from analytics.reports.sorting import sorted_endpoints, sorted_features
 from analytics.reports.suppression.weeks import by_week
 from analytics.rollups.reading import reader as rollups
 
@@ -34,14 +36,53 @@ class Report(Generic[AReport]):
     count: Callable[[ReportFilters], AReport]
     suppress: Callable[[AReport], AReport]
     by_organization: bool = True  # False: counts no events of a single organization
+    own: Callable[[ReportFilters], AReport] | None = None  # an organization's own, if it allows that: exact
 
     def shown(self, filters: ReportFilters) -> AReport:
         """The report without small groups and what reveals them. Raises `FilterError`, `ReportTimedOut`."""
         with rollups.reading():  # one snapshot for both
+            if self.own is not None and is_account_report(filters):
+                return self.own(filters)
             if self.by_organization:
                 refuse_few(filters)
             report = self.suppress(self.count(filters))
         return by_week(report) if filters.whole_weeks else report
+
+
+def _own_features(filters: ReportFilters) -> FeaturesReport:
+    report = features_report(filters)
+    return replace(report, rows=sorted_features(report.rows, filters.sort))
+
+
+def _own_endpoints(filters: ReportFilters) -> EndpointsReport:
+    report = endpoints_report(filters)
+    return replace(report, rows=sorted_endpoints(report.rows, filters.sort))
+
+
+def feature_shown(filters: ReportFilters, feature: str) -> FeatureReport | None:
+    """One feature in detail, as the list shows it; None when it was not used."""
+    if is_account_report(filters):
+        return feature_report(filters, feature)
+    refuse_few(filters)
+    exact = feature_report(filters, feature, published=True)
+    return exact and suppression.suppress_feature(exact)
+
+
+def endpoint_shown(filters: ReportFilters, endpoint: str, method: str) -> EndpointReport | None:
+    """One endpoint and method in detail, as the list shows it; None when there was no request."""
+    if is_account_report(filters):
+        return endpoint_report(filters, endpoint, method)
+    refuse_few(filters)
+    exact = endpoint_report(filters, endpoint, method, published=True)
+    return exact and suppression.suppress_endpoint(exact)
+
+
+def overview_shown(filters: ReportFilters) -> OverviewReport:
+    """All of them in one."""
+    if is_account_report(filters):
+        return suppression.suppress_own_overview(overview_report(filters, published=False))
+    refuse_few(filters)
+    return suppression.suppress_overview(overview_report(filters))
 
 
 ACTIVE_USERS = Report(
@@ -51,6 +92,7 @@ ACTIVE_USERS = Report(
     definitions=("active_user", "dau", "wau", "mau", "stickiness", "sessions"),
     count=partial(active_users_report, published=True),
     suppress=suppression.suppress_active_users,
+    own=active_users_report,
 )
 FEATURES = Report(
     name="feature-adoption",
@@ -59,6 +101,7 @@ FEATURES = Report(
     definitions=("feature_adoption", "active_user"),
     count=partial(features_report, published=True),
     suppress=suppression.suppress_features,
+    own=_own_features,
 )
 ENDPOINTS = Report(
     name="endpoint-performance",
@@ -67,13 +110,14 @@ ENDPOINTS = Report(
     definitions=("endpoint_performance",),
     count=partial(endpoints_report, published=True),
     suppress=suppression.suppress_endpoints,
+    own=_own_endpoints,
 )
 RETENTION = Report(
     name="retention",
     page="retention",
     title="Retention: the range, and weekly cohorts",
     definitions=("retention", "retention_login_window", "retention_curve", "cohorts"),
-    count=retention_report,
+    count=partial(retention_report, published=True),
     suppress=suppression.suppress_retention,
 )
 INSTALLATIONS = Report(

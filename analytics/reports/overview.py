@@ -43,20 +43,20 @@ class OverviewReport:
     organizations_by_deployment: dict[str, Coverage]
 
 
-def overview_report(filters: ReportFilters) -> OverviewReport:
-    """All of these reports for one period, exact."""
+def overview_report(filters: ReportFilters, *, published: bool = True) -> OverviewReport:
+    """All of these reports for one period, exact; `published`, with what suppression needs."""
     by_deployment: dict[str, dict[str, int]] = {name: {} for name in DEPLOYMENTS}
     organizations = Organization.objects.order_by().values_list("deployment_type", "state")
     for deployment, state, number in organizations.annotate(number=CountOf("pk")):
         by_deployment[deployment][state] = number
     states = TelemetryUser.objects.order_by().values_list("state").annotate(number=CountOf("pk"))
     with rollups.reading():  # all of them from one state of the data
-        active_users = active_users_report(filters, published=True)
+        active_users = active_users_report(filters, published=published)
         is_the_whole = filters.sealed_until is None and filters.activity == "any"
         active = _active(active_users) if is_the_whole else None
-        features = features_report(filters, active=active, published=True)
-        endpoints = endpoints_report(filters, published=True)
-        retention = retention_report(filters)
+        features = features_report(filters, active=active, published=published)
+        endpoints = endpoints_report(filters, published=published)
+        retention = retention_report(filters, published=True)
     return OverviewReport(
         filters=filters,
         active_users=active_users,

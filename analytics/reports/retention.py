@@ -3,8 +3,8 @@
 People whose seven days are not over are *immature*: they count neither as back nor as gone.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import dropwhile
 from typing import NamedTuple
@@ -23,8 +23,9 @@ from analytics.reports.retention_counts import (
     cohort_weeks,
     read_cohorts,
 )
+from analytics.reports.together import AskedTogether, with_segment
 from analytics.rollups.reading import reader as rollups
-from analytics.rollups.reading.reader import Reader
+from analytics.rollups.reading.reader import Reader, Segment
 from analytics.rollups.reading.sealed_days import SealedCohort
 
 
@@ -84,14 +85,18 @@ class RetentionReport:
     curve: list[CurveDay]  # days 1 to CURVE_DAYS
     cohorts: list[CohortRow]  # oldest first
     averages: list[Measure]
+    beside: Mapping[Segment, "RetentionReport"] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rate(self) -> Compared:
         return Compared(self.headline.rate, self.previous.rate if self.previous else None)
 
 
-def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> RetentionReport:
-    """The exact report. `now` decides which seven days are over (the clock's when left out).
+def retention_report(
+    filters: ReportFilters, *, now: datetime | None = None, published: bool = False
+) -> RetentionReport:
+    """The exact report. `now` decides which seven days are over (the clock's when left out). With
+    `published`, with the same report under all filters that are marked together.
 
     Raises `FilterError` where every day of the range is sealed and no cohort of them was kept.
     """
@@ -101,7 +106,15 @@ def retention_report(filters: ReportFilters, *, now: datetime | None = None) -> 
         if kept and filters.is_sealed(filters.last):
             return only_cohorts(filters, kept)
         open_days = filters.unsealed
-        return retention_of(open_days, read_cohorts(reader, open_days, now), kept)
+        report = retention_of(open_days, read_cohorts(reader, open_days, now), kept)
+        if not published or AskedTogether.of(filters).is_the_whole:
+            return report
+        asked = AskedTogether.of(filters).as_counted
+        beside = {}
+        for segment in asked.segments:
+            under = with_segment(open_days, segment)
+            beside[segment] = retention_of(under, read_cohorts(reader, under, now))
+        return replace(report, beside=beside)
 
 
 def retention_of(filters: ReportFilters, cohorts: Cohorts, kept: Sequence[CohortRow] = ()) -> RetentionReport:

@@ -10,10 +10,20 @@ from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import FilterError
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import Segment
+from consent.decisions.account_reports import organizations_with_account_reports
 
 
 class TooFewPeople(FilterError):
     """The organization asked for has too few active people to be shown."""
+
+
+def is_account_report(filters: ReportFilters) -> bool:
+    """Whether the organization asked for allows staff its own totals, however few its people are.
+
+    Its own key still gets whole weeks of enough people.
+    """
+    asked = filters.organization
+    return bool(asked) and not filters.whole_weeks and asked in organizations_with_account_reports()
 
 
 def refuse_few(filters: ReportFilters) -> None:

@@ -5,7 +5,7 @@ without internal use, of all organizations and of the one asked for.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -50,6 +50,14 @@ class AskedTogether:
         return AskedTogether((*self.layers, parts))
 
     @property
+    def as_counted(self) -> "AskedTogether":
+        """The same where only numbers are known, not who counts in several: whole layers."""
+        asked = self.with_deployments
+        include_internal = asked.layers[-1][0].include_internal
+        kept = (layer for layer in asked.layers if include_internal or not layer[0].include_internal)
+        return AskedTogether(tuple(kept))
+
+    @property
     def segments(self) -> list[Segment]:
         return [segment for layer in self.layers for segment in layer]
 
@@ -81,6 +89,16 @@ class PeopleTogether:
         return counted.inside(self.asked.segments.index(segment))
 
 
+def with_segment(filters: ReportFilters, segment: Segment) -> ReportFilters:
+    """The same question under other filters."""
+    return replace(
+        filters,
+        deployment=segment.deployment,
+        organization=segment.organization,
+        include_internal=segment.include_internal,
+    )
+
+
 def spans_of(filters: ReportFilters) -> dict[str, tuple[date, date]]:
     """First and last day of each span."""
     spans = {"range": filters}
@@ -106,6 +124,8 @@ def read_together(
     asked = asked or AskedTogether.of(filters)
     if asked.is_the_whole and not reader.some_have_accounts:
         return None
+    if not names:
+        return PeopleTogether(asked, active=_active(reader, asked, filters, "any"), has_everybody=True)
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     rows = reader.row_reaches(kind, asked.segments, first, filters.last, names)
     spans = spans_of(filters)

@@ -50,6 +50,7 @@ PROFILES = {
 # What an organization may allow in addition.
 ACCOUNT_REPORTS = (
     "Only where an organization has granted the level “account”: staff may see its own totals of features, "
-    "requests and active people, however few its people are, never a person’s events. No report "
-    "shows them yet. Ends when it takes that back or opts out, and with a material change of the policy."
+    "requests and active people, however few its people are, never a person’s events. Its own keys "
+    "still get whole weeks of enough people. Ends when it takes that back or opts out, "
+    "and with a material change of the policy."
 )

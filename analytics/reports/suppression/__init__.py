@@ -9,7 +9,7 @@ from analytics.reports.suppression.active_users import suppress_active_users
 from analytics.reports.suppression.endpoints import suppress_endpoint, suppress_endpoints
 from analytics.reports.suppression.features import suppress_feature, suppress_features
 from analytics.reports.suppression.installations import suppress_installations
-from analytics.reports.suppression.overview import suppress_overview
+from analytics.reports.suppression.overview import suppress_overview, suppress_own_overview
 from analytics.reports.suppression.retention import suppress_retention
 from analytics.reports.suppression.sessions import suppress_sessions
 
@@ -21,6 +21,7 @@ __all__ = [
     "suppress_features",
     "suppress_installations",
     "suppress_overview",
+    "suppress_own_overview",
     "suppress_retention",
     "suppress_sessions",
 ]

@@ -1,10 +1,11 @@
 """Suppression of active users: days by deployment type, and headlines that agree with their days."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from analytics.reports.active_users import ActiveDay, ActiveUsersReport
+from analytics.reports.active_users import ActiveDay, ActiveUsersReport, Beside
 from analytics.reports.cells import Compared, Count, Measure, Withheld, exact
 from analytics.reports.suppression.rules import (
     compared,
@@ -39,6 +40,7 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
         stickiness_days=((), ()),
         history={},
         beside=(),
+        rest=None,
         together=None,
     )
     filters = report.filters
@@ -71,19 +73,44 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
 
 def _marked(report: ActiveUsersReport) -> dict[str, dict[date, ActiveDay]]:
     """Every day by metric, as it may be shown: beside other days, windows and segments."""
+    marked = _beside(report.history, report.beside)
+    if report.rest is not None:
+        rest = _stepped(_beside(*report.rest))
+        marked = {
+            metric: [_without(day, other) for day, other in zip(days, rest[metric], strict=True)]
+            for metric, days in marked.items()
+        }
+    return {metric: {day.day: day for day in days} for metric, days in _stepped(marked).items()}
+
+
+def _beside(history: dict[str, list[ActiveDay]], others: Sequence[Beside]) -> dict[str, list[ActiveDay]]:
     marked = {}
-    for metric, days in report.history.items():
+    for metric, days in history.items():
         own = [_active_day(day) for day in days]
-        for beside in report.beside:
+        for beside in others:
             own = [
                 _apart(day, other, is_part=beside.is_part)
                 for day, other in zip(own, beside.history[metric], strict=True)
             ]
         marked[metric] = own
-    for metric, width in WINDOWS.items():
-        if width > 1:
-            marked[metric] = _steps(marked[metric], marked["dau"], width)
-    return {metric: {day.day: day for day in days} for metric, days in marked.items()}
+    return marked
+
+
+def _stepped(marked: dict[str, list[ActiveDay]]) -> dict[str, list[ActiveDay]]:
+    return {
+        metric: _steps(days, marked["dau"], WINDOWS[metric]) if WINDOWS[metric] > 1 else days
+        for metric, days in marked.items()
+    }
+
+
+def _without(day: ActiveDay, rest: ActiveDay) -> ActiveDay:
+    """The day without numbers whose rest, beside organizations whose figures are known, is hidden."""
+    hidden = {
+        name: Withheld.HIDDEN
+        for name in NUMBERS
+        if getattr(day, name) and isinstance(getattr(rest, name), Withheld)
+    }
+    return day._replace(**hidden) if hidden else day  # type: ignore[arg-type]
 
 
 def _apart(day: ActiveDay, other: ActiveDay, *, is_part: bool) -> ActiveDay:

@@ -23,6 +23,11 @@ def suppress_overview(report: OverviewReport) -> OverviewReport:
     )
 
 
+def suppress_own_overview(report: OverviewReport) -> OverviewReport:
+    """For an organization with account reports: its features, requests and active people stay as they are."""
+    return replace(report, retention=suppress_retention(report.retention), users=_coverage(report.users))
+
+
 def _coverage(users: Coverage) -> Coverage:
     parts = [exact(users.granted), exact(users.denied), exact(users.unset)]
     granted, denied, unset = (

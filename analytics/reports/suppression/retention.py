@@ -13,6 +13,7 @@ from analytics.reports.retention import (
     RetentionReport,
     cohort_averages,
 )
+from analytics.reports.suppression.retention_together import marked_together
 from analytics.reports.suppression.rules import (
     Verdicts,
     apart,
@@ -30,15 +31,15 @@ def suppress_retention(report: RetentionReport) -> RetentionReport:
     if isinstance(report.headline.new_users, Withheld):
         return report  # all days are sealed: small groups were left out then
     headline = _headline(report.headline)
-    rows = _cohort_rows(report)
-    return replace(
+    alone = replace(
         report,
         headline=headline,
         previous=_headline(report.previous) if report.previous else None,
         curve=_curve(report.curve, [headline.new_users, headline.mature]),
-        cohorts=rows,
-        averages=cohort_averages(rows),
+        cohorts=_cohort_rows(report),
     )
+    marked = marked_together(alone)
+    return replace(marked, averages=cohort_averages(marked.cohorts), beside={})
 
 
 def _headline(ledger: Headline) -> Headline:

@@ -52,11 +52,13 @@ def parts_of(total: Count, parts: Sequence[Count]) -> Verdicts:
     if is_overlap and not few(sum(numbers) - exact(total)):
         return verdicts
 
+    least = 0 if is_overlap else 1  # hidden parts, which one more must be: of one the rest tells the size
+
     def safe() -> bool:
         rest = exact(total) - sum(
             number for number, verdict in zip(numbers, verdicts, strict=True) if not verdict
         )
-        return enough(rest) and sum(verdict is not None for verdict in verdicts) > (not is_overlap)
+        return enough(rest) and sum(verdict is not None for verdict in verdicts) > least
 
     return _hide_smallest(numbers, verdicts, safe)
 

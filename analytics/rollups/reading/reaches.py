@@ -168,7 +168,7 @@ def by_day(days: Sequence[date], counted: Mapping[date, DayReaches], rows: Numbe
 class _AllPlaces(NamedTuple):
     """The places of one day's members, whoever they are."""
 
-    places: Numbers
+    places: NDArray[np.int32] | Numbers
 
     def each(self) -> tuple[Numbers]:
         return (self.places.astype(np.int64),)
@@ -240,7 +240,7 @@ class RowReaches:
         """How many of each kind are flagged, of people who are one member."""
         own = flags[: len(self._reachable.bits)]
         return [
-            np.count_nonzero(own & members if members.dtype == np.bool_ else own[members])
+            int(np.count_nonzero(own & members if members.dtype == np.bool_ else own[members]))
             for _, members in self._reachable.kinds
         ]
 

@@ -62,11 +62,12 @@ class SeenPeople:
 
     def last(self, row: int) -> NDArray[Any]:
         """By person, in a row: what stands for the last day on which they were there; 0 for never."""
-        return self._last[row]
+        last: NDArray[Any] = self._last[row]
+        return last
 
     def first(self, row: int) -> NDArray[Any]:
         """The same of the first day, where it is kept."""
-        return self._last[row]
+        return self.last(row)
 
     def distinct(self, rows: Sequence[int] | Numbers) -> Numbers:
         if self._is_empty:  # reading it would cost what filling it does
@@ -88,7 +89,8 @@ class SeenOnDays(SeenPeople):
         self._first = np.zeros(self._last.shape, dtype=self._last.dtype)  # touches no memory yet
 
     def first(self, row: int) -> NDArray[Any]:
-        return self._first[row]
+        first: NDArray[Any] = self._first[row]
+        return first
 
     def kind(self, days: int) -> DTypeLike:
         return np.uint8 if days < np.iinfo(np.uint8).max else np.uint16  # the smaller, the faster

@@ -6,10 +6,9 @@ from typing import ClassVar
 
 from django.http import HttpRequest, HttpResponse
 
-from analytics.reports import catalogue, suppression
-from analytics.reports.endpoints import EndpointDay, EndpointReport, EndpointsReport, endpoint_report
+from analytics.reports import catalogue
+from analytics.reports.endpoints import EndpointDay, EndpointReport, EndpointsReport
 from analytics.reports.filters import ReportFilters
-from analytics.reports.segments import refuse_few
 from dashboards import charts
 from dashboards.charts.plot import Plot
 from dashboards.layout.filter_bar import FilterBar, filter_bar
@@ -63,8 +62,7 @@ def endpoints(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
 @report_page
 def endpoint(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     route, method = request.GET.get("endpoint", ""), request.GET.get("method", "")
-    refuse_few(filters)
-    exact = endpoint_report(filters, route, method, published=True)
+    report = catalogue.endpoint_shown(filters, route, method)
     title = f"{method} {route}".strip() or "Endpoint"
     back = crumb("endpoints", "Endpoint performance", filters)
     bar = filter_bar(
@@ -73,9 +71,8 @@ def endpoint(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
         report=catalogue.ENDPOINTS.name,
         page_parameters=("endpoint", "method", "rows"),
     )
-    if exact is None:
+    if report is None:
         return show(request, _no_requests(title, back, filters, bar))
-    report = suppression.suppress_endpoint(exact)
     return show(request, _endpoint_page(request, report, title, back, filters, bar))
 
 

@@ -6,11 +6,10 @@ from typing import ClassVar
 
 from django.http import HttpRequest, HttpResponse
 
-from analytics.reports import catalogue, suppression
-from analytics.reports.features import FeatureReport, FeaturesReport, feature_report
+from analytics.reports import catalogue
+from analytics.reports.features import FeatureReport, FeaturesReport
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
-from analytics.reports.segments import refuse_few
 from dashboards import charts
 from dashboards.charts.plot import Plot
 from dashboards.layout.filter_bar import FilterBar, filter_bar
@@ -71,8 +70,7 @@ def features(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
 def feature(request: HttpRequest, filters: ReportFilters, name: str) -> HttpResponse:
     if name == NAMED_IN_QUERY:
         name = request.GET.get("feature", name)
-    refuse_few(filters)
-    exact = feature_report(filters, name, published=True)
+    report = catalogue.feature_shown(filters, name)
     back = crumb("features", "Feature adoption", filters)
     bar = filter_bar(
         request,
@@ -81,9 +79,9 @@ def feature(request: HttpRequest, filters: ReportFilters, name: str) -> HttpResp
         page_parameters=("feature", "rows"),
         export_parameters={"feature": name},
     )
-    if exact is None:
+    if report is None:
         return show(request, _no_use(name, back, filters, bar))
-    return show(request, _feature_page(request, suppression.suppress_feature(exact), back, filters, bar))
+    return show(request, _feature_page(request, report, back, filters, bar))
 
 
 def _no_use(name: str, back: Crumb, filters: ReportFilters, bar: FilterBar) -> NoMatchPage:

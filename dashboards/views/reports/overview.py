@@ -7,12 +7,11 @@ from typing import ClassVar, NamedTuple
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from analytics.reports import suppression
+from analytics.reports import catalogue
 from analytics.reports.features import FeatureRow
 from analytics.reports.filters import ReportFilters
-from analytics.reports.overview import OverviewReport, overview_report
+from analytics.reports.overview import OverviewReport
 from analytics.reports.parameters import DEPLOYMENTS
-from analytics.reports.segments import refuse_few
 from dashboards.charts import svg
 from dashboards.layout.filter_bar import filter_bar
 from dashboards.layout.page import ReportPage, report_page, show
@@ -50,8 +49,7 @@ def overview(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     """All headlines; before the first event, how to send one."""
     if not has_events():
         return steps_page(request)
-    refuse_few(filters)
-    report = suppression.suppress_overview(overview_report(filters))
+    report = catalogue.overview_shown(filters)
     last_day = arrivals(hours=24)
     page = OverviewPage(
         title="Overview",

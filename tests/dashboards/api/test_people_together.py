@@ -179,3 +179,47 @@ def test_people_of_two_deployment_types_are_not_found_by_adding_up_a_day(ask):
     for metric in ("dau", "wau", "mau"):
         row = ask("daily-active-users", metric=metric)["rows"][2]
         assert (row["all"], row["cloud"], row["self_hosted"]) == (28, 21, "hidden"), "21 + 8 - 28"
+
+
+def came(users, first, *later, **values):
+    """New people of a day, and the days after it on which they came back."""
+    for user in users:
+        for number in (first, *later):
+            activity(user, day(number), **values)
+
+
+def new_people(document):
+    return [row["users"] for row in document["rows"] if row["cohort"] == "week"], document["headline"][
+        "new_users"
+    ]
+
+
+def test_new_people_of_a_deployment_type_cannot_be_subtracted_from_all(ask):
+    came(MANY, 1, 3)
+    came(SOME, 1, 3, deployment_type="self-hosted")
+    came([LONE], 1, 3, deployment_type="unknown")
+    roll_up()
+    shown = {name: new_people(ask("retention", deployment=name)) for name in ("", "cloud", "self-hosted")}
+    assert shown == {"": ([28, 0], 28), "cloud": ([20, 0], 20), "self-hosted": (["hidden", 0], "hidden")}
+
+
+def test_nor_those_who_came_back(ask):
+    came(MANY, 1, 3)
+    came(SOME, 1, deployment_type="self-hosted")
+    for user in SOME[:2]:
+        activity(user, day(3), deployment_type="self-hosted")
+    roll_up()
+    assert ask("retention")["headline"]["retained"] == 22
+    cloud = ask("retention", deployment="cloud")
+    assert cloud["headline"]["new_users"] == 20
+    assert (cloud["headline"]["retained"], cloud["headline"]["rate"]) == ("hidden", "hidden"), "22 - 20"
+    assert cloud["curve"][1]["on_day"] == "hidden"
+
+
+def test_nor_those_of_internal_use_or_of_an_organization(ask):
+    came(MANY, 1, 3, organization_id=ACME)
+    came([LONE], 1, 3, is_internal=True, organization_id=BETA)
+    came(range(60, 70), 2, 9, organization_id=BETA, deployment_type="self-hosted")
+    roll_up()
+    asked = ({}, {"internal": "1"}, {"org": ACME}, {"org": ACME, "internal": "1"})
+    assert [new_people(ask("retention", **query))[1] for query in asked] == [30, "hidden", 20, 20]
