@@ -38,6 +38,7 @@ from consent.policies.event_lifetime import months_kept
 
 REQUESTS_A_RUN = 100  # they share one search
 AGAIN_AFTER = timedelta(hours=1)  # how long a request with a problem waits
+CLOCKS_AGREE = timedelta(seconds=1)
 BUDGET = 1200.0  # seconds; a run begins no further day after this
 Stage = ErasureRequest.Stage
 
@@ -88,9 +89,11 @@ def _begin(request: ErasureRequest) -> None:
     """Mark the request as running: whoever asks from now on gets another one.
 
     Nothing may stay of a subject that has opted out, whatever clocks say: erase up to now, by the latest of
-    them.
+    them. Of others, up to the moment of asking, by the clock that dates arrivals if that is ahead of ours. (A
+    withdrawal has read that clock itself.)
     """
-    latest = max(timezone.now(), barrier.arrivals_clock())
+    ours, arrivals = timezone.now(), barrier.arrivals_clock()
+    ahead = arrivals - ours if arrivals - ours > CLOCKS_AGREE else timedelta()
     with transaction.atomic(using="default"):
         kind = SubjectKind(request.kind)
         # The tombstone's lock before the request's, like whoever asks: in two orders they would deadlock.
@@ -98,8 +101,10 @@ def _begin(request: ErasureRequest) -> None:
         request.refresh_from_db(from_queryset=ErasureRequest.objects.select_for_update())
         is_under_way = request.progress.get("day") is not None  # the days before that one are done
         if not is_under_way and is_denied(kind, request.pseudonym):
-            request.until = max(request.until, latest)
-            raise_tombstones(Tombstone.Kind(kind), [request.pseudonym], request.until)
+            request.until = max(request.until, ours, arrivals)
+        elif request.state == Stage.WAITING and not request.is_withdrawal:
+            request.until += ahead
+        raise_tombstones(Tombstone.Kind(kind), [request.pseudonym], request.until)
         request.state = Stage.RUNNING
         request.save(update_fields=["state", "until"])
 

@@ -91,6 +91,21 @@ def test_a_new_grant_keeps_nothing_of_before_where_this_machines_clock_is_behind
     assert kept() == ["after"]
 
 
+@pytest.mark.usefixtures("behind")
+def test_an_erasure_that_is_no_withdrawal_takes_what_was_there_when_it_was_asked_for(
+    client: Client, key: str, decide: Decide, send: Send
+) -> None:
+    decide("enable")
+    send("before.used")
+    headers = {"Authorization": f"Bearer {key}", "X-User-Id": "jane"}
+    answer = client.post("/api/privacy/erasure", {}, "application/json", headers=headers)
+    assert answer.status_code == 202
+    carry_out()
+    assert (kept(), why_what_remains()) == ([], set())
+    send("after.used", timedelta(seconds=1))
+    assert kept() == ["after"]
+
+
 @pytest.mark.parametrize("ahead", [timedelta(seconds=1), 20 * HOUR])
 def test_an_event_dated_after_the_withdrawal_that_came_before_it_goes(
     decide: Decide, send: Send, ahead: timedelta
