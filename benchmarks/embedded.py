@@ -5,7 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from telemetry_site import embedded
+from telemetry_site.embedded import SUPERUSER
+
+
+def checkpoint(connection: psycopg.Connection) -> None:
+    """Of the server that this connection is to. The roles that Candid works with may not."""
+    where = connection.info
+    with psycopg.connect(
+        host=where.host, port=where.port, dbname=where.dbname, user=SUPERUSER, autocommit=True
+    ) as superuser:
+        superuser.execute("CHECKPOINT")
 
 
 @contextmanager

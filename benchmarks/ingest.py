@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bodies import ORGANIZATION, USERS, JsonBodies, ProtobufBodies, user
+from benchmarks.embedded import checkpoint
 from tests.support.machine import Instance
 
 TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
@@ -134,7 +135,7 @@ def one_run(instance, bodies, key, options, database):
     """Ingest into empty tables, then COPY of the rows that were stored."""
     for table in TABLES:
         database.execute(f"TRUNCATE {table}")
-    database.execute("CHECKPOINT")
+    checkpoint(database)
     send(instance.port, bodies, key, options.connections, 1.0)  # warm up
     run = load(instance, bodies, key, options.connections, options, database)
     return run._replace(copy_per_second=copy_rate(database))
@@ -239,7 +240,7 @@ def copied(database, saved):
     """Seconds of one COPY of all tables, in one transaction."""
     for table in TABLES:
         database.execute(f"TRUNCATE {table}")
-    database.execute("CHECKPOINT")
+    checkpoint(database)
     begin = time.perf_counter()
     with database.transaction():
         for table in TABLES:
