@@ -79,11 +79,11 @@ def person() -> Segment:
 
 
 def _gone(kind: SubjectKind) -> list[str]:
-    """Who has opted out, and whose erasure is not done. (Nobody says `unset` here.)"""
+    """Who has opted out or is being erased, each once: they are joined. (Nobody says `unset` here.)"""
     model = TelemetryUser if kind == SubjectKind.USER else Organization
     denied = model.objects.filter(state=State.DENIED).values_list("pseudonym", flat=True)
     being_erased = ErasureRequest.objects.filter(kind=kind).exclude(state="done")
-    return [*denied, *being_erased.values_list("pseudonym", flat=True)]
+    return sorted({*denied, *being_erased.values_list("pseudonym", flat=True)})
 
 
 def people(rows: Segment) -> Segment:
