@@ -6,6 +6,7 @@ no event that only the earlier state allowed can still be stored.
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models.functions import Coalesce
@@ -76,44 +77,66 @@ def record_decision(
     if state not in DECIDABLE:
         raise DecisionRefused(f"'{state}' is a state that nobody can choose")
     _check_level(kind, state, level)
+    asked = _Asked(kind, subject, state, level, actor, method, reason, effective_at, policy_version)
     with transaction.atomic(using="default", durable=True):
         if state != State.DENIED:
             lock_against_publication()
         row = _locked(kind, subject)
         if not while_true():
             raise Overtaken
-        current = in_force()
-        period = _open_period(kind, subject, current.material_since)
-        before = State(period.state) if period else State.UNSET
-        held = level_held(kind, subject, before)
-        level = level or (held if state == before == State.GRANTED else _default_level(state))
-        if only_a_change and state == before and level == held:
-            raise HoldsAlready
-        version = _version_agreed_to(current, state, policy_version, effective_at)
-        since = _holds_from(effective_at, period, current.material_since)
-        erases = tombstones.leaves_something(kind, subject, before, state)
-        if period is None or before != state:
-            _begin_period(kind, subject, before, state, since)
-        row.state = state
-        row.save(update_fields=["state", "updated_at"])
-        decision = log.append(
-            kind=kind, subject=subject, state=state, level=level, policy_version=version, actor=actor[:150],
-            method=method, reason=reason[:500], effective_at=since,
-        )  # fmt: skip
-        if erases:
-            tombstones.ask_for_erasure(
-                kind=kind,
-                pseudonym=subject,
-                actor=actor,
-                method=method,
-                reason=reason,
-                is_withdrawal=True,
-                until=max(since, timezone.now()),
-            )
-        if state == State.UNSET:
-            note_kept_rows(kind, subject)
+        decision = _recorded(asked, row, only_a_change=only_a_change)
     if state != State.GRANTED:
         wait_for_ingest(kind, subject)
+    return decision
+
+
+class _Asked(NamedTuple):
+    """What `record_decision` is asked to record."""
+
+    kind: SubjectKind
+    subject: str
+    state: State
+    level: Level | None
+    actor: str
+    method: Method
+    reason: str
+    effective_at: datetime | None
+    policy_version: str
+
+
+def _recorded(asked: _Asked, row: Organization | TelemetryUser, *, only_a_change: bool) -> Decision:
+    """Record it, with `row`, the subject's, locked. Raises `DecisionRefused` or `HoldsAlready`."""
+    kind, subject, state = asked.kind, asked.subject, asked.state
+    current = in_force()
+    period = _open_period(kind, subject, current.material_since)
+    before = State(period.state) if period else State.UNSET
+    held = level_held(kind, subject, before)
+    level = asked.level or (held if state == before == State.GRANTED else _default_level(state))
+    if only_a_change and state == before and level == held:
+        raise HoldsAlready
+    version = _version_agreed_to(current, state, asked.policy_version, asked.effective_at)
+    since = _holds_from(asked.effective_at, period, current.material_since)
+    erases = tombstones.leaves_something(kind, subject, before, state)
+    if period is None or before != state:
+        _begin_period(kind, subject, before, state, since)
+    row.state = state
+    row.save(update_fields=["state", "updated_at"])
+    decision = log.append(
+        kind=kind, subject=subject, state=state, level=level, policy_version=version, actor=asked.actor[:150],
+        method=asked.method, reason=asked.reason[:500], effective_at=since,
+    )  # fmt: skip
+    if erases:
+        tombstones.ask_for_erasure(
+            kind=kind,
+            pseudonym=subject,
+            actor=asked.actor,
+            method=asked.method,
+            reason=asked.reason,
+            is_withdrawal=True,
+            until=max(since, timezone.now()),
+        )
+    if state == State.UNSET:
+        note_kept_rows(kind, subject)
     return decision
 
 
