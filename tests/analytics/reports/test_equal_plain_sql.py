@@ -160,9 +160,8 @@ class World:
         self.work_off()
 
     def work_off(self, _: None = None) -> None:
-        """Carry out all erasures, withdrawals too; delete the same names from the shadow."""
+        """Carry out all erasures, withdrawals too. The shadow goes first: a name is found in any table."""
         due = list(ErasureRequest.objects.exclude(state=ErasureRequest.Stage.DONE))
-        erasure.carry_out()
         with connections["analytics"].cursor() as cursor:
             for request in due:
                 column = "user_id" if request.kind == SubjectKind.USER else "organization_id"
@@ -170,6 +169,7 @@ class World:
                 names = [request.pseudonym, *(name for (name,) in cursor.fetchall())]
                 for table in TABLES:
                     cursor.execute(f"DELETE FROM shadow.{table} WHERE {column} = ANY(%s)", [names])
+        erasure.carry_out()
 
     def roll_up(self, _: None = None) -> None:
         build.roll_up()
