@@ -19,6 +19,8 @@ NEED_NO_SERVERS = {
     "help", "version", "check", "collectstatic", "findstatic", "startapp", "startproject", "diffsettings",
     "makemessages", "compilemessages", "spectacular",
 }  # fmt: skip
+# Developers' commands: they write to the directory of the code, which is theirs.
+STAY_ROOT = {"makemigrations", "squashmigrations", "optimizemigration", "test"}
 # What a command has put into the environment for its own data dir, and which data dir that is. Commands that
 # it starts inherit both: with another data dir they need other addresses, and above all other keys.
 NAMES, PLACE = "CANDID_EMBEDDED_NAMES", "CANDID_EMBEDDED_IN"
@@ -33,6 +35,11 @@ def main() -> None:
     if os.environ.get(PLACE, str(data_dir)) != str(data_dir):
         forget_other_data_dir()
     os.environ["CANDID_DATA_DIR"] = str(data_dir)
+    is_up = arguments[1:2] == ["up"] and not {"-h", "--help"} & set(arguments)
+    if is_up or (needs_servers(arguments) and not set(arguments[1:2]) & STAY_ROOT):
+        from telemetry_site.embedded.stepping_down import step_down
+
+        step_down(BASE_DIR, data_dir, arguments[1:], starts_programs=is_up)
     with servers(data_dir) if needs_servers(arguments) else contextlib.nullcontext():
         run(arguments)
 

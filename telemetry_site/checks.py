@@ -4,6 +4,8 @@ The secrets are checked whenever a process starts (`apps.py`), the rest by `mana
 `manage.py up` and most other commands run first.
 """
 
+import os
+import pwd
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from ipaddress import ip_network
@@ -132,11 +134,19 @@ def consent() -> Iterator[CheckMessage]:
             hint=f"Use one of: {ERASE}, {KEEP}.",
             id="candid.E025",
         )
-    if settings.RECEIPTS_DIR and not Path(settings.RECEIPTS_DIR).is_dir():
+    if settings.RECEIPTS_DIR and not os.path.isdir(
+        settings.RECEIPTS_DIR
+    ):  # False below a closed directory, too
         yield Error(
             "RECEIPTS_DIR is not a directory.",
-            hint="Make it, writable for the Celery worker; or leave it out.",
+            hint=f"Make it where {_user()} can read and write it; or leave it out.",
             id="candid.E026",
+        )
+    elif settings.RECEIPTS_DIR and not os.access(settings.RECEIPTS_DIR, os.R_OK | os.W_OK | os.X_OK):
+        yield Error(
+            f"RECEIPTS_DIR cannot be written by {_user()}.",
+            hint="Give it to this user, with what is in it: erasure receipts are copied there.",
+            id="candid.E046",
         )
     if settings.CONSENT_NOTICE_SINCE and not _has_zone(settings.CONSENT_NOTICE_SINCE):
         yield Error(
@@ -319,6 +329,13 @@ def published(app_configs: Any, databases: Iterable[str] | None = None, **kwargs
             id="candid.W002",
         )
     ]
+
+
+def _user() -> str:
+    try:
+        return f"the user {pwd.getpwuid(os.geteuid()).pw_name}"
+    except KeyError:
+        return f"the user {os.geteuid()}"
 
 
 def _has_zone(text: str) -> bool:

@@ -18,6 +18,7 @@ from telemetry_site.embedded.lease import Lease
 from telemetry_site.embedded.postgres import Postgres
 from telemetry_site.embedded.redis import RedisServer
 from telemetry_site.embedded.roles import INGEST, OWNER, SUPERUSER, WEB
+from telemetry_site.embedded.stepping_down import hand_over
 
 __all__ = ["INGEST", "OWNER", "SUPERUSER", "WEB", "EmbeddedError", "Servers", "start"]
 
@@ -93,6 +94,9 @@ def start(data_dir: Path, *, durable: bool = True, with_redis: bool = True) -> S
         raise EmbeddedError(f"The data dir {data_dir} cannot be used: {error.strerror or error}.") from error
     try:
         servers.ensure()
+        if home.account:  # root's files must not lock the user out who runs commands later
+            for place in {data_dir, home.path}:
+                hand_over(place, home.account)
     except BaseException:
         servers.stop()
         raise

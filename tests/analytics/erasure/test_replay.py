@@ -1,6 +1,9 @@
 """After a backup was restored: erasures are repeated, and denials with them."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -14,6 +17,7 @@ from django.utils import timezone
 from analytics.erasure import receipts, replay
 from consent.decisions.status import consent_status
 from consent.models import ErasureRequest, State, Tombstone
+from telemetry_site.embedded.accounts import system_account
 from tests.analytics.erasure.stories import (
     ANONYMOUS,
     JANE,
@@ -28,7 +32,9 @@ from tests.analytics.erasure.stories import (
 )
 from tests.analytics.erasure.test_withdrawal import jane_is_sent
 from tests.support.events import feature
+from tests.support.instances import place
 from tests.support.otlp import a_key
+from tests.support.programs import ROOT, environment
 
 pytestmark = pytest.mark.django_db
 
@@ -159,3 +165,17 @@ def test_what_cannot_be_erased_again_is_named(tmp_path: Path, settings) -> None:
             client.delete(f"cache:{JANE}")
     with pytest.raises(CommandError, match="is not a directory"):
         call_command("replay_erasures", receipts=tmp_path / "none")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_directory_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
+    """Every erasure since the backup would be undone, and the command would say that there were none."""
+    account = system_account()
+    with place() as directory:  # whose mode lets others pass, and not look around
+        ended = subprocess.run(
+            [sys.executable, "manage.py", "replay_erasures", "--receipts", str(directory)],
+            user=account.uid, group=account.gid, extra_groups=[],
+            cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert "cannot be read by the user that runs this" in ended.stderr

@@ -226,6 +226,7 @@ SAY_KEYS = "from django.conf import settings as s; print('keys', s.SECRET_KEY, s
 
 def keys_within(directory: Path, other: Path, *, chosen_by: str, **variables: str) -> tuple[str, str]:
     """SECRET_KEY and ID_HASH_KEY of a command with `other` that a command with `directory` starts."""
+    manage("migrate", "--plan", "--data-dir", str(other))  # made by root: the inner command may not be root's
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", SAY_KEYS]
     command += ["--data-dir", str(other)] if chosen_by == "--data-dir" else []
     more = {chosen_by: str(other)} if chosen_by == "CANDID_DATA_DIR" else {}
