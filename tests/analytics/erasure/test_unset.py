@@ -112,6 +112,16 @@ def test_where_the_undecided_are_kept_she_counts_again_by_new_events_once_the_ol
     assert jane_counts()
 
 
+@pytest.mark.usefixtures("notice")
+def test_so_does_somebody_who_opted_out_was_erased_and_is_undecided_again() -> None:
+    decide(State.GRANTED)
+    decide(State.DENIED)
+    carry_out()
+    decide(State.UNSET)
+    assert sent()
+    assert jane_counts()
+
+
 def test_several_grants_taken_back_leave_the_gate_two_periods_to_read() -> None:
     for _ in range(3):
         decide(State.GRANTED)
