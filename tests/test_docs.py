@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
 from analytics.jobs.timetable import all_jobs
+from benchmarks.bodies import USERS
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("postgres", "consent", "analytics", "ingest", "dashboards", "telemetry_site")
@@ -80,6 +81,14 @@ def test_every_name_in_capitals_is_one_that_the_code_knows(page: Path) -> None:
     names = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)[`=]", page.read_text()))
 
     assert {name for name in names if name not in code()} == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/development.md"])
+def test_who_reads_of_speed_reads_what_was_sent(page: str) -> None:
+    text = " ".join((ROOT / page).read_text().split())
+
+    assert "one template" in text
+    assert f"{USERS} users of one organization" in text
 
 
 # --- Places ----------------------------------------------------------------------------------------
