@@ -2,8 +2,10 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from django.test import Client
@@ -75,12 +77,15 @@ class Attacker:
                 self.endpoints({**question, **span})
                 self.active_users({**question, **span})
                 if "from" not in span:
+                    self.active_users({**question, **span, "activity": "login"})
                     self.retention({**question, **span})
-        if details:
-            for question in questions:
-                for name in ("export", "timer", "secret_plan", "page_view"):
-                    self.feature_page(name, {**question, "range": "30d"})
-                self.csv({**question, "range": "30d"})
+        for question in questions if details else ():
+            for name in ("export", "timer", "secret_plan", "page_view"):
+                self.feature_page(name, {**question, "range": "30d"})
+            for name in ("/items", "/orders", "/secret-plan"):
+                self.endpoint_page(name, {**question, "range": "30d"})
+            self.files({**question, "range": "30d"})
+            self.compared({**question, "range": "7d"})
 
     def _within(self, answer: Mapping[str, Any], question: Question) -> tuple[list[int], str, str]:
         """The events that the question lets through, the name of its range, and the question in words."""
@@ -147,43 +152,47 @@ class Attacker:
             return event.kind == "endpoint" and name in ("", event.what)
 
         tell, what = self.knowledge.told_events, name or "everything"
-        told = tell("requests", row["requests"], events, f"requests of {what}, {words}", all_of_it)
-        if told and _is_number(row.get("mean_ms")):
-            tell("duration", row["requests"], events, f"mean of {what}, {words}", all_of_it)
+        of = self.knowledge.counted(row["requests"], events, all_of_it)
+        tell("requests", row["requests"], events, f"requests of {what}, {words}", all_of_it)
+        if of is not None:
+            self._errors(row, of, f"errors of {what}, {words}")
+        self.knowledge.told_people(row["users"], events, scope, f"people of {what}, {words}", all_of_it)
+
+    def _errors(self, row: dict[str, Any], requests: list[int], words: str) -> None:
+        """Errors and durations are those of the same requests."""
+        same = self.knowledge.told_of_same
+        if _is_number(row.get("mean_ms")):
+            same("duration", len(requests), requests, words, lambda event: True)
         errors = row["errors"]
         if not _is_number(errors) and _is_number(row.get("error_rate")) and _is_number(row["requests"]):
             errors = round(row["error_rate"] * row["requests"])
-        tell(
-            "errors",
-            errors,
-            events,
-            f"errors of {what}, {words}",
-            lambda event: all_of_it(event) and event.status >= 500,
-        )
-        self.knowledge.told_people(row["users"], events, scope, f"people of {what}, {words}", all_of_it)
+        same("errors", errors, requests, words, lambda event: event.status >= 500)
 
     def active_users(self, question: Question) -> None:
         if not (answer := self._get("daily-active-users", {**question, "compare": "0"})):
             return
         events, scope, words = self._within(answer, question)
-        told = self.knowledge.told_people
-        told(answer["users_so_far"], events, scope, f"active people, {words}")
+        activity = question.get("activity", "")
+        told = partial(self._told_active, activity)
+        told(answer["users_so_far"], events, f"{activity}{scope}", f"active people, {words}")
         everywhere = {name: value for name, value in question.items() if name != "deployment"}
         for row in answer["rows"]:
             day = date.fromisoformat(row["date"])
             for part, deployment in PARTS.items():
                 of = question if part == "all" else {**everywhere, "deployment": deployment}
-                if not self.knowledge.is_new("active", day, row[part], *_filters_of(of)):
+                if not self.knowledge.is_new(f"active{activity}", day, row[part], *_filters_of(of)):
                     continue
                 told(
                     row[part],
                     self.knowledge.chosen(of, day, day),
-                    f"{day} {day}",
+                    f"{activity}{day} {day}",
                     f"{part} on {day}, {words}",
                 )
+        if activity:
+            return
         for page in (answer["sessions"] or {}).get("pages", ()):
             path = page["path"]
-            told(
+            self.knowledge.told_people(
                 page["users"],
                 events,
                 scope,
@@ -197,8 +206,14 @@ class Attacker:
                 f"views of {path}, {words}",
                 lambda event, path=path: event.page == path,
             )
-        if "from" not in question:  # presets reach every day
+        if "from" not in question and not activity:  # presets reach every day
             self._windows(answer, question, words)
+
+    def _told_active(self, activity: str, shown: Any, events: list[int], scope: str, words: str) -> None:
+        """Those who signed in are others than those who were active: they are compared among themselves."""
+        self.knowledge.told_people(
+            shown, events, scope, words, lambda event: not activity or event.kind == "login"
+        )
 
     def _windows(self, answer: dict[str, Any], question: Question, words: str) -> None:
         """Steps of the people of 7 and 28 days against days whose own people are hidden."""
@@ -220,25 +235,38 @@ class Attacker:
     def retention(self, question: Question) -> None:
         if not (answer := self._get("retention", {**question, "compare": "0"})):
             return
-        _, _, words = self._within(answer, question)
-        first_days = self.knowledge.first_days(question.get("internal") == "1")
+        scope, words = self._within(answer, question)[1:]
+        came = Came(self.knowledge, question)
+        told = self.knowledge.told_set
         for row in answer["rows"]:
-            days = set(days_between(date.fromisoformat(row["from"]), date.fromisoformat(row["to"])))
-            new = self.knowledge.chosen(question, min(days), max(days))
-            self.knowledge.told_people(
-                _number(row["users"]),
-                new,
-                f"new {row['from']} {row['to']}",
-                f"new people {row['from']} to {row['to']}, {words}",
-                lambda event, days=days: event.day == first_days.get(event.person) and event.day in days,
-            )
+            first, last = (date.fromisoformat(row[name]) for name in ("from", "to"))
+            days, cohort = set(days_between(first, last)), f"new {first} {last}"
+            of = f"{first} to {last}, {words}"
+            told(_number(row["users"]), came.new(days), cohort, f"new people {of}")
+            told(_number(row["mature"]), came.over(days, 7), cohort, f"mature people {of}")
+            told(_number(row["retained"]), came.within(days, 7), cohort, f"people who came back {of}")
+            for week in range(12) if row["cohort"] == "week" else ():
+                since = 7 * week - first.weekday()
+                told(
+                    _number(row[f"week_{week}"]),
+                    came.on(days, {first + timedelta(days=since + number) for number in range(7)}),
+                    cohort if week == 0 else f"{cohort} week {week}",
+                    f"people in week {week} {of}",
+                )
+        first, last = (date.fromisoformat(answer["filters"][name]) for name in ("from", "to"))
+        days = set(days_between(first, last))
+        for day in answer["curve"]:
+            n, of = day["n"], f"of day {day['n']}, {words}"
+            told(day["eligible"], came.over(days, n), f"curve {scope}", f"eligible {of}")
+            told(day["on_day"], came.after(days, n, n), f"curve {scope} {n}", f"on it {of}")
+            told(day["on_or_after"], came.after(days, n, 400), f"curve {scope} {n}", f"later {of}")
 
     def feature_page(self, name: str, question: Question) -> None:
         response = self.staff.get(f"/dashboards/features/{name}/", {**question, "compare": "0"})
-        page = (response.context or {}).get("page") if response.status_code == 200 else None
-        report = getattr(page, "report", None)
+        report = (response.context or {}).get("report") if response.status_code == 200 else None
         if report is None or not hasattr(report, "actions"):
             return
+        self.asked += 1
         first, last = report.filters.first, report.filters.last
         events = self.knowledge.chosen(question, first, last)
         words = f"page of {name}, {' '.join(question.values())}"
@@ -270,17 +298,116 @@ class Attacker:
                 own,
             )
 
-    def csv(self, question: Question) -> None:
-        """The same rows as a file: what JSON hides must not stand there."""
-        sent = {**question, "compare": "0", "format": "csv"}
-        response = Client().get("/api/reports/feature-adoption", sent, headers=self.headers)
-        if response.status_code != 200:
+    def endpoint_page(self, name: str, question: Question) -> None:
+        asked = {**question, "compare": "0", "endpoint": name, "method": "GET"}
+        response = self.staff.get("/dashboards/endpoints/detail/", asked)
+        report = (response.context or {}).get("report") if response.status_code == 200 else None
+        if report is None or not hasattr(report, "statuses"):
             return
-        rows: Rows = list(csv.DictReader(io.StringIO(response.content.decode())))
-        if rows:
+        self.asked += 1
+        first, last = report.filters.first, report.filters.last
+        events = self.knowledge.chosen(question, first, last)
+        words = f"page of {name}, {' '.join(question.values())}"
+        self._endpoint(report.total._asdict(), name, events, f"{first} {last}", words)
+        for day in report.days:
+            of_day = [number for number in events if self.knowledge.world.sent[number].day == day.day]
+            self._endpoint(day._asdict(), name, of_day, f"{day.day} {day.day}", f"on {day.day}, {words}")
+        of = self.knowledge.counted(
+            report.total.requests, events, lambda event: event.kind == "endpoint" and event.what == name
+        )
+        for status in report.statuses if of is not None else ():
+            self.knowledge.told_of_same(
+                status.status,
+                status.requests,
+                of or [],
+                f"{status.status}, {words}",
+                lambda event, status=status: f"{event.status // 100}xx" == status.status,
+            )
+
+    def files(self, question: Question) -> None:
+        """The same rows as files: what JSON hides must not stand there."""
+        for report in ("feature-adoption", "endpoint-performance", "daily-active-users"):
+            sent = {**question, "compare": "0", "format": "csv"}
+            response = Client().get(f"/api/reports/{report}", sent, headers=self.headers)
+            if response.status_code != 200:
+                continue
+            self.asked += 1
+            rows: Rows = list(csv.DictReader(io.StringIO(response.content.decode())))
+            if not rows:
+                continue
             first, last = (date.fromisoformat(rows[0][f"asked_{name}"]) for name in ("from", "to"))
             events = self.knowledge.chosen(question, first, last)
-            self._features(rows, events, f"{first} {last}", f"CSV {' '.join(question.values())}")
+            scope, words = f"{first} {last}", f"CSV {' '.join(question.values())}"
+            if report == "feature-adoption":
+                self._features(rows, events, scope, words)
+            for row in rows:
+                plain = {name: _number(value) for name, value in row.items()}
+                if report == "endpoint-performance":
+                    self._endpoint(plain, row["endpoint"], events, scope, words)
+                elif report == "daily-active-users":
+                    day = date.fromisoformat(row["date"])
+                    of_day = self.knowledge.chosen(question, day, day)
+                    self.knowledge.told_people(plain["all"], of_day, f"{day} {day}", f"on {day}, {words}")
+
+    def compared(self, question: Question) -> None:
+        """The period before, which stands beside."""
+        if answer := self._get("feature-adoption", question):
+            events, scope, words = self._before(answer, question)
+            for row in answer["rows"]:
+                self.knowledge.told_people(
+                    row["previous_users"],
+                    events,
+                    scope,
+                    f"people of {row['feature']} before, {words}",
+                    lambda event, name=row["feature"]: event.kind == "feature" and event.what == name,
+                )
+        if (answer := self._get("endpoint-performance", question)) and answer["previous"]:
+            events, scope, words = self._before(answer, question)
+            self._endpoint(answer["previous"], "", events, scope, f"before, {words}")
+        if answer := self._get("daily-active-users", question):
+            events, scope, words = self._before(answer, question)
+            self.knowledge.told_people(
+                answer["headline"]["period_users"]["before"], events, scope, f"active before, {words}"
+            )
+
+    def _before(self, answer: Mapping[str, Any], question: Question) -> tuple[list[int], str, str]:
+        return self._within({"filters": answer["compared_with"]}, question)
+
+
+class Came:
+    """Who was new on which days, and who came when, under the filters of a question."""
+
+    def __init__(self, knowledge: Knowledge, question: Question) -> None:
+        first_days = knowledge.first_days(question.get("internal") == "1")
+        self._days: dict[int, set[date]] = defaultdict(set)
+        for number in knowledge.chosen(question, date.min, date.max):
+            event = knowledge.world.sent[number]
+            self._days[event.person].add(event.day)
+        self._first = {
+            person: day for person, day in first_days.items() if day in self._days.get(person, set())
+        }
+
+    def new(self, days: set[date]) -> set[int]:
+        return {person for person, first in self._first.items() if first in days}
+
+    def over(self, days: set[date], n: int) -> set[int]:
+        """New people whose day `n` is over."""
+        return {person for person in self.new(days) if self._first[person] + timedelta(days=n) < ago(0)}
+
+    def within(self, days: set[date], n: int) -> set[int]:
+        """Those of them who came on one of the days up to `n`."""
+        return {person for person in self.over(days, n) if self._came(person, 1, n)}
+
+    def after(self, days: set[date], n: int, until: int) -> set[int]:
+        """Those of them who came on a day from `n` to `until`."""
+        return {person for person in self.over(days, n) if self._came(person, n, until)}
+
+    def on(self, days: set[date], others: set[date]) -> set[int]:
+        """New people who were there on one of the other days."""
+        return {person for person in self.new(days) if self._days[person] & others}
+
+    def _came(self, person: int, low: int, high: int) -> bool:
+        return any(low <= (day - self._first[person]).days <= high for day in self._days[person])
 
 
 def _filters_of(question: Question) -> tuple[str, ...]:
@@ -295,11 +422,15 @@ def _is_number(shown: Any) -> bool:
 
 def _number(shown: Any) -> Any:
     """A CSV file's text as a number."""
-    return int(float(shown)) if isinstance(shown, str) and _is_number(shown) else shown
+    if not isinstance(shown, str) or not _is_number(shown):
+        return shown
+    return float(shown) if "." in shown else int(shown)
 
 
 def all_organizations(variation: str) -> tuple[str, ...]:
-    return (*ORGANIZATIONS, "lone-works") if variation == "organization" else ORGANIZATIONS
+    """Those that the variation has."""
+    with_lone = variation in ("organization", "account reports")
+    return (*ORGANIZATIONS, "lone-works") if with_lone else ORGANIZATIONS
 
 
 def organization_of_lone() -> str:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from consent.pseudonyms import pseudonym
-from tests.support.attack.world import LONE, Sent, World
+from tests.support.attack.world import LONE, MOST, Sent, World
 
 MASK = 2**64 - 1
 
@@ -41,7 +41,7 @@ class Knowledge:
     def __post_init__(self) -> None:
         chance = random.Random(7)
         self._of_event = [chance.getrandbits(64) for _ in self.world.sent]
-        self._of_person = [chance.getrandbits(64) for _ in range(LONE + 1)]
+        self._of_person = [chance.getrandbits(64) for _ in range(LONE + MOST)]
         self._organization = {
             pseudonym("organization", name): name
             for name in {event.organization for event in self.world.sent}
@@ -83,7 +83,7 @@ class Knowledge:
         if not isinstance(shown, int | float):
             return False
         own = [number for number in events if keep(self.world.sent[number])]
-        crowd = [number for number in own if self.world.sent[number].person != LONE]
+        crowd = [number for number in own if self.world.sent[number].person < LONE]
         for counted in (own, crowd):
             if len(counted) == round(shown):
                 self.understood += 1
@@ -92,10 +92,23 @@ class Knowledge:
         self.not_understood += 1
         return False
 
+    def told_of_same(
+        self, measure: str, shown: Any, of: list[int], source: str, keep: Callable[[Sent], bool]
+    ) -> None:
+        """What some events had: errors of requests, for instance. One person may have had all of them
+        (docs/privacy.md says so), so it isolates somebody only if these events do."""
+        if not isinstance(shown, int | float):
+            return
+        if sum(keep(self.world.sent[number]) for number in of) == round(shown):
+            self.understood += 1
+            self._add(measure, of, "", source)
+        else:
+            self.not_understood += 1
+
     def _add(self, measure: str, events: list[int], scope: str, source: str) -> None:
         weights = {True: 0, False: 0}
         for number in events:
-            weights[self.world.sent[number].person == LONE] += self._of_event[number]
+            weights[self.world.sent[number].person >= LONE] += self._of_event[number]
         self.cells.append(Cell(measure, weights[False] & MASK, weights[True] & MASK, scope, source))
 
     def told_people(
@@ -110,15 +123,29 @@ class Knowledge:
         if not isinstance(shown, int) or isinstance(shown, bool):
             return
         people = {self.world.sent[number].person for number in events if keep(self.world.sent[number])}
+        self.told_set(shown, people, scope, source)
+
+    def told_set(self, shown: Any, people: set[int], scope: str, source: str) -> None:
+        """A number of these people."""
+        if not isinstance(shown, int) or isinstance(shown, bool):
+            return
         if self.world.withdrawn:
-            people.discard(LONE)
+            people = people - {LONE}
         if len(people) != shown:
             self.not_understood += 1
             return
         self.understood += 1
-        weight = sum(self._of_person[person] for person in people if person != LONE) & MASK
-        lone = self._of_person[LONE] if LONE in people else 0
+        weight = sum(self._of_person[person] for person in people if person < LONE) & MASK
+        lone = sum(self._of_person[person] for person in people if person >= LONE) & MASK
         self.cells.append(Cell("people", weight, lone, scope, source))
+
+    def counted(self, shown: Any, events: Iterable[int], keep: Callable[[Sent], bool]) -> list[int] | None:
+        """The events that a number of them counts; None where it counts something smaller."""
+        own = [number for number in events if keep(self.world.sent[number])]
+        for counted in (own, [number for number in own if self.world.sent[number].person < LONE]):
+            if isinstance(shown, int | float) and len(counted) == round(shown):
+                return counted
+        return None
 
     def first_days(self, include_internal: bool) -> dict[int, date]:
         days: dict[int, date] = {}

@@ -15,7 +15,7 @@ from django.test import Client
 
 from analytics.report_days import report_today
 from consent.decisions.recording import record_decision
-from consent.models import Method, State, SubjectKind
+from consent.models import Level, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from tests.support.events import at
 from tests.support.otlp import a_key, grant, log, logs, post
@@ -24,7 +24,8 @@ from tests.support.rolling import roll_up
 CROWD = 36
 DAYS = 24  # the crowd's days, up to yesterday
 ORGANIZATIONS = ("north-works", "south-works", "east-works")
-LONE = CROWD  # the number of the lone person
+LONE = CROWD  # the number of the lone person, and of the first of a small group
+MOST = 4  # people of a small group
 RECORDS_AT_ONCE = 500
 
 
@@ -49,17 +50,17 @@ def ago(days: int) -> date:
     return report_today() - timedelta(days=days)
 
 
-def crowd() -> list[Sent]:
-    """Everybody's usual events, the lone person's among them: on most days."""
+def crowd(lone: int = 1) -> list[Sent]:
+    """Everybody's usual events, the lone person's (or group's) among them: on most days."""
     chance = random.Random(5)
     sent = []
-    for person in range(CROWD + 1):
+    for person in range(CROWD + lone):
         place = {
             "organization": ORGANIZATIONS[person % len(ORGANIZATIONS)],
-            "deployment": "cloud" if person == LONE or person % 2 else "self-hosted",
+            "deployment": "cloud" if person >= LONE or person % 2 else "self-hosted",
         }
         for back in range(1, DAYS + 1):
-            if person != LONE and chance.random() > 0.75:
+            if person < LONE and chance.random() > 0.75:
                 continue
             day = ago(back)
             sent.append(Sent(person, day, "login", "login", **place))
@@ -90,6 +91,10 @@ def _of_days(*backs: int) -> list[Sent]:
     return [event for back in backs for event in _of_lone(back)]
 
 
+def _of_group(people: int, **changes: Any) -> list[Sent]:
+    return [replace(event, person=LONE + number) for number in range(people) for event in _of_lone(**changes)]
+
+
 VARIATIONS: dict[str, Callable[[], list[Sent]]] = {
     "deployment type": lambda: _of_lone(deployment="unknown"),
     "internal use": lambda: _of_lone(internal=True),
@@ -103,7 +108,13 @@ VARIATIONS: dict[str, Callable[[], list[Sent]]] = {
     "status code": lambda: [replace(event, status=503) for event in _of_lone() if event.kind == "endpoint"],
     "action": lambda: [replace(event, action="shredded") for event in _of_lone()[:10]],
     "withdrawn": lambda: _of_lone(what="secret_plan"),
+    "on both": lambda: _of_lone(deployment="self-hosted"),
+    "account reports": lambda: _of_lone(organization="lone-works"),
+    "group of 2": lambda: _of_group(2, internal=True),
+    "group of 3": lambda: _of_group(3, deployment="unknown"),
+    "group of 4": lambda: _of_group(4, what="secret_plan"),
 }
+PEOPLE = {"group of 2": 2, "group of 3": 3, "group of 4": 4}  # of 1 elsewhere
 
 
 @dataclass(frozen=True)
@@ -114,9 +125,12 @@ class World:
 
 def plant(variation: str) -> World:
     """Plant the crowd and this variation's lone person, and build the roll-ups."""
-    sent = crowd() + VARIATIONS[variation]()
+    lone = PEOPLE.get(variation, 1)
+    sent = crowd(lone) + VARIATIONS[variation]()
+    if variation == "account reports":  # then only the lone person is not known
+        sent = [replace(one, organization="lone-works") if one.person == LONE else one for one in sent]
     organizations = {event.organization for event in sent}
-    for person in range(CROWD + 1):
+    for person in range(CROWD + lone):
         grant(user=user(person))
     for organization in organizations:
         grant(organization=organization)
@@ -128,16 +142,24 @@ def plant(variation: str) -> World:
         assert "rejectedLogRecords" not in response.content.decode(), response.content
     connections["analytics"].cursor().execute("SELECT 1")
     roll_up()
+    if variation == "account reports":
+        for organization in ORGANIZATIONS:
+            _decide(SubjectKind.ORGANIZATION, organization, State.GRANTED, Level.ACCOUNT)
     withdrawn = variation == "withdrawn"
     if withdrawn:
-        record_decision(
-            kind=SubjectKind.USER,
-            subject=pseudonym("user", user(LONE)),
-            state=State.DENIED,
-            actor="tests",
-            method=Method.COMMAND,
-        )
+        _decide(SubjectKind.USER, user(LONE), State.DENIED)
     return World(sent, withdrawn)
+
+
+def _decide(kind: SubjectKind, raw: str, state: State, level: Level | None = None) -> None:
+    record_decision(
+        kind=kind,
+        subject=pseudonym(kind.value, raw),
+        state=state,
+        level=level,
+        actor="tests",
+        method=Method.COMMAND,
+    )
 
 
 def user(person: int) -> str:
