@@ -1,12 +1,15 @@
 """Sessions: how long they last, how often people sign in, which pages they see."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from analytics.reports.cells import Compared, Count, exact, ratio
 from analytics.reports.filters import ReportFilters
+from analytics.reports.together import AskedTogether, PeopleTogether, spans_of
 from analytics.rollups.reading import reader as rollups
-from analytics.rollups.reading.reader import Segment
+from analytics.rollups.reading.reaches import Reaches
+from analytics.rollups.reading.reader import Reader, Segment
 
 MOST_PAGES = 10
 
@@ -28,6 +31,7 @@ class SessionsReport:
     median_seconds: Compared  # last minus first event of a session
     sign_ins_per_user: Compared  # sign-ins / users who signed in
     pages: list[PageRow]
+    together: PeopleTogether | None = field(default=None, repr=False, compare=False)  # for suppression
 
 
 class SessionCounts(NamedTuple):
@@ -58,7 +62,28 @@ def sessions_report(filters: ReportFilters) -> SessionsReport | None:
         rows = map(PageRow, people.keys, *(column.tolist() for column in columns))
         pages = [row for row in rows if row.views]
         before = counts(filters.previous_complete) if filters.compare else None
-        return sessions_of(filters, counts(filters.complete), before, pages)
+        report = sessions_of(filters, counts(filters.complete), before, pages)
+        return replace(report, together=_together(reader, filters, people.keys))
+
+
+def _together(reader: Reader, filters: ReportFilters, pages: Sequence[str]) -> PeopleTogether | None:
+    """Who had a session, signed in, or viewed a page, under all filters that are marked together."""
+    asked = AskedTogether.of(filters)
+    if asked.is_the_whole and not reader.some_have_accounts:
+        return None
+    spans = spans_of(filters)
+    whole = spans.pop("range")
+    active: dict[str, Reaches] = {}
+    if spans:
+        sessions = reader.session_reaches(asked.segments, *spans.values())
+        sign_ins = reader.active_reaches(asked.segments, *spans.values(), activity="login")
+        active |= {f"session {name}": reaches for name, reaches in zip(spans, sessions, strict=True)}
+        active |= {f"login {name}": reaches for name, reaches in zip(spans, sign_ins, strict=True)}
+    if not pages:
+        return PeopleTogether(asked, active=active)
+    rows = reader.row_reaches("page", asked.segments, *whole, pages)
+    (seen,) = rows.spans([whole])
+    return PeopleTogether(asked, active=active, names=pages, spans={"range": seen})
 
 
 def sessions_of(

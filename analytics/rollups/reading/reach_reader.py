@@ -9,7 +9,7 @@ import numpy as np
 from analytics.report_days import days_between
 from analytics.rollups.numbers import Numbers
 from analytics.rollups.reading.cache import cache
-from analytics.rollups.reading.decoding import decode_members, decode_pairs
+from analytics.rollups.reading.decoding import decode_members, decode_pairs, decode_sessions
 from analytics.rollups.reading.directory import NameNumbers
 from analytics.rollups.reading.named_sets import ALL_NAMES, Arranged, NamedSets, arranged, by_first_part
 from analytics.rollups.reading.reaches import (
@@ -22,6 +22,8 @@ from analytics.rollups.reading.reaches import (
 )
 from analytics.rollups.reading.segments import Segment
 from analytics.rollups.reading.snapshot import Snapshot
+
+BY_FIRST_PART = ("feature", "page")
 
 
 class ReachReader(Snapshot):
@@ -48,7 +50,7 @@ class ReachReader(Snapshot):
 
         Rows are those of the `names`; the name None stands for all names together.
         """
-        arranged_days, numbers = self._arranged(kind, first, last, by_first=kind == "feature")
+        arranged_days, numbers = self._arranged(kind, first, last, by_first=kind in BY_FIRST_PART)
         days, reachable = days_between(first, last), self._crowds.reachable(segments)
         width, rows = self.members.width, _rows_of(names, numbers)
         return RowReaches(days, arranged_days, rows, len(numbers), width, reachable)
@@ -75,6 +77,16 @@ class ReachReader(Snapshot):
     def some_have_accounts(self) -> bool:
         """Whether some organization has account reports."""
         return self._crowds.some_have_accounts
+
+    def session_reaches(self, segments: Sequence[Segment], *spans: tuple[date, date]) -> list[Reaches]:
+        """Under which of the segments people count who had a session in each span."""
+        reachable = self._crowds.reachable(segments)
+        first, last = min(first for first, _ in spans), max(last for _, last in spans)
+        parts = self._contents("session", first, last, decode_sessions)
+        return [
+            reaches_of_members([part[1] for day, part in parts.items() if low <= day <= high], reachable)
+            for low, high in spans
+        ]
 
     def active_reaches(
         self, segments: Sequence[Segment], *spans: tuple[date, date], activity: str = "any"

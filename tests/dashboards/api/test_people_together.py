@@ -223,3 +223,26 @@ def test_nor_those_of_internal_use_or_of_an_organization(ask):
     roll_up()
     asked = ({}, {"internal": "1"}, {"org": ACME}, {"org": ACME, "internal": "1"})
     assert [new_people(ask("retention", **query))[1] for query in asked] == [30, "hidden", 20, 20]
+
+
+def seen(users, **values):
+    for user in users:
+        activity(user, day(2), session=f"session-{user}", **values)
+        feature(user, day(2), name="page_view", event_metadata={"page.path": "/help"}, **values)
+
+
+def test_people_of_sessions_and_pages_cannot_be_subtracted(ask):
+    seen(MANY)
+    seen(SOME, deployment_type="self-hosted")
+    seen([LONE], deployment_type="unknown")
+    roll_up()
+
+    def told(deployment):
+        sessions = ask("daily-active-users", deployment=deployment)["sessions"]
+        (page,) = sessions["pages"]
+        names = ("users", "signed_in", "sessions", "sign_ins_per_user")
+        return [*(sessions[name]["value"] for name in names), page["users"], page["views"]]
+
+    assert told("") == [28, 28, 28, 1.0, 28, 28]
+    assert told("cloud") == [20, 20, 20, 1.0, 20, 20]
+    assert told("self-hosted") == ["hidden"] * 6, "28 - 20 - 7 is one person"
