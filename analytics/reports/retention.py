@@ -95,12 +95,12 @@ class RetentionReport:
 def retention_report(
     filters: ReportFilters, *, now: datetime | None = None, published: bool = False
 ) -> RetentionReport:
-    """The exact report. `now` decides which seven days are over (the clock's when left out). With
+    """The exact report. `now` decides which seven days are over (the last full minute when left out). With
     `published`, with the same report under all filters that are marked together.
 
     Raises `FilterError` where every day of the range is sealed and no cohort of them was kept.
     """
-    now = now or timezone.now()
+    now = now or timezone.now().replace(second=0, microsecond=0)  # so that what was counted can be kept
     with rollups.reading() as reader:
         kept = sealed_cohorts(reader, filters)
         if kept and filters.is_sealed(filters.last):

@@ -22,6 +22,7 @@ CURVE_DAYS = 28
 TRIANGLE_WEEKS = COHORT_WEEKS  # columns; also the least number of rows
 MOST_COHORTS = 53
 MICROSECOND = timedelta(microseconds=1)
+ENTRY_BYTES = 250  # about; of one in a dictionary of cohorts
 
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -71,14 +72,35 @@ def earliest_first_day(filters: ReportFilters) -> date:
 
 
 def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohorts:
-    """The cohorts for one question. `now` decides which 168 hours are over."""
-    segment = Segment.of(filters)
-    activity = "login" if filters.definition == "login_window" else filters.activity
-    firsts = reader.firsts(segment, activity=activity)
+    """The cohorts for one question, not to be changed. `now` decides which 168 hours are over."""
+    is_login = filters.definition == "login_window"
     sealed = reader.sealed_until
     since = sealed + timedelta(days=1) if sealed else date.min
     earliest = max(earliest_first_day(filters), since)
-    seen = reader.presence(segment, earliest, max(filters.today, report_today(now)), activity=activity)
+    last = max(filters.today, report_today(now))
+    asked = Segment.of(filters), filters.definition, filters.activity, filters.first, filters.last
+    cohorts: Cohorts = reader.kept(
+        ("cohorts", *asked, filters.today, since, now if is_login else None),
+        earliest,
+        last,
+        lambda: _count_cohorts(reader, filters, now, since, earliest, last),
+        _size_of,
+    )
+    return cohorts
+
+
+def _size_of(cohorts: Cohorts) -> int:
+    """Bytes, about."""
+    return ENTRY_BYTES * (len(cohorts.ledgers) + len(cohorts.curve) + len(cohorts.weeks))
+
+
+def _count_cohorts(
+    reader: Reader, filters: ReportFilters, now: datetime, since: date, earliest: date, until: date
+) -> Cohorts:
+    segment = Segment.of(filters)
+    activity = "login" if filters.definition == "login_window" else filters.activity
+    firsts = reader.firsts(segment, activity=activity)
+    seen = reader.presence(segment, earliest, until, activity=activity)
     column = firsts.day - seen.first.toordinal()
     last = week_of(filters.last) + timedelta(days=6)  # the last cohort is a whole week, as the others are
     new = (column >= 0) & (firsts.day <= last.toordinal())

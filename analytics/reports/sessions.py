@@ -1,7 +1,8 @@
 """Sessions: how long they last, how often people sign in, which pages they see."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import NamedTuple
 
 from analytics.reports.cells import Compared, Count, exact, ratio
@@ -72,13 +73,25 @@ def _together(reader: Reader, filters: ReportFilters, pages: Sequence[str]) -> P
     if asked.is_the_whole and not reader.some_have_accounts:
         return None
     spans = spans_of(filters)
-    whole = spans.pop("range")
+    first, last = min(first for first, _ in spans.values()), filters.last
+    what = "sessions together", asked, tuple(pages), tuple(spans.items())
+    together: PeopleTogether = reader.kept(
+        what, first, last, lambda: _counted_together(reader, asked, spans, pages)
+    )
+    return together
+
+
+def _counted_together(
+    reader: Reader, asked: AskedTogether, spans: Mapping[str, tuple[date, date]], pages: Sequence[str]
+) -> PeopleTogether:
+    whole = spans["range"]
+    compared = {name: span for name, span in spans.items() if name != "range"}
     active: dict[str, Reaches] = {}
-    if spans:
-        sessions = reader.session_reaches(asked.segments, *spans.values())
-        sign_ins = reader.active_reaches(asked.segments, *spans.values(), activity="login")
-        active |= {f"session {name}": reaches for name, reaches in zip(spans, sessions, strict=True)}
-        active |= {f"login {name}": reaches for name, reaches in zip(spans, sign_ins, strict=True)}
+    if compared:
+        sessions = reader.session_reaches(asked.segments, *compared.values())
+        sign_ins = reader.active_reaches(asked.segments, *compared.values(), activity="login")
+        active |= {f"session {name}": reaches for name, reaches in zip(compared, sessions, strict=True)}
+        active |= {f"login {name}": reaches for name, reaches in zip(compared, sign_ins, strict=True)}
     if not pages:
         return PeopleTogether(asked, active=active)
     rows = reader.row_reaches("page", asked.segments, *whole, pages)

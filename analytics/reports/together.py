@@ -80,6 +80,12 @@ class PeopleTogether:
     spans: Mapping[str, SpanReaches] = field(default_factory=dict)
     has_everybody: bool = False  # whether organizations with account reports count, too
 
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        reaches = [*self.active.values(), *(one for span in self.spans.values() for one in span)]
+        return sum(one.people.nbytes for one in (*reaches, self.daily) if one is not None)
+
     def count(self, span: str, segment: Segment, *, twice: bool = False) -> Numbers:
         """By name: how many people; 0 where that was not counted."""
         reaches = self.spans.get(span)
@@ -127,18 +133,25 @@ def read_together(
     if not names:
         return PeopleTogether(asked, active=_active(reader, asked, filters, "any"), has_everybody=True)
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
-    rows = reader.row_reaches(kind, asked.segments, first, filters.last, names)
     spans = spans_of(filters)
-    counted = rows.spans(list(spans.values()), [spans[name] for name in repeated if name in spans])
-    return PeopleTogether(
-        asked,
-        active=_active(reader, asked, filters, "any"),
-        names=names,
-        days=days_between(first, filters.last),
-        daily=reader.daily_reaches(kind, asked.segments, first, filters.last, names),
-        spans=dict(zip(spans, counted, strict=True)),
-        has_everybody=bool(filters.organization) or not reader.some_have_accounts,
-    )
+    twice = [spans[name] for name in repeated if name in spans]
+
+    def count() -> PeopleTogether:
+        rows = reader.row_reaches(kind, asked.segments, first, filters.last, names)
+        counted = rows.spans(list(spans.values()), twice)
+        return PeopleTogether(
+            asked,
+            active=_active(reader, asked, filters, "any"),
+            names=names,
+            days=days_between(first, filters.last),
+            daily=reader.daily_reaches(kind, asked.segments, first, filters.last, names),
+            spans=dict(zip(spans, counted, strict=True)),
+            has_everybody=bool(filters.organization) or not reader.some_have_accounts,
+        )
+
+    what = "together", kind, asked, tuple(names), tuple(spans.items()), tuple(twice)
+    together: PeopleTogether = reader.kept(what, first, filters.last, count)
+    return together
 
 
 def read_active_together(reader: Reader, filters: ReportFilters, *, activity: str) -> PeopleTogether | None:

@@ -36,7 +36,9 @@ class RollUpCache:
     rows: defaultdict[str, NameNumbers] = field(default_factory=lambda: defaultdict(NameNumbers))
     withdrawn: tuple[int, str, Numbers] = (-1, "", NOTHING)
     _crowds: tuple[Hashable, Crowds | None] = (None, None)
-    _contents: OrderedDict[tuple[date, str], tuple[Hashable, Any, int]] = field(default_factory=OrderedDict)
+    _contents: OrderedDict[tuple[date, Hashable], tuple[Hashable, Any, int]] = field(
+        default_factory=OrderedDict
+    )
     _bytes: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,7 +74,7 @@ class RollUpCache:
     def contents(
         self,
         versions: Mapping[date, Hashable],
-        kind: str,
+        kind: Hashable,
         fetch: Callable[[list[date]], dict[date, Any]],
         size: Callable[[Any], int],
     ) -> dict[date, Any]:
@@ -99,7 +101,7 @@ class RollUpCache:
             contents |= fetched
         return {day: decoded for day, decoded in contents.items() if decoded is not None}
 
-    def _keep(self, key: tuple[date, str], version: Hashable, decoded: Any, size: int) -> None:
+    def _keep(self, key: tuple[date, Hashable], version: Hashable, decoded: Any, size: int) -> None:
         old = self._contents.pop(key, None)
         self._bytes += size - (old[2] if old else 0)
         self._contents[key] = version, decoded, size

@@ -129,13 +129,13 @@ class Reader(ReachReader):
         """The organizations that have enough active people on these days, so that the rest has, too."""
         first = self.begin(min(first, last), last)
         everywhere = replace(segment, organization="")
-
-        def make(firsts: list[date]) -> dict[date, NDArray[Any]]:
-            return dict.fromkeys(firsts, self._organizations_of_enough(everywhere, first, last))
-
-        form = f"organizations until {last} of {everywhere}, {self._crowds.version}"
-        versions = {first: tuple(self._versions_of(first, last).items())}
-        return frozenset(cache().contents(versions, form, make, size_of)[first].tolist())
+        names = self.kept(
+            ("organizations of enough", everywhere),
+            first,
+            last,
+            lambda: self._organizations_of_enough(everywhere, first, last),
+        )
+        return frozenset(names.tolist())
 
     def _organizations_of_enough(self, segment: Segment, first: date, last: date) -> NDArray[Any]:
         bits, _, _ = self._matrix(first, last, "active")

@@ -1,6 +1,6 @@
 """One snapshot of the roll-ups, as `reader.py` asks it: decoded contents come from the process's cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import date
 from typing import Any
 
@@ -61,6 +61,26 @@ class Snapshot:
             return {day: decode(day, bytes(content)) for day, content in self._cursor.fetchall()}
 
         return cache().contents(self._versions_of(first, last), kind + form, fetch, size_of)
+
+    def kept(
+        self,
+        what: Hashable,
+        first: date,
+        last: date,
+        make: Callable[[], Any],
+        size: Callable[[Any], int] = size_of,
+    ) -> Any:
+        """What follows from these days and from who counts, from the process's cache or made now.
+
+        `what` names everything else that it depends on. Whoever gets it must not change it.
+        """
+        days = tuple(self._versions_of(first, last).items())
+        version = self.members.version, self.groups.version, self._crowds.version, days
+
+        def fetch(firsts: list[date]) -> dict[date, Any]:
+            return dict.fromkeys(firsts, make())
+
+        return cache().contents({first: version}, (what, last), fetch, size)[first]
 
     @property
     def sealed_until(self) -> date | None:
