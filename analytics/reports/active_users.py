@@ -107,7 +107,7 @@ def active_users_report(filters: ReportFilters, *, published: bool = False) -> A
     """The exact report. Raises `ReportTimedOut`. With `published`, with all that suppression needs."""
     with rollups.reading() as reader:
         first, segment = earliest_day(filters), Segment.of(filters)
-        seen = reader.presences(segment, first, filters.last, activity=filters.activity)
+        seen = reader.seen(segment, first, filters.last, activity=filters.activity)
         sealed = reader.sealed(first, filters.last)
         report = active_users_of(filters, seen, sealed)
         if not published:
@@ -131,9 +131,7 @@ def _compared_with(
         if is_rest and not asked.organization:
             segment = replace(segment, without_accounts=True)
         first = earliest_day(filters)
-        return _history(
-            asked, reader.presences(segment, first, filters.last, activity=filters.activity), sealed
-        )
+        return _history(asked, reader.seen(segment, first, filters.last, activity=filters.activity), sealed)
 
     beside = []
     if filters.include_internal:

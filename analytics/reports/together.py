@@ -13,7 +13,7 @@ import numpy as np
 from analytics.report_days import days_between
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
-from analytics.rollups.numbers import Numbers
+from analytics.rollups.numbers import Flags, Numbers
 from analytics.rollups.reading.reaches import Reaches, SpanReaches
 from analytics.rollups.reading.reader import Reader, Segment
 
@@ -79,6 +79,7 @@ class PeopleTogether:
     daily: Reaches | None = None
     spans: Mapping[str, SpanReaches] = field(default_factory=dict)
     has_everybody: bool = False  # whether organizations with account reports count, too
+    hidden: dict[Segment, Mapping[str, Flags]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def size(self) -> int:

@@ -18,6 +18,7 @@ from analytics.reports.suppression.rules import (
 )
 from analytics.reports.suppression.together import Marks
 from analytics.rollups.layout import WINDOWS
+from analytics.small_groups import too_few
 
 NUMBERS = ("total", "cloud", "self_hosted", "unknown")
 
@@ -126,7 +127,7 @@ def _apart(day: ActiveDay, other: ActiveDay, *, is_part: bool) -> ActiveDay:
             of_hidden_part = is_part and isinstance(shown_other, Withheld)
             if of_hidden_part or few(abs(number - exact_other)):
                 hidden[name] = Withheld.HIDDEN
-    return day._replace(**hidden)
+    return day._replace(**hidden) if hidden else day
 
 
 def _steps(days: list[ActiveDay], daily: list[ActiveDay], width: int) -> list[ActiveDay]:
@@ -164,10 +165,19 @@ def _periods(report: ActiveUsersReport) -> dict[str, Any]:
     }
 
 
+def _is_open(total: Count, parts: Sequence[Count]) -> bool:
+    """Whether nothing is to be withheld, as on most days: no number is few, and no part all but few."""
+    if any(type(number) is not int or too_few(number) for number in (total, *parts)):
+        return False
+    return not any(part and too_few(exact(total) - exact(part)) for part in parts)
+
+
 def _active_day(day: ActiveDay) -> ActiveDay:
     parts = (day.cloud, day.self_hosted, day.unknown)
     if any(isinstance(number, Withheld) for number in (day.total, *parts)):
         return day  # sealed: its small groups were left out then
+    if _is_open(day.total, parts):
+        return day
     cloud, self_hosted, unknown = (
         ruled(number, verdict) for number, verdict in zip(parts, parts_of(day.total, parts), strict=True)
     )

@@ -4,7 +4,7 @@ By construction: a segment is shown only if, with those that come before it, no 
 shown segments are few. Sums and differences of shown numbers are then sums of groups that are large enough.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -91,6 +91,20 @@ def hidden_in(reaches: Reaches, asked: AskedTogether, segment: Segment) -> Flags
     return hidden
 
 
+def _hidden_by_figure(together: PeopleTogether, segment: Segment) -> dict[str, Flags]:
+    """By what they are of: the flags of `hidden_in`."""
+    asked, hidden = together.asked, {}
+    if together.daily is not None:
+        hidden["daily"] = hidden_in(together.daily, asked, segment)
+    for span, (seen, twice, once) in together.spans.items():
+        hidden[span] = hidden_in(seen, asked, segment)
+        if twice is not None and once is not None:
+            hidden[f"{span} twice"] = hidden_in(twice, asked, segment) | hidden_in(once, asked, segment)
+    for span, active in together.active.items():
+        hidden[f"{span} active"] = hidden_in(active, asked, segment)
+    return hidden
+
+
 class Marks:
     """What is hidden of a report's people, for the segment asked for, or another of the same question."""
 
@@ -102,21 +116,15 @@ class Marks:
             segment = replace(segment, deployment=deployment)
         self._rows: dict[Hashable, int] = {}
         self._columns: dict[date, int] = {}
-        self._hidden: dict[str, Flags] = {}
+        self._hidden: Mapping[str, Flags] = {}
         if together is None:
             return
         self._rows = {name: row for row, name in enumerate(together.names)}
         self._columns = {day: column for column, day in enumerate(together.days)}
-        asked = together.asked
-        if together.daily is not None:
-            self._hidden["daily"] = hidden_in(together.daily, asked, segment)
-        for span, (seen, twice, once) in together.spans.items():
-            self._hidden[span] = hidden_in(seen, asked, segment)
-            if twice is not None and once is not None:
-                hidden = hidden_in(twice, asked, segment) | hidden_in(once, asked, segment)
-                self._hidden[f"{span} twice"] = hidden
-        for span, active in together.active.items():
-            self._hidden[f"{span} active"] = hidden_in(active, asked, segment)
+        hidden = together.hidden.get(segment)
+        if hidden is None:
+            hidden = together.hidden[segment] = _hidden_by_figure(together, segment)
+        self._hidden = hidden
 
     def of(self, people: PeopleOrNone, name: Hashable, span: str) -> PeopleOrNone:
         """The people of a name in a span (range, complete, before), if they may be shown."""

@@ -1,6 +1,6 @@
 """Who did what on which days: the different people of each feature, endpoint or page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
@@ -28,6 +28,24 @@ class SpanPeople(NamedTuple):
     all_deserted: bool
 
 
+class KeptSpans(NamedTuple):
+    """Some spans' people, as they are remembered between reports."""
+
+    spans: list[SpanPeople]
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return sum(span.distinct.nbytes + span.repeated.nbytes + span.deserted.nbytes for span in self.spans)
+
+
+Keep = Callable[[Hashable, Callable[[], KeptSpans]], KeptSpans]
+
+
+def _keep_nothing(_: Hashable, make: Callable[[], KeptSpans]) -> KeptSpans:
+    return make()
+
+
 class People(Generic[Key]):
     """Who did what on which days: distinct people for each key."""
 
@@ -40,8 +58,10 @@ class People(Generic[Key]):
         width: int,
         *,
         chosen: Callable[[Key], bool] | None = None,
+        keep: Keep = _keep_nothing,
     ) -> None:
         self.days = days
+        self._keep = keep
         self._width = width
         self._length = len(rows)
         self._daily = np.zeros((self._length, len(days)), dtype=np.int64)
@@ -120,6 +140,9 @@ class People(Generic[Key]):
 
         Without `repeated`, that count stays 0, at half the cost.
         """
+        return self._keep((spans, repeated), lambda: KeptSpans(self._spans(spans, repeated))).spans
+
+    def _spans(self, spans: Sequence[tuple[date, date]], repeated: bool) -> list[SpanPeople]:
         by_span: dict[tuple[date, date], SpanPeople] = {}
         for _, beginning_together in groupby(sorted(set(spans)), key=itemgetter(0)):
             table = (SeenOnDays if repeated else SeenPeople)(self._length, self._width, len(self.days))

@@ -5,7 +5,7 @@ durations count events, and lose those of a person when the person is erased. Se
 no organizations, only the counts that `sealed` gives.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -34,7 +34,8 @@ from analytics.rollups.reading.decoding import (
 from analytics.rollups.reading.directory import NameNumbers
 from analytics.rollups.reading.durations import DayDurations, Durations, divided_by_day
 from analytics.rollups.reading.firsts import Firsts, first_days
-from analytics.rollups.reading.people import People
+from analytics.rollups.reading.kept_presence import NUMBER_BYTES, KeptPresence
+from analytics.rollups.reading.people import KeptSpans, People
 from analytics.rollups.reading.presence import Presence, Words
 from analytics.rollups.reading.published import (
     DayCells,
@@ -158,6 +159,18 @@ class Reader(ReachReader):
             for name in ("", *DEPLOYMENT_TYPES)
         }
 
+    def seen(
+        self, segment: Segment, first: date, last: date, *, activity: str = "any"
+    ) -> dict[str, KeptPresence]:
+        """Counts of the same, which are remembered between reports."""
+
+        def of(one: Segment) -> KeptPresence:
+            return KeptPresence(
+                self, one, first, last, activity, lambda: self.presence(one, first, last, activity=activity)
+            )
+
+        return {name: of(replace(segment, deployment=name)) for name in ("", *DEPLOYMENT_TYPES)}
+
     def _matrix(self, first: date, last: date, kind: str) -> tuple[Words, Numbers, Numbers]:
         """A bit per day and member; then days and numbers of members that are not their person's first."""
         if (first, last, kind) not in self._matrices:
@@ -196,23 +209,32 @@ class Reader(ReachReader):
         last: date,
         *,
         by_first: bool = False,
+        of: Hashable = None,
         chosen: Callable[[Any], bool] | None = None,
     ) -> People[Any]:
-        """`by_first`: by the first part of the names alone. Only of `chosen` names, if given."""
+        """`by_first`: by the first part of the names alone. Only of `chosen` names, if given: those `of`."""
         arranged_days, rows = self._arranged(kind, first, last, by_first=by_first)
         width, crowd = self.members.width, self._crowds.of(segment)
-        return People(days_between(first, last), arranged_days, rows, crowd, width, chosen=chosen)
+
+        def keep(what: Hashable, make: Callable[[], KeptSpans]) -> KeptSpans:
+            kept: KeptSpans = self.kept(("people", kind, segment, by_first, of, what), first, last, make)
+            return kept
+
+        days = days_between(first, last)
+        return People(days, arranged_days, rows, crowd, width, chosen=chosen, keep=keep)
 
     def feature_people(
         self, segment: Segment, first: date, last: date, *, feature: str | None = None
     ) -> People[str]:
         """Who used each feature, or one."""
         chosen = None if feature is None else lambda name: name == feature
-        return self._people("feature", segment, first, last, by_first=True, chosen=chosen)
+        return self._people("feature", segment, first, last, by_first=True, of=feature, chosen=chosen)
 
     def action_people(self, segment: Segment, first: date, last: date, feature: str) -> People[str]:
         """Who did each action of a feature."""
-        people = self._people("feature", segment, first, last, chosen=lambda name: name[0] == feature)
+        people = self._people(
+            "feature", segment, first, last, of=feature, chosen=lambda name: name[0] == feature
+        )
         people.keys = [action for _, action in people.keys]
         return people
 
@@ -221,7 +243,7 @@ class Reader(ReachReader):
     ) -> People[Name]:
         """Who called each endpoint and method, or one."""
         chosen = None if name is None else lambda one: one == name
-        return self._people("endpoint", segment, first, last, chosen=chosen)
+        return self._people("endpoint", segment, first, last, of=name, chosen=chosen)
 
     def page_people(self, segment: Segment, first: date, last: date) -> People[str]:
         """Who viewed each page, by its template; `events` are their views."""
@@ -336,6 +358,16 @@ class Reader(ReachReader):
 
     def sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:
         """Sessions and sign-ins. Of a session, only the part within the days counts."""
+        figures: SessionFigures = self.kept(
+            ("sessions", segment),
+            first,
+            last,
+            lambda: self._sessions(segment, first, last),
+            lambda counted: NUMBER_BYTES * len(counted),
+        )
+        return figures
+
+    def _sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:
         logins = self._contents("login", first, last, decode_members)
         parts = self._contents("session", first, last, decode_sessions)
         return SessionFigures.of(
