@@ -11,8 +11,8 @@ from rich.table import Column, Table
 from benchmarks.embedded import servers
 from tests.support.faults.instance import directory, end_on_sigterm
 
-COLUMNS = ("ms", "slowest", "plain SQL, ms", "times")
-LINE = "{:<15} {:<5} {:<46} {:>7} {:>7} {:>13} {:>6}"
+COLUMNS = ("first", "ms", "slowest", "plain SQL, ms", "times")
+LINE = "{:<15} {:<5} {:<46} {:>7} {:>7} {:>7} {:>13} {:>6}"
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace, console: Console) -> None:
         plain = ("", "")
         if one.plain_ms is not None:
             plain = (f"{one.plain_ms:,.0f}", f"{one.plain_ms / one.rolled_ms:,.0f}")
-        times = (f"{one.rolled_ms:.1f}", f"{one.slowest_ms:.1f}")
+        times = (f"{one.first_ms:.1f}", f"{one.rolled_ms:.1f}", f"{one.slowest_ms:.1f}")
         console.print(LINE.format(one.report, one.range, one.filters, *times, *plain), soft_wrap=True)
         wrong += [f"{one.report} {one.range} {one.filters}{line}" for line in one.differences]
     if not options.report:
