@@ -90,7 +90,7 @@ REPORTS = {
 class Timed:
     """One report, one range, one filter. Milliseconds; `plain_ms` None where it was not asked for.
 
-    `first_ms`: the first time after the last day was built anew, so that nothing counted with it is remembered.
+    `first_ms`: the first time after the last day was built anew; nothing counted with it is remembered then.
     """
 
     report: str

@@ -166,10 +166,11 @@ def _periods(report: ActiveUsersReport) -> dict[str, Any]:
 
 
 def _is_open(total: Count, parts: Sequence[Count]) -> bool:
-    """Whether nothing is to be withheld, as on most days: no number is few, and no part all but few."""
+    """Whether nothing is to be withheld (`parts_of`), as on most days: parts that do not overlap are enough."""
     if any(type(number) is not int or too_few(number) for number in (total, *parts)):
         return False
-    return not any(part and too_few(exact(total) - exact(part)) for part in parts)
+    numbers = [exact(part) for part in parts]
+    return sum(numbers) == total and not any(number and too_few(exact(total) - number) for number in numbers)
 
 
 def _active_day(day: ActiveDay) -> ActiveDay:
