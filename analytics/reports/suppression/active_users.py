@@ -166,11 +166,12 @@ def _periods(report: ActiveUsersReport) -> dict[str, Any]:
 
 
 def _is_open(total: Count, parts: Sequence[Count]) -> bool:
-    """Whether nothing is to be withheld (`parts_of`), as on most days: parts that do not overlap are enough."""
+    """Whether `parts_of` withholds nothing, as on most days."""
     if any(type(number) is not int or too_few(number) for number in (total, *parts)):
         return False
-    numbers = [exact(part) for part in parts]
-    return sum(numbers) == total and not any(number and too_few(exact(total) - number) for number in numbers)
+    whole, numbers = exact(total), [exact(part) for part in parts]
+    differences = (sum(numbers) - whole, *(whole - number for number in numbers if number))
+    return not any(map(too_few, differences))
 
 
 def _active_day(day: ActiveDay) -> ActiveDay:
