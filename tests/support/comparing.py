@@ -1,11 +1,12 @@
 """Where two reports differ. Counts must be equal; durations may differ by one per cent.
 
 Percentiles are read from buckets, so each may be off by one per cent, and a change between two of them
-by two. Everything else must be equal, shares and means up to rounding.
+by two. Everything else that reports are compared by must be equal, shares and means up to rounding.
 """
 
 import dataclasses
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,7 @@ def _differences(actual: Any, expected: Any, path: str, tolerance: float) -> Ite
     if type(actual) is not type(expected) and not (_is_number(actual) and _is_number(expected)):
         yield f"{path}: {actual!r}, not {expected!r}"
     elif dataclasses.is_dataclass(expected):
-        for field in dataclasses.fields(expected):
+        for field in filter(operator.attrgetter("compare"), dataclasses.fields(expected)):
             yield from _named(actual, expected, field.name, path, tolerance)
     elif hasattr(expected, "_fields"):
         for name in expected._fields:

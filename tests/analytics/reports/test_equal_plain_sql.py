@@ -146,9 +146,12 @@ class World:
     def _store(self, rows: list[Row]) -> None:
         store(rows)
         self.sent += rows
+        # Whoever was forgotten may have rows on the rest of a sealed day still.
+        since = open_since() if self.is_pruned else EPOCH
         with connections["analytics"].cursor() as cursor:
             for table in TABLES:
-                cursor.execute(f"INSERT INTO shadow.{table} SELECT * FROM {table} ON CONFLICT DO NOTHING")
+                copy = f'INSERT INTO shadow.{table} SELECT * FROM {table} WHERE "timestamp" >= %s'
+                cursor.execute(f"{copy} ON CONFLICT DO NOTHING", [since])
 
     def withdraw(self, subject: tuple[SubjectKind, str]) -> None:
         kind, pseudonym = subject
