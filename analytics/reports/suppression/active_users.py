@@ -120,6 +120,8 @@ def _apart(day: ActiveDay, other: ActiveDay, *, is_part: bool) -> ActiveDay:
     What is hidden in a part of the segment is hidden in the segment, too.
     """
     hidden: dict[str, Any] = {}
+    if not any(getattr(day, name) for name in NUMBERS):
+        return day
     others = _active_day(other)
     for name in NUMBERS:
         number, exact_other, shown_other = (getattr(one, name) for one in (day, other, others))
