@@ -44,7 +44,7 @@ def self_check() -> str:
     return check_figures()
 
 
-@job("verify-consent-log", never_retry=(ConsentLogBroken,))
+@job("verify consent log", never_retry=(ConsentLogBroken,))
 def verify_consent_log() -> str:
     return verify().sentence()
 

@@ -44,7 +44,7 @@ CONNECTION = {
     "keepalives_count": 2,
 }
 OK = "ok"
-VERIFICATION = "verify-consent-log"
+VERIFICATION = "verify consent log"
 
 
 class NotWell(Exception):

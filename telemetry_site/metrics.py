@@ -63,7 +63,7 @@ def _failures() -> Metric:
     metric = GaugeMetricFamily(
         "candid_job_failed",
         "1 when a job's latest run that ended failed; for self-check: figures differ from their rows; "
-        "for verify-consent-log: the consent log or the gate's table is not what was recorded.",
+        "for verify consent log: the consent log or the gate's table is not what was recorded.",
         labels=["job"],
     )
     for job, run in runs.latest_runs(ended=True).items():

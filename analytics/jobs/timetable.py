@@ -61,7 +61,7 @@ def all_jobs() -> list[Job]:
         Job("roll up traffic counts", crontab(minute=20),         HOUR,     10 * MINUTE),
         Job("prune traffic counts",   crontab(minute=40, hour=4), HOUR,     10 * MINUTE),
         Job("self-check",             crontab(minute=25, hour=3), HOUR,     2 * HOUR),
-        Job("verify-consent-log",     crontab(minute=55, hour=3), HOUR,     2 * HOUR),
+        Job("verify consent log",     crontab(minute=55, hour=3), HOUR,     2 * HOUR),
         Job("first seen",             crontab(minute=50),         HOUR,     MINUTE,      is_on=sends),
         Job("heartbeat",              from_three,                 HOUR,     MINUTE,      is_on=sends),
         Job("metrics",                interval,                   interval, 2 * MINUTE,  is_on=sends),

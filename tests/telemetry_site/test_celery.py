@@ -29,7 +29,7 @@ def test_nothing_is_sent_without_an_endpoint(settings: Settings) -> None:
         "roll up traffic counts",
         "prune traffic counts",
         "self-check",
-        "verify-consent-log",
+        "verify consent log",
     ]
     settings.HEARTBEAT_ENDPOINT = "http://vendor.test"
     sending = [job.name for job in timetable()][9:]

@@ -177,7 +177,7 @@ def test_a_second_run_finds_nothing_to_do(entry: Job) -> None:
     said = {
         "beat": "Beat and a worker are alive.",
         "partitions": "Every partition exists.",
-        "verify-consent-log": "0 decisions and 0 rows of the gate’s table verified, 0 differences.",
+        "verify consent log": "0 decisions and 0 rows of the gate’s table verified, 0 differences.",
     }
     again = task()
     assert again == said.get(entry.name, "") or (entry.name, again[:15]) == ("prune", "Nothing to drop")

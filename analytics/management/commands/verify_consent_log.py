@@ -35,7 +35,7 @@ class Command(BaseCommand):
             return verdicts[0].sentence()
 
         with suppress(ConsentLogBroken):  # said below, with pseudonyms
-            run = runs.run_job("verify-consent-log", work)
+            run = runs.run_job("verify consent log", work)
         if not verdicts:
             raise CommandError(run.summary)
         self._report(verdicts[0])

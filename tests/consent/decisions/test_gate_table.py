@@ -324,7 +324,7 @@ def opened(subject: str = JANE) -> int:
 def test_the_job_says_how_much_it_verified(history: None) -> None:
     words = "5 decisions and 7 rows of the gate’s table verified, 0 differences."
     assert verify_consent_log() == words
-    assert JobRun.objects.get(job="verify-consent-log").summary == words
+    assert JobRun.objects.get(job="verify consent log").summary == words
     health._consent_log()
 
 
@@ -332,7 +332,7 @@ def test_a_difference_stands_on_pipeline_in_ready_and_in_metrics_without_a_name(
     number = opened()
     with pytest.raises(ConsentLogBroken):
         verify_consent_log()
-    run = JobRun.objects.get(job="verify-consent-log")
+    run = JobRun.objects.get(job="verify consent log")
     assert run.outcome == JobRun.Outcome.FAILED
     assert run.summary.endswith(f"1 differences between gate and log: row {number}")
     staff = Client()
@@ -342,7 +342,7 @@ def test_a_difference_stands_on_pipeline_in_ready_and_in_metrics_without_a_name(
         health.NotWell, match=r"not what was recorded \(verified at .*manage.py verify_consent"
     ):
         health._consent_log()
-    (sample,) = [one for one in metrics._failures().samples if one.labels == {"job": "verify-consent-log"}]
+    (sample,) = [one for one in metrics._failures().samples if one.labels == {"job": "verify consent log"}]
     assert sample.value == 1
 
 
@@ -362,7 +362,7 @@ def test_a_later_run_that_finds_nothing_ends_it_and_one_that_broke_off_does_not(
     with pytest.raises(ConsentLogBroken):
         verify_consent_log()
     JobRun.objects.create(
-        job="verify-consent-log",
+        job="verify consent log",
         started_at=timezone.now(),
         outcome="failed",
         summary="OperationalError: gone",
