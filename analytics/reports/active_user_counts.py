@@ -44,9 +44,8 @@ def earliest_day(filters: ReportFilters) -> date:
     return first - timedelta(days=LONGEST_WINDOW + 7)
 
 
-def count_days(filters: ReportFilters, seen: Seen) -> Counts:
-    """People per deployment type ('' for all) and day for each metric."""
-    first = earliest_day(filters)
+def count_days(filters: ReportFilters, seen: Seen, first: date) -> Counts:
+    """People per deployment type ('' for all) and day from `first` on for each metric."""
     days = days_between(first, filters.last)
     counts: Counts = defaultdict(lambda: dict.fromkeys(WINDOWS, 0))
     for name in ("", *DEPLOYMENTS):

@@ -112,26 +112,30 @@ def active_users_report(filters: ReportFilters, *, published: bool = False) -> A
         report = active_users_of(filters, seen, sealed)
         if not published:
             return report
-        own = _compared_with(reader, filters, sealed)
-        rest = _compared_with(reader, filters, sealed, is_rest=True) if reader.some_have_accounts else None
+        own = _compared_with(reader, filters)
+        rest = _compared_with(reader, filters, is_rest=True) if reader.some_have_accounts else None
         together = read_active_together(reader, filters, activity=filters.activity)
     return replace(
         report, history=own.history, beside=own.beside, rest=rest, together=together, published=True
     )
 
 
-def _compared_with(
-    reader: rollups.Reader, filters: ReportFilters, sealed: Sequence[SealedDay], *, is_rest: bool = False
-) -> WithoutKnown:
+def _compared_with(reader: rollups.Reader, filters: ReportFilters, *, is_rest: bool = False) -> WithoutKnown:
     """The days, and those of segments that they can be compared with. `is_rest`: of all organizations, only
     those without account reports."""
+
+    # From the first open day on: what a window may show depends on those before it, and must be the same in
+    # every range.
+    opened = reader.begin((reader.sealed_until or date.min) + timedelta(days=1), filters.last)
+    first = min(earliest_day(filters), opened)
+    before = reader.sealed(first, filters.last)
 
     def days_of(asked: ReportFilters) -> dict[str, list[ActiveDay]]:
         segment = Segment.of(asked)
         if is_rest and not asked.organization:
             segment = replace(segment, without_accounts=True)
-        first = earliest_day(filters)
-        return _history(asked, reader.seen(segment, first, filters.last, activity=filters.activity), sealed)
+        seen = reader.seen(segment, first, filters.last, activity=filters.activity)
+        return _history(asked, seen, before, first)
 
     beside = []
     if filters.include_internal:
@@ -141,11 +145,13 @@ def _compared_with(
     return WithoutKnown(days_of(filters), tuple(beside))
 
 
-def _history(filters: ReportFilters, seen: Seen, sealed: Sequence[SealedDay]) -> dict[str, list[ActiveDay]]:
-    """Days by metric since `earliest_day`."""
-    counts = count_days(filters, seen)
+def _history(
+    filters: ReportFilters, seen: Seen, sealed: Sequence[SealedDay], first: date
+) -> dict[str, list[ActiveDay]]:
+    """Days by metric since `first`."""
+    counts = count_days(filters, seen, first)
     enter_sealed(filters, counts, sealed)
-    every_day = replace(filters, range="custom", first=earliest_day(filters))
+    every_day = replace(filters, range="custom", first=first)
     return {metric: _days(every_day, counts, metric) for metric in WINDOWS}
 
 
@@ -155,7 +161,7 @@ def active_users_of(
     """The report, from who was seen since `earliest_day` and from what was kept of sealed days."""
     before = filters.previous_complete
     last = filters.complete.last if filters.complete.length else None
-    counts, in_span = count_days(filters, seen), count_spans(filters, seen)
+    counts, in_span = count_days(filters, seen, earliest_day(filters)), count_spans(filters, seen)
     enter_sealed(filters, counts, sealed)
     series = {metric: _days(filters, counts, metric) for metric in WINDOWS}
     previous: dict[str, list[ActiveDay]] = {metric: [] for metric in WINDOWS}
