@@ -41,7 +41,12 @@ def count_active_users(filters: ReportFilters, spans: Sequence[ReportFilters]) -
 def earliest_day(filters: ReportFilters) -> date:
     """The first day that the windows of the range, and of the previous period, reach back to."""
     first = min(filters.first, filters.previous_complete.first) if filters.compare else filters.first
-    return first - timedelta(days=LONGEST_WINDOW + 7)
+    return reached_from(first)
+
+
+def reached_from(day: date) -> date:
+    """The first day that the windows of a day, and of the week before it, reach back to."""
+    return day - timedelta(days=LONGEST_WINDOW + 7)
 
 
 def count_days(filters: ReportFilters, seen: Seen, first: date) -> Counts:

@@ -13,6 +13,7 @@ from analytics.reports.active_user_counts import (
     count_spans,
     earliest_day,
     enter_sealed,
+    reached_from,
 )
 from analytics.reports.cells import Compared, Count, Withheld, exact
 from analytics.reports.filters import ReportFilters
@@ -106,36 +107,45 @@ def _narrowed(days: list[ActiveDay], filters: ReportFilters) -> list[ActiveDay]:
 def active_users_report(filters: ReportFilters, *, published: bool = False) -> ActiveUsersReport:
     """The exact report. Raises `ReportTimedOut`. With `published`, with all that suppression needs."""
     with rollups.reading() as reader:
-        first, segment = earliest_day(filters), Segment.of(filters)
-        seen = reader.seen(segment, first, filters.last, activity=filters.activity)
+        first = _compared_since(reader, filters) if published else earliest_day(filters)
+        seen = reader.seen(Segment.of(filters), first, filters.last, activity=filters.activity)
         sealed = reader.sealed(first, filters.last)
         report = active_users_of(filters, seen, sealed)
         if not published:
             return report
-        own = _compared_with(reader, filters)
-        rest = _compared_with(reader, filters, is_rest=True) if reader.some_have_accounts else None
+        own = _compared_with(reader, filters, sealed, first)
+        is_divided = reader.some_have_accounts
+        rest = _compared_with(reader, filters, sealed, first, is_rest=True) if is_divided else None
         together = read_active_together(reader, filters, activity=filters.activity)
     return replace(
         report, history=own.history, beside=own.beside, rest=rest, together=together, published=True
     )
 
 
-def _compared_with(reader: rollups.Reader, filters: ReportFilters, *, is_rest: bool = False) -> WithoutKnown:
-    """The days, and those of segments that they can be compared with. `is_rest`: of all organizations, only
-    those without account reports."""
-
-    # From the first open day on: what a window may show depends on those before it, and must be the same in
-    # every range.
+def _compared_since(reader: rollups.Reader, filters: ReportFilters) -> date:
+    """What a window may show depends on the windows before it: they are compared from the first open day on,
+    so that it is the same in every range that does not reach into sealed days."""
     opened = reader.begin((reader.sealed_until or date.min) + timedelta(days=1), filters.last)
-    first = min(earliest_day(filters), opened)
-    before = reader.sealed(first, filters.last)
+    return min(earliest_day(filters), reached_from(opened))
+
+
+def _compared_with(
+    reader: rollups.Reader,
+    filters: ReportFilters,
+    sealed: Sequence[SealedDay],
+    first: date,
+    *,
+    is_rest: bool = False,
+) -> WithoutKnown:
+    """The days from `first` on, and those of segments that they can be compared with. `is_rest`: of all
+    organizations, only those without account reports."""
 
     def days_of(asked: ReportFilters) -> dict[str, list[ActiveDay]]:
         segment = Segment.of(asked)
         if is_rest and not asked.organization:
             segment = replace(segment, without_accounts=True)
         seen = reader.seen(segment, first, filters.last, activity=filters.activity)
-        return _history(asked, seen, before, first)
+        return _history(asked, seen, sealed, first)
 
     beside = []
     if filters.include_internal:

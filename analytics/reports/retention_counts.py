@@ -80,11 +80,12 @@ def read_cohorts(reader: Reader, filters: ReportFilters, now: datetime) -> Cohor
     last = max(filters.today, report_today(now))
     asked = Segment.of(filters), filters.definition, filters.activity, filters.first, filters.last
     cohorts: Cohorts = reader.kept(
-        ("cohorts", *asked, filters.today, since, now if is_login else None),
+        ("cohorts", *asked, filters.today, since),
         earliest,
         last,
         lambda: _count_cohorts(reader, filters, now, since, earliest, last),
         _size_of,
+        at=now if is_login else None,
     )
     return cohorts
 

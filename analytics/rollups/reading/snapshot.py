@@ -69,13 +69,16 @@ class Snapshot:
         last: date,
         make: Callable[[], Any],
         size: Callable[[Any], int] = size_of,
+        *,
+        at: Hashable = None,
     ) -> Any:
         """What follows from these days and from who counts, from the process's cache or made now.
 
-        `what` names everything else that it depends on. Whoever gets it must not change it.
+        `what` names everything else that it depends on, and `at` the time, if it depends on that: then only
+        the latest is remembered. Whoever gets it must not change it.
         """
         days = tuple(self._versions_of(first, last).items())
-        version = self.members.version, self.groups.version, self._crowds.version, days
+        version = self.members.version, self.groups.version, self._crowds.version, days, at
 
         def fetch(firsts: list[date]) -> dict[date, Any]:
             return dict.fromkeys(firsts, make())
