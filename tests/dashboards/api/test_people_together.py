@@ -181,6 +181,22 @@ def test_people_of_two_deployment_types_are_not_found_by_adding_up_a_day(ask):
         assert (row["all"], row["cloud"], row["self_hosted"]) == (28, 21, "hidden"), "21 + 8 - 28"
 
 
+def test_a_window_shows_the_same_in_every_range(ask):
+    """Somebody new on a day of few people, long before: 21 in 28 days since, and 20 until then."""
+    here("feature-adoption", MANY, *range(-56, 14, 7))
+    here("feature-adoption", [1, 2, LONE], -45)
+    here("feature-adoption", [LONE], *range(-42, 14, 7))
+    roll_up()
+
+    def shown(first):
+        asked = {"from": day(first).isoformat(), "metric": "mau", "compare": "0"}
+        return {row["date"]: row["all"] for row in ask("daily-active-users", **asked)["rows"]}
+
+    whole, late = shown(-50), shown(0)
+    assert whole[day(-46).isoformat()] == 20
+    assert late == {name: whole[name] for name in late} == dict.fromkeys(late, "hidden"), "21 - 20"
+
+
 def came(users, first, *later, **values):
     """New people of a day, and the days after it on which they came back."""
     for user in users:
