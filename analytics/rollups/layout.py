@@ -8,6 +8,9 @@
 | `uses` | how often each feature's action was used, by cell |
 | `requests` | requests of each endpoint by status class, and sums of durations, by cell |
 | `latency` | histograms of each endpoint, by cell |
+| `error`, `timing` | bitmap of (name, member): errors by type and place, timings by feature and action |
+| `errors` | how often each error occurred, by cell |
+| `timings`, `durations` | the same as `requests` and `latency` of timings; and sums of memory |
 | `session` | each session's first and last event |
 
 Only people are in bitmaps and sessions, not anonymous events. A *cell* is one deployment type and internal
@@ -17,8 +20,17 @@ PIECES. Building writes this, reading and sealing read it.
 
 from datetime import timedelta
 
-KINDS_OF_PEOPLE = ("active", "login", "feature", "endpoint", "page", "session")
-KINDS_OF_EVENTS = ("uses", "requests", "latency")
+KINDS_OF_PEOPLE = ("active", "login", "feature", "endpoint", "page", "error", "timing", "session")
+# Kinds of events, each with the kind that has its people.
+PEOPLE_OF = {
+    "uses": "feature",
+    "requests": "endpoint",
+    "latency": "endpoint",
+    "errors": "error",
+    "timings": "timing",
+    "durations": "timing",
+}
+KINDS_OF_EVENTS = tuple(PEOPLE_OF)
 
 KEY_SHIFT = 32  # a (name, member) pair is (name's number << 32) | member's number
 PIECES = 32  # contents by group are divided into so many
@@ -45,5 +57,5 @@ def is_internal_cell(cell: int) -> bool:
 
 
 def piece_of(kind: str, group: int) -> str:
-    """The kind under which a group's part of `uses`, `requests` or `latency` is stored."""
+    """The kind under which a group's part of a kind of events is stored."""
     return f"{kind}_by_group/{group % PIECES}"

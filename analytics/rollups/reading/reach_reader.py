@@ -24,6 +24,7 @@ from analytics.rollups.reading.segments import Segment
 from analytics.rollups.reading.snapshot import Snapshot
 
 BY_FIRST_PART = ("feature", "page")
+WITH_EVERYBODY = ("endpoint", "error", "timing")  # also counted for all names together
 
 
 class ReachReader(Snapshot):
@@ -39,7 +40,7 @@ class ReachReader(Snapshot):
             sets: NamedSets[Any] = decode_pairs(content)
             if by_first:
                 sets = by_first_part(sets)
-            return arranged(sets, rows, self.members, width, everybody=kind == "endpoint")
+            return arranged(sets, rows, self.members, width, everybody=kind in WITH_EVERYBODY)
 
         return self._contents(kind, first, last, decode, f" {form} {width}"), rows
 
@@ -66,7 +67,7 @@ class ReachReader(Snapshot):
             sets: NamedSets[Any] = decode_pairs(content)
             if by_first:
                 sets = by_first_part(sets)
-            day = arranged(sets, numbers, self.members, width, everybody=kind == "endpoint")
+            day = arranged(sets, numbers, self.members, width, everybody=kind in WITH_EVERYBODY)
             return reaches_of_day(day, width, reachable)
 
         form = f", reaches of {hash(tuple(segments))}, {self._crowds.version}"

@@ -19,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 
 from analytics.report_days import days_between
-from analytics.rollups.layout import DEPLOYMENT_TYPES, piece_of
+from analytics.rollups.layout import DEPLOYMENT_TYPES, PEOPLE_OF, piece_of
 from analytics.rollups.numbers import NOTHING, Flags, Numbers
 from analytics.rollups.reading.blocks import blocks_of
 from analytics.rollups.reading.cache import cache
@@ -60,6 +60,8 @@ from postgres.errors import cancelled_as
 __all__ = ["Reader", "ReportTimedOut", "SealedDay", "Segment", "reading"]
 
 TIMEOUT_SECONDS = 30
+MEMORY = ("with_memory", "memory_mb")  # of timings: how many told it, and what it adds up to
+DURATIONS_OF = {"requests": "latency", "timings": "durations"}
 
 
 class ReportTimedOut(Exception):
@@ -272,18 +274,20 @@ class Reader(ReachReader):
         first: date,
         last: date,
         *,
+        kind: str = "uses",
         feature: str | None = None,
         published: bool = False,
         by_action: bool = False,
     ) -> Uses:
-        """Uses of each feature and action, or of one feature's.
+        """Uses of each feature and action, or of one feature's; of each error by type and place, if of `kind`
+        “errors”.
 
         With `published`, only what belongs to enough people (`published.py`): of the features, or
         `by_action`.
         """
-        rows = cache().rows["uses"]
-        counted, inside = self._counted("uses", segment, first, last, rows)
-        levels = self._levels("uses", segment, first, last, rows, by_part=by_action) if published else None
+        rows = cache().rows[kind]
+        counted, inside = self._counted(kind, segment, first, last, rows)
+        levels = self._levels(kind, segment, first, last, rows, by_part=by_action) if published else None
         return Uses.of(days_between(first, last), counted, inside, rows, feature, levels)
 
     def requests(
@@ -292,18 +296,23 @@ class Reader(ReachReader):
         first: date,
         last: date,
         *,
+        kind: str = "requests",
         name: Name | None = None,
         published: bool = False,
     ) -> Requests:
-        """Requests of each endpoint and method, or of one. With `published`, only those of enough people."""
-        rows = cache().rows["requests"]
-        requests, inside = self._counted("requests", segment, first, last, rows)
-        levels = self._levels("requests", segment, first, last, rows) if published else None
-        durations = self._durations(segment, first, last, rows, levels)
-        return Requests(days_between(first, last), requests, inside, durations, rows, name, levels)
+        """Requests of each endpoint and method, or of one; what was timed, if of `kind` “timings”.
+
+        With `published`, only those of enough people.
+        """
+        rows = cache().rows[kind]
+        requests, inside = self._counted(kind, segment, first, last, rows)
+        levels = self._levels(kind, segment, first, last, rows) if published else None
+        durations = self._durations(DURATIONS_OF[kind], segment, first, last, rows, levels)
+        days, more = days_between(first, last), MEMORY if kind == "timings" else ()
+        return Requests(days, requests, inside, durations, rows, name, levels, more)
 
     def _durations(
-        self, segment: Segment, first: date, last: date, rows: NameNumbers, levels: Levels | None
+        self, kind: str, segment: Segment, first: date, last: date, rows: NameNumbers, levels: Levels | None
     ) -> Durations:
         form = f" of {segment}, {self.groups.version}"
         if levels is not None:
@@ -311,19 +320,19 @@ class Reader(ReachReader):
         if segment.organization:
 
             def divide(days: list[date]) -> dict[date, DayDurations]:
-                counted, inside = self._counted("latency", segment, min(days), max(days), rows)
+                counted, inside = self._counted(kind, segment, min(days), max(days), rows)
                 return {
                     day: divided_by_day(day, counted[day], inside, levels) for day in days if day in counted
                 }
 
-            divided = cache().contents(self._versions_of(first, last), f"latency{form}", divide, size_of)
+            divided = cache().contents(self._versions_of(first, last), kind + form, divide, size_of)
         else:
             cells = segment.cells()
 
             def decode(day: date, content: bytes) -> DayDurations:
                 return divided_by_day(day, decode_counted(content, rows), cells, levels)
 
-            divided = self._contents_of_days("latency", first, last, decode, form)
+            divided = self._contents_of_days(kind, first, last, decode, form)
         return Durations(
             {day: durations.histograms for day, durations in divided.items()},
             {day: durations.rest for day, durations in divided.items() if durations.rest is not None},
@@ -339,7 +348,7 @@ class Reader(ReachReader):
         *,
         by_part: bool = False,
     ) -> Levels:
-        """Which entries of `uses` or `requests` are published."""
+        """Which entries of a kind of events are published."""
         everybody, of_features = self._crowds.everybody, kind == "uses"
         select = organizations_of_day if segment.organization else cells_of_day
 
@@ -349,7 +358,7 @@ class Reader(ReachReader):
             top = rows.firsts()[row] if of_features else row
             return select(Entries(top, row, sets.members), everybody)
 
-        kind = "feature" if of_features else "endpoint"
+        kind = PEOPLE_OF[kind]
         form = f", {select.__name__}, {self._crowds.version}"
         days = self._contents_of_days(kind, first, last, decode, form)
         blocks = blocks_of(days, self._versions_of(first, last), self.sealed_until, kind + form)

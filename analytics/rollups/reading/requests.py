@@ -47,10 +47,12 @@ class Requests:
         rows: NameNumbers,
         only: Name | None,
         levels: Levels | None = None,
+        more: Sequence[str] = (),
     ) -> None:
+        """`more`: other arrays of the entries, which `total_of` may be asked for."""
         self.days = days
         rows_asked = asked_for(rows, only)
-        names = "status", "count", "known", "total_ms"
+        names = "status", "count", "known", "total_ms", *more
         joined = Joined(days, requests, groups, rows_asked, *names, levels=levels)
         counts = joined.counts(joined["count"])
         self.keys, self._rows = named(rows, (counts.sum(axis=1) > 0) | joined.rest.rows)
@@ -87,6 +89,13 @@ class Requests:
         ):
             numbers += rest.sums(more, low, high)[self._rows].astype(numbers.dtype)
         return totals._replace(left_out=rest.left_out(low, high)[self._rows])
+
+    def total_of(self, name: str, first: date, last: date) -> Floats:
+        """What another array of the entries adds up to on some days, by key."""
+        low, high = columns(self.days, first, last)
+        rest = self._by_status.rest
+        total: Floats = self._by_status.sums(self._by_status[name])[:, low:high].sum(axis=1)
+        return (total + rest.sums(rest[name], low, high))[self._rows]
 
     def left_out_on(self) -> Flags:
         """Shape (keys, days): whether requests of a day are not published by it."""

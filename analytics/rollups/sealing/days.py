@@ -26,6 +26,7 @@ from analytics.rollups.layout import (
     DEPLOYMENT_TYPES,
     KINDS_OF_EVENTS,
     LONGEST_WINDOW,
+    PEOPLE_OF,
     WINDOWS,
     cell_of,
     is_internal_cell,
@@ -111,11 +112,9 @@ def _active(reader: Reader, first: date, last: date) -> dict[date, list[Any]]:
 
 def _what_stays(reader: Reader, day: date) -> tuple[dict[str, Any], dict[str, bytes]]:
     """What stays of a day: counts of people, and contents."""
-    small_groups = {kind: _small_groups(reader, kind, day) for kind in ("feature", "endpoint")}
+    small_groups = {kind: _small_groups(reader, kind, day) for kind in set(PEOPLE_OF.values())}
     contents = {
-        roll_up.kind: _without(
-            bytes(roll_up.content), small_groups["feature" if roll_up.kind == "uses" else "endpoint"]
-        )
+        roll_up.kind: _without(bytes(roll_up.content), small_groups[PEOPLE_OF[roll_up.kind]])
         for roll_up in RollUp.objects.filter(day=day, kind__in=KINDS_OF_EVENTS)
     }
     users = reader.feature_people(Segment(), day, day)
