@@ -41,12 +41,13 @@ bench: $(DEVELOPING)  ## ingest under load, compared with COPY of the same rows
 proofs: $(DEVELOPING)  ## the long proofs before a release; ARGS="faults bare" chooses
 	@$(PY) -m benchmarks.proofs $(ARGS)
 
-LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --quiet
 
-lock: $(DEVELOPING)  ## resolve pyproject.toml again, for every platform: what runs Candid, then what develops it
-	@$(PY) -m $(LOCK) --extra embedded --output-file requirements.lock $(ARGS)
-	@$(PY) -m $(LOCK) --all-extras --constraint requirements.lock --output-file requirements-dev.lock $(ARGS)
+lock: $(DEVELOPING)  ## resolve pyproject.toml again, for every platform: what runs Candid, what develops it, and its tests' apps
+	@$(PY) -m $(LOCK) pyproject.toml --extra embedded --output-file requirements.lock $(ARGS)
+	@$(PY) -m $(LOCK) pyproject.toml --all-extras --constraint requirements.lock --output-file requirements-dev.lock $(ARGS)
+	@$(PY) -m $(LOCK) tests/ingest/frameworks/requirements.in --output-file tests/ingest/frameworks/requirements.lock $(ARGS)
 
 # $(1): the lock to install
 define install

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -18,6 +19,7 @@ from analytics.rollups.reading import cache
 from analytics.storage import seen_with
 from consent.policies import event_lifetime
 from consent.registry import registry
+from tests.support import installing
 from tests.support.databases import connected, databases
 from tests.support.needed import needed
 from tests.support.restoring import restoring
@@ -186,3 +188,9 @@ def chromium() -> str:
     """The path of an installed Chromium; without one the test is skipped, or fails where CI=1."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return os.environ.get("CHROMIUM") or needed(*names)
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The folder of `tests/node/package.json`, its packages installed; without npm the test is skipped."""
+    return installing.node_modules()
