@@ -62,13 +62,12 @@ def count_days(filters: ReportFilters, seen: Seen, first: date) -> Counts:
 
 
 def enter_sealed(filters: ReportFilters, counts: Counts, sealed: Sequence[SealedDay]) -> None:
-    """Fill in the counts kept of sealed days. None were kept of one organization or with internal use."""
-    is_kept = not filters.organization and not filters.include_internal
+    """Fill in the counts kept of sealed days. None were kept of a question that is narrow."""
     for day in sealed:
         for (name, activity, metric), count in day.active.items():
             if activity == filters.activity:
                 people = Withheld.HIDDEN if count is None else count
-                counts[name, day.day][metric] = people if is_kept else Withheld.GONE
+                counts[name, day.day][metric] = people if not filters.is_narrow else Withheld.GONE
 
 
 def count_spans(filters: ReportFilters, seen: Seen) -> dict[str, int]:

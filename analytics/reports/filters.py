@@ -1,6 +1,6 @@
 """What a report is asked for: one set of parameters for pages, API and exports."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Self
@@ -13,6 +13,7 @@ from analytics.reports.parameters import (
     DEPLOYMENTS,
     METRICS,
     NAVIGATION,
+    NOT_REPORTED,
     PRESET_LABELS,
     FilterError,
     choice,
@@ -31,6 +32,7 @@ class ReportFilters:
     deployment: str = ""
     organization: str = ""
     include_internal: bool = False
+    dimensions: tuple[tuple[str, str], ...] = ()  # each with its value; '': not reported
     compare: bool = True
     activity: str = "any"
     definition: str = "window"
@@ -41,11 +43,18 @@ class ReportFilters:
 
     @classmethod
     def from_query(
-        cls, query: Mapping[str, str], *, today: date, last_sealed: date | None, whole_weeks: bool = False
+        cls,
+        query: Mapping[str, str],
+        *,
+        today: date,
+        last_sealed: date | None,
+        whole_weeks: bool = False,
+        dimensions: Iterable[str] = (),
     ) -> Self:
         """Read the parameters of an address; empty ones count as left out. Raises `FilterError`.
 
         `last_sealed` is the last day whose rows were dropped (`sealed_days.last_sealed_day`), if any was.
+        `dimensions` are the names of those by which may be filtered.
         With `whole_weeks`, presets are the latest weeks that are over, and other days are refused.
         """
         days_asked = parameters.weeks_asked if whole_weeks else parameters.days_asked
@@ -60,6 +69,7 @@ class ReportFilters:
             organization=parameters.organization(query),
             sort=parameters.sort(query),
             include_internal=flag(query, "internal", False),
+            dimensions=parameters.dimensions(query, dimensions),
             compare=flag(query, "compare", True),
             activity=choice(query, "activity", ACTIVITIES, "any"),
             definition=choice(query, "definition", DEFINITIONS, "window"),
@@ -117,10 +127,15 @@ class ReportFilters:
 
     @property
     def countable(self) -> Self:
-        """The days with counts for this question. Sealed days have none by organization or with internal
-        use, so such a question leaves them out. Raises `FilterError` when that leaves none.
+        """The days with counts for this question. Sealed days have none by organization, by dimensions or
+        with internal use, so such a question leaves them out. Raises `FilterError` when that leaves none.
         """
-        return self.unsealed if self.organization or self.include_internal else self
+        return self.unsealed if self.is_narrow else self
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it asks for what sealed days do not keep apart."""
+        return bool(self.organization or self.include_internal or self.dimensions)
 
     def is_sealed(self, day: date) -> bool:
         return self.sealed_until is not None and day <= self.sealed_until
@@ -179,6 +194,7 @@ class ReportFilters:
             "deployment": self.deployment,
             "org": self.organization,
             "internal": "1" if self.include_internal else "",
+            **{name: value or NOT_REPORTED for name, value in self.dimensions},
             "compare": "" if self.compare else "0",
             "activity": "" if self.activity == "any" else self.activity,
             "definition": "" if self.definition == "window" else self.definition,
@@ -190,4 +206,4 @@ class ReportFilters:
     @property
     def navigation_querystring(self) -> str:
         """The parameters that links to other pages carry along."""
-        return urlencode(self.query(*NAVIGATION))
+        return urlencode(self.query(*NAVIGATION, *dict(self.dimensions)))

@@ -5,7 +5,7 @@ somebody may have typed a raw id.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from analytics.report_days import week_of
@@ -35,6 +35,8 @@ WHOLE_WEEKS = (
     "a key of one organization is answered for whole weeks that are over (or range: 7d, 30d, 90d, 12m)"
 )
 MAX_DAYS = 400
+NOT_REPORTED = "{none}"  # as the value of a dimension; `{other}` is a value like any other
+LONGEST_VALUE = 60  # characters, of a dimension
 EARLIEST = date(2000, 1, 1)
 PARAMETERS = (
     "range",
@@ -126,6 +128,18 @@ def organization(query: Mapping[str, str]) -> str:
     if value and not re.fullmatch(r"[0-9a-f]{32}", value):
         raise FilterError("org", "must be an organization's pseudonym: 32 hexadecimal digits, lower case")
     return value
+
+
+def dimensions(query: Mapping[str, str], names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The dimensions asked for, in the order of `names`, each with its value; '' is not reported."""
+    asked = []
+    for name in names:
+        value = query.get(name, "")
+        if len(value) > LONGEST_VALUE or not value.isprintable():
+            raise FilterError(name, f"must have at most {LONGEST_VALUE} characters, all of them printable")
+        if value:
+            asked.append((name, "" if value == NOT_REPORTED else value))
+    return tuple(asked)
 
 
 def sort(query: Mapping[str, str]) -> str:

@@ -153,7 +153,7 @@ def _from_the_first(rows: list[CohortRow]) -> list[CohortRow]:
 
 def sealed_cohorts(reader: Reader, filters: ReportFilters) -> list[CohortRow]:
     """The cohorts that were kept of sealed weeks: of everybody together, without internal use."""
-    if filters.organization or filters.deployment or filters.include_internal:
+    if filters.deployment or filters.is_narrow:
         return []
     mondays = cohort_weeks(filters)
     days = reader.sealed(mondays[0], mondays[-1] + timedelta(days=6))

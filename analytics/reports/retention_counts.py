@@ -105,6 +105,8 @@ def _count_cohorts(
     column = firsts.day - seen.first.toordinal()
     last = week_of(filters.last) + timedelta(days=6)  # the last cohort is a whole week, as the others are
     new = (column >= 0) & (firsts.day <= last.toordinal())
+    if segment.dimensions:
+        new &= _was_there(seen, firsts.person, column)
     order = np.argsort(column[new].astype(np.int16), kind="stable")
     crowd = _Crowd(seen, firsts.person[new][order], column[new][order], seen.column(filters.today))
     cohorts = Cohorts(weeks=_weeks(crowd), since=since)
@@ -119,6 +121,15 @@ def _count_cohorts(
         mature = crowd.first[: crowd.over(WINDOW_DAYS)]
         cohorts.ledgers = _ledgers(seen.first, crowd.first, mature, mature[came_again[: len(mature)]])
     return cohorts
+
+
+def _was_there(seen: Presence, person: Numbers, column: Numbers) -> Flags:
+    """Whether each of these people was there on their own day (column). First days know of no dimensions."""
+    inside = (column >= 0) & (column < seen.length) & (person >> 6 < seen.bits.shape[1])
+    was_there = np.zeros(len(person), dtype=np.bool_)
+    words = seen.bits[column[inside], person[inside] >> 6]
+    was_there[inside] = words >> (person[inside] & 63).astype(np.uint64) & np.uint64(1) > 0
+    return was_there
 
 
 @dataclass(frozen=True)

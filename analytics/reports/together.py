@@ -31,12 +31,18 @@ class AskedTogether:
     @classmethod
     def of(cls, filters: ReportFilters) -> "AskedTogether":
         """The layers up to that of the segment asked for."""
-        layers = []
+        layers, asked = [], Segment.of(filters)
         for organization in dict.fromkeys(("", filters.organization)):
             for internal in (False, True):
                 for deployments in (("",), tuple(DEPLOYMENTS)):
-                    layers.append(tuple(Segment(name, organization, internal) for name in deployments))
-        asked = Segment.of(filters)
+                    layers.append(
+                        tuple(
+                            replace(
+                                asked, deployment=name, organization=organization, include_internal=internal
+                            )
+                            for name in deployments
+                        )
+                    )
         until = next(place for place, layer in enumerate(layers) if asked in layer)
         return cls(tuple(layers[: until + 1]))
 
@@ -46,7 +52,7 @@ class AskedTogether:
         (*_, last) = self.layers
         if len(last) > 1:
             return self
-        parts = tuple(Segment(name, last[0].organization, last[0].include_internal) for name in DEPLOYMENTS)
+        parts = tuple(replace(last[0], deployment=name) for name in DEPLOYMENTS)
         return AskedTogether((*self.layers, parts))
 
     @property

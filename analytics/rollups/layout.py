@@ -59,3 +59,8 @@ def is_internal_cell(cell: int) -> bool:
 def piece_of(kind: str, group: int) -> str:
     """The kind under which a group's part of a kind of events is stored."""
     return f"{kind}_by_group/{group % PIECES}"
+
+
+def sliced(kind: str) -> str:
+    """The kind under which a content is stored by slice."""
+    return f"{kind}~"

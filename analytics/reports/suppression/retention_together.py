@@ -55,7 +55,7 @@ def _hidden(report: RetentionReport) -> Hidden:
     by_segment = {one: _numbers(other) for one, other in report.beside.items()}
     places = sorted({place for numbers in by_segment.values() for place in numbers}, key=str)
     counts = {
-        one: np.array([numbers.get(place, 0) for place in places], dtype=np.int64)
+        one.of_members: np.array([numbers.get(place, 0) for place in places], dtype=np.int64)
         for one, numbers in by_segment.items()
     }
     flags = hidden_in(_reaches(asked, counts), asked, segment)

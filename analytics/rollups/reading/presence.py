@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.rollups.numbers import Numbers
+from analytics.rollups.numbers import Flags, Numbers
 
 Words = NDArray[np.uint64]
 
@@ -23,6 +23,13 @@ def to_words(numbers: Numbers, words: int) -> Words:
     flags = np.zeros(words * 64, dtype=np.bool_)
     flags[numbers] = True
     return np.packbits(flags, bitorder="little").view(np.uint64)
+
+
+def words_of(flags: Flags) -> Words:
+    """A bit for each of the flags."""
+    padded = np.zeros(-(-len(flags) // 64) * 64, dtype=np.bool_)
+    padded[: len(flags)] = flags
+    return np.packbits(padded, bitorder="little").view(np.uint64)
 
 
 @dataclass(frozen=True)

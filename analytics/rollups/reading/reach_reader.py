@@ -20,7 +20,8 @@ from analytics.rollups.reading.reaches import (
     reaches_of_day,
     reaches_of_members,
 )
-from analytics.rollups.reading.segments import Segment
+from analytics.rollups.reading.segments import Segment, dimensions_of
+from analytics.rollups.reading.slices import Dimensions, Unpacked
 from analytics.rollups.reading.snapshot import Snapshot
 
 BY_FIRST_PART = ("feature", "page")
@@ -31,18 +32,18 @@ class ReachReader(Snapshot):
     """Who did what, arranged by day, and under which of some segments they count."""
 
     def _arranged(
-        self, kind: str, first: date, last: date, *, by_first: bool
+        self, kind: str, asked: Dimensions, first: date, last: date, *, by_first: bool
     ) -> tuple[dict[date, Arranged], NameNumbers]:
         width, form = self.members.width, _form(kind, by_first=by_first)
         rows = cache().rows[form]
 
-        def decode(content: bytes) -> Arranged:
+        def decode(content: Unpacked) -> Arranged:
             sets: NamedSets[Any] = decode_pairs(content)
             if by_first:
                 sets = by_first_part(sets)
             return arranged(sets, rows, self.members, width, everybody=kind in WITH_EVERYBODY)
 
-        return self._contents(kind, first, last, decode, f" {form} {width}"), rows
+        return self._contents(kind, asked, first, last, decode, f" {form} {width}"), rows
 
     def row_reaches(
         self, kind: str, segments: Sequence[Segment], first: date, last: date, names: Sequence[Any]
@@ -51,7 +52,8 @@ class ReachReader(Snapshot):
 
         Rows are those of the `names`; the name None stands for all names together.
         """
-        arranged_days, numbers = self._arranged(kind, first, last, by_first=kind in BY_FIRST_PART)
+        asked = dimensions_of(segments)
+        arranged_days, numbers = self._arranged(kind, asked, first, last, by_first=kind in BY_FIRST_PART)
         days, reachable = days_between(first, last), self._crowds.reachable(segments)
         width, rows = self.members.width, _rows_of(names, numbers)
         return RowReaches(days, arranged_days, rows, len(numbers), width, reachable)
@@ -63,7 +65,7 @@ class ReachReader(Snapshot):
         width, by_first, reachable = self.members.width, kind == "feature", self._crowds.reachable(segments)
         numbers = cache().rows[_form(kind, by_first=by_first)]
 
-        def decode(_: date, content: bytes) -> DayReaches:
+        def decode(_: date, content: Unpacked) -> DayReaches:
             sets: NamedSets[Any] = decode_pairs(content)
             if by_first:
                 sets = by_first_part(sets)
@@ -71,7 +73,7 @@ class ReachReader(Snapshot):
             return reaches_of_day(day, width, reachable)
 
         form = f", reaches of {hash(tuple(segments))}, {self._crowds.version}"
-        counted = self._contents_of_days(kind, first, last, decode, form)
+        counted = self._contents_of_days(kind, dimensions_of(segments), first, last, decode, form)
         return by_day(days_between(first, last), counted, _rows_of(names, numbers))
 
     @property
@@ -83,7 +85,7 @@ class ReachReader(Snapshot):
         """Under which of the segments people count who had a session in each span."""
         reachable = self._crowds.reachable(segments)
         first, last = min(first for first, _ in spans), max(last for _, last in spans)
-        parts = self._contents("session", first, last, decode_sessions)
+        parts = self._contents("session", dimensions_of(segments), first, last, decode_sessions)
         return [
             reaches_of_members([part[1] for day, part in parts.items() if low <= day <= high], reachable)
             for low, high in spans
@@ -95,7 +97,7 @@ class ReachReader(Snapshot):
         """Under which of the segments people count who were active in each span."""
         kind, reachable = "login" if activity == "login" else "active", self._crowds.reachable(segments)
         first, last = min(first for first, _ in spans), max(last for _, last in spans)
-        sets = self._contents(kind, first, last, decode_members)
+        sets = self._contents(kind, dimensions_of(segments), first, last, decode_members)
         present = []
         for low, high in spans:
             days = [own.sets.members for day, own in sets.items() if low <= day <= high]

@@ -36,7 +36,7 @@ from analytics.rollups.reading.durations import DayDurations, Durations, divided
 from analytics.rollups.reading.firsts import Firsts, first_days
 from analytics.rollups.reading.kept_presence import NUMBER_BYTES, KeptPresence
 from analytics.rollups.reading.people import KeptSpans, People
-from analytics.rollups.reading.presence import Presence, Words
+from analytics.rollups.reading.presence import Presence, Words, words_of
 from analytics.rollups.reading.published import (
     DayCells,
     Entries,
@@ -51,6 +51,7 @@ from analytics.rollups.reading.requests import Requests
 from analytics.rollups.reading.sealed_days import SealedDay, sealed_days
 from analytics.rollups.reading.segments import Segment, Withdrawn
 from analytics.rollups.reading.sessions import SessionFigures
+from analytics.rollups.reading.slices import Dimensions, Unpacked
 from analytics.rollups.reading.uses import Uses
 from consent.decisions.account_reports import organizations_with_account_reports
 from consent.decisions.withdrawn import withdrawn
@@ -112,17 +113,18 @@ class Reader(ReachReader):
 
     def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
         super().__init__(cursor, withdrawn)
-        self._matrices: dict[tuple[date, date, str], tuple[Words, Numbers, Numbers]] = {}
+        self._matrices: dict[Hashable, tuple[Words, Numbers, Numbers]] = {}
 
     # --- who was there --------------------------------------------------------------------------
 
     def presence(self, segment: Segment, first: date, last: date, *, activity: str = "any") -> Presence:
         """Who was active (who signed in, with `activity` “login”)."""
         first = self.begin(min(first, last), last)
-        bits, rows, others = self._matrix(first, last, "login" if activity == "login" else "active")
+        kind = "login" if activity == "login" else "active"
+        bits, rows, others = self._matrix(kind, segment.dimensions, first, last)
         crowd = self._crowds.of(segment)
         is_first = crowd.counts & ~self.members.is_other
-        present = bits & np.packbits(_padded(is_first), bitorder="little").view(np.uint64)
+        present = bits & words_of(is_first)
         counted = crowd.counts[others]
         rows, persons = rows[counted], self.members.person[others[counted]]
         np.bitwise_or.at(present, (rows, persons >> 6), np.uint64(1) << (persons & 63).astype(np.uint64))
@@ -141,7 +143,7 @@ class Reader(ReachReader):
         return frozenset(names.tolist())
 
     def _organizations_of_enough(self, segment: Segment, first: date, last: date) -> NDArray[Any]:
-        bits, _, _ = self._matrix(first, last, "active")
+        bits, _, _ = self._matrix("active", segment.dimensions, first, last)
         present = np.unpackbits(np.bitwise_or.reduce(bits, axis=0).view(np.uint8), bitorder="little")
         counts = self._crowds.of(segment).counts
         member = np.flatnonzero(present[: len(counts)].astype(np.bool_) & counts)
@@ -173,10 +175,13 @@ class Reader(ReachReader):
 
         return {name: of(replace(segment, deployment=name)) for name in ("", *DEPLOYMENT_TYPES)}
 
-    def _matrix(self, first: date, last: date, kind: str) -> tuple[Words, Numbers, Numbers]:
+    def _matrix(
+        self, kind: str, asked: Dimensions, first: date, last: date
+    ) -> tuple[Words, Numbers, Numbers]:
         """A bit per day and member; then days and numbers of members that are not their person's first."""
-        if (first, last, kind) not in self._matrices:
-            sets = self._contents(kind, first, last, decode_members)
+        what = kind, asked, first, last
+        if what not in self._matrices:
+            sets = self._contents(kind, asked, first, last, decode_members)
             days = days_between(first, last)
             bits = np.zeros((len(days), self.members.words), dtype=np.uint64)
             rows, others = [NOTHING], [NOTHING]
@@ -188,8 +193,8 @@ class Reader(ReachReader):
                 own_others = present.sets.members[self.members.is_other[present.sets.members]]
                 rows.append(np.full(len(own_others), row))
                 others.append(own_others)
-            self._matrices[first, last, kind] = bits, np.concatenate(rows), np.concatenate(others)
-        return self._matrices[first, last, kind]
+            self._matrices[what] = bits, np.concatenate(rows), np.concatenate(others)
+        return self._matrices[what]
 
     def firsts(self, segment: Segment, *, activity: str = "any") -> Firsts:
         """The people who were new in the segment, and their first days."""
@@ -215,7 +220,7 @@ class Reader(ReachReader):
         chosen: Callable[[Any], bool] | None = None,
     ) -> People[Any]:
         """`by_first`: by the first part of the names alone. Only of `chosen` names, if given: those `of`."""
-        arranged_days, rows = self._arranged(kind, first, last, by_first=by_first)
+        arranged_days, rows = self._arranged(kind, segment.dimensions, first, last, by_first=by_first)
         width, crowd = self.members.width, self._crowds.of(segment)
 
         def keep(what: Hashable, make: Callable[[], KeptSpans]) -> KeptSpans:
@@ -258,15 +263,13 @@ class Reader(ReachReader):
     ) -> tuple[dict[date, Counted], Flags]:
         """Entries by cell (by group, if an organization is asked for), and which cells lie in the segment."""
 
-        def decode(content: bytes) -> Counted:
-            return decode_counted(content, rows)
-
+        decode, asked = partial(decode_counted, rows=rows), segment.dimensions
         if segment.organization:
             groups = segment.groups(self.groups)
             pieces = {piece_of(kind, group) for group in np.flatnonzero(groups).tolist()}
-            parts = [self._contents(piece, first, last, decode) for piece in sorted(pieces)]
+            parts = [self._contents(piece, asked, first, last, decode) for piece in sorted(pieces)]
             return merged(parts), groups
-        return self._contents(kind, first, last, decode), segment.cells()
+        return self._contents(kind, asked, first, last, decode), segment.cells()
 
     def uses(
         self,
@@ -329,10 +332,10 @@ class Reader(ReachReader):
         else:
             cells = segment.cells()
 
-            def decode(day: date, content: bytes) -> DayDurations:
+            def decode(day: date, content: Unpacked) -> DayDurations:
                 return divided_by_day(day, decode_counted(content, rows), cells, levels)
 
-            divided = self._contents_of_days(kind, first, last, decode, form)
+            divided = self._contents_of_days(kind, segment.dimensions, first, last, decode, form)
         return Durations(
             {day: durations.histograms for day, durations in divided.items()},
             {day: durations.rest for day, durations in divided.items() if durations.rest is not None},
@@ -352,16 +355,17 @@ class Reader(ReachReader):
         everybody, of_features = self._crowds.everybody, kind == "uses"
         select = organizations_of_day if segment.organization else cells_of_day
 
-        def decode(_: date, content: bytes) -> DayCells:
+        def decode(_: date, content: Unpacked) -> DayCells:
             sets = decode_pairs(content)
             row = np.repeat(rows.of(sets.keys), np.diff(sets.starts))
             top = rows.firsts()[row] if of_features else row
             return select(Entries(top, row, sets.members), everybody)
 
         kind = PEOPLE_OF[kind]
-        form = f", {select.__name__}, {self._crowds.version}"
-        days = self._contents_of_days(kind, first, last, decode, form)
-        blocks = blocks_of(days, self._versions_of(first, last), self.sealed_until, kind + form)
+        form, asked = f", {select.__name__}, {self._crowds.version}", segment.dimensions
+        days = self._contents_of_days(kind, asked, first, last, decode, form)
+        what = f"{kind}{form} {asked}"
+        blocks = blocks_of(days, self._versions_of(first, last), self.sealed_until, what)
         published = Published(days, blocks, rows.firsts() if of_features else rows.own())
         return partial(published.levels, by_part=by_part)
 
@@ -377,8 +381,8 @@ class Reader(ReachReader):
         return figures
 
     def _sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:
-        logins = self._contents("login", first, last, decode_members)
-        parts = self._contents("session", first, last, decode_sessions)
+        logins = self._contents("login", segment.dimensions, first, last, decode_members)
+        parts = self._contents("session", segment.dimensions, first, last, decode_sessions)
         return SessionFigures.of(
             self._crowds.of(segment), (signed_in.sets for signed_in in logins.values()), parts.values()
         )
@@ -388,10 +392,3 @@ class Reader(ReachReader):
     def sealed(self, first: date, last: date) -> list[SealedDay]:
         """The counts of people that were taken when these days were sealed."""
         return sealed_days(first, last)
-
-
-def _padded(flags: Flags) -> Flags:
-    """The flags, extended to whole words."""
-    padded = np.zeros(-(-len(flags) // 64) * 64, dtype=np.bool_)
-    padded[: len(flags)] = flags
-    return padded

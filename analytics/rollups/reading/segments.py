@@ -1,7 +1,7 @@
 """Segments: whose events a report counts, and which people are among them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -13,6 +13,7 @@ from analytics.rollups.numbers import Flags, Numbers
 from analytics.rollups.reading.directory import GroupColumns, MemberColumns
 from analytics.rollups.reading.published import Everybody
 from analytics.rollups.reading.reaches import MOST_SEGMENTS, Reachable
+from analytics.rollups.reading.slices import Dimensions
 
 
 class Filters(Protocol):
@@ -24,6 +25,8 @@ class Filters(Protocol):
     def organization(self) -> str: ...
     @property
     def include_internal(self) -> bool: ...
+    @property
+    def dimensions(self) -> Dimensions: ...
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,21 @@ class Segment:
     organization: str = ""
     include_internal: bool = False
     without_accounts: bool = False  # leaves out organizations with account reports
+    dimensions: Dimensions = ()  # an event must have all of these values
 
     @classmethod
     def of(cls, filters: Filters) -> "Segment":
-        return cls(filters.deployment, filters.organization, filters.include_internal)
+        return cls(
+            filters.deployment,
+            filters.organization,
+            filters.include_internal,
+            dimensions=filters.dimensions,
+        )
+
+    @property
+    def of_members(self) -> "Segment":
+        """The same without dimensions, of which members know nothing."""
+        return replace(self, dimensions=())
 
     def cells(self) -> Flags:
         """By cell: whether it lies in the segment. An organization has no cells of its own."""
@@ -58,6 +72,12 @@ class Segment:
         if not self.include_internal:
             inside = inside & ~groups.is_internal
         return inside
+
+
+def dimensions_of(segments: Sequence[Segment]) -> Dimensions:
+    """The dimensions that all of these segments ask for. Raises ValueError if they differ."""
+    (dimensions,) = {segment.dimensions for segment in segments}
+    return dimensions
 
 
 MOST_REACHABLE = 16  # remembered at once
@@ -135,6 +155,7 @@ class Crowds:
         """
         if len(segments) > MOST_SEGMENTS:
             raise ValueError(f"a reach has at most {MOST_SEGMENTS} segments, not {len(segments)}")
+        segments = [segment.of_members for segment in segments]
         if (known := self._reachable.get(tuple(segments))) is not None:
             return known
         members, everybody = self._members, self.everybody
@@ -151,6 +172,7 @@ class Crowds:
         return reachable
 
     def of(self, segment: Segment) -> Crowd:
+        segment = segment.of_members
         crowd = self._crowds.get(segment)
         if crowd is None:
             crowd = self._crowd_of(segment)

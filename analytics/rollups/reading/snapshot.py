@@ -1,6 +1,6 @@
 """One snapshot of the roll-ups, as `reader.py` asks it: decoded contents come from the process's cache."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from datetime import date
 from typing import Any
 
@@ -8,14 +8,25 @@ import numpy as np
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
+from analytics.rollups.layout import sliced
 from analytics.rollups.reading.cache import cache
 from analytics.rollups.reading.decoding import size_of
 from analytics.rollups.reading.segments import Crowds, Withdrawn
+from analytics.rollups.reading.slices import (
+    SETS_OF_MEMBERS,
+    DaySlices,
+    Dimensions,
+    Unpacked,
+    decode_slices,
+    part_of,
+    unpacked,
+)
 
 VERSIONS = """
 SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
 """
 SEALED_UNTIL = "SELECT max(day) FROM analytics_rolledday WHERE state = 'sealed'"
+SLICES = "slices"
 CONTENTS = "SELECT day, content FROM analytics_rollup WHERE kind = %s AND day = ANY(%s)"
 
 
@@ -45,22 +56,60 @@ class Snapshot:
         return self._versions[first, last]
 
     def _contents(
-        self, kind: str, first: date, last: date, decode: Callable[[bytes], Any], form: str = ""
+        self,
+        kind: str,
+        asked: Dimensions,
+        first: date,
+        last: date,
+        decode: Callable[[Unpacked], Any],
+        form: str = "",
     ) -> dict[date, Any]:
-        """The contents of this kind by day, decoded, from the process's cache or the database."""
+        """The contents of this kind by day, decoded, from the process's cache or the database.
 
-        return self._contents_of_days(kind, first, last, lambda _, content: decode(content), form)
+        Of the dimensions `asked`, only what has all of their values, as if there were nothing else.
+        """
+
+        return self._contents_of_days(kind, asked, first, last, lambda _, content: decode(content), form)
 
     def _contents_of_days(
-        self, kind: str, first: date, last: date, decode: Callable[[date, bytes], Any], form: str
+        self,
+        kind: str,
+        asked: Dimensions,
+        first: date,
+        last: date,
+        decode: Callable[[date, Unpacked], Any],
+        form: str,
     ) -> dict[date, Any]:
         """The same, where decoding depends on the day."""
 
         def fetch(days: list[date]) -> dict[date, Any]:
-            self._cursor.execute(CONTENTS, [kind, days])
-            return {day: decode(day, bytes(content)) for day, content in self._cursor.fetchall()}
+            if not asked:
+                return {day: decode(day, content) for day, content in self._read(kind, days)}
+            inside = {day: own.inside(asked) for day, own in self._slices(first, last).items()}
+            whole = [day for day in days if day in inside and inside[day].all()]
+            part = [day for day in days if day in inside and not inside[day].all() and inside[day].any()]
+            return {day: decode(day, content) for day, content in self._read(kind, whole)} | {
+                day: decode(day, part_of(kind, content, inside[day]))
+                for day, content in self._read(sliced(kind), part)
+            }
 
-        return cache().contents(self._versions_of(first, last), kind + form, fetch, size_of)
+        return cache().contents(self._versions_of(first, last), (kind + form, asked), fetch, size_of)
+
+    def _read(self, kind: str, days: list[date]) -> Iterator[tuple[date, Unpacked]]:
+        if not days:
+            return
+        self._cursor.execute(CONTENTS, [kind, days])
+        for day, content in self._cursor.fetchall():
+            yield day, unpacked(bytes(content), of_members=kind in SETS_OF_MEMBERS)
+
+    def _slices(self, first: date, last: date) -> dict[date, DaySlices]:
+        """By which dimensions each day is counted, and its slices."""
+
+        def fetch(days: list[date]) -> dict[date, DaySlices]:
+            self._cursor.execute(CONTENTS, [SLICES, days])
+            return {day: decode_slices(bytes(content)) for day, content in self._cursor.fetchall()}
+
+        return cache().contents(self._versions_of(first, last), SLICES, fetch, size_of)
 
     def kept(
         self,

@@ -1,0 +1,134 @@
+"""Slices: the parts of a day that a filter by dimensions asks for, read as if there were no other events.
+
+A filter is resolved while contents are decoded: what comes out has the form of the whole day's content, so
+that nothing behind knows of slices.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap, BitMap64
+
+from analytics.rollups.layout import KEY_SHIFT
+from analytics.rollups.numbers import NOTHING, Flags, Numbers
+from analytics.rollups.packing import unpack
+
+Dimensions = tuple[tuple[str, str], ...]  # each dimension asked for, and its value; '': not reported
+
+SETS_OF_MEMBERS = ("active", "login")  # their whole days are bitmaps of 32 bits
+SLICE = "slice"
+SUMMED = ("count", "known", "total_ms")  # of entries that differ in their slice alone
+
+
+class Unpacked(NamedTuple):
+    """A content as it was packed; `numbers` are those of its bitmap, ascending."""
+
+    names: list[tuple[str, ...]]
+    numbers: Numbers
+    arrays: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class DaySlices:
+    """A day's dimensions, and its slices: their values in the same order."""
+
+    dimensions: tuple[str, ...]
+    values: Sequence[tuple[str, ...]]
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return 100 * len(self.values)
+
+    def inside(self, asked: Dimensions) -> Flags:
+        """By the slice's number: whether it has all of these values. None has that of a dimension by which
+        the day is not counted (yet)."""
+        inside = np.ones(len(self.values), dtype=np.bool_)
+        for name, value in asked:
+            if name not in self.dimensions:
+                return np.zeros(len(self.values), dtype=np.bool_)
+            place = self.dimensions.index(name)
+            inside &= np.array([values[place] == value for values in self.values], dtype=np.bool_)
+        return inside
+
+
+def unpacked(content: bytes, *, of_members: bool = False) -> Unpacked:
+    """`of_members`: the bitmap has 32 bits, as that of a whole day's members."""
+    names, bitmap, arrays = unpack(content)
+    if not bitmap:
+        return Unpacked(names, NOTHING, arrays)
+    if of_members:
+        numbers = np.frombuffer(BitMap.deserialize(bitmap).to_array(), dtype=np.uint32)
+    else:
+        numbers = np.frombuffer(BitMap64.deserialize(bitmap).to_array(), dtype=np.uint64)
+    return Unpacked(names, numbers.astype(np.int64), arrays)
+
+
+def decode_slices(content: bytes) -> DaySlices:
+    (dimensions, *values), _, _ = unpack(content)
+    return DaySlices(dimensions, values)
+
+
+def part_of(kind: str, whole: Unpacked, inside: Flags) -> Unpacked:
+    """What lies in some slices of a day's twin content, in the form of `kind`."""
+    if SLICE in whole.arrays:
+        return _part_of_entries(kind, whole, inside)
+    if kind in SETS_OF_MEMBERS:
+        members = whole.numbers & (1 << KEY_SHIFT) - 1
+        return _once([], members, whole.arrays, inside[whole.numbers >> KEY_SHIFT])
+    number = np.array([int(name[-1]) for name in whole.names], dtype=np.int64)
+    names = sorted(
+        {name[:-1] for name, is_inside in zip(whole.names, inside[number], strict=True) if is_inside}
+    )
+    place = {name: row for row, name in enumerate(names)}
+    rows = np.array([place.get(name[:-1], -1) for name in whole.names], dtype=np.int64)
+    row = whole.numbers >> KEY_SHIFT
+    pairs = rows[row] << KEY_SHIFT | whole.numbers & (1 << KEY_SHIFT) - 1
+    return _once(names, pairs, whole.arrays, inside[number[row]])
+
+
+def _once(
+    names: list[tuple[str, ...]], numbers: Numbers, arrays: dict[str, NDArray[Any]], chosen: Flags
+) -> Unpacked:
+    """The chosen numbers, each once, with the sum of its counts."""
+    numbers, which = np.unique(numbers[chosen], return_inverse=True)
+    return Unpacked(
+        names,
+        numbers,
+        {name: _summed(values[chosen], which, len(numbers)) for name, values in arrays.items()},
+    )
+
+
+def _part_of_entries(kind: str, whole: Unpacked, inside: Flags) -> Unpacked:
+    chosen = inside[whole.arrays[SLICE]]
+    arrays = {name: values[chosen] for name, values in whole.arrays.items() if name != SLICE}
+    if kind == "session":  # whose parts reports join anyway
+        return Unpacked(whole.names, NOTHING, arrays)
+    by = [name for name in arrays if name not in SUMMED]
+    _, first, which = np.unique(
+        _combined([arrays[name] for name in by]), return_index=True, return_inverse=True
+    )
+    together = {
+        name: values[first] if name in by else _summed(values, which, len(first))
+        for name, values in arrays.items()
+    }
+    return Unpacked(whole.names, NOTHING, together)
+
+
+def _combined(columns: Sequence[Numbers]) -> Numbers:
+    """One number for each combination of the columns' values."""
+
+    def with_(number: Numbers, column: Numbers) -> Numbers:
+        low = int(column.min(initial=0))
+        return number * (int(column.max(initial=0)) - low + 1) + (column - low)
+
+    return reduce(with_, columns)
+
+
+def _summed(values: NDArray[Any], which: Numbers, length: int) -> NDArray[Any]:
+    sums: NDArray[Any] = np.bincount(which, weights=values, minlength=length).astype(values.dtype)
+    return sums
