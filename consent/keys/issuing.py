@@ -1,12 +1,14 @@
 """Issuing, finding and revoking API keys. A key's text is shown once, when it is made.
 
 A key is stored only as a digest. It has 256 bits of randomness, so one round of SHA-256 is enough: there is
-nothing to guess.
+nothing to guess. Its text has only letters, digits and underscores: Sentry's clients for JavaScript take no
+others in a DSN (`https://KEY@host/1`).
 """
 
 import hashlib
 import re
 import secrets
+import string
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -18,6 +20,8 @@ from consent.models import Key, Scope
 
 PREFIX = "cnd_"
 PUBLISHABLE_PREFIX = "cnd_pub_"
+CHARACTERS = string.ascii_letters + string.digits
+RANDOM_CHARACTERS = 43  # 256 bits
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LIFETIME = re.compile(r"([1-9]\d{0,3})([hd])")
 LONGEST_LIFETIME = timedelta(days=3650)
@@ -49,7 +53,7 @@ def issue_key(
     if websites and values != [Scope.INGEST]:
         raise ValueError("a publishable key can have the scope 'ingest' only: anybody may see it")
     prefix = PUBLISHABLE_PREFIX if websites else PREFIX
-    text = prefix + secrets.token_urlsafe(32)
+    text = prefix + "".join(secrets.choice(CHARACTERS) for _ in range(RANDOM_CHARACTERS))
     key = Key.objects.create(
         name=name.strip()[:100],
         digest=digest_of(text),

@@ -1,6 +1,7 @@
 """Keys, as `authenticate` accepts them: shown once, stored as a digest, revocable."""
 
 import base64
+import re
 from datetime import timedelta
 
 import pytest
@@ -91,6 +92,14 @@ def test_a_publishable_key_holds_with_its_origin_only():
         with pytest.raises(KeyRefused) as refused:
             authenticate(shown | {"origin": origin}, "ingest")
         assert (refused.value.status, refused.value.reason) == (403, "wrong_origin")
+
+
+def test_any_key_can_stand_in_a_dsn():
+    r"""Sentry's clients for JavaScript read `\w+` before the @, and refuse a DSN with anything else there."""
+    origins = ["https://app.example"]
+    texts = [issue_key(name="page", scopes=["ingest"], origins=origins)[0] for _ in range(20)]
+    assert len(set(texts)) == 20
+    assert [text for text in texts if not re.fullmatch(r"cnd_pub_[A-Za-z0-9]{43}", text)] == []
 
 
 def test_a_publishable_key_can_only_send_events():
