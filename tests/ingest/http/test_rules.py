@@ -5,6 +5,7 @@ import json
 import zlib
 from typing import Any
 
+import brotli
 import pytest
 from django.test import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -118,6 +119,7 @@ def test_another_type_is_not_supported(client: Client, key: str, content_type: s
         ("gzip", lambda raw: gzip.compress(raw[:40]) + gzip.compress(raw[40:])),
         ("deflate", zlib.compress),
         ("deflate", lambda raw: zlib.compress(raw, wbits=-15)),
+        ("br", brotli.compress),
         ("identity", bytes),
         ("", bytes),
     ],
@@ -131,7 +133,7 @@ def test_compressed_bodies_are_inflated(client: Client, key: str, coding: str, c
 @pytest.mark.parametrize(
     ("coding", "body", "status"),
     [
-        ("br", b"{}", 415),
+        ("zstd", b"{}", 415),
         ("gzip, gzip", b"{}", 415),
         ("gzip", b"{}", 400),
         ("gzip", b"", 200),  # nothing was sent, so nothing was compressed

@@ -5,6 +5,7 @@ import io
 import zlib
 from typing import Any
 
+import brotli
 import pytest
 from django.test import RequestFactory
 
@@ -33,8 +34,8 @@ def test_what_is_no_length_is_400(length: str) -> None:
 def test_a_head_may_promise_as_much_as_the_limit() -> None:
     body.check("", "100", limit=100)
     assert refusal(body.check, "", "101", limit=100) == 413
-    assert refusal(body.check, "br", "1", limit=100) == 415
-    assert refusal(body.check, "br", "101", limit=100) == 415
+    assert refusal(body.check, "zstd", "1", limit=100) == 415
+    assert refusal(body.check, "zstd", "101", limit=100) == 415
 
 
 def sent(raw: bytes, **headers: str) -> Any:
@@ -95,3 +96,20 @@ def test_a_compressed_body_that_ends_early_is_400(bits: int) -> None:
     compressed = gzip.compress(b"x" * 100) if bits == 31 else zlib.compress(b"x" * 100)
     for length in range(len(compressed)):
         assert refusal(inflate, compressed[:length], bits, 1000) == 400
+
+
+def test_brotli_is_inflated_within_the_limit_and_held_piece_by_piece() -> None:
+    bomb, held = brotli.compress(bytes(50_000_000)), []
+    assert len(bomb) < 100
+    assert body.inflated(brotli.compress(b"x" * 300_000), "br", limit=300_000) == b"x" * 300_000
+    assert refusal(body.inflated, bomb, "br", limit=1_000_000, hold=held.append) == 413
+    assert max(held) < 200_000
+    assert sum(held) <= 1_000_000
+
+
+@pytest.mark.parametrize(
+    "broken", [b"x", b"\xff" * 40, brotli.compress(b"x" * 99)[:-1], brotli.compress(b"x" * 99) + b"x"]
+)
+def test_what_is_no_brotli_is_400(broken: bytes) -> None:
+    assert refusal(body.inflated, broken, "br", limit=1000) == 400
+    assert refusal(body.inflated, broken + bytes(100_000), "br", limit=1000) == 400
