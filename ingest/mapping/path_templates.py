@@ -11,9 +11,9 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from consent.registry.personal_data import finding, looks_random
+from ingest.mapping.route_syntax import ID, plain_route
 
 UNMATCHED = "{unmatched}"
-ID = "{id}"
 MAX_LENGTH = 255  # characters, the width of the column
 MAX_PATH = 2048  # characters; nothing beyond is looked at
 MAX_SEGMENTS = 40
@@ -24,8 +24,6 @@ _VARIABLE = re.compile(
     r"|:[A-Za-z_]\w{0,39}\??|\[{1,2}(?:\.\.\.)?[A-Za-z_][\w-]{0,39}\]{1,2}|\*{1,2}"
 )
 _CATCH_ALL = re.compile(r"\*{1,2}|\{[*+].*|\{.*:path\}|<path:.*|\[{1,2}\.\.\..*")
-# Django writes its routes as regular expressions: `^users/(?P<pk>[^/.]+)/$`.
-_NAMED_GROUP = re.compile(r"\(\?P<([A-Za-z_]\w{0,39})>[^()]{0,200}\)")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}|\.well-known|[A-Za-z]{1,30}:[A-Za-z]{1,30}")
 _METHOD = re.compile(r"\s*[A-Z]{3,7}\s+(?=/)")  # `GET /users/{id}`
 _HEX = re.compile(r"[0-9A-Fa-f]{8,}")
@@ -96,9 +94,7 @@ def route_template(route: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _route_template(route: str) -> str:
-    route = _METHOD.sub("", route)
-    path = _NAMED_GROUP.sub(r"{\1}", route).removeprefix("^").removesuffix("$")
-    segments = _segments(path)
+    segments = _segments(plain_route(_METHOD.sub("", route)))
     if segments is None:
         return ""
     is_template = any(_VARIABLE.fullmatch(segment) for segment in segments)
