@@ -31,6 +31,9 @@ class RolledDay(models.Model):
     zone = models.CharField(max_length=64, blank=True, help_text="REPORT_TIME_ZONE when it was built.")
     version = models.BigIntegerField(default=0, help_text="Another one with every build; 0: not built yet.")
     events = models.BigIntegerField(default=0)
+    dimensions = models.TextField(
+        blank=True, db_default="", help_text="By which it was counted, joined by commas (`layout.py`)."
+    )
     built_at = models.DateTimeField(null=True)
     people = models.JSONField(null=True, help_text="Of a sealed day: the counts of people that were kept.")
     is_closed = models.BooleanField(
@@ -50,7 +53,7 @@ class RollUp(models.Model):
 
     pk = models.CompositePrimaryKey("day", "kind")
     day = models.DateField()
-    kind = models.CharField(max_length=20, db_collation="C")
+    kind = models.CharField(max_length=24, db_collation="C")
     content = models.BinaryField()
 
     def __str__(self) -> str:

@@ -13,6 +13,23 @@
 | `timings`, `durations` | the same as `requests` and `latency` of timings; and sums of memory |
 | `session` | each session's first and last event |
 
+A *slice* is one combination of the values of the day's dimensions (attributes that the registry marks as
+such: `app`, `app_version` …). `slices` holds their names: first the dimensions, then each slice's values in
+that order, so that a slice's number is its place after the first; NOT_REPORTED where an event has no value,
+OTHER where the day has more values or slices than it keeps (`building/slicing.py`). Contents above count all
+slices together. A day with more than one slice also has each of them by slice: `sliced(kind)` (`feature~`).
+
+| kind | holds |
+|---|---|
+| `slices` | names: the dimensions, then the slices; on every day that has events |
+| `active~` | bitmap of (slice, member) |
+| `login~` | bitmap of (slice, member), and how often each signed in |
+| `feature~`, `endpoint~`, `page~` | names: the name and the slice's number as text; else as without `~` |
+| `session~` | the first and last event of each session, member and slice (array `slice`) |
+| `uses~`, `requests~`, `latency~` | as in the plain kind, by slice, too (array `slice`); by group likewise |
+
+On a day with one slice the plain contents are that slice's.
+
 Only people are in bitmaps and sessions, not anonymous events. A *cell* is one deployment type and internal
 use. `…_by_group/N` hold the same by group, for the filter by organization; N is the group's number modulo
 PIECES. Building writes this, reading and sealing read it.
@@ -34,6 +51,13 @@ KINDS_OF_EVENTS = tuple(PEOPLE_OF)
 
 KEY_SHIFT = 32  # a (name, member) pair is (name's number << 32) | member's number
 PIECES = 32  # contents by group are divided into so many
+
+SLICES = "slices"
+NOT_REPORTED = ""  # a slice's value of a dimension that an event does not have
+OTHER = "{other}"
+MOST_VALUES = 50  # of a dimension on a day; the most frequent ones
+MOST_SLICES = 1_000  # on a day
+LONGEST_VALUE = 60  # characters; registries allow no longer ones, but rows may be older
 
 DEPLOYMENT_TYPES = ("cloud", "self-hosted", "unknown")
 CELLS = 2 * len(DEPLOYMENT_TYPES)

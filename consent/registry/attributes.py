@@ -28,6 +28,7 @@ class Attribute:
     max_length: int = MAX_TEXT
     minimum: float | None = None
     maximum: float | None = None
+    dimension: bool = False  # reports can be filtered by its values
 
     def as_declared(self) -> dict[str, Any]:
         """The entry in plain types, for the digest and the privacy page."""

@@ -74,6 +74,9 @@ def _differences(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:
     for word, label in (("purpose", "purpose"), ("why", "reason")):
         if before[word] != after[word]:
             yield f"has another {label}: “{after[word]}”", _words(before[word]) != _words(after[word])
+    # Registries that were published before there were dimensions do not say whether an attribute is one.
+    if bool(before.get("dimension")) != bool(after.get("dimension")):
+        yield f"is {'now' if after.get('dimension') else 'no longer'} what reports can be filtered by", False
     if before["example"] != after["example"]:
         yield f"has another example: {after['example']}", False
     if more_names := sorted(set(after["also"]) - set(before["also"])):

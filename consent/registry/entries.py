@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from consent.registry import dimensions
 from consent.registry.attributes import KINDS, MAX_TEXT, TIERS, Attribute
 from consent.registry.cleaning import Kept, cleaner
 from consent.registry.personal_data import is_denied_name
@@ -24,6 +25,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "max_length": int,
     "minimum": (int, float),
     "maximum": (int, float),
+    "dimension": bool,
 }
 _REQUIRED = ("name", "type", "tier", "purpose", "why", "example")
 
@@ -32,7 +34,8 @@ def attribute_from(entry: Mapping[str, Any], label: str, mistakes: list[str]) ->
     """The declared attribute; or None, with what is wrong with the entry added to `mistakes`."""
     where = f"{label}: attribute '{str(entry.get('name', '?'))[:60]}'"
     entry_mistakes = [f"{where}: {mistake}" for mistake in _form_mistakes(entry)]
-    entry_mistakes = entry_mistakes or [f"{where}: {mistake}" for mistake in _mistakes(entry)]
+    for find in (_mistakes, dimensions.entry_mistakes):
+        entry_mistakes = entry_mistakes or [f"{where}: {mistake}" for mistake in find(entry)]
     if entry_mistakes:
         mistakes += entry_mistakes
         return None
@@ -49,6 +52,7 @@ def attribute_from(entry: Mapping[str, Any], label: str, mistakes: list[str]) ->
         max_length=entry.get("max_length", MAX_TEXT),
         minimum=entry.get("minimum"),
         maximum=entry.get("maximum"),
+        dimension=entry.get("dimension", False),
     )
     if cleaner(attribute)(attribute.example) != Kept(attribute.example):
         mistakes.append(f"{where}: its own example would be dropped or changed")

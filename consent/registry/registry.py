@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from consent.gate.rules import Tier
+from consent.registry import dimensions
 from consent.registry.attributes import Attribute
 from consent.registry.cleaning import Dropped, Kept, cleaner
 from consent.registry.entries import attribute_from
@@ -81,6 +82,11 @@ class Registry:
         """The content as text; `from_text` makes the same registry from it."""
         return _json(self.content())
 
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """The names of the attributes that reports can be filtered by, in the order of declaration."""
+        return tuple(name for name, attribute in self.attributes.items() if attribute.dimension)
+
     def of_tier(self, tier: Tier) -> list[Attribute]:
         """The attributes that may be kept at `tier`, in the order of declaration."""
         return [attribute for attribute in self.attributes.values() if attribute.tier <= tier]
@@ -111,6 +117,7 @@ def load(paths: Iterable[Path]) -> Registry:
         event_names |= set(_texts(source, "events", MAX_NAME, mistakes))
         endpoints |= set(_texts(source, "endpoints", MAX_ENDPOINT, mistakes))
     mistakes += _clashes(attributes.values())
+    mistakes += dimensions.too_many(attributes.values())
     mistakes += [f"endpoint '{text}' must begin with '/'" for text in endpoints if not text.startswith("/")]
     if mistakes:
         raise RegistryError(mistakes)

@@ -70,13 +70,13 @@ def test_it_says_what_would_be_stored_where(key: str) -> None:
         "is_internal": False,
         "feature_name": "export",
         "action": "started",
-        "event_metadata": {"app_version": "5.10.0"},
+        "event_metadata": {"app": "shop", "app_version": "5.10.0"},
     }
     assert record["hashed"] == {"user.id": "user_id", "organization.id": "organization_id"}
-    assert record["stored"] == {"app_version": "app_version"}
+    assert record["stored"] == {"service.name": "app", "app_version": "app_version"}
     assert sorted(record["read"]) == ["feature.action", "feature.name"]
     names = {one["attribute"]: one["reason"] for one in record["dropped"]}
-    assert names == {"sourcecode": "undeclared", "service.name": "undeclared"}
+    assert names == {"sourcecode": "undeclared"}
 
 
 def test_it_is_what_the_real_run_does(key: str) -> None:

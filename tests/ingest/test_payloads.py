@@ -54,11 +54,11 @@ def test_seven_spans_of_a_fastapi_backend() -> None:
     user, organization = pseudonym("user", "a84bf89c8113ee9c"), pseudonym("organization", "724c10c9326cf07e")
     session = pseudonym("session", "sess-1")
     assert rows(UserActivity, "event_type", "session_id", "event_metadata") == [
-        ("login", session, {"login_method": "email", "auth_provider": "email"}),
-        ("logout", session, {}),
+        ("login", session, {"app": "rhesis", "login_method": "email", "auth_provider": "email"}),
+        ("logout", session, {"app": "rhesis"}),
     ]
     assert rows(FeatureUsage, "feature_name", "action", "event_metadata") == [
-        ("task", "created", {"entity_type": "Test"})
+        ("task", "created", {"app": "rhesis", "entity_type": "Test"})
     ]
     assert rows(EndpointUsage, "method", "endpoint", "status_code", "duration_ms") == [
         ("POST", "/tasks/", 200, 1.8053054809570312),
@@ -97,6 +97,7 @@ def test_base_telemetry_of_a_flask_app() -> None:
 
 
 APP = {
+    "app": "timetracker",
     "app_version": "5.10.0",
     "environment": "development",
     "deployment_method": "docker",
@@ -119,7 +120,7 @@ def test_automatic_instrumentation_of_a_flask_app(settings: Settings) -> None:
     settings.CONSENT_NOTICE_SINCE = BEFORE.isoformat()
     grant(user="1", since=BEFORE)
     assert send("flask-006.bin") == (0, "")
-    metadata = {"app_version": "5.10.0", "environment": "development"}
+    metadata = {"app": "timetracker", "app_version": "5.10.0", "environment": "development"}
     assert rows(UserActivity, "event_type", "user_id", "session_id", "event_metadata") == [
         ("login", pseudonym("user", "1"), "", metadata)
     ]

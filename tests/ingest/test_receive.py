@@ -50,10 +50,10 @@ def test_each_table_gets_its_columns(client: Client, key: str) -> None:
         assert (row.timestamp, row.deployment_type, row.is_internal) == (at, "self-hosted", False)
         assert row.received_at - at < timedelta(minutes=6)
     assert (activity.event_type, activity.session_id) == ("login", pseudonym("session", "s1"))
-    assert activity.event_metadata == {"plan": "team"}
+    assert activity.event_metadata == {"app": "shop", "plan": "team"}
     assert (endpoint.endpoint, endpoint.method, endpoint.status_code) == ("/a/{id}", "GET", 200)
-    assert (endpoint.duration_ms, endpoint.event_metadata) == (5.0, {"error.type": "KeyError"})
-    assert (used.feature_name, used.action, used.event_metadata) == ("export", "pdf", {})
+    assert (endpoint.duration_ms, endpoint.event_metadata) == (5.0, {"app": "shop", "error.type": "KeyError"})
+    assert (used.feature_name, used.action, used.event_metadata) == ("export", "pdf", {"app": "shop"})
 
 
 def test_the_same_request_again_changes_nothing(client: Client, key: str) -> None:

@@ -102,11 +102,11 @@ def check_the_three_rows(who: str) -> None:
         FeatureUsage.objects.get(),
     )
     assert (activity.event_type, activity.session_id) == ("login", pseudonym("session", f"{who}-session"))
-    assert activity.event_metadata == {"app_version": "1.2.3", "login_method": "oidc"}
+    assert activity.event_metadata == {"app": "shop", "app_version": "1.2.3", "login_method": "oidc"}
     assert (endpoint.endpoint, endpoint.method, endpoint.status_code) == ("/orders/:id", "GET", 200)
     assert 0 <= endpoint.duration_ms < 10_000
     assert (feature.feature_name, feature.action) == ("cart", "filled")
-    assert feature.event_metadata == {"app_version": "1.2.3", "count": 3}
+    assert feature.event_metadata == {"app": "shop", "app_version": "1.2.3", "count": 3}
     for row in (activity, endpoint, feature):
         assert (row.user_id, row.organization_id, row.deployment_type) == (user, organization, "cloud")
 

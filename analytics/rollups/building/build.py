@@ -24,9 +24,12 @@ from analytics.rollups.building.marks import marked_days, quarters_of_day
 from analytics.rollups.building.members import VERSIONS, NumberedMembers, note_logins, number_members
 from analytics.rollups.building.reclassifying import settle
 from analytics.rollups.building.scan import DayNames, Names, scan
+from analytics.rollups.building.slicing import Slices
+from analytics.rollups.dimensions_built import days_of_other_dimensions
 from analytics.rollups.internal_use import internal_now
 from analytics.rollups.layout import cell_of
 from analytics.rollups.numbers import Numbers
+from consent.policies.activation import active_registry
 from postgres import locks
 from postgres.errors import DEADLOCK_DETECTED, SERIALIZATION_FAILURE, sqlstate
 
@@ -51,7 +54,7 @@ FILL_DAY = (
 )
 NOTE_BUILT = """
 UPDATE analytics_rolledday
-   SET zone = %s, version = %s, events = %s, built_at = clock_timestamp() WHERE day = %s
+   SET zone = %s, version = %s, events = %s, dimensions = %s, built_at = clock_timestamp() WHERE day = %s
 """
 
 
@@ -73,16 +76,20 @@ class Built:
 
 
 def due_days() -> list[date]:
-    """The days to build: marked ones, the latest first, then those that were built for another zone.
+    """The days to build: marked ones, the latest first, then those built for another zone or dimensions.
 
-    Before the latter come neighbouring days that do not exist yet: the new zone may give them events.
+    Before those of another zone come neighbouring days that do not exist yet: it may give them events.
     """
     marked = marked_days()
     built = RolledDay.objects.filter(state=RolledDay.Phase.OPEN).exclude(version=0)
     other_zone = set(built.exclude(zone=report_zone_name()).values_list("day", flat=True))
     existing = set(RolledDay.objects.values_list("day", flat=True)) if other_zone else set()
     beside = {day + step for day in other_zone for step in (timedelta(-1), timedelta(1))} - existing
-    return marked + [day for days in (beside, other_zone) for day in sorted(days - set(marked), reverse=True)]
+    others = days_of_other_dimensions() - other_zone
+    due = marked
+    for days in (beside, other_zone, others):
+        due = due + sorted(days.difference(due), reverse=True)
+    return due
 
 
 def roll_up(
@@ -144,7 +151,8 @@ def _build(cursor: CursorWrapper, day: date) -> int | None:
 
 
 def _fill(cursor: CursorWrapper, day: date) -> int:
-    names = DayNames(Names(), Names())
+    dimensions = active_registry().dimensions
+    names = DayNames(Names(), Names(), Slices(dimensions))
     internal = internal_now(cursor)
     windows = [
         scan(cursor, start, end, names, internal) for start, end in _windows(cursor, *bounds(day, day))
@@ -157,7 +165,14 @@ def _fill(cursor: CursorWrapper, day: date) -> int:
         note_logins(cursor, *logins(windows, members))
         packed = contents(windows, members, _cells(cursor, members), names)
         cursor.execute(FILL_DAY, [day, list(packed), list(packed.values())])
-    cursor.execute(NOTE_BUILT, [report_zone_name(), secrets.randbelow(VERSIONS), events, day])
+    noted: list[str | int | date] = [
+        report_zone_name(),
+        secrets.randbelow(VERSIONS),
+        events,
+        ",".join(dimensions),
+        day,
+    ]
+    cursor.execute(NOTE_BUILT, noted)
     return events
 
 

@@ -18,7 +18,7 @@ from analytics.models import RolledDay, RollUp
 from analytics.report_days import bounds
 from analytics.rollups.building.marks import mark
 from analytics.rollups.building.members import VERSIONS
-from analytics.rollups.layout import KEY_SHIFT, KINDS_OF_PEOPLE
+from analytics.rollups.layout import KEY_SHIFT, KINDS_OF_PEOPLE, sliced
 from analytics.rollups.numbers import Numbers
 from analytics.rollups.packing import pack, unpack
 from consent.models import ErasureRequest, SubjectKind
@@ -99,10 +99,11 @@ def _take_out_everywhere(cursor: CursorWrapper, gone: Numbers) -> None:
 
 
 def _take_out(day: date, gone: Numbers) -> None:
-    contents = RollUp.objects.filter(day=day, kind__in=KINDS_OF_PEOPLE)
+    kinds = [*KINDS_OF_PEOPLE, *map(sliced, KINDS_OF_PEOPLE)]
+    contents = RollUp.objects.filter(day=day, kind__in=kinds)
     for kind, content in contents.values_list("kind", "content"):
         names, bitmap, arrays = unpack(bytes(content))
-        if kind == "session":
+        if kind in ("session", sliced("session")):
             members = arrays["member"]
         else:
             members, bitmap = _without(BitMap if kind in ("active", "login") else BitMap64, bitmap, gone)

@@ -13,6 +13,7 @@ import numpy as np
 from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 
+from analytics.rollups.building.slicing import Slices
 from analytics.rollups.histogram import buckets_of
 from analytics.rollups.internal_use import AS_ARRIVED, Internal
 from analytics.rollups.layout import DEPLOYMENT
@@ -25,25 +26,28 @@ MEMBER = f"""hashtextextended({USER}, hashtextextended(organization_id,
     + CASE WHEN {{internal}} THEN 4 ELSE 0 END))"""
 WINDOW = '"timestamp" >= %(start)s AND "timestamp" < %(end)s'
 
+# Rows are grouped by the values of the day's dimensions, which come last among the names.
 ACTIVITY = f"""
-SELECT array_send(array_agg({MEMBER})), array_send(array_agg("timestamp")),
+SELECT {{dimensions}} array_send(array_agg({MEMBER})), array_send(array_agg("timestamp")),
        array_send(array_agg(event_type = 'login')),
        array_send(array_agg(CASE session_id WHEN '' THEN 0
                             ELSE hashtextextended(session_id, hashtextextended(user_id, 5)) END))
-  FROM analytics_user_activity WHERE {WINDOW} AND {IDENTIFIED} HAVING count(*) > 0
+  FROM analytics_user_activity WHERE {WINDOW} AND {IDENTIFIED} {{grouped}} HAVING count(*) > 0
 """
 FEATURES = f"""
 SELECT feature_name, action,
        coalesce(CASE feature_name WHEN 'page_view' THEN event_metadata->>'page.path' END, '') AS page,
-       array_send(array_agg({MEMBER})), array_send(array_agg("timestamp"))
-  FROM analytics_feature_usage WHERE {WINDOW} GROUP BY 1, 2, 3
+       {{dimensions}} array_send(array_agg({MEMBER})), array_send(array_agg("timestamp"))
+  FROM analytics_feature_usage WHERE {WINDOW} {{grouped}}
 """
 ENDPOINTS = f"""
-SELECT endpoint, method, array_send(array_agg({MEMBER})), array_send(array_agg("timestamp")),
+SELECT endpoint, method, {{dimensions}} array_send(array_agg({MEMBER})), array_send(array_agg("timestamp")),
        array_send(array_agg(coalesce(duration_ms, 'NaN'))),
        array_send(array_agg(coalesce(status_code / 100, -1)))
-  FROM analytics_endpoint_usage WHERE {WINDOW} GROUP BY 1, 2
+  FROM analytics_endpoint_usage WHERE {WINDOW} {{grouped}}
 """
+OWN_NAMES = {ACTIVITY: 0, FEATURES: 3, ENDPOINTS: 2}  # columns before those of the dimensions
+DIMENSION = "coalesce(event_metadata->>%({place})s::text, ''),"
 
 NAMES = f"""
 SELECT DISTINCT {MEMBER}, {USER}, organization_id, {DEPLOYMENT}, {{internal}}
@@ -63,10 +67,12 @@ class Combination(NamedTuple):
 
 @dataclass(frozen=True)
 class Columns:
-    """Rows of one table, in small types. `member` indexes `Window.hashes`, `key` the names of the day."""
+    """Rows of one table, in small types. `member` indexes `Window.hashes`; the names of the day have `key`
+    and `slice`."""
 
     member: NDArray[Any]
     key: NDArray[Any]
+    slice: NDArray[Any]
     count: NDArray[Any]
     own: dict[str, NDArray[Any]]
 
@@ -100,26 +106,27 @@ class Names:
 class DayNames:
     features: Names
     endpoints: Names
+    slices: Slices
 
 
 def scan(
     cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames, internal: Internal = AS_ARRIVED
 ) -> Window:
     """The rows of [start, end)."""
-    rows = []
-    for statement in (ACTIVITY, FEATURES, ENDPOINTS):
-        parameters = {"start": start, "end": end} | internal.parameters
-        cursor.execute(statement.format(internal=internal.condition), parameters)
-        rows.append(cursor.fetchall())
-    activity, features, endpoints = rows
-    places = ((activity, 0), (features, 3), (endpoints, 2))  # of the members' hashes; times are one further
-    hashes = [decode_column(table_rows, place, ">i8") for table_rows, place in places]
-    times = [decode_column(table_rows, place + 1, ">i8") for table_rows, place in places]
+    tables = []
+    for statement, width in OWN_NAMES.items():
+        text, parameters = _by_slice(statement, width, names.slices.dimensions)
+        parameters |= {"start": start, "end": end} | internal.parameters
+        cursor.execute(text.format(internal=internal.condition), parameters)
+        tables.append(_Rows.of(cursor.fetchall(), width, names.slices))
+    activity, features, endpoints = tables
+    hashes = [rows.column(0, ">i8") for rows in tables]
+    times = [rows.column(1, ">i8") for rows in tables]
     everybody, member = np.unique(np.concatenate(hashes), return_inverse=True)
     at = np.concatenate(times) + SENT_EPOCH_US
     first = np.full(len(everybody), np.iinfo(np.int64).max)
     np.minimum.at(first, member, at)
-    ends = np.cumsum([len(table_rows) for table_rows in hashes])
+    ends = np.cumsum([len(of_table) for of_table in hashes])
     return Window(
         start=start,
         end=end,
@@ -133,30 +140,73 @@ def scan(
     )
 
 
-def _activity(rows: Sequence[Any], member: Numbers, at: Numbers) -> Columns:
-    own = {"at": at, "is_login": decode_column(rows, 2, "?"), "session": decode_column(rows, 3, ">i8")}
+class _Rows(NamedTuple):
+    """What a statement gave: names, the values of the dimensions, and arrays, in so many columns."""
+
+    rows: Sequence[Any]
+    names: Sequence[tuple[str, ...]]
+    slice: Numbers  # of each row
+    sizes: Sequence[int]  # of each row's arrays
+    first_array: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Any], width: int, slices: Slices) -> "_Rows":
+        first = width + len(slices.dimensions)
+        sizes = [length_of_array(row[first], ">i8") for row in rows]
+        found = [(row[width:first], size) for row, size in zip(rows, sizes, strict=True)]
+        return cls(rows, [row[:width] for row in rows], slices.numbers_of(found), sizes, first)
+
+    def column(self, place: int, kind: str) -> NDArray[Any]:
+        """The elements of an array, of all rows."""
+        return decode_column(self.rows, self.first_array + place, kind)
+
+    def row(self) -> Numbers:
+        """The row of each element."""
+        return np.repeat(np.arange(len(self.rows)), self.sizes)
+
+    def keys(self, names: Names) -> Numbers:
+        """The number of each row's name."""
+        return np.array([names.number(*name) for name in self.names], dtype=np.int64)
+
+
+def _by_slice(statement: str, width: int, dimensions: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The statement with the values of these dimensions, and the parameters that it has for them."""
+    parameters: dict[str, Any] = {f"dimension_{place}": name for place, name in enumerate(dimensions)}
+    columns = range(1, width + len(dimensions) + 1)
+    return (
+        statement.replace(
+            "{dimensions}", " ".join(DIMENSION.format(place=place) for place in parameters)
+        ).replace("{grouped}", f"GROUP BY {', '.join(map(str, columns))}" if columns else ""),
+        parameters,
+    )
+
+
+def _activity(rows: _Rows, member: Numbers, at: Numbers) -> Columns:
+    own = {"at": at, "is_login": rows.column(2, "?"), "session": rows.column(3, ">i8")}
     nothing = np.zeros(len(member), dtype=np.int8)
-    return Columns(member.astype(np.int32), nothing, nothing + 1, own)
+    of_slice = rows.slice.astype(np.int32)[rows.row()]
+    return Columns(member.astype(np.int32), nothing, of_slice, nothing + 1, own)
 
 
-def _numbered(rows: Sequence[Any], width: int, column: int, names: Names) -> Numbers:
-    """For each element the number of its row's name; the name is the row's first `width` columns."""
-    numbers = np.array([names.number(*row[:width]) for row in rows], dtype=np.int64)
-    return np.repeat(numbers, [length_of_array(row[column], ">i8") for row in rows])
+def _features(rows: _Rows, member: Numbers, names: Names) -> Columns:
+    (row, member), count, _ = counted(rows.row(), member)
+    return _columns(rows, row, member, count, names, {})
 
 
-def _features(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
-    (key, member), count, _ = counted(_numbered(rows, 3, 3, names), member)
-    return Columns(member.astype(np.int32), key.astype(np.int32), count.astype(np.int32), {})
+def _columns(
+    rows: _Rows, row: Numbers, member: Numbers, count: Numbers, names: Names, own: dict[str, NDArray[Any]]
+) -> Columns:
+    key, of_slice = rows.keys(names).astype(np.int32)[row], rows.slice.astype(np.int32)[row]
+    return Columns(member.astype(np.int32), key, of_slice, count.astype(np.int32), own)
 
 
-def _endpoints(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
-    duration: Floats = decode_column(rows, 4, ">f8")
+def _endpoints(rows: _Rows, member: Numbers, names: Names) -> Columns:
+    duration: Floats = rows.column(2, ">f8")
     is_known = ~np.isnan(duration)
     bucket = np.where(is_known, buckets_of(np.where(is_known, duration, 0.0)), 0)
-    status = decode_column(rows, 5, ">i4").astype(np.int64)
-    (key, member, status, is_known, bucket), count, which = counted(
-        _numbered(rows, 2, 2, names), member, status, is_known.astype(np.int64), bucket
+    status = rows.column(3, ">i4").astype(np.int64)
+    (row, member, status, is_known, bucket), count, which = counted(
+        rows.row(), member, status, is_known.astype(np.int64), bucket
     )
     total = np.bincount(which, weights=np.nan_to_num(duration), minlength=len(count))
     own = {
@@ -165,7 +215,7 @@ def _endpoints(rows: Sequence[Any], member: Numbers, names: Names) -> Columns:
         "bucket": bucket.astype(np.int16),
         "total_ms": total,
     }
-    return Columns(member.astype(np.int32), key.astype(np.int32), count.astype(np.int32), own)
+    return _columns(rows, row, member, count, names, own)
 
 
 def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:

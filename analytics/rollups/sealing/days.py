@@ -152,5 +152,9 @@ def _write(cursor: CursorWrapper, day: date, people: dict[str, Any], contents: d
     if contents:
         cursor.execute(build.FILL_DAY, [day, list(contents), list(contents.values())])
     RolledDay.objects.filter(day=day).update(
-        state=RolledDay.Phase.SEALED, is_closed=True, people=people, version=secrets.randbelow(VERSIONS)
+        state=RolledDay.Phase.SEALED,
+        is_closed=True,
+        people=people,
+        dimensions="",
+        version=secrets.randbelow(VERSIONS),
     )

@@ -25,6 +25,13 @@ def differences(before: CollectionTerms, after: CollectionTerms) -> list[tuple[s
     return [tuple(change) for change in changes(before, after)]
 
 
+def test_an_attribute_that_becomes_a_dimension_collects_no_more() -> None:
+    before, after = collected(CHOICE), collected(CHOICE | {"dimension": True})
+    assert differences(before, after) == [("'theme' is now what reports can be filtered by", False)]
+    assert differences(after, before) == [("'theme' is no longer what reports can be filtered by", False)]
+    assert differences(before, collected(CHOICE | {"dimension": False})) == []
+
+
 def test_equal_registries_differ_in_nothing() -> None:
     ours = CollectionTerms(load([OURS]).content(), 12)
     assert changes(ours, ours) == []

@@ -1,5 +1,6 @@
 """The registry: what our own file declares, what an extension may add, and how mistakes are reported."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ from consent.registry.registry import (
     use,
 )
 from tests.support.declaring import MORE, PAIRING, declare
+
+FLAG = MORE.replace('"choice"', '"boolean"').replace('"dark"\n', "true\n") + "dimension = true\n"
+MARKED = MORE + "dimension = true\n"
+SHORT = MARKED.replace('"choice"', '"text"') + "pattern = '[a-z]+'\n"
+TEN = [MARKED.replace("colour_scheme", f"colour_scheme_{number}") for number in range(10)]
 
 
 def extended(tmp_path: Path, text: str) -> Registry:
@@ -54,6 +60,19 @@ def test_an_extension_adds(tmp_path: Path) -> None:
     assert registry.clean("billable", True) == Kept(True)
 
 
+def test_dimensions_are_in_the_order_of_declaration_and_ours_can_be_replaced(tmp_path: Path) -> None:
+    assert load([OURS]).dimensions == ("environment", "app", "app_version", "platform")
+    registry = extended(tmp_path, MORE.replace("colour_scheme", "app") + SHORT + "max_length = 60\n" + TEN[3])
+    assert registry.dimensions[1:] == ("app_version", "platform", "colour_scheme", "colour_scheme_3")
+    older = json.loads(registry.as_text())
+    for attribute in older["attributes"]:
+        del attribute["dimension"]
+    assert (from_text(registry.as_text()).dimensions, from_text(json.dumps(older)).dimensions) == (
+        registry.dimensions,
+        (),
+    )
+
+
 def test_an_extension_replaces(tmp_path: Path) -> None:
     registry = extended(tmp_path, MORE.replace("colour_scheme", "plan"))
     assert registry.attributes["plan"].values == ("light", "dark")
@@ -84,6 +103,15 @@ def test_the_setting_names_the_extension(tmp_path: Path, settings: Settings) -> 
         (MORE.replace('"choice"', '"text"') + "pattern = '(a+)+'\n", "repeats a group that repeats"),
         (MORE.replace('"choice"', '"integer"') + "minimum = 5\nmaximum = 1\n", "and a larger 'maximum'"),
         (MORE + MORE, "'colour_scheme' is declared twice"),
+        (FLAG, "a dimension is a choice or a text"),
+        (MARKED.replace('"light"', f'"{"x" * 61}"'), "has at most 60 characters"),
+        (SHORT + "max_length = 61\n", "'max_length' is at most 60"),
+        (SHORT.replace("[a-z]+", "d.*") + "max_length = 9\n", "which characters there may be"),
+        (SHORT.replace("[a-z]+", "[^;]+") + "max_length = 9\n", "which characters there may be"),
+        (SHORT.replace("[a-z]+", r"[a-z\\W]+") + "max_length = 9\n", "which characters there may be"),
+        (MARKED.replace("colour_scheme", "range"), "reports have a parameter"),
+        (MORE + 'dimension = "yes"\n', "'dimension' has the wrong type"),
+        ("".join(TEN), "14 dimensions are declared (environment, app, app_version, platform, "),
         (MORE + 'also = ["apiKey"]\n', "a name in 'also' stands for something personal"),
         (MORE + 'also = ["service.version"]\n', "'service.version' is another name for both"),
         ('[events]\nnames = ["bob@example.com"]\n', "looks personal (email)"),
@@ -114,6 +142,7 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     [
         ("app_version", "5.10.0", "5.10.0"),
         ("app_version", 2, "2"),
+        ("app", "@acme/shop-web.v2", "@acme/shop-web.v2"),
         ("browser", "FIREFOX", "Firefox"),
         ("browser", "Netscape", "other"),
         ("duration_ms", "12.5", 12.5),
@@ -134,6 +163,9 @@ def test_values_that_are_kept(name: str, value: object, kept: object) -> None:
         ("app_version", "unknown", "pattern"),
         ("app_version", "1" * 51, "length"),
         ("app_version", ["1"], "type"),
+        ("app", "unknown_service", "pattern"),
+        ("app", "Unknown_service:python", "pattern"),
+        ("app", "My shop", "pattern"),
         ("app_version", True, "type"),
         ("app_version", "1.2.3\x00", "pattern"),
         ("app_version", "10.0.0.1", "ip"),

@@ -64,7 +64,7 @@ def test_an_integer_past_every_double_is_no_value(client: Client) -> None:
     one = span(attributes={"user.id": "u1", "feature.name": "x"})
     one["attributes"].append({"key": "count", "value": {"intValue": 10**400}})
     assert post(client, "/v1/traces", traces(one), text).content == b"{}"
-    assert FeatureUsage.objects.get().event_metadata == {}
+    assert FeatureUsage.objects.get().event_metadata == {"app": "shop"}
 
 
 def test_a_few_hundred_bodies_of_the_fuzzer_raise_nothing() -> None:
