@@ -66,10 +66,10 @@ class UndeclaredName(models.Model):
 
 
 class SeenName(models.Model):
-    """A route, feature, action or event type that a key has sent; new ones are capped per day."""
+    """A route, page, feature, action or event type that a key has sent; new ones are capped per day."""
 
     key_id = models.BigIntegerField()
-    kind = models.CharField(max_length=12, help_text="endpoint, feature, action or event_type")
+    kind = models.CharField(max_length=12, help_text="endpoint, page, feature, action or event_type")
     name = models.CharField(max_length=255)
     first_seen_on = models.DateField()
 

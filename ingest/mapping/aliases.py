@@ -40,6 +40,7 @@ METHOD = ("http.request.method", "http.method")
 ROUTE = "http.route"
 STATUS = ("http.response.status_code", "http.status_code")
 PATH = ("url.path", "http.target", "http.url", "url.full")
+EXCEPTION = "exception.type"  # of a log record: what logging libraries send with an exception
 DURATION = "duration_ms"
 # Under an explicit `event.category` these shorter names count too: no other attribute can be meant.
 EXPLICIT_EVENT_TYPE = (EVENT_TYPE, "event_type")
@@ -53,7 +54,12 @@ EXPLICIT_PATH = (*PATH, "path")
 # --- What else is read ---------------------------------------------------------------------------
 DEPLOYMENT = ("deployment.type", "deployment_type", "deployment.environment.name", "deployment.environment")
 PAGE = "page.path"  # stored as a template that is computed here, never copied
-PAGE_PATH = (PAGE, "$pathname", "pathname", "url.path", "$current_url", "current_url", "url.full", "http.url")
+PAGE_ROUTE = ("page.route", ROUTE, "url.template", "next.route")  # templates by what they mean
+PAGE_PATH = (
+    *(PAGE, "page_path", "$pathname", "pathname", "url.path", "path", "$current_url", "current_url"),
+    *("url.full", "http.url", "http.target", "page.url", "page_url", "page", "route"),
+)
+PERHAPS_PATHS = ("page", "route")  # or titles, or names of routes
 
 # Routing reads these on the record, else on its resource.
 ROUTING = frozenset(
@@ -67,11 +73,16 @@ ROUTING = frozenset(
         *EXPLICIT_ROUTE,
         *EXPLICIT_STATUS,
         *EXPLICIT_PATH,
+        EXCEPTION,
     )
 )
 # Raw paths differ with every record, and are ignored where there is a route.
-RAW_PATHS = frozenset((*EXPLICIT_PATH, *PAGE_PATH)) - {PAGE}
+RAW_PATHS = frozenset((*EXPLICIT_PATH, *PAGE_PATH)) - {PAGE, *EXPLICIT_ROUTE}
 # Attributes that become a column or decide about one. They are never listed as undeclared.
 READ = ROUTING.union(
-    ID_NAMES, DEPLOYMENT, PAGE_PATH, (DO_NOT_TRACK, INTERNAL, DURATION, LOG_UID, "trace_id", "span_id")
+    ID_NAMES,
+    DEPLOYMENT,
+    PAGE_ROUTE,
+    PAGE_PATH,
+    (DO_NOT_TRACK, INTERNAL, DURATION, LOG_UID, "trace_id", "span_id"),
 )

@@ -12,7 +12,7 @@ from consent.registry.registry import Registry
 from ingest.mapping import aliases, scrubbing
 from ingest.mapping.identity import RecordRefused, SentIds, sent_ids
 from ingest.mapping.name_limits import RouteBook
-from ingest.mapping.path_templates import UNMATCHED, route_template
+from ingest.mapping.path_templates import UNMATCHED, has_variable, route_template
 from ingest.mapping.readings import asks_not_to_be_tracked, deployment_type, duration, is_yes, status_code
 from ingest.mapping.routing import (
     ActivityEvent,
@@ -173,8 +173,14 @@ class Interpreter:
 
     def _page(self, attributes: Mapping[str, Any]) -> str:
         """The template of a page view's path, '' when it has none."""
+        for name in aliases.PAGE_ROUTE:
+            if template := route_template(as_text(attributes.get(name)) or ""):
+                return template
         for name in aliases.PAGE_PATH:
             path = as_text(attributes.get(name))
-            if path:
-                return self._routes.match(path)
+            if not path or ("/" not in path and name in aliases.PERHAPS_PATHS):
+                continue
+            if has_variable(path) and name not in aliases.RAW_PATHS:
+                return route_template(path)
+            return self._routes.page(path)
         return ""

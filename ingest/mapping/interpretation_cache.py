@@ -22,7 +22,7 @@ from ingest.otlp.records import Record
 MAX_REMEMBERED = 4096  # meanings, and shapes, of one route book
 MAX_KEY = 2000  # characters of names and of values; longer ones are interpreted each time
 _READ = READ_FROM_RESOURCE.union(
-    aliases.PAGE_PATH, aliases.DEPLOYMENT, {aliases.INTERNAL, aliases.DO_NOT_TRACK}
+    aliases.PAGE_ROUTE, aliases.PAGE_PATH, aliases.DEPLOYMENT, {aliases.INTERNAL, aliases.DO_NOT_TRACK}
 )
 
 Picker = Callable[[dict[str, Any]], tuple[Any, ...]]

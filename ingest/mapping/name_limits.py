@@ -14,13 +14,16 @@ from django.db import connections, transaction
 
 from analytics.storage.rows import Row
 from consent.registry.registry import Registry
-from ingest.mapping.path_templates import MAX_PATH, UNMATCHED, has_variable, raw_template
+from ingest.mapping.aliases import PAGE
+from ingest.mapping.page_paths import page_template
+from ingest.mapping.path_templates import MAX_PATH, UNMATCHED, has_variable, raw_template, says_nothing
 from ingest.models import SeenName
 from postgres import locks
 
 OTHER = "{other}"
 ROUTES_ARE_FRESH = 10.0  # seconds until a process learns the routes that others have seen
 KINDS = {"activity": ("event_type",), "endpoint": ("endpoint",), "feature": ("feature", "action")}
+PAGES = "page"  # templates of viewed pages, in the metadata of feature usage
 
 # One statement decides and remembers: it takes as many of the new names as the day has left.
 REMEMBER = """
@@ -51,6 +54,13 @@ class RouteBook:
             if len(self._matched) > 4096:
                 self._matched.clear()
         return template
+
+    def page(self, path: str) -> str:
+        """The template of a page's raw path: a known one, else its own words without ids."""
+        template = self.match(path)
+        if template != UNMATCHED and not says_nothing(template):
+            return template
+        return page_template(path) or template
 
 
 class KnownNames:
@@ -104,6 +114,7 @@ def cap_new_names(rows: list[Row], *, key_id: int, today: date, learn: bool = Tr
 
 def _names_by_kind(rows: list[Row]) -> dict[str, set[str]]:
     by_kind: dict[str, set[str]] = {kind: set() for kinds in KINDS.values() for kind in kinds}
+    by_kind[PAGES] = {row.metadata[PAGE] for row in rows if PAGE in row.metadata}
     # Most rows repeat the names of others: each pair is looked at once.
     for table, names in {(row.table, row.names[:2]) for row in rows}:
         for kind, name in zip(KINDS[table], names, strict=False):
@@ -152,4 +163,6 @@ def _capped(row: Row, beyond: dict[str, set[str] | None]) -> Row:
     for position, kind in enumerate(KINDS[row.table]):
         if names[position] in (beyond[kind] or ()):
             names[position] = OTHER
+    if row.metadata.get(PAGE) in (beyond[PAGES] or ()):
+        row = row._replace(metadata={**row.metadata, PAGE: OTHER})
     return row._replace(names=tuple(names))

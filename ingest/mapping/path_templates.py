@@ -52,7 +52,7 @@ _EXTENSIONS = frozenset(
 )
 
 # The part after one of these names a person or a customer, unless it is a common word of routes.
-_PEOPLE = frozenset(
+PEOPLE = frozenset(
     (
         *("users", "user", "u", "members", "member", "people", "person", "profiles", "profile", "accounts"),
         *("account", "customers", "customer", "clients", "client", "contacts", "contact", "employees"),
@@ -94,19 +94,19 @@ def route_template(route: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _route_template(route: str) -> str:
-    segments = _segments(plain_route(_METHOD.sub("", route)))
+    segments = segments_of(plain_route(_METHOD.sub("", route)))
     if segments is None:
         return ""
     is_template = any(_VARIABLE.fullmatch(segment) for segment in segments)
     safe, before = [], ""
     for position, segment in enumerate(segments):
-        follows_people = before.lower() in _PEOPLE and not is_template
+        follows_people = before.lower() in PEOPLE and not is_template
         # `/home` alone is a page of many apps; a home directory has a name below it.
         if before == "home" and position == len(segments) - 1:
             follows_people = False
         safe.append(_safe(segment, follows_people))
         before = segment
-    return _shortened("/" + "/".join(safe))
+    return shortened("/" + "/".join(safe))
 
 
 def raw_template(path: str, known: Iterable[str], exact: frozenset[str] | set[str]) -> str:
@@ -114,7 +114,7 @@ def raw_template(path: str, known: Iterable[str], exact: frozenset[str] | set[st
 
     `known` are templates with variables, `exact` those without any.
     """
-    segments = _segments(path[:MAX_PATH])
+    segments = segments_of(path[:MAX_PATH])
     if segments is None:
         return UNMATCHED
     plain = "/" + "/".join(segments)
@@ -135,7 +135,12 @@ def has_variable(template: str) -> bool:
     return any(_VARIABLE.fullmatch(segment) for segment in template.split("/"))
 
 
-def _segments(path: str) -> list[str] | None:
+def says_nothing(template: str) -> bool:
+    """Whether every path fits a template: `/{path:path}`, by which servers answer for single-page apps."""
+    return _CATCH_ALL.fullmatch(template.strip("/")) is not None
+
+
+def segments_of(path: str) -> list[str] | None:
     """The parts between the slashes, without host, query and fragment; None if it is not a path."""
     path = path.strip().replace("\\", "/")
     scheme, separator, rest = path.partition("://")
@@ -159,7 +164,7 @@ def _safe(segment: str, follows_people: bool) -> str:
         return segment
     if "{" in segment and _without_variables_is_safe(segment):
         return segment
-    return ID if _is_id(segment) or (follows_people and segment.lower() not in _COMMON) else segment
+    return ID if is_id(segment) or (follows_people and segment.lower() not in _COMMON) else segment
 
 
 def _without_variables_is_safe(segment: str) -> bool:
@@ -169,7 +174,7 @@ def _without_variables_is_safe(segment: str) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _is_id(segment: str) -> bool:
+def is_id(segment: str) -> bool:
     """Whether a part of a path looks like an id, a person or a secret rather than a word."""
     text = unquote(segment)
     digits = sum(map(str.isdigit, text))
@@ -205,5 +210,5 @@ def _score(template: str, path_parts: list[str]) -> int:
     return score if len(parts) == len(path_parts) else -1
 
 
-def _shortened(template: str) -> str:
+def shortened(template: str) -> str:
     return template if len(template) <= MAX_LENGTH else template[:MAX_LENGTH].rpartition("/")[0]

@@ -64,14 +64,28 @@ SESSION_EVENTS = {
     "session_end": "session_end",
 }
 PAGE_VIEWS = frozenset({"page.view", "page_view", "$pageview"})
-BASE_EVENTS = {"base_telemetry.first_seen": "first_seen", "base_telemetry.heartbeat": "heartbeat"}
+BASE_EVENTS = {
+    "base_telemetry.first_seen": "first_seen",
+    "base_telemetry.heartbeat": "heartbeat",
+    # Older clients: about an installation, however they name it. What they send as a user is no person.
+    "telemetry.install": "first_seen",
+    "telemetry.update": "heartbeat",
+    "telemetry.health": "heartbeat",
+}
 # Kinds of events about failures and durations, and the action under which they are stored.
 KINDS = {"error": "failed", "exception": "failed", "performance": "timed"}
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 OTHER_METHOD = "_OTHER"  # the semantic conventions' word for an unknown method
 
-_DOTTED = re.compile(r"\$?[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)+", re.ASCII)
-_BODY_NAME = re.compile(r"\$?[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*", re.ASCII)
+EVENT_PREFIXES = ("analytics.", "event:")  # say nothing about an event
+FEATURE_PREFIX = "feature:"  # `feature:task`, `feature:task:created`
+
+_DOTTED = re.compile(r"(?:feature:)?\$?[A-Za-z][\w-]*(?:[.:][A-Za-z][\w-]*)+", re.ASCII)
+_PLAIN = re.compile(r"(?:feature:)?\$?[A-Za-z][\w-]{0,99}", re.ASCII)
+_BODY_NAME = re.compile(
+    r"\$?[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*|(?:event|feature):\$?[a-z][a-z0-9_]*(?:[.:][a-z][a-z0-9_]*)*",
+    re.ASCII,
+)
 
 
 def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[str]) -> Routed:
@@ -88,9 +102,10 @@ def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[
         return _explicit_activity(record, attributes, name)
     if category == "feature_usage":
         return _explicit_feature(attributes, name)
+    if name in BASE_EVENTS:
+        return BaseTelemetryEvent(BASE_EVENTS[name])
     if name.startswith("base_telemetry."):
-        base = BASE_EVENTS.get(name)
-        return BaseTelemetryEvent(base) if base else Unroutable("unroutable")
+        return Unroutable("unroutable")
     event_type = _text(attributes, aliases.EVENT_TYPE)
     if event_type:
         return ActivityEvent(SESSION_EVENTS.get(event_type, event_type))
@@ -105,7 +120,7 @@ def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[
     if method and _is_answered(record, attributes):
         route_sent, path = _text(attributes, aliases.ROUTE), _text(attributes, *aliases.PATH)
         return EndpointEvent(_method(method), route_sent, path, _first(attributes, aliases.STATUS))
-    return _feature(attributes, name, event_names) or Unroutable("unroutable")
+    return _feature(record, attributes, name, event_names) or Unroutable("unroutable")
 
 
 def event_name(record: Record, attributes: Mapping[str, Any]) -> str:
@@ -113,11 +128,17 @@ def event_name(record: Record, attributes: Mapping[str, Any]) -> str:
     name = "" if record.is_span else record.name[:MAX_READ]
     if not name:
         name = _text(attributes, *aliases.EVENT_NAME)
-    return (name or name_in_body(record)).strip().removeprefix("analytics.")
+    name = (name or name_in_body(record)).strip()
+    for prefix in EVENT_PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
 
 
 def name_in_body(record: Record) -> str:
-    """A log record's body when it has the form of an event's name, else ''."""
+    """A log record's body when it has the form of an event's name, else ''.
+
+    One word may be a name or a whole line of a log: `_feature` decides.
+    """
     body = record.body
     if not isinstance(body, str) or len(body) > MAX_EVENT_NAME:
         return ""
@@ -152,34 +173,54 @@ def _explicit_feature(attributes: Mapping[str, Any], name: str) -> Routed:
     return FeatureEvent(feature, action or "used") if feature else Unroutable("incomplete")
 
 
-def _feature(attributes: Mapping[str, Any], name: str, event_names: frozenset[str]) -> FeatureEvent | None:
+def _feature(
+    record: Record, attributes: Mapping[str, Any], name: str, event_names: frozenset[str]
+) -> FeatureEvent | None:
     if name in PAGE_VIEWS:
         return FeatureEvent("page_view", "viewed", is_page_view=True)
-    feature = _text(attributes, aliases.FEATURE)
-    kind = _kind(attributes, name)
+    feature, action = _text(attributes, aliases.FEATURE), _text(attributes, aliases.ACTION)
+    is_given = _is_given(record, attributes)
+    if not is_given and name not in event_names and name not in KINDS and _is_one_word(record.body):
+        name = ""  # a line of a log, such as "started"
+    kind = _kind(attributes, name, is_given=is_given)
     if kind:
         feature = feature or (_split(name, "")[0] if name else kind)
         return FeatureEvent(feature, KINDS[kind], is_timed=kind == "performance")
     if feature:
-        action = _text(attributes, aliases.ACTION)
         return FeatureEvent(feature, action or (_split(name, "")[1] if _DOTTED.fullmatch(name) else "used"))
     if _DOTTED.fullmatch(name):
         return FeatureEvent(*_split(name, ""))
-    return FeatureEvent(name, "used") if name in event_names else None
+    if name in event_names:
+        return FeatureEvent(name, action or "used")
+    return FeatureEvent(*_split(name, action)) if _PLAIN.fullmatch(name) else None
 
 
-def _kind(attributes: Mapping[str, Any], name: str) -> str:
+def _is_given(record: Record, attributes: Mapping[str, Any]) -> bool:
+    """Whether a record says what its event is called, rather than having a body that looks like a name."""
+    return (bool(record.name) and not record.is_span) or bool(_text(attributes, *aliases.EVENT_NAME))
+
+
+def _is_one_word(body: Any) -> bool:
+    """Whether a body is one word, which may be anything: names of events have a `_`, a dot or a prefix."""
+    return isinstance(body, str) and body.strip("$").isalnum()
+
+
+def _kind(attributes: Mapping[str, Any], name: str, *, is_given: bool) -> str:
     """`error`, `exception` or `performance` if that is what the event is about, else ''."""
     for claimed in aliases.KIND:
         kind = attributes.get(claimed)
         if isinstance(kind, str) and kind in KINDS:
             return kind
-    first = name.partition(".")[0]
-    return first if first in KINDS else ""
+    first = name.partition(".")[0].partition(":")[0]
+    if first in KINDS:
+        return first
+    # A logged exception. An event that says its name is what the name says.
+    return "exception" if not is_given and _text(attributes, aliases.EXCEPTION) else ""
 
 
 def _split(name: str, action: str) -> tuple[str, str]:
-    """`timer.started` is the feature `timer`, action `started`; a given action wins."""
+    """`timer.started` (or `timer:started`) is the feature `timer`, action `started`; a given action wins."""
+    name = name.removeprefix(FEATURE_PREFIX).replace(":", ".")
     thing, _, happened = name.rpartition(".")
     return (thing or happened).removeprefix("$"), action or (happened if thing else "used")
 

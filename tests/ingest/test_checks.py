@@ -39,5 +39,5 @@ def test_what_is_both_read_and_declared_is_known() -> None:
     """Each of these is read by ingest and also stored as declared. Think before you add one."""
     assert aliases.READ & current_registry().names.keys() == {
         *("deployment.environment", "deployment.environment.name", "deployment_type"),
-        *("duration_ms", "page.path"),
+        *("duration_ms", "exception.type", "page.path"),
     }

@@ -21,7 +21,18 @@ from tests.support.otlp import KEPT_FROM, NOW, nanoseconds, record, server
 IDS = ("jane", "jane-doe", "/jane", "export", "none", "", 7, 7.0, True, None, ["jane"])
 VALUES = (
     *("1", 1, 1.0, True, 0, 0.0, False, "", None, "jane", "export", "login", "jane-doe.opened", "/a/jane"),
-    *("GET", "/users/jane", "/api/items/{id}", "200", 200, 200.0, "page_view", "error", "performance"),
+    *(
+        "GET",
+        "/users/jane",
+        "/api/items/{id}",
+        "/jane/home",
+        "200",
+        200,
+        200.0,
+        "page_view",
+        "error",
+        "performance",
+    ),
     *("user_activity", "endpoint_usage", "feature_usage", "bob@example.com", [1], {"a": 1}, float("nan")),
     *(12.5, "no", "cloud", "self_hosted", b"GET", "base_telemetry.heartbeat", "analytics.timer.started"),
 )
@@ -29,6 +40,7 @@ NAMES = sorted(
     {
         *aliases.ROUTING,
         *aliases.PAGE_PATH,
+        *aliases.PAGE_ROUTE,
         *REGISTRY.names,
         "deployment.type",
         "internal",
@@ -41,7 +53,7 @@ attributes = st.builds(
     st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES), max_size=5),
     st.dictionaries(st.sampled_from(ID_NAMES), st.sampled_from(IDS), max_size=3),
 )
-names = st.sampled_from(["", "timer.started", "timer", "error", *SESSION_EVENTS])
+names = st.sampled_from(["", "timer.started", "timer", "error", "page_view", "feature:a:b", *SESSION_EVENTS])
 records = st.builds(
     Record,
     st.booleans(),
@@ -49,7 +61,7 @@ records = st.builds(
     st.just(""),
     names,
     attributes,
-    st.sampled_from([None, "", "timer.opened", "Jane opened it", 1, ["a"]]),
+    st.sampled_from([None, "", "timer.opened", "Jane opened it", "jane", "event:jane", "by_jane", 1, ["a"]]),
     st.sampled_from([0, INTERNAL, SERVER, CLIENT]),
     st.just(nanoseconds(NOW)),
     st.sampled_from([0, nanoseconds(NOW) + 1_500_000]),

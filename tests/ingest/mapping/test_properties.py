@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from analytics.storage.rows import BaseEvent, Row
 from consent.registry.registry import OURS, load
-from ingest.mapping.aliases import PAGE_PATH, ROUTING
+from ingest.mapping.aliases import PAGE_PATH, PAGE_ROUTE, ROUTING
 from ingest.mapping.name_limits import RouteBook
 from ingest.mapping.rows import RowMaker
 from ingest.otlp import json as otlp_json
@@ -36,7 +36,9 @@ PLANTED = (
 text = (
     st.text(max_size=40)
     | st.sampled_from(PLANTED)
-    | st.sampled_from(["export", "/a/b", "login", "GET", "1.2.3"])
+    | st.sampled_from(
+        ["export", "/a/b", "login", "GET", "1.2.3", "feature:x:", "/users/", "https://h.example/"]
+    )
 )
 planted_text = st.builds(
     lambda before, planted, after: before + planted + after, text, st.sampled_from(PLANTED), text
@@ -49,7 +51,7 @@ values = st.recursive(
 )
 names = st.sampled_from(
     sorted(
-        {*ROUTING, *PAGE_PATH, *REGISTRY.names, *(f"metadata.{name}" for name in REGISTRY.names)}
+        {*ROUTING, *PAGE_PATH, *PAGE_ROUTE, *REGISTRY.names, *(f"metadata.{name}" for name in REGISTRY.names)}
         | {
             "user.id",
             "organization.id",
@@ -64,7 +66,16 @@ names = st.sampled_from(
 ) | st.text(max_size=10)
 attributes = st.dictionaries(names, values, max_size=8) | st.dictionaries(names, words, max_size=8)
 event_names = words | st.sampled_from(
-    ["timer.started", "login", "$pageview", "base_telemetry.heartbeat", "error"]
+    [
+        "timer.started",
+        "login",
+        "$pageview",
+        "page_view",
+        "base_telemetry.heartbeat",
+        "error",
+        "click",
+        "event:x",
+    ]
 )
 times = st.integers(0, 2**64 - 1) | st.just(nanoseconds(NOW))
 records = st.builds(

@@ -1,6 +1,12 @@
 """The rules of docs/send-events.md, one by one: a record, and where it goes."""
 
+import re
+import string
+
 import pytest
+from hypothesis import given as given_any
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from ingest.mapping.routing import (
     ActivityEvent,
@@ -12,6 +18,7 @@ from ingest.mapping.routing import (
     route,
 )
 from ingest.otlp.records import CLIENT, PRODUCER, Record
+from tests.support.examples import examples
 from tests.support.otlp import internal, record, server
 
 DECLARED = frozenset({"search"})
@@ -156,8 +163,77 @@ CASES: list[tuple[str, Record, Routed]] = [
         internal(event__category="performance", feature__name="load", duration_ms=12),
         FeatureEvent("load", "timed", is_timed=True),
     ),
+    # 6. Names without a dot: an app's own words, wherever it says that they are a name.
+    ("eventName", record("button_click"), FeatureEvent("button_click", "used")),
+    ("event.name", record(event__name="identify"), FeatureEvent("identify", "used")),
+    ("event_name", record("", event_name="$identify"), FeatureEvent("identify", "used")),
+    ("analytics.thing", record("analytics.button-click"), FeatureEvent("button-click", "used")),
+    ("event.name of a span", internal("x", event__name="checkOut"), FeatureEvent("checkOut", "used")),
+    ("a name that a body repeats", record("started", body="started"), FeatureEvent("started", "used")),
+    ("with an action", record("task", feature__action="created"), FeatureEvent("task", "created")),
+    ("snake case as a body", record(body="button_click"), FeatureEvent("button_click", "used")),
+    ("a declared name as a body", record(body="search"), FeatureEvent("search", "used")),
+    ("event:x", record("event:x"), FeatureEvent("x", "used")),
+    ("event:x as a body", record(body="event:x"), FeatureEvent("x", "used")),
+    ("event:x.y", record(event__name="event:timer.started"), FeatureEvent("timer", "started")),
+    ("event:login", record(body="event:login"), ActivityEvent("login")),
+    ("event:page_view", record("event:page_view"), FeatureEvent("page_view", "viewed", is_page_view=True)),
+    ("feature:x", record("feature:export"), FeatureEvent("export", "used")),
+    ("feature:x as a body", record(body="feature:export"), FeatureEvent("export", "used")),
+    ("feature:x:created", record("feature:task:created"), FeatureEvent("task", "created")),
+    ("feature:x.created", record(body="feature:task.created"), FeatureEvent("task", "created")),
+    ("feature:a.b:c", record(event_name="feature:admin.user:added"), FeatureEvent("admin.user", "added")),
+    ("feature:login is a feature", record("feature:login"), FeatureEvent("login", "used")),
+    ("thing:happened", record("timer:started"), FeatureEvent("timer", "started")),
+    ("explicit, by prefix", record("feature:a", event__category="feature_usage"), FeatureEvent("a", "used")),
+    # What a log says is no name, unless it is written like one.
+    ("a log line of one word", record(body="started"), Unroutable("unroutable")),
+    ("a log line with a colon", record(body="user:alice"), Unroutable("unroutable")),
+    ("a log line in capitals", record(body="DISK_FULL"), Unroutable("unroutable")),
+    ("a log line", record(body="User alice logged in"), Unroutable("unroutable")),
+    ("prose as a name", record("User alice logged in"), Unroutable("unroutable")),
+    ("an address as a name", record(event__name="bob@example.com"), Unroutable("unroutable")),
+    ("a name of no end", record("x" * 101), Unroutable("unroutable")),
+    ("letters of no alphabet here", record("größe"), Unroutable("unroutable")),
+    ("a span's own name", internal("button_click"), Unroutable("unroutable")),
+    ("a span's own name, prefixed", server("event:button_click"), Unroutable("unroutable")),
+    # Errors, as logging libraries report them.
+    (
+        "a logged exception",
+        record(body="Could not export", exception__type="KeyError"),
+        FeatureEvent("exception", "failed"),
+    ),
+    ("in one word", record(body="failed", exception__type="KeyError"), FeatureEvent("exception", "failed")),
+    (
+        "of a thing",
+        record(body="invoice_export.crashed", exception__type="KeyError"),
+        FeatureEvent("invoice_export", "failed"),
+    ),
+    (
+        "of a feature",
+        record(body="Oh.", exception__type="E", feature__name="export"),
+        FeatureEvent("export", "failed"),
+    ),
+    ("a named event stays what it is", record("a.b", exception__type="E"), FeatureEvent("a", "b")),
+    ("error as a body", record(body="error"), FeatureEvent("error", "failed")),
+    ("error:thing", record("error:timeout"), FeatureEvent("error", "failed")),
+    # Page views on spans: by their event name.
+    (
+        "page view of a server span",
+        server("page_view", event__name="page.view", http__route="/a/{id}"),
+        FeatureEvent("page_view", "viewed", is_page_view=True),
+    ),
+    (
+        "page view with a route",
+        record("page.view", http__route="/a/{id}"),
+        FeatureEvent("page_view", "viewed", is_page_view=True),
+    ),
+    # 2. Older clients' reports of an installation.
+    ("telemetry.install", record(body="telemetry.install"), BaseTelemetryEvent("first_seen")),
+    ("telemetry.update", record(event_name="telemetry.update"), BaseTelemetryEvent("heartbeat")),
+    ("telemetry.health", record("telemetry.health"), BaseTelemetryEvent("heartbeat")),
+    ("telemetry.enabled", record("telemetry.enabled"), FeatureEvent("telemetry", "enabled")),
     # 7. Anything else.
-    ("undeclared", record("identify"), Unroutable("unroutable")),
     ("prose", record(body="Could not reach jane@example.com."), Unroutable("unroutable")),
     ("a sentence's end", record(body="Done."), Unroutable("unroutable")),
     ("structure", record(body={"a": 1}), Unroutable("unroutable")),
@@ -169,3 +245,37 @@ CASES: list[tuple[str, Record, Routed]] = [
 @pytest.mark.parametrize(("given", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_each_record_goes_where_the_rules_say(given: Record, expected: Routed) -> None:
     assert route(given, given.attributes, DECLARED) == expected
+
+
+PIECES = [
+    "event:",
+    "feature:",
+    "analytics.",
+    "$",
+    ".",
+    ":",
+    "_",
+    " ",
+    "alice",
+    "user",
+    "@",
+    "/",
+    "4711",
+    "\u00e9",
+]
+said = st.lists(st.sampled_from(PIECES) | st.text(string.printable, max_size=4), max_size=6).map("".join)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given_any(said)
+def test_only_what_is_written_like_a_name_is_one(text: str) -> None:
+    """Whatever a log says: a feature's name has a form, and a line of a log is no name."""
+    for given in (record(text), record(event__name=text), record(body=text)):
+        event = route(given, given.attributes, frozenset())
+        if not isinstance(event, FeatureEvent):
+            continue
+        assert re.fullmatch(r"[A-Za-z][\w-]*(\.[A-Za-z][\w-]*)*", event.name, re.ASCII), event
+        assert re.fullmatch(r"[A-Za-z][\w-]*", event.action, re.ASCII), event
+        if given.body is not None:
+            assert re.fullmatch(r"[a-z0-9_.:$]+", text)
+            assert "_" in text or "." in text or text.startswith(("event:", "feature:", "error", "exception"))

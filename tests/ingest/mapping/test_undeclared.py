@@ -47,7 +47,7 @@ def test_undeclared_names_of_admitted_events_are_counted(client: Client, key: st
 def test_what_consent_does_not_let_through_leaves_no_name(client: Client, key: str) -> None:
     refused = [
         event(1, user="stranger", secret_plan="x"),
-        log("nothing", attributes={"user.id": "u1", "a.b": 1}),
+        log("no name", attributes={"user.id": "u1", "a.b": 1}),
     ]
     assert noted(client, key, *refused) == {}
     assert noted(client, key, event(2, cart__size="l"), *refused) == {"cart.size": 1}

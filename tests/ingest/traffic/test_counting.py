@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
 def test_a_request_is_counted_by_outcome_and_reason(client: Client) -> None:
     grant(user="u1")
     text, key = a_key()
-    body = logs(log("a.b", attributes={"user.id": "u1"}), log("a.b"), log("nothing"))
+    body = logs(log("a.b", attributes={"user.id": "u1"}), log("a.b"), log("no name"))
     for _ in range(2):
         post(client, "/v1/logs", body, text)
     post(client, "/v1/logs", b"{", text)
