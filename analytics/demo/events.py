@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.demo.origins import Origins
 from analytics.demo.people import Integers, Population
 from analytics.demo.product import CUSTOMERS, ENDPOINTS, FEATURES, PAGES
 from analytics.storage.event_tables import COMMON_COLUMNS, TABLES
@@ -163,7 +164,11 @@ class Pseudonyms:
 
 
 def lines(
-    random: np.random.Generator, events: Events, people: Population, names: Pseudonyms
+    random: np.random.Generator,
+    events: Events,
+    people: Population,
+    names: Pseudonyms,
+    origins: Origins,
 ) -> Iterator[tuple[int, str]]:
     """Blocks of COPY text for one table, with the number of lines in each."""
     customers = people.customer[events.person]
@@ -174,10 +179,11 @@ def lines(
         digits = random.bytes(size * 9).hex()
         block = []
         own_columns = _own_columns(events, part, names)
+        origin = origins.of_session[events.session[part]].tolist()
         who = zip(events.person[part].tolist(), customers[part].tolist(), strict=True)
         moments = zip(stamps[part].tolist(), (events.times[part] // 1000).tolist(), strict=True)
-        for i, ((person, customer), (stamp, ms), (anonymous, metadata, rest)) in enumerate(
-            zip(who, moments, own_columns, strict=True)
+        for i, ((person, customer), (stamp, ms), (anonymous, metadata, rest), where) in enumerate(
+            zip(who, moments, own_columns, origin, strict=True)
         ):
             d = digits[i * 18 : i * 18 + 18]
             organization = names.organizations[customer]
@@ -185,29 +191,29 @@ def lines(
             kind = CUSTOMERS[customer]
             block.append(
                 f"{ms:012x}8{d[:3]}8{d[3:]}\t{stamp}Z\t{user}\t{organization}\t{kind.deployment_type}\t"
-                f"{'t' if kind.is_internal else 'f'}\t{metadata}\t{rest}\n"
+                f"{'t' if kind.is_internal else 'f'}\t{{{origins.texts[where]}{metadata}}}\t{rest}\n"
             )
         yield size, "".join(block)
 
 
 def _own_columns(events: Events, part: slice, names: Pseudonyms) -> Iterator[tuple[bool, str, str]]:
-    """For each event: whether it is anonymous, its metadata, and the table's own columns."""
+    """For each event: whether it is anonymous, what its metadata has besides the origin, the own columns."""
     what = events.what[part].tolist()
     if events.table == "activity":
         names_of_activity = list(ACTIVITY)
         for kind, session in zip(what, events.session[part].tolist(), strict=True):
-            yield False, "{}", f"{names_of_activity[kind]}\t{names.sessions[session]}"
+            yield False, "", f"{names_of_activity[kind]}\t{names.sessions[session]}"
     elif events.table == "feature":
         extra = zip(events.extra["action"][part].tolist(), events.extra["page"][part].tolist(), strict=True)
         for kind, (action, page) in zip(what, extra, strict=True):
             feature = FEATURES[kind]
-            metadata = f'{{"page.path": "{PAGES[page]}"}}' if feature.name == "page_view" else "{}"
+            metadata = f', "page.path": "{PAGES[page]}"' if feature.name == "page_view" else ""
             yield False, metadata, f"{feature.name}\t{feature.actions[action]}"
     else:
         columns = [events.extra[name][part].tolist() for name in ("status", "duration", "anonymous")]
         for kind, status, duration, anonymous in zip(what, *columns, strict=True):
             endpoint = ENDPOINTS[kind]
-            yield anonymous, "{}", f"{endpoint.path}\t{endpoint.method}\t{status}\t{duration}"
+            yield anonymous, "", f"{endpoint.path}\t{endpoint.method}\t{status}\t{duration}"
 
 
 def counts_by(events: dict[str, Events], width: timedelta, since: datetime) -> dict[datetime, int]:

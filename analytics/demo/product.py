@@ -9,23 +9,24 @@ class Customer(NamedTuple):
     weight: float  # share of all people
     state: str  # as in consent.models.State
     is_internal: bool = False
+    days_late: int = 0  # days from a version's release until it is installed there
 
 
 CUSTOMERS = (
     Customer("Aldermoor Freight", "cloud", 16, "granted"),
-    Customer("Bright Harbour Clinics", "self-hosted", 13, "granted"),
-    Customer("Calder & Finch", "cloud", 11, "granted"),
-    Customer("Dunmere Water", "self-hosted", 9, "granted"),
-    Customer("Eastgate Schools", "cloud", 8, "granted"),
+    Customer("Bright Harbour Clinics", "self-hosted", 13, "granted", days_late=24),
+    Customer("Calder & Finch", "cloud", 11, "granted", days_late=1),
+    Customer("Dunmere Water", "self-hosted", 9, "granted", days_late=44),
+    Customer("Eastgate Schools", "cloud", 8, "granted", days_late=1),
     Customer("Fernhill Robotics", "cloud", 7, "granted"),
-    Customer("Granite Row Insurance", "cloud", 6, "granted"),
-    Customer("Hollis Archive", "self-hosted", 5, "granted"),
-    Customer("Ivybridge Rail", "self-hosted", 4.5, "granted"),
-    Customer("Juniper Foods", "cloud", 4, "granted"),
-    Customer("Kestrel Observatory", "unknown", 6, "granted"),
-    Customer("Lowfield Energy", "cloud", 3, "granted"),
+    Customer("Granite Row Insurance", "cloud", 6, "granted", days_late=2),
+    Customer("Hollis Archive", "self-hosted", 5, "granted", days_late=38),
+    Customer("Ivybridge Rail", "self-hosted", 4.5, "granted", days_late=16),
+    Customer("Juniper Foods", "cloud", 4, "granted", days_late=1),
+    Customer("Kestrel Observatory", "unknown", 6, "granted", days_late=9),
+    Customer("Lowfield Energy", "cloud", 3, "granted", days_late=2),
     Customer("Marlow Press", "cloud", 2.5, "granted"),
-    Customer("Northmoor Library", "self-hosted", 2, "granted"),
+    Customer("Northmoor Library", "self-hosted", 2, "granted", days_late=61),
     Customer("Oakum Shipyard", "cloud", 1.5, "granted"),
     Customer("Pebble Beach Games", "cloud", 1, "granted"),
     Customer("Quillon Legal", "cloud", 0.6, "granted"),
@@ -136,7 +137,15 @@ ENDPOINTS = (
 )
 
 PAGES = ("/", "/test-runs", "/test-runs/{id}", "/test-sets", "/dashboards/{id}", "/prompts", "/settings")
+APPS = ("studio", "runner")
+ENVIRONMENTS = ("production", "staging")
 VERSIONS = ("2.1.4", "2.2.7", "2.3.5", "2.4.2", "2.5.3", "3.0.1")  # oldest to newest
-PLATFORMS = (("linux", 0.78), ("windows", 0.14), ("darwin", 0.07), ("freebsd", 0.01))
+RELEASED = (108, 92, 64, 37, 11)  # days before the last one on which each came out; the oldest was there
+# Pairs of a value and the share of people (below: of installations) who have it. Of some sessions, a share is
+# of the second app, or in staging.
+PEOPLES_PLATFORMS = (("Windows", 0.52), ("macOS", 0.31), ("Linux", 0.17))
+OF_SECOND_APP = ((0.0, 0.58), (0.35, 0.3), (1.0, 0.12))
+OF_STAGING = ((0.0, 0.85), (0.3, 0.15))
+PLATFORMS = (("Linux", 0.78), ("Windows", 0.14), ("macOS", 0.07), ("FreeBSD", 0.01))
 ARCHITECTURES = (("x86_64", 0.74), ("arm64", 0.255), ("riscv64", 0.005))
 CHANNELS = (("stable", 0.92), ("beta", 0.08))

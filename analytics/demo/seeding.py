@@ -12,6 +12,7 @@ from django.db import connections, transaction
 from analytics.demo.decisions import invented, remove_consent, write_consent
 from analytics.demo.events import COLUMNS, Events, Pseudonyms, all_events, counts_by, lines, sessions
 from analytics.demo.installations import make_installations, remove_installations
+from analytics.demo.origins import Origins, origins
 from analytics.demo.people import Population, population
 from analytics.demo.product import CUSTOMERS
 from analytics.models import InternalUse
@@ -78,6 +79,7 @@ def seed(
     crowd = population(random, people=people, days=days, today=today)
     visits = sessions(random, crowd, now)
     names = Pseudonyms(people, len(visits.starts))
+    sources = origins(crowd, visits.person, visits.day)
     by_table = all_events(random, crowd, visits, events)
     # Sessions of the last day may end in the next month.
     seal_border.make_months(Month.of(crowd.first_day), Month.of(today + timedelta(days=1)))
@@ -85,7 +87,7 @@ def seed(
     written = 0
     with transaction.atomic(using="analytics"):
         for of_table in by_table.values():
-            written += _copy(random, of_table, crowd, names, advance)
+            written += _copy(random, of_table, crowd, names, sources, advance)
         begin = datetime.combine(crowd.first_day - timedelta(days=1), time.min, UTC)
         marks.mark(connections["analytics"].cursor(), begin, now + timedelta(days=1))
         installations = min(900, max(30, people // 4))
@@ -110,13 +112,14 @@ def _copy(
     events: Events,
     crowd: Population,
     names: Pseudonyms,
+    sources: Origins,
     advance: Callable[[int], object],
 ) -> int:
     table, columns = COLUMNS[events.table]
     raw: psycopg.Connection[tuple[object, ...]] = connections["analytics"].connection
     listed = ", ".join(f'"{column}"' for column in columns)
     with raw.cursor() as cursor, cursor.copy(f"COPY {table} ({listed}) FROM STDIN") as copy:
-        for count, text in lines(random, events, crowd, names):
+        for count, text in lines(random, events, crowd, names, sources):
             copy.write(text)
             advance(count)
     return len(events.times)

@@ -27,6 +27,7 @@ from consent.models import (
     TelemetryUser,
 )
 from consent.pseudonyms import pseudonym
+from consent.registry.cleaning import Kept
 from consent.registry.registry import current_registry
 from ingest.models import TrafficCount
 from tests.support.events import activity, feature, filters, installation, person
@@ -83,9 +84,15 @@ def test_subjects_derive_from_demo_ids(capsys):
 
 def test_metadata_holds_declared_attributes_only(capsys):
     seed(capsys, "--days", "10", "--events", "3000", "--users", "30")
-    found = {name for row in FeatureUsage.objects.all() for name in row.event_metadata}
-    assert found
-    assert found <= set(current_registry().attributes)
+    registry = current_registry()
+    found = {
+        pair
+        for model in (UserActivity, EndpointUsage, FeatureUsage)
+        for row in model.objects.all()
+        for pair in row.event_metadata.items()
+    }
+    assert {name for name, _ in found} == {"app", "app_version", "environment", "platform", "page.path"}
+    assert all(registry.clean(name, value) == Kept(value) for name, value in found)
 
 
 def test_remove_takes_the_demo_data_and_nothing_else(capsys):
@@ -180,6 +187,21 @@ def test_the_demo_is_plausible(capsys):
         return sum(row.retained for row in rows) / sum(row.mature for row in rows)
 
     assert 0.25 < rate(early) < rate(late) < 0.75
+    for table in ("user_activity", "endpoint_usage", "feature_usage"):
+        weekdays = [counts for day, *counts in origins_by_day(table) if day < today and day.weekday() < 5]
+        assert all(versions >= 3 and others == [2, 2, 3] for versions, *others in weekdays), table
+
+
+def origins_by_day(table):
+    """The day, and how many versions, apps, environments and platforms its events name."""
+    names = ("app_version", "app", "environment", "platform")
+    counts = ", ".join(f"count(DISTINCT event_metadata ->> '{name}')" for name in names)
+    with connections["analytics"].cursor() as cursor:
+        cursor.execute(
+            f"SELECT (\"timestamp\" AT TIME ZONE 'UTC')::date AS day, {counts} FROM analytics_{table} "
+            "GROUP BY day ORDER BY day"
+        )
+        return cursor.fetchall()
 
 
 def test_somebody_is_at_work_at_every_hour_and_right_up_to_now(capsys):
