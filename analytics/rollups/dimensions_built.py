@@ -31,6 +31,16 @@ def days_of_other_dimensions() -> set[date]:
     }
 
 
+def sentence() -> str:
+    """How far counting by each dimension is, as in “Counting by app: 34 of 365 days.”; '' when it is done."""
+    names: dict[tuple[int, int], list[str]] = {}
+    for dimension, built, days in still_counting():
+        names.setdefault((built, days), []).append(dimension)
+    return " ".join(
+        f"Counting by {', '.join(some)}: {built} of {days} days." for (built, days), some in names.items()
+    )
+
+
 def still_counting() -> list[Progress]:
     """The dimensions by which not every open day is counted yet."""
     counted: dict[str, int] = dict(_open_days().values_list("dimensions").annotate(Count("day")))

@@ -18,6 +18,15 @@ OF_ORGANIZATIONS = (0.70, 0.25, 0.05)  # share of organizations, by deployment t
 ALREADY_THERE = 0.55  # share of people who came before the first day
 IN_TWO = 0.03  # share of people who are in a second organization on some days
 INTERNAL = 0.01  # share of organizations that are internal
+SECOND_APP = 0.2  # share of events that somebody causes with the app that they use less
+ELSEWHERE = 0.15  # the same for another platform than the usual one
+# Which value people have of each dimension: app, version and platform by person, environment by organization.
+USUAL = {
+    "app": (0.7, 0.3),
+    "version": (0.6, 0.3, 0.1),
+    "environment": (0.93, 0.07),
+    "platform": (0.45, 0.3, 0.15, 0.07, 0.03),
+}
 WEEKDAYS = (1.0, 1.05, 1.05, 1.0, 0.9, 0.4, 0.35)
 
 
@@ -46,6 +55,7 @@ class Crowd:
     organizations: Texts  # pseudonyms
     deployment: Integers  # by organization, index into DEPLOYMENTS
     is_internal: NDArray[np.bool_]  # by organization
+    usual: dict[str, Integers]  # number of the usual value of each dimension (USUAL)
 
 
 def crowd(random: np.random.Generator, size: Size) -> Crowd:
@@ -65,6 +75,12 @@ def crowd(random: np.random.Generator, size: Size) -> Crowd:
         organizations=pseudonyms(random, size.organizations),
         deployment=random.choice(len(DEPLOYMENTS), size.organizations, p=OF_ORGANIZATIONS),
         is_internal=random.random(size.organizations) < INTERNAL,
+        usual={
+            name: random.choice(
+                len(shares), size.organizations if name == "environment" else size.people, p=shares
+            )
+            for name, shares in USUAL.items()
+        },
     )
 
 

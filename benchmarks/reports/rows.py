@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.reports.crowd import DEPLOYMENTS, Crowd, Integers, Size
+from benchmarks.reports.crowd import DEPLOYMENTS, ELSEWHERE, SECOND_APP, Crowd, Integers, Size
 
 HOUR_US = 3_600_000_000
 SHARES = {"activity": 0.12, "feature": 0.33, "endpoint": 0.55}
@@ -19,7 +19,17 @@ ACTIVITIES = (b"login", b"session_start", b"session_end")
 METHODS = (b"GET", b"GET", b"GET", b"POST", b"PATCH", b"DELETE")
 ACTIONS = (b"opened", b"changed", b"shared", b"exported")
 PAGES = 25
-NOTHING = b"\x01{}"  # jsonb
+APPS = ("shop-web", "till")
+VERSIONS = ("5.9.3", "5.10.0", "5.11.0-rc.1")
+ENVIRONMENTS = ("production", "staging")
+PLATFORMS = ("Windows", "Linux", "macOS", "Android", "web")
+ORIGINS = [  # jsonb, not closed
+    f'\x01{{"app": "{app}", "platform": "{platform}", "app_version": "{version}", "environment": "{kind}"'
+    for app in APPS
+    for version in VERSIONS
+    for kind in ENVIRONMENTS
+    for platform in PLATFORMS
+]
 
 
 class Column(NamedTuple):
@@ -61,7 +71,8 @@ def tables(
 def _blocks(random: np.random.Generator, people: Crowd, size: Size, day: Day, key: str) -> Iterator[bytes]:
     n = len(day.times)
     user = people.pseudonyms[day.person]
-    metadata = Column(np.zeros(n, dtype=np.int64), [NOTHING])
+    origin = _origins(random, people, day)
+    metadata = Column(origin, [f"{text}}}".encode() for text in ORIGINS])
     numbers: list[tuple[str, NDArray[Any]]] = []
     if key == "activity":
         # One session for each person and day: its pseudonym is made of both.
@@ -73,8 +84,10 @@ def _blocks(random: np.random.Generator, people: Crowd, size: Size, day: Day, ke
     elif key == "feature":
         name = skewed(random, n, size.features)
         views = name == 0
-        pages = [b'\x01{"page.path": "/pages/%02d"}' % page for page in range(PAGES)]
-        metadata = Column(np.where(views, 1 + skewed(random, n, PAGES), 0), [NOTHING, *pages])
+        endings = ["}", *(f', "page.path": "/pages/{page:02d}"}}' for page in range(PAGES))]
+        ending = np.where(views, 1 + skewed(random, n, PAGES), 0)
+        texts_of = [f"{text}{end}".encode() for text in ORIGINS for end in endings]
+        metadata = Column(origin * len(endings) + ending, texts_of)
         names = [b"page_view", *(b"feature-%02d" % number for number in range(1, size.features))]
         texts = [Column(name, names), Column(skewed(random, n, len(ACTIONS)), ACTIONS)]
     else:
@@ -99,6 +112,17 @@ def _blocks(random: np.random.Generator, people: Crowd, size: Size, day: Day, ke
         metadata,
     ]
     yield from _records([*fixed, *texts, *numbers], n)
+
+
+def _origins(random: np.random.Generator, people: Crowd, day: Day) -> Integers:
+    """For each event the number of its values in ORIGINS: as its person usually has them, or others."""
+    n, usual = len(day.times), people.usual
+    app = (usual["app"][day.person] + (random.random(n) < SECOND_APP)) % len(APPS)
+    moved = random.integers(1, len(PLATFORMS), n) * (random.random(n) < ELSEWHERE)
+    platform = (usual["platform"][day.person] + moved) % len(PLATFORMS)
+    kind = usual["environment"][day.organization]
+    version = usual["version"][day.person]
+    return ((app * len(VERSIONS) + version) * len(ENVIRONMENTS) + kind) * len(PLATFORMS) + platform
 
 
 def skewed(random: np.random.Generator, n: int, kinds: int) -> Integers:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analytics.jobs.failures import Failures
 from analytics.report_days import days_between, report_today
+from analytics.rollups import dimensions_built
 from analytics.rollups.building.build import build_day, due_days
 
 
@@ -43,7 +44,8 @@ class Command(BaseCommand):
                 built, events = built + (count is not None), events + (count or 0)
         sealed = len(days) - built
         left = f" {sealed} are sealed and stay as they are." if sealed else ""
-        self.stdout.write(f"Built {built} days of {events:,} events.{left}")
+        more = dimensions_built.sentence()
+        self.stdout.write(f"Built {built} days of {events:,} events.{left} {more}".rstrip())
 
 
 def day(text: str) -> date:

@@ -19,13 +19,13 @@ from analytics.jobs.failures import Failures
 from analytics.models import RolledDay
 from analytics.partitions import EVENT_TABLES
 from analytics.report_days import bounds, days_between, report_zone_name
+from analytics.rollups import dimensions_built
 from analytics.rollups.building.content import contents, logins
 from analytics.rollups.building.marks import marked_days, quarters_of_day
 from analytics.rollups.building.members import VERSIONS, NumberedMembers, note_logins, number_members
 from analytics.rollups.building.reclassifying import settle
 from analytics.rollups.building.scan import DayNames, Names, scan
 from analytics.rollups.building.slicing import Slices
-from analytics.rollups.dimensions_built import days_of_other_dimensions
 from analytics.rollups.internal_use import internal_now
 from analytics.rollups.layout import cell_of
 from analytics.rollups.numbers import Numbers
@@ -65,6 +65,7 @@ class Built:
     days: int = 0
     events: int = 0
     left: int = 0
+    counting: str = ""  # how far counting by new dimensions is
 
     @property
     def sentence(self) -> str:
@@ -72,7 +73,7 @@ class Built:
         if not self.days and not self.left:
             return ""
         more = f" {self.left} more to do." if self.left else ""
-        return f"Built {self.days} days of {self.events} events.{more}"
+        return f"Built {self.days} days of {self.events} events.{more} {self.counting}".rstrip()
 
 
 def due_days() -> list[date]:
@@ -85,7 +86,7 @@ def due_days() -> list[date]:
     other_zone = set(built.exclude(zone=report_zone_name()).values_list("day", flat=True))
     existing = set(RolledDay.objects.values_list("day", flat=True)) if other_zone else set()
     beside = {day + step for day in other_zone for step in (timedelta(-1), timedelta(1))} - existing
-    others = days_of_other_dimensions() - other_zone
+    others = dimensions_built.days_of_other_dimensions() - other_zone
     due = marked
     for days in (beside, other_zone, others):
         due = due + sorted(days.difference(due), reverse=True)
@@ -120,6 +121,7 @@ def roll_up(
             built.days, built.events = built.days + 1, built.events + events
         advance(day, events or 0)
     failures.raise_kept()
+    built.counting = dimensions_built.sentence()
     return built
 
 
