@@ -19,6 +19,7 @@ ACTIVITIES = (b"login", b"session_start", b"session_end")
 METHODS = (b"GET", b"GET", b"GET", b"POST", b"PATCH", b"DELETE")
 ACTIONS = (b"opened", b"changed", b"shared", b"exported")
 PAGES = 25
+RUN = 20_000  # rows
 APPS = ("shop-web", "till")
 VERSIONS = ("5.9.3", "5.10.0", "5.11.0-rc.1")
 ENVIRONMENTS = ("production", "staging")
@@ -138,8 +139,10 @@ def _records(columns: Sequence[Column | tuple[str, NDArray[Any]]], n: int) -> It
     for column in texts:
         lengths = np.array([len(text) for text in column.texts])
         key = key * 256 + lengths[column.number]
-    for group in np.unique(key):
-        chosen = np.flatnonzero(key == group)
+    # Nearly in order of time, as they would arrive.
+    runs = [(run, group) for run in range(0, n, RUN) for group in np.unique(key[run : run + RUN])]
+    for run, group in runs:
+        chosen = run + np.flatnonzero(key[run : run + RUN] == group)
         fields, values = [("fields", ">i2")], [np.full(len(chosen), len(columns))]
         for place, column in enumerate(columns):
             if isinstance(column, Column):

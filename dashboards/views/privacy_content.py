@@ -30,6 +30,7 @@ class ListedAttribute(NamedTuple):
     why: str
     example: str
     allowed: str
+    is_dimension: bool  # reports can be filtered by it
 
 
 class ListedColumn(NamedTuple):
@@ -119,7 +120,14 @@ def _columns(names: Iterable[str]) -> list[ListedColumn]:
 def _listed(attribute: Attribute) -> ListedAttribute:
     example = attribute.example
     shown = str(example).lower() if isinstance(example, bool) else str(example)
-    return ListedAttribute(attribute.name, attribute.purpose, attribute.why, shown, _allowed(attribute))
+    return ListedAttribute(
+        name=attribute.name,
+        purpose=attribute.purpose,
+        why=attribute.why,
+        example=shown,
+        allowed=_allowed(attribute),
+        is_dimension=attribute.dimension,
+    )
 
 
 def _allowed(attribute: Attribute) -> str:

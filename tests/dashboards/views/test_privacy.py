@@ -65,6 +65,7 @@ def test_every_declared_attribute_is_listed_with_why_and_example() -> None:
         assert f"<code>{attribute.name}</code>" in text
     assert "To know which versions are in use" in text
     assert current_registry().digest in text
+    assert text.count("Reports can be filtered by it.") == len(current_registry().dimensions) == 4
 
 
 def test_every_column_that_the_store_writes_is_explained() -> None:
