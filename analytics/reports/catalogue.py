@@ -14,6 +14,7 @@ from analytics.reports.active_users import active_users_report
 from analytics.reports.endpoints import EndpointReport, EndpointsReport, endpoint_report, endpoints_report
 from analytics.reports.features import FeatureReport, FeaturesReport, feature_report, features_report
 from analytics.reports.filters import ReportFilters
+from analytics.reports.installation_counts import INSTALLATION_DIMENSIONS
 from analytics.reports.installations import installations_report
 from analytics.reports.overview import OverviewReport, overview_report
 from analytics.reports.retention import retention_report
@@ -36,10 +37,12 @@ class Report(Generic[AReport]):
     count: Callable[[ReportFilters], AReport]
     suppress: Callable[[AReport], AReport]
     by_organization: bool = True  # False: counts no events of a single organization
+    dimensions: tuple[str, ...] | None = None  # the only ones that it can be filtered by; None: all
     own: Callable[[ReportFilters], AReport] | None = None  # an organization's own, if it allows that: exact
 
     def shown(self, filters: ReportFilters) -> AReport:
         """The report without small groups and what reveals them. Raises `FilterError`, `ReportTimedOut`."""
+        filters = self.asked(filters)
         with rollups.reading():  # one snapshot for both
             if self.own is not None and is_account_report(filters):
                 return self.own(filters)
@@ -47,6 +50,10 @@ class Report(Generic[AReport]):
                 refuse_few(filters)
             report = self.suppress(self.count(filters))
         return by_week(report) if filters.whole_weeks else report
+
+    def asked(self, filters: ReportFilters) -> ReportFilters:
+        """What of the question applies to this report."""
+        return filters if self.dimensions is None else filters.by_dimensions(self.dimensions)
 
 
 def _own_features(filters: ReportFilters) -> FeaturesReport:
@@ -128,6 +135,7 @@ INSTALLATIONS = Report(
     count=installations_report,
     suppress=suppression.suppress_installations,
     by_organization=False,
+    dimensions=INSTALLATION_DIMENSIONS,
 )
 
 REPORTS = (ACTIVE_USERS, FEATURES, ENDPOINTS, RETENTION, INSTALLATIONS)

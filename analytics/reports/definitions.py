@@ -20,9 +20,14 @@ DEFINITIONS = {
     "cohorts": "Each row is everyone first seen in that week. Cells are the share of them active at least "
     "once in that later week.",
     "installations": "An installation is active on a day when it sent at least one base event (its first "
-    "sighting or a heartbeat) in the 7 days that end on it.",
+    "sighting or a heartbeat) in the 7 days that end on it. Of the filters by dimension only "
+    "those for version and platform apply: to what the installation reported last.",
     "sessions": "A session lasts from its first to its last event.",
     "today": "Today is not over: it is shown as “so far” and left out of headlines and comparisons.",
+    "dimensions": "With filters by dimensions (such as app or environment) only events count that have all "
+    "of these values. “{none}” is what was not reported; “{other}” is what is beyond the 50 most frequent "
+    "values of a day. A person is new within the filters if their first day anywhere has such an event, and "
+    "came back if a later day has one. Another sign-in counts whatever its values are.",
     "sealed": "Days whose events were dropped keep their totals, without small groups.",
     "suppression": "Groups of fewer people than the threshold are hidden, and so is what would reveal them.",
 }

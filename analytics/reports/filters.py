@@ -1,6 +1,6 @@
 """What a report is asked for: one set of parameters for pages, API and exports."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Self
@@ -15,9 +15,11 @@ from analytics.reports.parameters import (
     NAVIGATION,
     NOT_REPORTED,
     PRESET_LABELS,
+    WORDS_OF_VALUES,
     FilterError,
     choice,
     flag,
+    in_words,
 )
 
 
@@ -137,6 +139,15 @@ class ReportFilters:
         """Whether it asks for what sealed days do not keep apart."""
         return bool(self.organization or self.include_internal or self.dimensions)
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """The value of each dimension asked for."""
+        return dict(self.dimensions)
+
+    def by_dimensions(self, names: Collection[str]) -> Self:
+        """The same question, of these dimensions alone."""
+        return replace(self, dimensions=tuple(asked for asked in self.dimensions if asked[0] in names))
+
     def is_sealed(self, day: date) -> bool:
         return self.sealed_until is not None and day <= self.sealed_until
 
@@ -183,6 +194,13 @@ class ReportFilters:
     def deployment_label(self) -> str:
         return DEPLOYMENTS.get(self.deployment, "All deployments")
 
+    @property
+    def dimensions_label(self) -> str:
+        """“, app shop-web, environment not reported”, to follow other words; '' where none is asked for."""
+        return "".join(
+            f", {in_words(name)} {WORDS_OF_VALUES.get(value, value)}" for name, value in self.dimensions
+        )
+
     # --- in addresses ---------------------------------------------------------------------------
 
     def query(self, *names: str) -> dict[str, str]:
@@ -206,4 +224,4 @@ class ReportFilters:
     @property
     def navigation_querystring(self) -> str:
         """The parameters that links to other pages carry along."""
-        return urlencode(self.query(*NAVIGATION, *dict(self.dimensions)))
+        return urlencode(self.query(*NAVIGATION, *self.asked))

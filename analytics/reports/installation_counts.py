@@ -1,6 +1,6 @@
 """Installations by what they report and when they were last heard of, read for their report."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -19,6 +19,10 @@ WORK_MEMORY_MB = 64
 
 
 NOT_REPORTED = "Not reported"
+INSTALLATION_DIMENSIONS = ("app_version", "platform")  # columns of an installation that filters know
+REPORTED = """
+SELECT app_version, platform, count(*) FROM analytics_installation GROUP BY 1, 2
+"""
 
 
 # The days of each installation's base events, each with the number of days until the next one.
@@ -79,9 +83,24 @@ class InstallationKind(NamedTuple):
 
 
 def _where(filters: ReportFilters) -> tuple[str, dict[str, Any]]:
+    conditions = ["TRUE"]
+    parameters = dict(filters.by_dimensions(INSTALLATION_DIMENSIONS).dimensions)
+    conditions += [f"{name} = %({name})s" for name in parameters]
     if filters.deployment:
-        return f"{DEPLOYMENT} = %(deployment)s", {"deployment": filters.deployment}
-    return "TRUE", {}
+        conditions.append(f"{DEPLOYMENT} = %(deployment)s")
+        parameters["deployment"] = filters.deployment
+    return " AND ".join(conditions), parameters
+
+
+def read_reported() -> dict[str, list[str]]:
+    """The values of `INSTALLATION_DIMENSIONS` that installations reported last, the most frequent first."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in INSTALLATION_DIMENSIONS}
+    with _report_cursor() as cursor:
+        cursor.execute(REPORTED)
+        for *values, number in cursor.fetchall():
+            for name, value in zip(INSTALLATION_DIMENSIONS, values, strict=True):
+                counts[name][value] += number
+    return {name: [value for value, _ in of_name.most_common()] for name, of_name in counts.items()}
 
 
 def read_kinds(filters: ReportFilters, last: date) -> list[InstallationKind]:

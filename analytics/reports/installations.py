@@ -1,7 +1,8 @@
 """Installations: which versions run where. Counts are of installations; there are no users in base telemetry.
 
-Active on a day: at least one base event in the 7 days that end on it. Only `range` and `deployment`
-apply. Versions and platforms are those that an installation reported last.
+Active on a day: at least one base event in the 7 days that end on it. Only `range`, `deployment` and the
+dimensions `app_version` and `platform` apply. Versions and platforms are those that an installation
+reported last.
 """
 
 import re

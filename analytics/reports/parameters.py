@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from analytics.report_days import week_of
+from analytics.rollups.layout import OTHER
 
 PRESETS = {"7d": 7, "30d": 30, "90d": 90, "12m": 364}  # days, today included; 364 is 52 whole weeks
 PRESET_LABELS = {
@@ -36,6 +37,7 @@ WHOLE_WEEKS = (
 )
 MAX_DAYS = 400
 NOT_REPORTED = "{none}"  # as the value of a dimension; `{other}` is a value like any other
+WORDS_OF_VALUES = {"": "not reported", OTHER: "all others"}
 LONGEST_VALUE = 60  # characters, of a dimension
 EARLIEST = date(2000, 1, 1)
 PARAMETERS = (
@@ -140,6 +142,11 @@ def dimensions(query: Mapping[str, str], names: Iterable[str]) -> tuple[tuple[st
         if value:
             asked.append((name, "" if value == NOT_REPORTED else value))
     return tuple(asked)
+
+
+def in_words(dimension: str) -> str:
+    """“app version”, for `app_version`."""
+    return dimension.replace("_", " ").replace(".", " ")
 
 
 def sort(query: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from analytics.reports import (
     sessions,
     suppression,
 )
+from analytics.reports.dimensions import dimension_names
 from analytics.reports.filters import ReportFilters
 from analytics.reports.segments import TooFewPeople
 from tests.support import plain_sql
@@ -32,6 +33,11 @@ from tests.support.comparing import differences
 RANGES = ("30d", "90d", "12m")
 FEATURE, ENDPOINT = "feature-03", ("/api/v1/resources-03/{id}", "POST")
 RANDOM_FILTERS = 3
+BY_DIMENSIONS: tuple[dict[str, str], ...] = (
+    {"app": "shop-web"},
+    {"app": "till", "app_version": "5.10.0"},
+    {"environment": "production", "platform": "Windows"},
+)
 SEED = 5
 
 
@@ -112,7 +118,10 @@ def measure(
         for chosen in ranges:
             for words, query in questions():
                 asked = ReportFilters.from_query(
-                    query | report.filters | {"range": chosen}, today=today, last_sealed=None
+                    query | report.filters | {"range": chosen},
+                    today=today,
+                    last_sealed=None,
+                    dimensions=dimension_names(),
                 )
                 (first_ms,) = _times_shown(report.shown, asked, 1, after=build_last_day_anew)
                 times = _times_shown(report.shown, asked, runs)
@@ -173,12 +182,16 @@ SELECT organization_id FROM analytics_endpoint_usage WHERE NOT is_internal GROUP
 
 
 def questions() -> Iterator[tuple[str, dict[str, str]]]:
-    """The filters to try, in words and as parameters: none, the largest organization, others at random."""
+    """The filters to try, in words and as parameters: none, the largest organization, dimensions, others at
+    random."""
     with connections["analytics"].cursor() as cursor:
         cursor.execute(LARGEST)
         organizations = [row[0] for row in cursor.fetchall()]
     yield "none", {}
     yield "largest organization", {"org": organizations[0]}
+    for by_dimensions in BY_DIMENSIONS:
+        yield ", ".join(f"{name}={value}" for name, value in by_dimensions.items()), by_dimensions
+    yield "largest organization, app", {"org": organizations[0], "app": "shop-web"}
     random = np.random.default_rng(SEED)
     for number in range(RANDOM_FILTERS):
         query = {
@@ -202,6 +215,7 @@ def measure_pages(runs: int, ranges: list[str]) -> Iterator[tuple[str, str, floa
         ("overview", {}, {}),
         ("active-users", {}, {}),
         ("features", {}, {}),
+        ("features", {}, {"app": "shop-web"}),
         ("feature", {"name": FEATURE}, {}),
         ("endpoints", {}, {}),
         ("endpoint", {}, endpoint),

@@ -12,8 +12,8 @@ LONGEST = 60  # characters of a value
 TAKEN = frozenset(
     re.findall(
         r"\w+",
-        "action activity by compare definition deployment endpoint feature format from internal interval"
-        " kind method metric org page period q range rows search sort step to window",
+        "action activity by compare definition deployment endpoint feature format from internal interval kind"
+        " method metric org page period print q range rows search sealed_until sort step time_zone to window",
     )
 )
 # A pattern's parts: an escape, a set of characters, or one character.

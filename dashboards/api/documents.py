@@ -9,7 +9,9 @@ from django.conf import settings
 
 from analytics.report_days import report_zone_name
 from analytics.reports.definitions import DEFINITIONS
+from analytics.reports.dimensions import dimension_names
 from analytics.reports.filters import ReportFilters
+from analytics.rollups.dimensions_built import still_counting
 from dashboards.api.exports.export import ReportExport, ReportTable
 
 # Fields that only suppression uses; it has emptied them by now.
@@ -19,7 +21,12 @@ NOT_SHOWN = {"trend_users", "compared_users", "complete_users"}
 def as_json(export: ReportExport, filters: ReportFilters, table: ReportTable) -> dict[str, Any]:
     """The JSON answer of the report API."""
     names = [column.name for column in export.columns]
-    always = ("today", "suppression", *(("sealed",) if filters.sealed_until else ()))
+    always = (
+        "today",
+        "suppression",
+        *(("sealed",) if filters.sealed_until else ()),
+        *(("dimensions",) if filters.dimensions else ()),
+    )
     compared = filters.previous_complete if filters.compare else None
     document = {
         "report": export.name,
@@ -30,6 +37,9 @@ def as_json(export: ReportExport, filters: ReportFilters, table: ReportTable) ->
         "today": filters.today,
         "today_is_partial": filters.includes_today,
         "sealed_until": filters.sealed_until,
+        "still_counting": [
+            {"dimension": name, "days_counted": built, "days": days} for name, built, days in still_counting()
+        ],
         "suppress_below": settings.SUPPRESS_BELOW,
         "definitions": {name: DEFINITIONS[name] for name in (*export.report.definitions, *always)},
         "rows": [dict(zip(names, row, strict=True)) for row in table.rows],
@@ -49,6 +59,7 @@ def question_of(filters: ReportFilters) -> dict[str, Any]:
         "deployment": filters.deployment or "all",
         "org": filters.organization or "all",
         "internal": filters.include_internal,
+        **{name: filters.query(name).get(name, "all") for name in dimension_names()},
         "activity": filters.activity,
         "definition": filters.definition,
         "metric": filters.metric,

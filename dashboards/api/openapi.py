@@ -50,6 +50,17 @@ def _document(export: ReportExport) -> dict[str, Any]:
             "filters": {"type": "object"},
             "today_is_partial": {"type": "boolean"},
             "sealed_until": {"type": "string", "format": "date", "nullable": True},
+            "still_counting": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "dimension": {"type": "string"},
+                        "days_counted": {"type": "integer"},
+                        "days": {"type": "integer"},
+                    },
+                },
+            },
             "suppress_below": {"type": "integer"},
             "definitions": {"type": "object", "additionalProperties": {"type": "string"}},
             "rows": {"type": "array", "items": _columns(export.columns)},

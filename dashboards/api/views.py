@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics.report_days import report_today
+from analytics.reports.dimensions import dimension_names
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import PARAMETERS, FilterError
 from analytics.reports.sealed_days import last_sealed_day
@@ -57,12 +58,14 @@ class ReportView(JsonErrorView):
 
     def get(self, request: Request) -> HttpResponse | Response:
         query = self._query(request)
-        filters = ReportFilters.from_query(
+        asked = ReportFilters.from_query(
             query,
             today=report_today(),
             last_sealed=last_sealed_day(),
             whole_weeks=bool(_own_organization(request)),
+            dimensions=dimension_names(),
         )
+        filters = self.export.report.asked(asked)
         table = self.export.table(filters, query)
         if query.get("format") == "csv":
             response: HttpResponse | Response = HttpResponse(
@@ -81,9 +84,9 @@ class ReportView(JsonErrorView):
     def _query(self, request: Request) -> dict[str, str]:
         """The parameters, checked. A bound key gets the report on its own organization only."""
         query: dict[str, str] = request.query_params.dict()
-        known = {*PARAMETERS, "format", *self.export.extra, *PAGE_ONLY}
-        if not known.issuperset(query):
-            allowed = ", ".join((*PARAMETERS, "format", *self.export.extra))
+        told = (*PARAMETERS, *dimension_names(), "format", *self.export.extra)
+        if not {*told, *PAGE_ONLY}.issuperset(query):
+            allowed = ", ".join(told)
             raise _bad_parameter("", f"this report does not know one of the parameters; it knows: {allowed}")
         if query.get("format", "json") not in (*FORMATS, ""):
             raise _bad_parameter("format", f"“format” must be one of: {', '.join(FORMATS)}")

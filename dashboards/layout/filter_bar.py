@@ -12,6 +12,12 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest
 
+from analytics.reports.dimensions import (
+    DimensionChoice,
+    dimension_choices,
+    dimension_names,
+    installation_choices,
+)
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
 from analytics.reports.sealed_days import last_sealed_day
@@ -46,6 +52,7 @@ class FilterBar:
     organizations_are_few: bool
     organization_text: str
     has_people: bool
+    dimensions: Sequence[DimensionChoice]
     hidden_fields: list[tuple[str, str]]
     exports: ExportLinks | None
 
@@ -57,7 +64,9 @@ def filters_of(request: HttpRequest, *, today: date) -> ReportFilters:
     """
     query = request.GET.dict()
     query["org"] = pseudonym_meant(query.get("org", "").strip())
-    return ReportFilters.from_query(query, today=today, last_sealed=last_sealed_day())
+    return ReportFilters.from_query(
+        query, today=today, last_sealed=last_sealed_day(), dimensions=dimension_names()
+    )
 
 
 def filter_bar(
@@ -80,10 +89,13 @@ def filter_bar(
     chosen = next((option for option in options if option.value == filters.organization), None)
     if has_people:
         who = people_in_scope(filters, chosen.label if chosen else filters.organization[:6])
+        dimensions = dimension_choices(filters)
     else:
         who = installations_in_scope(filters)
+        dimensions = installation_choices(filters)
+    not_offered = filters.asked.keys() - {dimension.name for dimension in dimensions}
     return FilterBar(
-        summary=f"{filters.range_label}, {filters.deployment_label.lower()}",
+        summary=f"{filters.range_label}, {filters.deployment_label.lower()}{filters.dimensions_label}",
         scope=scope_of(filters, who),
         presets=_presets(filters, own_query),
         deployments=DEPLOYMENT_OPTIONS,
@@ -91,8 +103,9 @@ def filter_bar(
         organizations_are_few=len(options) <= FEW_ORGANIZATIONS,
         organization_text=chosen.text if chosen else filters.organization,
         has_people=has_people,
+        dimensions=dimensions,
         hidden_fields=[
-            *filters.query("activity", "definition", "metric", "sort").items(),
+            *filters.query("activity", "definition", "metric", "sort", *not_offered).items(),
             *own_query.items(),
         ],
         exports=_exports(filters, own_query | dict(export_parameters or {}), report) if report else None,

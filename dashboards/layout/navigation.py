@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from analytics.reports.dimensions import dimension_names
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import NAVIGATION
 
@@ -90,7 +91,8 @@ def navigation(request: HttpRequest, filters: ReportFilters | None) -> list[NavG
     if filters:
         query = filters.navigation_querystring
     else:
-        query = urlencode({name: request.GET[name] for name in NAVIGATION if request.GET.get(name)})
+        names = (*NAVIGATION, *dimension_names())
+        query = urlencode({name: request.GET[name] for name in names if request.GET.get(name)})
     return [NavGroup(label, [_link(page, query) for page in pages]) for label, pages in PAGES.items()]
 
 

@@ -18,6 +18,7 @@ from analytics import partitions
 from analytics.jobs import runs, status
 from analytics.partitions import Month
 from analytics.rollups import zone_change
+from analytics.rollups.dimensions_built import still_counting
 from analytics.storage import pruning
 from analytics.storage.pruning import DroppedMonth
 from consent.api import proxies
@@ -25,6 +26,7 @@ from consent.policies.event_lifetime import months_kept
 from dashboards.access import staff_only
 from dashboards.charts import svg
 from dashboards.layout.page import Notice, Page, show
+from dashboards.layout.scope import counting_words
 from dashboards.views.pipeline_rows import OutcomeRow, Totals, record_rows, rejected_rows, totals_of
 from ingest.reasons import page_words
 from ingest.traffic import prometheus, queries
@@ -77,6 +79,7 @@ class PipelinePage(Page):
     dropped: Sequence[DroppedMonth]
     kept_from: Month
     names: Sequence[Undeclared]
+    counting: Sequence[str]  # by what days are still to be counted
     threshold: int  # names on fewer records are not listed
 
 
@@ -107,6 +110,7 @@ def pipeline(request: HttpRequest) -> HttpResponse:
         dropped=pruning.dropped_months(DROPPED_SHOWN),
         kept_from=partitions.oldest_kept_month(now, months_kept()),
         names=queries.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
+        counting=[counting_words(progress) for progress in still_counting()],
         threshold=settings.SUPPRESS_BELOW,
     )
     return show(request, page)

@@ -12,6 +12,7 @@ from django.db import connections
 from analytics import partitions
 from analytics.models import EndpointUsage, FeatureUsage, Installation, InstallationEvent, UserActivity
 from analytics.reports.filters import ReportFilters
+from consent.registry.registry import current_registry
 
 TODAY = date(2026, 11, 17)  # a Tuesday
 NUMBERS = itertools.count(1)
@@ -106,7 +107,8 @@ def installation(number=1, days=(TODAY,), *, version="1.0", first_seen=None, **v
 
 def filters(today=TODAY, last_sealed=None, **query) -> ReportFilters:
     query = {name.rstrip("_"): value for name, value in query.items()}
-    return ReportFilters.from_query(query, today=today, last_sealed=last_sealed)
+    dimensions = current_registry().dimensions
+    return ReportFilters.from_query(query, today=today, last_sealed=last_sealed, dimensions=dimensions)
 
 
 def crowd(seed: int, *, people: int = 30, events: int = 700, days: int = 100):

@@ -21,7 +21,8 @@ Dimensions = tuple[tuple[str, str], ...]  # each dimension asked for, and its va
 
 SETS_OF_MEMBERS = ("active", "login")  # their whole days are bitmaps of 32 bits
 SLICE = "slice"
-SUMMED = ("count", "known", "total_ms")  # of entries that differ in their slice alone
+# Of entries that differ in their slice alone:
+SUMMED = ("count", "known", "total_ms", "with_memory", "memory_mb")
 
 
 class Unpacked(NamedTuple):

@@ -8,10 +8,11 @@ import numpy as np
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
-from analytics.rollups.layout import sliced
+from analytics.rollups.layout import SLICES, sliced
 from analytics.rollups.reading.cache import cache
 from analytics.rollups.reading.decoding import size_of
 from analytics.rollups.reading.segments import Crowds, Withdrawn
+from analytics.rollups.reading.slice_sizes import DayValues, ValueSize, day_values, values_of
 from analytics.rollups.reading.slices import (
     SETS_OF_MEMBERS,
     DaySlices,
@@ -26,7 +27,6 @@ VERSIONS = """
 SELECT day, version FROM analytics_rolledday WHERE day BETWEEN %s AND %s AND events > 0 ORDER BY day
 """
 SEALED_UNTIL = "SELECT max(day) FROM analytics_rolledday WHERE state = 'sealed'"
-SLICES = "slices"
 CONTENTS = "SELECT day, content FROM analytics_rollup WHERE kind = %s AND day = ANY(%s)"
 
 
@@ -85,7 +85,8 @@ class Snapshot:
         def fetch(days: list[date]) -> dict[date, Any]:
             if not asked:
                 return {day: decode(day, content) for day, content in self._read(kind, days)}
-            inside = {day: own.inside(asked) for day, own in self._slices(first, last).items()}
+            slices = self._slices(first, last)
+            inside = {day: slices[day].inside(asked) for day in days if day in slices}
             whole = [day for day in days if day in inside and inside[day].all()]
             part = [day for day in days if day in inside and not inside[day].all() and inside[day].any()]
             return {day: decode(day, content) for day, content in self._read(kind, whole)} | {
@@ -110,6 +111,16 @@ class Snapshot:
             return {day: decode_slices(bytes(content)) for day, content in self._cursor.fetchall()}
 
         return cache().contents(self._versions_of(first, last), SLICES, fetch, size_of)
+
+    def values_of_dimensions(self, first: date, last: date) -> dict[str, dict[str, ValueSize]]:
+        """By dimension: the values that occur on these days, '' where it was not reported."""
+
+        def fetch(days: list[date]) -> dict[date, DayValues]:
+            slices = self._slices(first, last)
+            return day_values({day: slices[day] for day in days if day in slices}, self._read)
+
+        values = cache().contents(self._versions_of(first, last), "values of dimensions", fetch, size_of)
+        return values_of(values.values())
 
     def kept(
         self,

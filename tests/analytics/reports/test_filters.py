@@ -6,8 +6,12 @@ from datetime import date, timedelta
 import pytest
 
 from analytics.reports.filters import ReportFilters
-from analytics.reports.parameters import SORTS, FilterError
+from analytics.reports.parameters import PARAMETERS, SORTS, FilterError
 from analytics.reports.sorting import ENDPOINT_COLUMNS, FEATURE_COLUMNS
+from consent.registry.dimensions import TAKEN
+from consent.registry.registry import current_registry
+from dashboards.api.documents import question_of
+from dashboards.api.exports import EXPORTS
 from tests.support.events import TODAY, filters
 
 
@@ -183,3 +187,25 @@ def test_of_one_organization_and_of_internal_use_sealed_days_keep_nothing():
 
 def test_columns_that_rows_are_sorted_by_can_be_asked_for():
     assert {*FEATURE_COLUMNS, *ENDPOINT_COLUMNS, "name", "endpoint"} <= SORTS
+
+
+def test_dimensions_are_read_in_the_registrys_order_and_written_again():
+    asked = filters(platform="{none}", app="web", unknown="x", app_version="")
+    assert asked.dimensions == (("app", "web"), ("platform", ""))
+    assert asked.query() == {"app": "web", "platform": "{none}"}
+    assert filters(**asked.query()) == asked
+    assert asked.navigation_querystring == "app=web&platform=%7Bnone%7D"
+    assert asked.complete.dimensions == asked.previous.dimensions == asked.dimensions
+
+
+def test_a_filter_by_dimensions_leaves_sealed_days_out():
+    sealed = TODAY - timedelta(days=10)
+    assert filters(last_sealed=sealed, app="web").countable.first == sealed + timedelta(days=1)
+    assert filters(last_sealed=sealed).countable.first < sealed
+
+
+def test_no_dimension_has_the_name_of_a_parameter():
+    exports = {name for export in EXPORTS.values() for name in export.extra}
+    pages = {"endpoint", "method", "rows", "print", "period"}
+    told = {*question_of(filters()), "sealed_until"} - {*current_registry().dimensions}
+    assert {*PARAMETERS, *exports, *pages, *told, "by", "format", "step", "window"} <= TAKEN

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.plain_sql.source import IDENTIFIED, Segment, person
+from tests.support.plain_sql.source import person
+from tests.support.plain_sql.statements import IDENTIFIED, Segment
 
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]

@@ -15,7 +15,8 @@ from analytics.reports.endpoints import (
 from analytics.reports.filters import ReportFilters
 from tests.support.plain_sql.columns import PERSON, WITHDRAWN, with_withdrawn
 from tests.support.plain_sql.requests import Requests
-from tests.support.plain_sql.source import DAY, Segment, plain_cursor, segment
+from tests.support.plain_sql.source import segment
+from tests.support.plain_sql.statements import DAY, Segment, plain_cursor
 
 # One scan, a row for each endpoint and method: all its requests, as columns that numpy reads as they come.
 # Percentiles cannot be combined, so each figure would need a sort of its own: eight in SQL, one here.

@@ -20,7 +20,8 @@ from tests.support.plain_sql.columns import (
     small_numbers,
     with_withdrawn,
 )
-from tests.support.plain_sql.source import DAY, DEPLOYMENT, people, plain_cursor, segment
+from tests.support.plain_sql.source import people, segment
+from tests.support.plain_sql.statements import DAY, DEPLOYMENT, plain_cursor
 
 # One scan, a row for each feature: all its uses, as columns that numpy reads as they come.
 USES = f"""

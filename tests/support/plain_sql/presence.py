@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from analytics.report_days import report_zone_name
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
-from tests.support.plain_sql.source import DAY, EVENT_TABLES, activity_sources, people, plain_cursor, segment
+from tests.support.plain_sql.dimensions import in_dimensions
+from tests.support.plain_sql.source import activity_sources, people, segment
+from tests.support.plain_sql.statements import DAY, EVENT_TABLES, plain_cursor
 
 Bits = NDArray[np.uint8]  # shape (people, bytes): a bit per day
 Days = NDArray[np.bool_]  # shape (people, days)
@@ -27,8 +29,8 @@ LENGTH_BYTES = 4  # what `bit_send` writes before the bits
 class Presence:
     """Days from `first` on. Rows are people, the same ones in each array.
 
-    `by_deployment` obeys the filter for the organization. `anywhere` obeys neither that nor the one for
-    the deployment type: somebody's first day is the first one anywhere.
+    `by_deployment` obeys the filters for the organization and for dimensions. `anywhere` obeys neither
+    those nor the one for the deployment type: somebody's first day is the first one anywhere.
     """
 
     first: date
@@ -81,15 +83,16 @@ SELECT user_id, deployment_type, inside,
 def presence(filters: ReportFilters, first: date | None, last: date, *, anywhere: bool = False) -> Presence:
     """Who was active on the days `first` to `last`; `first` None: from the oldest event that is kept.
 
-    Without `anywhere` nothing outside the organization asked for is looked at.
+    Without `anywhere` nothing outside the organization and the dimensions asked for is looked at.
     """
     if first is None:
         first = min(_oldest() or last, last)
-    scope = replace(filters, organization="") if anywhere else filters
+    scope = replace(filters, organization="", dimensions=()) if anywhere else filters
+    asked = in_dimensions(filters, first, last)
     rows = people(segment(scope, first, last, by_deployment=False)).with_(
-        first_day=first, organization=filters.organization
+        first_day=first, organization=filters.organization, **asked.parameters
     )
-    inside = "organization_id = %(organization)s" if filters.organization else "TRUE"
+    inside = f"({'organization_id = %(organization)s AND ' if filters.organization else ''}{asked.where})"
     columns = f"user_id, deployment_type, {inside} AS inside, {DAY} - %(first_day)s::date AS day"
     # One hash table for all three: making each table's rows distinct first took twice as long.
     union = " UNION ALL ".join(

@@ -12,22 +12,28 @@ from analytics.reports.filters import ReportFilters
 from analytics.reports.retention import RetentionReport, retention_of
 from analytics.reports.retention_counts import Cohorts, Ledger, Visits, earliest_first_day
 from tests.support.plain_sql.columns import Numbers, counted
+from tests.support.plain_sql.dimensions import in_dimensions
 from tests.support.plain_sql.presence import Days, Presence, presence
-from tests.support.plain_sql.source import EVENT_TABLES, in_segment, people, plain_cursor, segment
+from tests.support.plain_sql.source import BEGINNING, in_segment, people, segment
+from tests.support.plain_sql.statements import DAY, EVENT_TABLES, plain_cursor
 
 WINDOW_DAYS = 7
 CURVE_DAYS = 28
 TRIANGLE_WEEKS = 12
 NEVER = 10_000  # days; later than any day that is kept
 
-# Sign-ins within 168 hours of the first one, to the second; the first does not count again.
+# Sign-ins within 168 hours of the first one, to the second; the first does not count again. Dimensions are
+# asked of some sign-in on the day of the first one.
 LOGIN_WINDOW = """
 WITH login AS MATERIALIZED (
-    SELECT user_id, "timestamp" AS at, {inside} AS inside FROM {table} WHERE event_type = 'login' AND {where}
+    SELECT user_id, "timestamp" AS at, {inside} AS inside, {inside} AND {asked} AS as_asked, {day} AS day
+      FROM {table} WHERE event_type = 'login' AND {where}
 ), firsts AS (
     SELECT user_id, min(at) AS first FROM login GROUP BY 1
 ), person AS (
-    SELECT user_id, first, bool_or(at = first AND inside) AS inside,
+    SELECT user_id, first,
+           bool_or(at = first AND inside)
+               AND bool_or(as_asked AND day = (first AT TIME ZONE %(zone)s)::date) AS inside,
            bool_or(at > first AND at <= first + interval '168 hours' AND inside) AS retained
       FROM firsts JOIN login USING (user_id) GROUP BY 1, 2
 )
@@ -126,13 +132,15 @@ def _day(origin: date, column: int) -> date:
 
 def _login_ledgers(filters: ReportFilters, now: datetime) -> dict[date, list[int]]:
     inside = in_segment(filters)
-    everything = replace(filters, deployment="", organization="")
-    rows = people(segment(everything, None, max(filters.today, report_today(now)))).with_(
-        **inside.parameters, now=now
-    )
+    everything = replace(filters, deployment="", organization="", dimensions=())
+    last = max(filters.today, report_today(now))
+    asked = in_dimensions(filters, BEGINNING, last)
+    rows = people(segment(everything, None, last)).with_(**inside.parameters, **asked.parameters, now=now)
     ledgers: dict[date, list[int]] = defaultdict(lambda: [0, 0, 0])
     with plain_cursor() as cursor:
-        statement = LOGIN_WINDOW.format(inside=inside.where, table=EVENT_TABLES[0], where=rows.where)
+        statement = LOGIN_WINDOW.format(
+            inside=inside.where, asked=asked.where, day=DAY, table=EVENT_TABLES[0], where=rows.where
+        )
         cursor.execute(statement, rows.parameters)
         for first, mature, retained, number in cursor.fetchall():
             if first > _end_of_last_week(filters):

@@ -2,7 +2,8 @@
 
 from analytics.reports.filters import ReportFilters
 from analytics.reports.sessions import PageRow, SessionCounts, SessionsReport, sessions_of
-from tests.support.plain_sql.source import people, plain_cursor, segment
+from tests.support.plain_sql.source import people, segment
+from tests.support.plain_sql.statements import plain_cursor
 
 SESSIONS = """
 WITH session AS (

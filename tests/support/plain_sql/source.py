@@ -1,51 +1,15 @@
-"""What a filter means in SQL: the conditions of a `Segment`, on the event tables.
+"""What a filter means in SQL: the conditions of a `Segment`, on the event tables."""
 
-Table names carry no schema: with another `search_path` the same statements read a copy.
-"""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
-
-from django.db import connections, transaction
-from django.db.backends.utils import CursorWrapper
 
 from analytics.report_days import bounds, report_zone_name
 from analytics.reports.filters import ReportFilters
 from consent.models import ErasureRequest, Organization, State, SubjectKind, TelemetryUser
+from tests.support.plain_sql.dimensions import in_dimensions
+from tests.support.plain_sql.statements import DEPLOYMENT, EVENT_TABLES, IDENTIFIED, Segment
 
-WORK_MEMORY_MB = 64
-EVENT_TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
-IDENTIFIED = "user_id NOT LIKE 'anon:%%'"
-DAY = '("timestamp" AT TIME ZONE %(zone)s)::date'
-# What events claim is one of three already; anything else would be an old or foreign row.
-DEPLOYMENT = "CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deployment_type ELSE 'unknown' END"
-
-
-@contextmanager
-def plain_cursor() -> Iterator[CursorWrapper]:
-    """A cursor with enough memory to count people."""
-    with transaction.atomic(using="analytics"), connections["analytics"].cursor() as cursor:
-        cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY_MB}MB'")
-        cursor.execute("SET LOCAL jit = off")  # compiling took longer than it saved
-        yield cursor
-
-
-@dataclass(frozen=True)
-class Segment:
-    """The rows that a report counts: conditions in SQL, and their parameters."""
-
-    conditions: tuple[str, ...]
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def where(self) -> str:
-        return " AND ".join(self.conditions)
-
-    def with_(self, *conditions: str, **parameters: Any) -> "Segment":
-        return Segment((*self.conditions, *conditions), {**self.parameters, **parameters})
+BEGINNING = date(2000, 1, 1)
 
 
 def segment(filters: ReportFilters, first: date | None, last: date, *, by_deployment: bool = True) -> Segment:
@@ -64,7 +28,8 @@ def segment(filters: ReportFilters, first: date | None, last: date, *, by_deploy
     if filters.organization:
         conditions.append("organization_id = %(organization)s")
         parameters["organization"] = filters.organization
-    return Segment(tuple(conditions), parameters)
+    asked = in_dimensions(filters, first or BEGINNING, last)
+    return Segment(tuple(conditions), parameters).with_(*asked.conditions, **asked.parameters)
 
 
 def person() -> Segment:
@@ -100,7 +65,8 @@ def activity_sources(filters: ReportFilters) -> tuple[tuple[str, str], ...]:
 
 
 def in_segment(filters: ReportFilters) -> Segment:
-    """The filters as an expression, for reports that must also see a person's other events."""
+    """The filters but for dimensions as an expression, for reports that must also see a person's other
+    events."""
     inside = Segment(("TRUE",))
     if filters.deployment:
         inside = inside.with_(f"{DEPLOYMENT} = %(deployment)s", deployment=filters.deployment)
