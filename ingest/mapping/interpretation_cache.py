@@ -111,7 +111,7 @@ class Meanings:
             return interpret(record, context)
         if record.is_span:
             name: tuple[Any, ...] = (
-                record.kind,
+                (record.kind, record.is_inner),
                 record.name if record.name in routing.SESSION_EVENTS else "",
             )
         else:

@@ -226,10 +226,13 @@ def _split(name: str, action: str) -> tuple[str, str]:
 
 
 def _is_answered(record: Record, attributes: Mapping[str, Any]) -> bool:
-    """Whether an HTTP record comes from the side that answered the request."""
+    """Whether an HTTP record comes from the side that answered the request, and is its only one.
+
+    Frameworks repeat a request on spans within the server span: FastAPI (an app in an app), NestJS, hapi.
+    """
     if record.is_span and record.kind == SERVER:
         return True
-    if record.is_span and record.kind not in (INTERNAL, UNSPECIFIED):
+    if record.is_inner or (record.is_span and record.kind not in (INTERNAL, UNSPECIFIED)):
         return False
     return _first(attributes, aliases.STATUS) is not None or bool(attributes.get(aliases.ROUTE))
 

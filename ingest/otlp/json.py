@@ -29,7 +29,9 @@ from ingest.otlp.json_messages import (
 from ingest.otlp.json_values import attributes_from, enum, nanoseconds, value_from
 from ingest.otlp.more import SentEvent, SentLink, SentScope, scope_of
 from ingest.otlp.records import (
+    INTERNAL,
     NOTHING_MORE,
+    PARENT_IS_REMOTE,
     Batch,
     DecodeError,
     Malformed,
@@ -145,6 +147,7 @@ def _spans(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) 
                     check_hex(parent, "parentSpanId")
                 if span.events or span.links:
                     _check_parts(span)
+                kind = enum(span.kind, "kind")
                 record = Record(
                     True,
                     resource,
@@ -152,7 +155,7 @@ def _spans(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) 
                     span.name or "",
                     attributes(span.attributes),
                     None,
-                    enum(span.kind, "kind"),
+                    kind,
                     nanoseconds(span.start_time_unix_nano, "startTimeUnixNano"),
                     nanoseconds(span.end_time_unix_nano, "endTimeUnixNano"),
                     0,
@@ -160,11 +163,17 @@ def _spans(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) 
                     span_id,
                     enum(span.status.code, "status.code") if span.status else 0,
                     NOTHING_MORE if trace_id and span_id else _more_of_span(span, scope),
+                    kind == INTERNAL and _is_inner(span),
                 )
             except Malformed as fault:
                 malformed[fault.field] += 1
                 continue
             yield record
+
+
+def _is_inner(span: Any) -> bool:
+    is_remote = (span.flags or 0) & PARENT_IS_REMOTE
+    return not is_remote and valid_id(span.parent_span_id, 16, "parentSpanId") != ""
 
 
 def _log_records(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) -> Iterator[Record]:

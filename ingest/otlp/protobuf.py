@@ -10,8 +10,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanParts
 from ingest.otlp import more, slices
 from ingest.otlp.more import SentEvent, SentLink, SentScope, scope_of
 from ingest.otlp.records import (
+    INTERNAL,
     MAX_DEPTH,
     NOTHING_MORE,
+    PARENT_IS_REMOTE,
     Batch,
     DecodeError,
     Record,
@@ -116,7 +118,12 @@ def _span(
         span_id,
         span.status.code,
         NOTHING_MORE if trace_id and span_id else _more_of_span(span, scope),
+        span.kind == INTERNAL and _is_inner(span),
     )
+
+
+def _is_inner(span: Any) -> bool:
+    return not span.flags & PARENT_IS_REMOTE and hex_id(span.parent_span_id, 8) != ""
 
 
 def _more_of_span(span: Any, scope: SentScope) -> dict[str, Any]:

@@ -19,6 +19,8 @@ MAX_JSON_OBJECTS = 5_000_000
 MAX_SHARED = 256  # bytes; longer attributes are not remembered
 MAX_KNOWN = 100_000  # attributes remembered of a request
 
+PARENT_IS_REMOTE = 0x200  # of a span's flags
+
 NOTHING_MORE: dict[str, Any] = {}
 
 SERVER, CLIENT, PRODUCER = 2, 3, 4  # Span.SpanKind
@@ -64,6 +66,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four
     span_id: str
     status: int  # of a span: 0 unset, 1 ok, 2 error
     more: dict[str, Any] = NOTHING_MORE  # what else was sent, for row ids: see `more.py`
+    is_inner: bool = False  # of an internal span: it is part of another span of its process
 
 
 class Batch:
