@@ -53,6 +53,8 @@ EXPLICIT_PATH = (*PATH, "path")
 
 # --- What else is read ---------------------------------------------------------------------------
 DEPLOYMENT = ("deployment.type", "deployment_type", "deployment.environment.name", "deployment.environment")
+FUNCTION = ("code.function.name", "code.function")  # in which it happened; without its module in NAMESPACE
+NAMESPACE = "code.namespace"
 PAGE = "page.path"  # stored as a template that is computed here, never copied
 PAGE_ROUTE = ("page.route", ROUTE, "url.template", "next.route")  # templates by what they mean
 PAGE_PATH = (
@@ -84,5 +86,5 @@ READ = ROUTING.union(
     DEPLOYMENT,
     PAGE_ROUTE,
     PAGE_PATH,
-    (DO_NOT_TRACK, INTERNAL, DURATION, LOG_UID, "trace_id", "span_id"),
+    (DO_NOT_TRACK, INTERNAL, DURATION, LOG_UID, NAMESPACE, "trace_id", "span_id"),
 )

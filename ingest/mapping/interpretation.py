@@ -13,7 +13,14 @@ from ingest.mapping import aliases, scrubbing
 from ingest.mapping.identity import RecordRefused, SentIds, sent_ids
 from ingest.mapping.name_limits import RouteBook
 from ingest.mapping.path_templates import UNMATCHED, has_variable, route_template
-from ingest.mapping.readings import asks_not_to_be_tracked, deployment_type, duration, is_yes, status_code
+from ingest.mapping.readings import (
+    asks_not_to_be_tracked,
+    deployment_type,
+    duration,
+    is_yes,
+    status_code,
+    with_function,
+)
 from ingest.mapping.routing import (
     ActivityEvent,
     BaseTelemetryEvent,
@@ -131,7 +138,7 @@ class Interpreter:
         event: FeatureEvent,
         private: scrubbing.Private,
     ) -> Meaning:
-        metadata = scrubbing.metadata(record.attributes, self.registry, private, _NO_COLUMNS)
+        metadata = scrubbing.metadata(with_function(record), self.registry, private, _NO_COLUMNS)
         words = (event.name, event.action)
         texts = scrubbing.texts_of(words, metadata)
         try:
@@ -159,7 +166,7 @@ class Interpreter:
         event: EndpointEvent,
         private: scrubbing.Private,
     ) -> Meaning:
-        metadata = scrubbing.metadata(record.attributes, self.registry, private, _ENDPOINT_COLUMNS)
+        metadata = scrubbing.metadata(with_function(record), self.registry, private, _ENDPOINT_COLUMNS)
         template = route_template(event.route) if event.route else ""
         reads_path = not template
         if not template:

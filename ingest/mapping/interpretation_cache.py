@@ -22,7 +22,11 @@ from ingest.otlp.records import Record
 MAX_REMEMBERED = 4096  # meanings, and shapes, of one route book
 MAX_KEY = 2000  # characters of names and of values; longer ones are interpreted each time
 _READ = READ_FROM_RESOURCE.union(
-    aliases.PAGE_ROUTE, aliases.PAGE_PATH, aliases.DEPLOYMENT, {aliases.INTERNAL, aliases.DO_NOT_TRACK}
+    aliases.PAGE_ROUTE,
+    aliases.PAGE_PATH,
+    aliases.DEPLOYMENT,
+    aliases.FUNCTION,
+    {aliases.INTERNAL, aliases.DO_NOT_TRACK, aliases.NAMESPACE},
 )
 
 Picker = Callable[[dict[str, Any]], tuple[Any, ...]]
@@ -31,11 +35,12 @@ Picker = Callable[[dict[str, Any]], tuple[Any, ...]]
 class AttributeShape:
     """Records with the same attribute names: which names matter, and what such records mean."""
 
-    __slots__ = ("every_id", "ids", "meanings", "names_persons", "pick", "pick_with_path")
+    __slots__ = ("every_id", "ids", "meanings", "names_function", "names_persons", "pick", "pick_with_path")
 
     def __init__(self, names: tuple[str, ...], matter: Iterable[str], paths: frozenset[str]) -> None:
         self.ids = sent_ids(names)
         self.every_id = tuple(chain.from_iterable(kind for _, kind in self.ids))
+        self.names_function = not set(aliases.FUNCTION).isdisjoint(names)
         self.names_persons = any(map(scrubbing.names_a_person, names))
         self.meanings: dict[Any, Meaning] = {}
         self.pick = _picker([name for name in matter if name not in paths])
@@ -115,7 +120,8 @@ class Meanings:
                 record.name if record.name in routing.SESSION_EVENTS else "",
             )
         else:
-            name = (record.name, routing.name_in_body(record))
+            scope = record.scope if shape.names_function else ""
+            name = (record.name, routing.name_in_body(record), scope)
         values = pick(record.attributes)
         # 1, 1.0 and True are equal, but do not mean the same.
         key = (name, values, tuple(map(type, values)), context.key)

@@ -56,6 +56,20 @@ def own_duration(record: Record) -> float | None:
     return milliseconds if record.end and 0 <= milliseconds <= MAX_DURATION_MS else None
 
 
+def with_function(record: Record) -> Mapping[str, Any]:
+    """A record's attributes, with the name of the function that it is about in full, if it names one.
+
+    OpenTelemetry's older names have the module apart. Of a log record, the scope is the logger's name, which
+    is the module's as a rule.
+    """
+    own = record.attributes
+    function = next((text for name in aliases.FUNCTION if (text := as_text(own.get(name)))), "")
+    if not function or any(mark in function for mark in (".", "::", "->", "#")):
+        return own
+    module = as_text(own.get(aliases.NAMESPACE)) or ("" if record.is_span else record.scope)
+    return {**own, aliases.FUNCTION[0]: f"{module}.{function}"} if module else own
+
+
 def status_code(value: Any) -> int | None:
     """An HTTP status, 100 to 599, also if it was sent as text."""
     number = as_number(value)

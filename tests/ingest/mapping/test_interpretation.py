@@ -34,6 +34,7 @@ VALUES = (
         "performance",
     ),
     *("user_activity", "endpoint_usage", "feature_usage", "bob@example.com", [1], {"a": 1}, float("nan")),
+    *("run_export", "app.jobs.run_export", "KeyError"),
     *(12.5, "no", "cloud", "self_hosted", b"GET", "base_telemetry.heartbeat", "analytics.timer.started"),
 )
 NAMES = sorted(
@@ -41,7 +42,9 @@ NAMES = sorted(
         *aliases.ROUTING,
         *aliases.PAGE_PATH,
         *aliases.PAGE_ROUTE,
+        *aliases.FUNCTION,
         *REGISTRY.names,
+        aliases.NAMESPACE,
         "deployment.type",
         "internal",
         "telemetry.do_not_track",
@@ -58,7 +61,7 @@ records = st.builds(
     Record,
     st.booleans(),
     attributes.map(Resource),
-    st.just(""),
+    st.sampled_from(["", "app.jobs"]),
     names,
     attributes,
     st.sampled_from([None, "", "timer.opened", "Jane opened it", "jane", "event:jane", "by_jane", 1, ["a"]]),
