@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.demo import outcomes
 from analytics.demo.origins import Origins
 from analytics.demo.people import Integers, Population
 from analytics.demo.product import CUSTOMERS, ENDPOINTS, FEATURES, PAGES
@@ -178,7 +179,7 @@ def lines(
         size = len(events.times[part])
         digits = random.bytes(size * 9).hex()
         block = []
-        own_columns = _own_columns(events, part, names)
+        own_columns = _own_columns(events, part, names, origins)
         origin = origins.of_session[events.session[part]].tolist()
         who = zip(events.person[part].tolist(), customers[part].tolist(), strict=True)
         moments = zip(stamps[part].tolist(), (events.times[part] // 1000).tolist(), strict=True)
@@ -196,7 +197,9 @@ def lines(
         yield size, "".join(block)
 
 
-def _own_columns(events: Events, part: slice, names: Pseudonyms) -> Iterator[tuple[bool, str, str]]:
+def _own_columns(
+    events: Events, part: slice, names: Pseudonyms, origins: Origins
+) -> Iterator[tuple[bool, str, str]]:
     """For each event: whether it is anonymous, what its metadata has besides the origin, the own columns."""
     what = events.what[part].tolist()
     if events.table == "activity":
@@ -204,16 +207,19 @@ def _own_columns(events: Events, part: slice, names: Pseudonyms) -> Iterator[tup
         for kind, session in zip(what, events.session[part].tolist(), strict=True):
             yield False, "", f"{names_of_activity[kind]}\t{names.sessions[session]}"
     elif events.table == "feature":
-        extra = zip(events.extra["action"][part].tolist(), events.extra["page"][part].tolist(), strict=True)
-        for kind, (action, page) in zip(what, extra, strict=True):
+        is_newest = outcomes.newest(origins.texts)[origins.of_session[events.session[part]]]
+        uses = outcomes.DemoUses(events.what[part], events.extra["action"][part], is_newest)
+        extra = [events.extra[name][part].tolist() for name in ("action", "page")]
+        for kind, action, page, end in zip(what, *extra, outcomes.of_uses(uses, part.start), strict=True):
             feature = FEATURES[kind]
             metadata = f', "page.path": "{PAGES[page]}"' if feature.name == "page_view" else ""
-            yield False, metadata, f"{feature.name}\t{feature.actions[action]}"
+            yield False, metadata + end, f"{feature.name}\t{feature.actions[action]}"
     else:
         columns = [events.extra[name][part].tolist() for name in ("status", "duration", "anonymous")]
-        for kind, status, duration, anonymous in zip(what, *columns, strict=True):
+        ends = outcomes.of_requests(what, columns[0])
+        for kind, status, duration, anonymous, end in zip(what, *columns, ends, strict=True):
             endpoint = ENDPOINTS[kind]
-            yield anonymous, "", f"{endpoint.path}\t{endpoint.method}\t{status}\t{duration}"
+            yield anonymous, end, f"{endpoint.path}\t{endpoint.method}\t{status}\t{duration}"
 
 
 def counts_by(events: dict[str, Events], width: timedelta, since: datetime) -> dict[datetime, int]:

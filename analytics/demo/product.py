@@ -136,6 +136,44 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/audit-log", 0.3, 96, 610, 0.0035),
 )
 
+
+class DemoError(NamedTuple):
+    feature: str
+    action: str
+    error_type: str
+    place: str  # module and function; '' where the app does not say
+    share: float  # of the uses of that action
+    in_newest: float  # the same in the newest version
+
+
+FAILURES = (
+    DemoError("test_run", "finished", "TimeoutError", "runner.execution.wait_for_result", 0.011, 0.009),
+    DemoError("test_run", "started", "ConnectionResetError", "runner.transport.open_session", 0.004, 0.004),
+    DemoError("report_export", "failed", "PermissionError", "studio.exports.pdf.render_pages", 0.5, 0.4),
+    DemoError("report_export", "failed", "MemoryError", "studio.exports.sheets.write_rows", 0.6, 0.2),
+    DemoError("bulk_import", "failed", "UnicodeDecodeError", "studio.imports.csv_files.read_rows", 0.8, 0.8),
+    DemoError("bulk_import", "started", "KeyError", "studio.imports.columns.match", 0.01, 0.06),
+    DemoError("integration_chat", "sent", "ssl.SSLError", "studio.chat.webhooks.post_message", 0.03, 0.03),
+    DemoError("search", "used", "ValueError", "studio.search.parse_query", 0.02, 0.0),
+    DemoError("scheduled_run", "started", "OperationalError", "runner.schedule.claim_next", 0.012, 0.01),
+    DemoError("comparison", "viewed", "ZeroDivisionError", "studio.comparison.relative_change", 0.0, 0.09),
+    DemoError("dataset", "created", "ValidationError", "studio.datasets.columns.check", 0.05, 0.05),
+    DemoError("snapshot", "restored", "FileNotFoundError", "studio.snapshots.restore", 0.2, 0.2),
+    DemoError("dashboard", "viewed", "TypeError", "", 0.002, 0.012),
+)
+SERVER_ERRORS = ("OperationalError", "TimeoutError", "KeyError")  # of requests that failed
+# Actions that say how long they took: p50 and p95 in milliseconds, and megabytes where they say that, too.
+TIMED = {
+    ("test_run", "finished"): (41_000.0, 190_000.0, 512.0),
+    ("bulk_import", "finished"): (5_200.0, 38_000.0, 340.0),
+    ("report_export", "finished"): (2_400.0, 11_000.0, 210.0),
+    ("snapshot", "created"): (1_800.0, 7_600.0, 150.0),
+    ("comparison", "viewed"): (420.0, 2_100.0, 88.0),
+    ("dashboard", "viewed"): (310.0, 1_400.0, 0.0),
+    ("search", "used"): (130.0, 690.0, 0.0),
+    ("custom_metric", "created"): (95.0, 410.0, 0.0),
+}
+
 PAGES = ("/", "/test-runs", "/test-runs/{id}", "/test-sets", "/dashboards/{id}", "/prompts", "/settings")
 APPS = ("studio", "runner")
 ENVIRONMENTS = ("production", "staging")

@@ -91,7 +91,10 @@ def test_metadata_holds_declared_attributes_only(capsys):
         for row in model.objects.all()
         for pair in row.event_metadata.items()
     }
-    assert {name for name, _ in found} == {"app", "app_version", "environment", "platform", "page.path"}
+    assert {name for name, _ in found} == {
+        *("app", "app_version", "environment", "platform", "page.path"),
+        *("error.type", "code.function.name", "duration_ms", "memory_mb"),
+    }
     assert all(registry.clean(name, value) == Kept(value) for name, value in found)
 
 
