@@ -3,6 +3,8 @@
 A withheld number is written as the reason why it is withheld.
 """
 
+from datetime import date
+
 from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -72,6 +74,20 @@ def milliseconds(value: Measure) -> str:
     if value >= 1000:
         return f"{value / 1000:,.2f} s"
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
+def megabytes(value: Measure) -> str:
+    """418 MB, 1.2 GB"""
+    if not isinstance(value, int | float):
+        return _withheld(value)
+    if value >= 1000:
+        return f"{value / 1000:,.1f} GB"
+    return f"{value:.0f} MB" if value >= 10 else f"{value:.1f} MB"
+
+
+def day(value: date | Withheld | None) -> str:
+    """17 Nov 2026"""
+    return f"{value.day} {value:%b %Y}" if isinstance(value, date) else _withheld(value)
 
 
 def seconds(value: Measure) -> str:

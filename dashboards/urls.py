@@ -11,10 +11,12 @@ from dashboards.views.pipeline import pipeline
 from dashboards.views.privacy import privacy
 from dashboards.views.reports.active_users import active_users
 from dashboards.views.reports.endpoints import endpoint, endpoints
+from dashboards.views.reports.errors import errors
 from dashboards.views.reports.features import feature, features
 from dashboards.views.reports.installations import installations
 from dashboards.views.reports.overview import overview
 from dashboards.views.reports.retention import retention
+from dashboards.views.reports.timings import timings
 
 sign_in = auth_views.LoginView.as_view(authentication_form=ThrottledForm, redirect_authenticated_user=True)
 pages = [
@@ -24,6 +26,8 @@ pages = [
     path("features/<path:name>/", feature, name="feature"),
     path("endpoints/", endpoints, name="endpoints"),
     path("endpoints/detail/", endpoint, name="endpoint"),
+    path("errors/", errors, name="errors"),
+    path("timings/", timings, name="timings"),
     path("retention/", retention, name="retention"),
     path("installations/", installations, name="installations"),
     path("pipeline/", pipeline, name="pipeline"),

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from analytics.reports import suppression
 from analytics.reports.active_users import active_users_report
 from analytics.reports.endpoints import EndpointReport, EndpointsReport, endpoint_report, endpoints_report
+from analytics.reports.errors import ErrorsReport, errors_report
 from analytics.reports.features import FeatureReport, FeaturesReport, feature_report, features_report
 from analytics.reports.filters import ReportFilters
 from analytics.reports.installation_counts import INSTALLATION_DIMENSIONS
@@ -19,8 +20,9 @@ from analytics.reports.installations import installations_report
 from analytics.reports.overview import OverviewReport, overview_report
 from analytics.reports.retention import retention_report
 from analytics.reports.segments import is_account_report, refuse_few
-from analytics.reports.sorting import sorted_endpoints, sorted_features
+from analytics.reports.sorting import sorted_endpoints, sorted_errors, sorted_features, sorted_timings
 from analytics.reports.suppression.weeks import by_week
+from analytics.reports.timings import TimingsReport, timings_report
 from analytics.rollups.reading import reader as rollups
 
 AReport = TypeVar("AReport")
@@ -64,6 +66,16 @@ def _own_features(filters: ReportFilters) -> FeaturesReport:
 def _own_endpoints(filters: ReportFilters) -> EndpointsReport:
     report = endpoints_report(filters)
     return replace(report, rows=sorted_endpoints(report.rows, filters.sort))
+
+
+def _own_errors(filters: ReportFilters) -> ErrorsReport:
+    report = errors_report(filters)
+    return replace(report, rows=sorted_errors(report.rows, filters.sort))
+
+
+def _own_timings(filters: ReportFilters) -> TimingsReport:
+    report = timings_report(filters)
+    return replace(report, rows=sorted_timings(report.rows, filters.sort))
 
 
 def feature_shown(filters: ReportFilters, feature: str) -> FeatureReport | None:
@@ -137,5 +149,23 @@ INSTALLATIONS = Report(
     by_organization=False,
     dimensions=INSTALLATION_DIMENSIONS,
 )
+ERRORS = Report(
+    name="errors",
+    page="errors",
+    title="Errors by type and place",
+    definitions=("errors", "error_place", "error_seen"),
+    count=partial(errors_report, published=True),
+    suppress=suppression.suppress_errors,
+    own=_own_errors,
+)
+TIMINGS = Report(
+    name="timings",
+    page="timings",
+    title="Timings: how long features take",
+    definitions=("timings", "timing_memory"),
+    count=partial(timings_report, published=True),
+    suppress=suppression.suppress_timings,
+    own=_own_timings,
+)
 
-REPORTS = (ACTIVE_USERS, FEATURES, ENDPOINTS, RETENTION, INSTALLATIONS)
+REPORTS = (ACTIVE_USERS, FEATURES, ENDPOINTS, RETENTION, INSTALLATIONS, ERRORS, TIMINGS)

@@ -23,6 +23,15 @@ DEFINITIONS = {
     "sighting or a heartbeat) in the 7 days that end on it. Of the filters by dimension only "
     "those for version and platform apply: to what the installation reported last.",
     "sessions": "A session lasts from its first to its last event.",
+    "errors": "Distinct people who met an error, and how often it occurred, per error type and place: "
+    "feature uses and requests that name an error type.",
+    "error_place": "The function that was named with the error, else the feature (and action), else the "
+    "endpoint's method and template.",
+    "error_seen": "First and last seen: the first and the last day of the period on which enough people met "
+    "the error, or only requests that name nobody.",
+    "timings": "Calls, mean, and percentiles of the duration (each within 1 %), per feature (and action) "
+    "whose uses say how long they took.",
+    "timing_memory": "Mean memory in megabytes, of the calls that say how much they took.",
     "today": "Today is not over: it is shown as “so far” and left out of headlines and comparisons.",
     "dimensions": "With filters by dimensions (such as app or environment) only events count that have all "
     "of these values. “{none}” is what was not reported; “{other}” is what is beyond the 50 most frequent "

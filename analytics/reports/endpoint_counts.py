@@ -12,7 +12,7 @@ from analytics.reports.cells import DESERTED, Measure, and_few_more, of_people, 
 from analytics.reports.filters import ReportFilters
 from analytics.reports.together import ALL_TOGETHER, PeopleTogether, read_together
 from analytics.rollups.reading.people import People
-from analytics.rollups.reading.reader import Reader, Segment
+from analytics.rollups.reading.reader import MEMORY, Reader, Segment
 from analytics.rollups.reading.requests import Requests
 
 Name = tuple[str, str]  # endpoint and method
@@ -22,6 +22,7 @@ Trend = tuple[tuple[Measure, ...], tuple[int, ...]]
 TOGETHER: Name = ("", "")  # all of them
 PERCENTILES = (0.5, 0.95, 0.99)
 P95 = (0.95,)
+EVENTS = {"endpoint": "requests", "timing": "timings"}  # what they did, by the kind of people
 
 
 class RequestMeasures(NamedTuple):
@@ -56,15 +57,23 @@ class EndpointDetail(NamedTuple):
 
 
 def read_endpoints(
-    reader: Reader, filters: ReportFilters, name: Name | None = None, *, published: bool = False
+    reader: Reader,
+    filters: ReportFilters,
+    name: Name | None = None,
+    *,
+    kind: str = "endpoint",
+    published: bool = False,
 ) -> EndpointCounts:
     """Counts of the range and of the previous period: of each name and all together, or of one name.
+
+    Of `kind` “timing”: of what was timed, as if it were endpoints (without methods).
 
     With `published`, requests and durations are those of published cells.
     """
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
-    requests = reader.requests(Segment.of(filters), first, filters.last, name=name, published=published)
-    people = reader.endpoint_people(Segment.of(filters), first, filters.last, name=name)
+    segment, events = Segment.of(filters), EVENTS[kind]
+    requests = reader.requests(segment, first, filters.last, kind=events, name=name, published=published)
+    people = reader.endpoint_people(segment, first, filters.last, kind=kind, name=name)
     spans = {"range": filters}
     if filters.complete.length:
         spans["complete"] = filters.complete
@@ -77,7 +86,7 @@ def read_endpoints(
         counts.trends = _trends(requests, people, filters)
     if published:
         names = [ALL_TOGETHER, *people.keys] if name is None else people.keys
-        counts.together = read_together(reader, "endpoint", filters, names)
+        counts.together = read_together(reader, kind, filters, names)
     return counts
 
 
@@ -97,6 +106,14 @@ def read_endpoint_detail(
         for day, bucket in np.argwhere(cells).tolist()
     }
     return EndpointDetail(statuses, latency)
+
+
+def read_memory(reader: Reader, filters: ReportFilters, *, published: bool = False) -> dict[Name, Measure]:
+    """The mean memory (MB) of what was timed in the range, where it was sent, by name."""
+    first = reader.begin(filters.first, filters.last)
+    calls = reader.requests(Segment.of(filters), first, filters.last, kind="timings", published=published)
+    sent, total = (calls.total_of(name, filters.first, filters.last) for name in MEMORY)
+    return dict(zip(calls.keys, map(ratio, total.tolist(), sent.tolist()), strict=True))
 
 
 def _measured(

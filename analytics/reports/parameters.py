@@ -29,6 +29,7 @@ METRICS = {"dau": "Daily", "wau": "7 days", "mau": "28 days"}
 SORTS = frozenset(
     {"name", "users", "uses", "share", "per", "change", "repeat"}
     | {"endpoint", "requests", "mean", "p50", "p95", "p99", "errors", "date"}
+    | {"occurrences", "first", "last", "calls", "memory"}
 )
 WEEKS = {"7d": 1, "30d": 4, "90d": 12, "12m": 52}  # of the presets, where only whole weeks may be asked for
 MONDAY, SUNDAY = 0, 6

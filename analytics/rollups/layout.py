@@ -8,7 +8,7 @@
 | `uses` | how often each feature's action was used, by cell |
 | `requests` | requests of each endpoint by status class, and sums of durations, by cell |
 | `latency` | histograms of each endpoint, by cell |
-| `error`, `timing` | bitmap of (name, member): errors by type and place, timings by feature and action |
+| `error`, `timing` | bitmap of (name, member): errors by type and place, timings by feature/action and '' |
 | `errors` | how often each error occurred, by cell |
 | `timings`, `durations` | the same as `requests` and `latency` of timings; and sums of memory |
 | `session` | each session's first and last event |

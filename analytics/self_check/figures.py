@@ -13,8 +13,10 @@ from analytics.report_days import bounds, report_today
 from analytics.reports.active_users import active_users_report
 from analytics.reports.cells import Withheld
 from analytics.reports.endpoints import endpoints_report
+from analytics.reports.errors import errors_report
 from analytics.reports.features import features_report
 from analytics.reports.filters import ReportFilters
+from analytics.reports.timings import timings_report
 from analytics.rollups.internal_use import internal_now
 from consent.decisions.withdrawn import withdrawn
 from consent.models import SubjectKind
@@ -24,7 +26,7 @@ class Figure(NamedTuple):
     """What a number of one day is about."""
 
     report: str  # its name in the API's addresses
-    name: str  # of the feature or endpoint; '' for the whole day
+    name: str  # of the feature, endpoint, error or timing; '' for the whole day
     measure: str
 
 
@@ -66,6 +68,34 @@ SELECT method || ' ' || endpoint, count(DISTINCT user_id) FILTER (WHERE {_COUNTE
        count(*) FILTER (WHERE status_code >= 500), avg(duration_ms)
   FROM analytics_endpoint_usage {_ROWS} GROUP BY 1
 """
+_ERRORS = f"""
+SELECT (event_metadata->>'error.type') || ' ' || place,
+       count(DISTINCT user_id) FILTER (WHERE {_COUNTED}), count(*)
+  FROM (SELECT user_id, organization_id, deployment_type, is_internal, "timestamp", received_at,
+               event_metadata,
+               coalesce(event_metadata->>'code.function.name',
+                        feature_name || CASE action WHEN 'failed' THEN '' ELSE '/' || action END) AS place
+          FROM analytics_feature_usage
+     UNION ALL
+        SELECT user_id, organization_id, deployment_type, is_internal, "timestamp", received_at,
+               event_metadata,
+               coalesce(event_metadata->>'code.function.name', method || ' ' || endpoint)
+          FROM analytics_endpoint_usage) AS events
+       {_ROWS} AND event_metadata->>'error.type' IS NOT NULL GROUP BY 1
+"""
+_TIMINGS = f"""
+SELECT feature_name || CASE action WHEN 'timed' THEN '' ELSE '/' || action END,
+       count(DISTINCT user_id) FILTER (WHERE {_COUNTED}), count(*),
+       avg((event_metadata->>'duration_ms')::float8), avg((event_metadata->>'memory_mb')::float8)
+  FROM analytics_feature_usage {_ROWS} AND jsonb_typeof(event_metadata->'duration_ms') = 'number' GROUP BY 1
+"""
+# The statements of the reports by name, with what they count in their columns.
+_BY_NAME = {
+    "feature-adoption": (_FEATURES, ("people", "uses")),
+    "endpoint-performance": (_ENDPOINTS, ("people", "requests", "errors", "mean duration")),
+    "errors": (_ERRORS, ("people", "occurrences")),
+    "timings": (_TIMINGS, ("people", "calls", "mean duration", "mean memory")),
+}
 
 
 def from_rows(cursor: CursorWrapper, day: date, scope: EventsAsked) -> Figures:
@@ -90,11 +120,9 @@ def from_rows(cursor: CursorWrapper, day: date, scope: EventsAsked) -> Figures:
 
     ((active,),) = rows(_ACTIVE)
     figures = {Figure("daily-active-users", "", "people"): float(active)}
-    for name, *numbers in rows(_FEATURES):
-        figures |= _of("feature-adoption", name, zip(("people", "uses"), numbers, strict=True))
-    measures = ("people", "requests", "errors", "mean duration")
-    for name, *numbers in rows(_ENDPOINTS):
-        figures |= _of("endpoint-performance", name, zip(measures, numbers, strict=True))
+    for report, (statement, measures) in _BY_NAME.items():
+        for name, *numbers in rows(statement):
+            figures |= _of(report, name, zip(measures, numbers, strict=True))
     return figures
 
 
@@ -119,6 +147,13 @@ def from_reports(day: date, scope: EventsAsked) -> Figures:
         pairs = [("people", row.users), ("requests", row.requests), ("errors", row.errors)]
         name = f"{row.method} {row.endpoint}"
         figures |= _of("endpoint-performance", name, [*pairs, ("mean duration", row.mean_ms)])
+    for error in errors_report(filters).rows:
+        pairs = [("people", error.users), ("occurrences", error.occurrences)]
+        figures |= _of("errors", f"{error.error_type} {error.place}", pairs)
+    for timing in timings_report(filters).rows:
+        pairs = [("people", timing.users), ("calls", timing.calls)]
+        means = [("mean duration", timing.mean_ms), ("mean memory", timing.memory_mb)]
+        figures |= _of("timings", timing.name, [*pairs, *means])
     return figures
 
 

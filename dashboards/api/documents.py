@@ -15,7 +15,7 @@ from analytics.rollups.dimensions_built import still_counting
 from dashboards.api.exports.export import ReportExport, ReportTable
 
 # Fields that only suppression uses; it has emptied them by now.
-NOT_SHOWN = {"trend_users", "compared_users", "complete_users"}
+NOT_SHOWN = {"trend_users", "compared_users", "complete_users", "day_users", "only_few"}
 
 
 def as_json(export: ReportExport, filters: ReportFilters, table: ReportTable) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def _columns(columns: Iterable[Column]) -> dict[str, Any]:
     kinds: dict[str, dict[str, Any]] = {
         "text": {"type": "string"},
         "date": {"type": "string", "format": "date"},
+        "day": {"oneOf": [{"type": "string", "format": "date", "nullable": True}, withheld]},
         "flag": {"type": "boolean"},
         "count": {"oneOf": [{"type": "integer", "nullable": True}, withheld]},
         "measure": {"oneOf": [{"type": "number", "nullable": True}, withheld]},

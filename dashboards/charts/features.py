@@ -1,12 +1,12 @@
 """Features: people per day, for the most used ones together and for a single one."""
 
 from collections.abc import Sequence
-from datetime import date
 from operator import attrgetter
 
 from analytics.reports.features import FeatureReport, FeatureRow, FeaturesReport
 from dashboards.charts import axes, drawing, wording
-from dashboards.charts.plot import Number, Plot, Trace, figure, token
+from dashboards.charts.daily import daily_plot
+from dashboards.charts.plot import Plot, Trace, figure
 from dashboards.numbers import shown
 
 LINE_COLOURS = [f"series-{i}" for i in range(1, 6)]
@@ -45,41 +45,8 @@ def _highest_trend(rows: Sequence[FeatureRow]) -> float:
 
 def feature_plot(report: FeatureReport) -> Plot:
     """People using one feature each day."""
-    filters, days = report.filters, [day.day for day in report.days]
-    users = [shown(day.users) for day in report.days]
+    days, alt = [day.day for day in report.days], f"the people who used {report.feature} each day"
     before = [day.users for day in report.previous]
-    words = wording.day_words([day.users for day in report.days], days, filters.today)
-    traces = [
-        *drawing.areas(days, users, "band-2"),
-        drawing.finished_line(days, users, "series-1", 2, filters.today),
-        *drawing.earlier_lines(filters.shift_label.capitalize(), days, before, filters.shift),
-        drawing.hover_text("Users", axes.iso(days), words, "series-1"),
-    ]
-    if days and filters.includes_today:
-        traces.append(_open_end(days[-1:], users[-1:]))
-    layout = {
-        "shapes": drawing.unfinished_line(days, users, "series-1", 2, filters.today),
-        "annotations": wording.today_note(days, filters.today),
-        "margin": {"r": 24, "l": 44, "t": 10, "b": 32},
-        "yaxis": {"range": [0, axes.top_of(users, [shown(value) for value in before])]},
-        "xaxis": axes.day_axis(days),
-    }
-    alt = f"Line plot of the people who used {report.feature} each day. The table below has every value."
-    return Plot("feature", figure(traces, layout), alt)
-
-
-def _open_end(days: Sequence[date], values: Sequence[Number]) -> Trace:
-    """A hollow dot: this value is not final."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": axes.iso(days),
-        "y": list(values),
-        "marker": {
-            "size": 8,
-            "color": token("surface"),
-            "line": {"width": 2, "color": token("series-1")},
-        },
-        "cliponaxis": False,
-        "hoverinfo": "skip",
-    }
+    return daily_plot(
+        "feature", "Users", report.filters, days, [day.users for day in report.days], before, alt
+    )

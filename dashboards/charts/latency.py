@@ -8,15 +8,17 @@ from typing import Any
 from analytics.reports.cells import Measure
 from analytics.reports.endpoints import EndpointDay
 from analytics.reports.filters import ReportFilters
+from analytics.reports.timings import TimingDay
 from dashboards.charts import axes, drawing, wording
 from dashboards.charts.plot import Number, Plot, Trace, figure
 from dashboards.numbers import milliseconds, round_milliseconds, shown
 
+MeasuredDay = EndpointDay | TimingDay
 LATENCY_TICKS = [base * 10**power for power in range(-1, 6) for base in (1, 2, 5)]  # ms
 
 
 def latency_plot(
-    filters: ReportFilters, days: Sequence[EndpointDay], previous: Sequence[EndpointDay], subject: str
+    filters: ReportFilters, days: Sequence[MeasuredDay], previous: Sequence[MeasuredDay], subject: str
 ) -> Plot:
     """p50, p95 and p99 of each day on a logarithmic axis, the previous p95 dotted."""
     dates = [day.day for day in days]

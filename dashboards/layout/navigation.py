@@ -54,6 +54,18 @@ PAGES = {
             '<path d="M2 4h5M2 12h5M9 8h5M7 4c2 0 0 4 2 4M7 12c2 0 0-4 2-4"/>',
         ),
         (
+            "errors",
+            "dashboards:errors",
+            "Errors",
+            '<path d="M8 2 14.5 13.5h-13zM8 6.5v3.5M8 11.9h.01"/>',
+        ),
+        (
+            "timings",
+            "dashboards:timings",
+            "Timings",
+            '<circle cx="8" cy="9" r="5"/><path d="M8 6.5V9l1.8 1.2M6.5 1.5h3M8 1.5V4"/>',
+        ),
+        (
             "installations",
             "dashboards:installations",
             "Installations",

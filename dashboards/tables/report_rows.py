@@ -14,6 +14,7 @@ from analytics.reports.endpoints import EndpointRow
 from analytics.reports.features import FeatureDay, FeatureReport, FeatureRow, FeaturesReport
 from analytics.reports.installations import KindRow
 from analytics.reports.retention import RetentionReport
+from analytics.reports.timings import TimingRow
 from dashboards.numbers import shown
 
 NICE_MS = (50, 100, 200, 500, 1000, 2000, 3000, 6000, 10000, 30000, 60000, 120000, 600000)
@@ -139,8 +140,8 @@ def kind_rows(kinds: Sequence[KindRow]) -> list[BarRow]:
 # --- endpoints, retention -----------------------------------------------------------------------
 
 
-def latency_axis_ms(rows: Sequence[EndpointRow]) -> float:
-    """Where the latency bars end: a round number that 85 % of the endpoints' p99 do not exceed."""
+def latency_axis_ms(rows: Sequence[EndpointRow | TimingRow]) -> float:
+    """Where the latency bars end: a round number that 85 % of the rows' p99 do not exceed."""
     slow = sorted(number for row in rows if (number := shown(row.p99_ms)) is not None)
     least = slow[int(len(slow) * 0.85)] if slow else 1000.0
     return next((nice for nice in NICE_MS if nice >= least), NICE_MS[-1])

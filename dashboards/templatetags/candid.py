@@ -25,6 +25,8 @@ register.filter("decimal", numbers.decimal)
 register.filter("percent", numbers.percent)
 register.filter("milliseconds", numbers.milliseconds)
 register.filter("seconds", numbers.seconds)
+register.filter("megabytes", numbers.megabytes)
+register.filter("day", numbers.day)
 register.simple_tag(svg.bar, name="bar")
 
 

@@ -14,6 +14,8 @@ PAGES = [
     "/dashboards/features/",
     "/dashboards/features/export/",
     "/dashboards/endpoints/",
+    "/dashboards/errors/",
+    "/dashboards/timings/",
     "/dashboards/endpoints/detail/?endpoint=/api/things/{id}&method=GET",
     "/dashboards/retention/",
     "/dashboards/installations/",

@@ -60,10 +60,17 @@ def feature_used(
     action: str = "created",
     at: datetime | None = None,
     deployment: str = "cloud",
+    metadata: dict[str, object] | None = None,
 ) -> None:
     at = at or days_ago(1)
     FeatureUsage.objects.bulk_create(
-        FeatureUsage(feature_name=feature, action=action, **_shared(user, at, deployment)) for user in users
+        FeatureUsage(
+            feature_name=feature,
+            action=action,
+            event_metadata=metadata or {},
+            **_shared(user, at, deployment),
+        )
+        for user in users
     )
 
 

@@ -13,6 +13,8 @@ PAGES = [
     "/dashboards/features/",
     "/dashboards/features/export/",
     "/dashboards/endpoints/",
+    "/dashboards/errors/",
+    "/dashboards/timings/",
     "/dashboards/endpoints/detail/?endpoint=/api/things&method=GET",
     "/dashboards/retention/",
     "/dashboards/installations/",

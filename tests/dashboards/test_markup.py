@@ -17,6 +17,8 @@ PAGES = [
     "/dashboards/features/export/",
     "/dashboards/endpoints/",
     "/dashboards/endpoints/detail/?endpoint=/api/things/{id}&method=GET",
+    "/dashboards/errors/",
+    "/dashboards/timings/",
     "/dashboards/retention/",
     "/dashboards/installations/",
     "/dashboards/pipeline/",
@@ -32,6 +34,8 @@ def busy(staff: Client) -> Client:
         signed_in(*everyone, at=days_ago(days))
         feature_used(*everyone, at=days_ago(days))
         requested(*everyone, at=days_ago(days), ms=50 + days)
+    told = {"error.type": "KeyError", "duration_ms": 12.5, "memory_mb": 64}
+    feature_used(*people(8), feature="render", action="failed", metadata=told)
     return staff
 
 

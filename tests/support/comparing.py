@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from analytics.reports.endpoints import EndpointRow
+from analytics.reports.timings import TimingRow
 
 ONE_PER_CENT = 0.01
 ROUNDING = 1e-9
@@ -46,9 +47,10 @@ def _differences(actual: Any, expected: Any, path: str, tolerance: float) -> Ite
 
 def _named(actual: Any, expected: Any, name: str, path: str, tolerance: float) -> Iterator[str]:
     one, other = getattr(actual, name), getattr(expected, name)
-    if name in WITHIN_ONE_PER_CENT or (isinstance(expected, EndpointRow) and name == "trend"):
+    is_measured = isinstance(expected, EndpointRow | TimingRow)
+    if name in WITHIN_ONE_PER_CENT or (is_measured and name == "trend"):
         tolerance = ONE_PER_CENT
-    elif isinstance(expected, EndpointRow) and name == "change" and None not in (one, other):
+    elif is_measured and name == "change" and None not in (one, other):
         one, other, tolerance = one + 1, other + 1, 2.1 * ONE_PER_CENT
     yield from _differences(one, other, f"{path}.{name}", tolerance)
 

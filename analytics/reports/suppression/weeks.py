@@ -6,8 +6,10 @@ from typing import Any
 from analytics.reports.active_users import ActiveDay, ActiveUsersReport
 from analytics.reports.cells import Compared, Withheld
 from analytics.reports.endpoints import EndpointDay, EndpointsReport
+from analytics.reports.errors import ErrorsReport
 from analytics.reports.features import FeaturesReport
 from analytics.reports.parameters import SUNDAY
+from analytics.reports.timings import TimingDay, TimingsReport
 
 HIDDEN = Withheld.HIDDEN
 
@@ -25,7 +27,28 @@ def by_week(report: Any) -> Any:
             days=[_no_requests(day) for day in report.days],
             previous_days=[_no_requests(day) for day in report.previous_days],
         )
+    if isinstance(report, ErrorsReport):
+        return _errors_by_week(report)
+    if isinstance(report, TimingsReport):
+        return replace(
+            report,
+            rows=[row._replace(trend=(HIDDEN,) * len(row.trend)) for row in report.rows],
+            days=[_no_calls(day) for day in report.days],
+            previous_days=[_no_calls(day) for day in report.previous_days],
+        )
     return report
+
+
+def _errors_by_week(report: ErrorsReport) -> ErrorsReport:
+    return replace(
+        report,
+        rows=[
+            row._replace(trend=(HIDDEN,) * len(row.trend), first_seen=HIDDEN, last_seen=HIDDEN)
+            for row in report.rows
+        ],
+        days=[day._replace(occurrences=HIDDEN) for day in report.days],
+        previous_days=[day._replace(occurrences=HIDDEN) for day in report.previous_days],
+    )
 
 
 def _active_users_by_week(report: ActiveUsersReport) -> ActiveUsersReport:
@@ -53,3 +76,7 @@ def _no_requests(day: EndpointDay) -> EndpointDay:
     return day._replace(
         requests=HIDDEN, errors=HIDDEN, p50_ms=HIDDEN, p95_ms=HIDDEN, p99_ms=HIDDEN, users=HIDDEN
     )
+
+
+def _no_calls(day: TimingDay) -> TimingDay:
+    return day._replace(calls=HIDDEN, p50_ms=HIDDEN, p95_ms=HIDDEN, p99_ms=HIDDEN)

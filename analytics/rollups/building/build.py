@@ -154,7 +154,7 @@ def _build(cursor: CursorWrapper, day: date) -> int | None:
 
 def _fill(cursor: CursorWrapper, day: date) -> int:
     dimensions = active_registry().dimensions
-    names = DayNames(Names(), Names(), Slices(dimensions))
+    names = DayNames(Names(), Names(), Names(), Names(), Slices(dimensions))
     internal = internal_now(cursor)
     windows = [
         scan(cursor, start, end, names, internal) for start, end in _windows(cursor, *bounds(day, day))

@@ -61,6 +61,10 @@ def contents(
     rows = _joined(windows, members, [window.endpoints for window in windows], divided)
     packed |= _endpoints(rows, divided, list(names.endpoints.numbers))
     present.append(_present(rows))
+    rows = _joined(windows, members, [window.errors for window in windows], divided)
+    packed |= _errors(rows, divided, list(names.errors.numbers))
+    rows = _joined(windows, members, [window.timings for window in windows], divided)
+    packed |= _timings(rows, divided, list(names.timings.numbers))
     if True in divided.kinds:
         packed[sliced("active")] = pack(bitmap=_bits(distinct(np.concatenate(present))))
     return packed
@@ -186,6 +190,12 @@ def _places(names: list[tuple[str, ...]], ordered: list[tuple[str, ...]]) -> Num
     return np.array([place.get(name, -1) for name in names], dtype=np.int64)
 
 
+def _by_name(rows: DayColumns, given: list[tuple[str, ...]]) -> tuple[DayColumns, list[tuple[str, ...]]]:
+    """The rows by the names in order, and these."""
+    names = sorted(given)
+    return rows._replace(key=_places(given, names)[rows.key]), names
+
+
 def _pairs(key: Numbers, member: Numbers) -> Numbers:
     pairs: Numbers = distinct(key << KEY_SHIFT | member)
     return pairs
@@ -266,8 +276,7 @@ def _summed(which: NDArray[Any], counts: NDArray[Any], length: int) -> Numbers:
 
 
 def _endpoints(rows: DayColumns, divided: Divided, given: list[tuple[str, ...]]) -> dict[str, bytes]:
-    names = sorted(given)
-    rows = rows._replace(key=_places(given, names)[rows.key])
+    rows, names = _by_name(rows, given)
     by = {"key": rows.key, "group": rows.group, "slice": rows.slice}
     known = rows.own["is_known"] > 0
     requests = _sums(
@@ -284,4 +293,31 @@ def _endpoints(rows: DayColumns, divided: Divided, given: list[tuple[str, ...]])
         **_people("endpoint", rows, names, divided),
         **_by_cell_and_group("requests", names, requests, ("key", "group", "status"), divided),
         **_by_cell_and_group("latency", names, latency, ("key", "bucket", "group"), divided),
+    }
+
+
+def _errors(rows: DayColumns, divided: Divided, given: list[tuple[str, ...]]) -> dict[str, bytes]:
+    if not given:
+        return {}
+    rows, names = _by_name(rows, given)
+    counts = _sums({"count": rows.number}, key=rows.key, group=rows.group, slice=rows.slice)
+    return {
+        **_people("error", rows, names, divided),
+        **_by_cell_and_group("errors", names, counts, ("key", "group"), divided),
+    }
+
+
+def _timings(rows: DayColumns, divided: Divided, given: list[tuple[str, ...]]) -> dict[str, bytes]:
+    if not given:
+        return {}
+    rows, names = _by_name(rows, given)
+    by = {"key": rows.key, "group": rows.group, "slice": rows.slice}
+    sums = {name: rows.own[name] for name in ("total_ms", "with_memory", "memory_mb")}
+    no_status = np.zeros(len(rows.key), dtype=np.int64)
+    calls = _sums({"count": rows.number, "known": rows.number, **sums}, status=no_status, **by)
+    durations = _sums({"count": rows.number}, bucket=rows.own["bucket"].astype(np.int64), **by)
+    return {
+        **_people("timing", rows, names, divided),
+        **_by_cell_and_group("timings", names, calls, ("key", "group", "status"), divided),
+        **_by_cell_and_group("durations", names, durations, ("key", "bucket", "group"), divided),
     }

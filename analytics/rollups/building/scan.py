@@ -17,7 +17,7 @@ from analytics.rollups.building.slicing import Slices
 from analytics.rollups.histogram import buckets_of
 from analytics.rollups.internal_use import AS_ARRIVED, Internal
 from analytics.rollups.layout import DEPLOYMENT
-from analytics.rollups.numbers import SENT_EPOCH_US, Floats, Numbers, decode_column, length_of_array
+from analytics.rollups.numbers import SENT_EPOCH_US, Flags, Floats, Numbers, decode_column, length_of_array
 
 IDENTIFIED = "user_id NOT LIKE 'anon:%%'"
 USER = f"CASE WHEN {IDENTIFIED} THEN user_id ELSE '' END"
@@ -46,7 +46,36 @@ SELECT endpoint, method, {{dimensions}} array_send(array_agg({MEMBER})), array_s
        array_send(array_agg(coalesce(status_code / 100, -1)))
   FROM analytics_endpoint_usage WHERE {WINDOW} {{grouped}}
 """
-OWN_NAMES = {ACTIVITY: 0, FEATURES: 3, ENDPOINTS: 2}  # columns before those of the dimensions
+# Errors and timings are rows that the others count, too: of these statements only names and arrays differ.
+PLACED = f"""{{columns}}, user_id, organization_id, deployment_type, is_internal, "timestamp", received_at,
+       event_metadata FROM {{table}} WHERE {WINDOW} AND event_metadata ? 'error.type'"""
+IN_FEATURE = PLACED.format(
+    columns="CASE action WHEN 'failed' THEN feature_name ELSE feature_name || '/' || action END AS place",
+    table="analytics_feature_usage",
+)
+ERRORS = f"""
+SELECT event_metadata->>'error.type', coalesce(event_metadata->>'code.function.name', place),
+       {{dimensions}} array_send(array_agg({MEMBER}))
+  FROM (SELECT {IN_FEATURE}
+     UNION ALL SELECT {PLACED.format(columns="method || ' ' || endpoint", table="analytics_endpoint_usage")}
+       ) AS failed {{grouped}}
+"""
+TIMINGS = f"""
+SELECT CASE action WHEN 'timed' THEN feature_name ELSE feature_name || '/' || action END AS name, '',
+       {{dimensions}} array_send(array_agg({MEMBER})),
+       array_send(array_agg((event_metadata->>'duration_ms')::float8)),
+       array_send(array_agg(coalesce(CASE jsonb_typeof(event_metadata->'memory_mb')
+           WHEN 'number' THEN (event_metadata->>'memory_mb')::float8 END, 'NaN')))
+  FROM analytics_feature_usage
+ WHERE {WINDOW} AND jsonb_typeof(event_metadata->'duration_ms') = 'number' {{grouped}}
+"""
+OWN_NAMES = {
+    ACTIVITY: 0,
+    FEATURES: 3,
+    ENDPOINTS: 2,
+    ERRORS: 2,
+    TIMINGS: 2,
+}  # columns before those of the dimensions
 DIMENSION = "coalesce(event_metadata->>%({place})s::text, ''),"
 
 NAMES = f"""
@@ -88,6 +117,8 @@ class Window:
     activity: Columns  # a row each: time, is_login, session
     features: Columns  # by feature, action and page
     endpoints: Columns  # by endpoint, method, status class and bucket: is_known, total_ms
+    errors: Columns  # by type and place
+    timings: Columns  # by name and bucket: total_ms, with_memory, memory_mb
     events: int
     internal: Internal  # which rows count as internal use
 
@@ -106,6 +137,8 @@ class Names:
 class DayNames:
     features: Names
     endpoints: Names
+    errors: Names
+    timings: Names
     slices: Slices
 
 
@@ -113,12 +146,15 @@ def scan(
     cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames, internal: Internal = AS_ARRIVED
 ) -> Window:
     """The rows of [start, end)."""
-    tables = []
-    for statement, width in OWN_NAMES.items():
+
+    def read(statement: str) -> _Rows:
+        width = OWN_NAMES[statement]
         text, parameters = _by_slice(statement, width, names.slices.dimensions)
         parameters |= {"start": start, "end": end} | internal.parameters
         cursor.execute(text.format(internal=internal.condition), parameters)
-        tables.append(_Rows.of(cursor.fetchall(), width, names.slices))
+        return _Rows.of(cursor.fetchall(), width, names.slices)
+
+    tables = [read(statement) for statement in (ACTIVITY, FEATURES, ENDPOINTS)]
     activity, features, endpoints = tables
     hashes = [rows.column(0, ">i8") for rows in tables]
     times = [rows.column(1, ">i8") for rows in tables]
@@ -135,6 +171,8 @@ def scan(
         activity=_activity(activity, member[: ends[0]], at[: ends[0]]),
         features=_features(features, member[ends[0] : ends[1]], names.features),
         endpoints=_endpoints(endpoints, member[ends[1] :], names.endpoints),
+        errors=_errors(read(ERRORS), everybody, names.errors),
+        timings=_timings(read(TIMINGS), everybody, names.timings),
         events=int(ends[2]),
         internal=internal,
     )
@@ -216,6 +254,40 @@ def _endpoints(rows: _Rows, member: Numbers, names: Names) -> Columns:
         "total_ms": total,
     }
     return _columns(rows, row, member, count, names, own)
+
+
+def _errors(rows: _Rows, everybody: Numbers, names: Names) -> Columns:
+    member, is_known = _found(rows, everybody)
+    (row, member), count, _ = counted(rows.row()[is_known], member[is_known])
+    return _columns(rows, row, member, count, names, {})
+
+
+def _timings(rows: _Rows, everybody: Numbers, names: Names) -> Columns:
+    member, is_known = _found(rows, everybody)
+    duration, memory = (rows.column(place, ">f8")[is_known] for place in (1, 2))
+    (row, member, bucket), count, which = counted(
+        rows.row()[is_known], member[is_known], buckets_of(np.maximum(duration, 0.0))
+    )
+
+    def summed(values: NDArray[Any]) -> Floats:
+        return np.bincount(which, weights=values, minlength=len(count)).astype(np.float64)
+
+    own: dict[str, NDArray[Any]] = {
+        "bucket": bucket.astype(np.int16),
+        "total_ms": summed(duration),
+        "with_memory": summed(~np.isnan(memory)).astype(np.int32),
+        "memory_mb": summed(np.nan_to_num(memory)),
+    }
+    return _columns(rows, row, member, count, names, own)
+
+
+def _found(rows: _Rows, everybody: Numbers) -> tuple[Numbers, Flags]:
+    """For each element its member's place, and whether it is there: rows may have come since the others were
+    read, and their day is built again."""
+    hashes = rows.column(0, ">i8")
+    place = np.minimum(np.searchsorted(everybody, hashes), max(len(everybody) - 1, 0))
+    is_known: Flags = everybody[place] == hashes if len(everybody) else np.zeros(len(hashes), dtype=np.bool_)
+    return place, is_known
 
 
 def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:

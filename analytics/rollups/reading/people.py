@@ -13,12 +13,14 @@ from analytics.rollups.reading.directory import NameNumbers
 from analytics.rollups.reading.named_sets import ALL_NAMES, Arranged, Key, of_rows
 from analytics.rollups.reading.seen import NO_PLACES, DayPlaces, SeenOnDays, SeenPeople
 from analytics.rollups.reading.segments import Crowd
+from analytics.small_groups import are_enough
 
 
 class SpanPeople(NamedTuple):
     """Distinct people on some days: of each key, of each key on two or more days, and of all keys together.
 
-    A key is deserted when people were there but all of them have withdrawn.
+    A key is deserted when people were there but all of them have withdrawn. `only_few` (where asked for):
+    people of no key that has enough of them.
     """
 
     distinct: Numbers
@@ -26,6 +28,7 @@ class SpanPeople(NamedTuple):
     together: int
     deserted: Flags
     all_deserted: bool
+    only_few: int = 0
 
 
 class KeptSpans(NamedTuple):
@@ -135,14 +138,17 @@ class People(Generic[Key]):
         """Of each key, on any of these days."""
         return self.spans((first, last), repeated=False)[0].distinct
 
-    def spans(self, *spans: tuple[date, date], repeated: bool = True) -> list[SpanPeople]:
+    def spans(
+        self, *spans: tuple[date, date], repeated: bool = True, only_few: bool = False
+    ) -> list[SpanPeople]:
         """Several spans at once. Of spans that begin on the same day only the longest costs time.
 
         Without `repeated`, that count stays 0, at half the cost.
         """
-        return self._keep((spans, repeated), lambda: KeptSpans(self._spans(spans, repeated))).spans
+        what = spans, repeated, only_few
+        return self._keep(what, lambda: KeptSpans(self._spans(*what))).spans
 
-    def _spans(self, spans: Sequence[tuple[date, date]], repeated: bool) -> list[SpanPeople]:
+    def _spans(self, spans: Sequence[tuple[date, date]], repeated: bool, only_few: bool) -> list[SpanPeople]:
         by_span: dict[tuple[date, date], SpanPeople] = {}
         for _, beginning_together in groupby(sorted(set(spans)), key=itemgetter(0)):
             table = (SeenOnDays if repeated else SeenPeople)(self._length, self._width, len(self.days))
@@ -157,8 +163,15 @@ class People(Generic[Key]):
                     int(together),
                     deserted[self._rows] & (counts == 0),
                     bool(deserted[ALL_NAMES] and not together),
+                    self._only_few(table, counts, int(together)) if only_few else 0,
                 )
         return [by_span[span] for span in spans]
+
+    def _only_few(self, table: SeenPeople, counts: Numbers, together: int) -> int:
+        shown = np.zeros(self._width, dtype=np.bool_)
+        for row in self._rows[are_enough(counts)]:
+            shown |= table.last(row) > 0
+        return together - int(np.count_nonzero(shown))
 
     def deserted(self, first: date, last: date) -> Flags:
         """By key: whether people were there on these days who have withdrawn, on a day without others."""

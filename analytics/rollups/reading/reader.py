@@ -246,11 +246,11 @@ class Reader(ReachReader):
         return people
 
     def endpoint_people(
-        self, segment: Segment, first: date, last: date, *, name: Name | None = None
+        self, segment: Segment, first: date, last: date, *, kind: str = "endpoint", name: Name | None = None
     ) -> People[Name]:
         """Who called each endpoint and method, or one."""
         chosen = None if name is None else lambda one: one == name
-        return self._people("endpoint", segment, first, last, of=name, chosen=chosen)
+        return self._people(kind, segment, first, last, of=name, chosen=chosen)
 
     def page_people(self, segment: Segment, first: date, last: date) -> People[str]:
         """Who viewed each page, by its template; `events` are their views."""

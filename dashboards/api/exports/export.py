@@ -10,10 +10,11 @@ PREVIOUS = "the same in the previous period; empty without compare"
 
 
 class Column(NamedTuple):
-    """`kind`: a count is of people or of what they did, a measure any other number."""
+    """`kind`: a count is of people or of what they did, a measure any other number, a day a date that may be
+    withheld."""
 
     name: str
-    kind: Literal["text", "date", "flag", "count", "measure"]
+    kind: Literal["text", "date", "day", "flag", "count", "measure"]
     meaning: str
 
 

@@ -27,12 +27,19 @@ from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 from analytics.report_days import day_starts_at, report_zone
 from analytics.reports.active_users import active_users_report
 from analytics.reports.endpoints import endpoint_report, endpoints_report
+from analytics.reports.errors import errors_report
 from analytics.reports.features import feature_report, features_report
 from analytics.reports.filters import ReportFilters
 from analytics.reports.retention import RetentionReport, retention_report
 from analytics.reports.sealed_days import last_sealed_day
 from analytics.reports.sessions import sessions_report
-from analytics.reports.suppression import suppress_endpoints, suppress_features
+from analytics.reports.suppression import (
+    suppress_endpoints,
+    suppress_errors,
+    suppress_features,
+    suppress_timings,
+)
+from analytics.reports.timings import timings_report
 from analytics.rollups import layout
 from analytics.rollups.building import build, slicing
 from analytics.rollups.dimensions_built import still_counting
@@ -108,11 +115,15 @@ REPORTS = {
         lambda asked: plain_sql.retention_report(asked, now=NOW),
     ),
     "sessions": (sessions_report, plain_sql.sessions_report),
+    "errors": (errors_report, plain_sql.errors_report),
+    "timings": (timings_report, plain_sql.timings_report),
 }
 
 SEALED_REPORTS = {
     "features": lambda asked: suppress_features(features_report(asked, published=True)),
     "endpoints": lambda asked: suppress_endpoints(endpoints_report(asked, published=True)),
+    "errors": lambda asked: suppress_errors(errors_report(asked, published=True)),
+    "timings": lambda asked: suppress_timings(timings_report(asked, published=True)),
 }
 
 seeds = st.integers(0, 2**32 - 1)
@@ -274,13 +285,18 @@ def event(chance: random.Random) -> Row:
         names = (chance.choice(("login", "login", "logout", "session_start")), session(user, day))
         names = (names[0], chance.choice((names[1], "")))
     elif table == "feature":
-        names = (chance.choice(("a", "b", "page_view")), chance.choice(("used", "changed")))
+        actions = ("used", "changed", "failed", "timed")
+        names = (chance.choice(("a", "b", "page_view")), chance.choice(actions))
+        if chance.random() < 0.5:
+            metadata |= measured(chance)
         if names[0] == "page_view" and chance.random() < 0.8:
             metadata["page.path"] = chance.choice(("/p", "/q/{id}"))
     else:
         duration = chance.choice((None, 0.0, 10.0, 20.0, 10240.0, chance.lognormvariate(4, 3)))
         status = chance.choice((None, 200, 204, 302, 404, 499, 500, 503))
         names = (chance.choice(("/x", "/y")), chance.choice(("GET", "POST")), status, duration)
+        if chance.random() < 0.3:
+            metadata |= measured(chance)
     return Row(
         table=table,
         id=uuid.UUID(int=chance.getrandbits(128)).bytes,
@@ -294,6 +310,17 @@ def event(chance: random.Random) -> Row:
         names=names,
         do_not_track=False,
     )
+
+
+def measured(chance: random.Random) -> dict[str, object]:
+    """An error, with or without its function; a duration, with or without memory; or both."""
+    told = {
+        "error.type": chance.choice((None, "KeyError", "TimeoutError")),
+        "code.function.name": chance.choice((None, None, "app.jobs.run")),
+        "duration_ms": chance.choice((None, 0, 5, 5.5, chance.lognormvariate(4, 3))),
+        "memory_mb": chance.choice((None, 12, 250.5)),
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def question(chance: random.Random, is_pruned: bool, dimensions: tuple[str, ...]) -> ReportFilters:

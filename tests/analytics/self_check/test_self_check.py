@@ -33,6 +33,12 @@ def month(db: None) -> None:
             feature(user, day, name="export")
             endpoint(user, day, path="/items", status=500 if user == 1 else 200, ms=user * 1.5)
     endpoint("anon:" + "0" * 27, YESTERDAY, path="/items", ms=None)
+    for user in range(1, 7):
+        measured = {"duration_ms": user * 2.5, "memory_mb": 10.0 * user}
+        feature(user, YESTERDAY, name="render", action="timed", event_metadata=measured)
+        failed = {"error.type": "KeyError", "code.function.name": "app.jobs.run"}
+        feature(user, YESTERDAY, name="error", action="failed", event_metadata=failed)
+        endpoint(user, YESTERDAY, path="/items", status=500, event_metadata={"error.type": "500"})
     feature(7, YESTERDAY, name="timer", deployment_type="self-hosted", is_internal=True)
     roll_up()
 
@@ -77,6 +83,8 @@ def test_rows_that_wait_to_be_counted_are_no_difference(month: None) -> None:
         ("uses", "count", "feature-adoption, {day}, export, uses"),
         ("requests", "count", "endpoint-performance, {day}, GET /items, requests"),
         ("requests", "total_ms", "endpoint-performance, {day}, GET /items, mean duration"),
+        ("errors", "count", "errors, {day}, 500 GET /items, occurrences"),
+        ("timings", "memory_mb", "timings, {day}, render, mean memory"),
     ],
 )
 def test_a_falsified_roll_up_is_named(month: None, kind: str, array: str, named: str) -> None:
@@ -87,7 +95,7 @@ def test_a_falsified_roll_up_is_named(month: None, kind: str, array: str, named:
 
 
 def test_a_lost_row_is_named_by_its_people_too(month: None) -> None:
-    FeatureUsage.objects.filter(user_id=person(2), timestamp__date=YESTERDAY).delete()
+    FeatureUsage.objects.filter(feature_name="export", user_id=person(2), timestamp__date=YESTERDAY).delete()
     with pytest.raises(FiguresDiffer, match=f"feature-adoption, {YESTERDAY}, export, people"):
         check_figures()
 

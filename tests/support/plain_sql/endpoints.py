@@ -42,15 +42,15 @@ SELECT {DAY}, width_bucket(duration_ms, %(edges)s::float8[]), count(*)
 
 
 def endpoints_report(filters: ReportFilters) -> EndpointsReport:
-    return endpoints_of(filters, _measured(filters, _rows(filters), together=True))
+    return endpoints_of(filters, measured(filters, rows_of(filters), together=True))
 
 
 def endpoint_report(filters: ReportFilters, endpoint: str, method: str) -> EndpointReport | None:
     name = endpoint, method
-    rows = _rows(filters).with_(
+    rows = rows_of(filters).with_(
         "endpoint = %(endpoint)s AND method = %(method)s", endpoint=endpoint, method=method
     )
-    found = _measured(filters, rows, together=False)
+    found = measured(filters, rows, together=False)
     if not found.days:
         return None
     inside = rows.with_(f"{DAY} >= %(first)s", edges=list(LATENCY_EDGES_MS))
@@ -62,16 +62,20 @@ def endpoint_report(filters: ReportFilters, endpoint: str, method: str) -> Endpo
     return endpoint_of(filters, name, found, EndpointDetail(statuses, latency))
 
 
-def _rows(filters: ReportFilters) -> Segment:
+def rows_of(filters: ReportFilters) -> Segment:
+    """The rows of the range and of the previous period."""
     first = filters.previous.first if filters.compare else filters.first
     return segment(filters, first, filters.last).with_(first=filters.first)
 
 
-def _measured(filters: ReportFilters, rows: Segment, *, together: bool) -> EndpointCounts:
+def measured(
+    filters: ReportFilters, rows: Segment, *, together: bool, statement: str = REQUESTS
+) -> EndpointCounts:
+    """The measures of each name that the statement gives, and of all together."""
     origin = filters.previous.first if filters.compare else filters.first
     rows = with_withdrawn(rows.with_(first_day=origin))
     with plain_cursor() as cursor:
-        cursor.execute(REQUESTS.format(where=rows.where), rows.parameters)
+        cursor.execute(statement.format(where=rows.where), rows.parameters)
         requests = Requests.of(cursor.fetchall())
     found = EndpointCounts()
     days = requests.day

@@ -1,0 +1,99 @@
+"""Errors and timings over HTTP: as JSON, as a file, on their pages, and for a customer's own key."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from analytics.report_days import report_today, week_of
+from consent.keys import issue_key
+from tests.support.events import endpoint, feature, person
+from tests.support.pages import one_line
+from tests.support.rolling import roll_up
+
+pytestmark = pytest.mark.django_db
+TUESDAY = week_of(report_today()) - timedelta(days=6)  # of the last week that is over
+
+
+@pytest.fixture(autouse=True)
+def _met(db: None) -> None:
+    """Eight people met an error in a function and waited for a page, one of them met another one."""
+    for user in range(1, 9):
+        failed = {"error.type": "KeyError", "code.function.name": "app.jobs.run"}
+        feature(user, TUESDAY, name="error", action="failed", event_metadata=failed)
+        endpoint(user, TUESDAY, path="/a", status=500, event_metadata={"error.type": "500"})
+        measured = {"duration_ms": 10 * user, "memory_mb": 64}
+        feature(user, TUESDAY, name="render", action="timed", event_metadata=measured)
+    for _ in range(37):
+        failed = {"error.type": "SecretError", "duration_ms": 3737}
+        feature(9, TUESDAY, name="secret", action="failed", event_metadata=failed)
+    roll_up()
+
+
+@pytest.fixture
+def ask():
+    def get(report: str, *, organization: str = "", **query: str):
+        key, _ = issue_key(name="reports", scopes=["reports"], organization_pseudonym=organization)
+        return Client().get(f"/api/reports/{report}", query, headers={"x-api-key": key})
+
+    return get
+
+
+def test_errors_as_json_and_as_a_file(ask) -> None:
+    document = ask("errors").json()
+    day = TUESDAY.isoformat()
+    seen = {"users": 8, "occurrences": 8, "first_seen": day, "last_seen": day, "few_more": False}
+    assert [{name: row[name] for name in ("error_type", "place", *seen)} for row in document["rows"]] == [
+        {"error_type": "500", "place": "GET /a", **seen},
+        {"error_type": "KeyError", "place": "app.jobs.run", **seen},
+        {
+            "error_type": "SecretError",
+            "place": "secret",
+            "users": "<5",
+            **dict.fromkeys(("occurrences", "first_seen", "last_seen"), "hidden"),
+            "few_more": False,
+        },
+    ]
+    assert document["headline"] == {"users": "hidden", "occurrences": 16}, "9 - 8 is one person"
+    assert set(document["definitions"]) >= {"errors", "error_place", "error_seen"}
+    (one,) = ask("errors", error_type="KeyError").json()["rows"]
+    assert one["place"] == "app.jobs.run"
+    rows = list(csv.DictReader(io.StringIO(ask("errors", format="csv").content.decode())))
+    assert [row["last_seen"] for row in rows] == [day, day, "hidden"]
+
+
+def test_timings_as_json(ask) -> None:
+    document = ask("timings").json()
+    common, rare = document["rows"]
+    told = {"name": "render", "calls": 8, "mean_ms": 45.0, "memory_mb": 64, "users": 8}
+    assert {name: common[name] for name in told} == told
+    assert common["p50_ms"] == pytest.approx(45, rel=0.01)
+    hidden = {"name": "secret/failed", "users": "<5", "calls": "hidden", "mean_ms": "hidden"}
+    assert {name: rare[name] for name in hidden} == hidden
+    assert document["total"]["p99_ms"] < 100
+    assert [day["calls"] for day in document["days"] if day["day"] == TUESDAY.isoformat()] == [8]
+
+
+def test_pages_show_the_same(staff) -> None:
+    errors = one_line(staff.get("/dashboards/errors/"))
+    assert "KeyError" in errors
+    assert "app.jobs.run" in errors
+    assert "SecretError" in errors
+    assert ">37<" not in errors
+    timings = one_line(staff.get("/dashboards/timings/"))
+    assert "64 MB" in timings
+    assert "3.74 s" not in timings
+    for page in ("errors", "timings"):
+        assert "match these filters" in one_line(staff.get(f"/dashboards/{page}/?deployment=unknown"))
+
+
+def test_a_customer_s_key_gets_no_single_day(ask) -> None:
+    errors = ask("errors", organization=person(999), range="7d").json()
+    assert {(row["first_seen"], row["last_seen"]) for row in errors["rows"]} == {("hidden", "hidden")}
+    assert [row["occurrences"] for row in errors["rows"]] == [8, 8, "hidden"]
+    assert {day["occurrences"] for day in errors["days"]} == {"hidden"}
+    timings = ask("timings", organization=person(999), range="7d").json()
+    assert timings["rows"][0]["calls"] == 8
+    assert {day["calls"] for day in timings["days"]} == {"hidden"}
