@@ -29,7 +29,7 @@ from ingest.mapping.fates import fates
 from ingest.mapping.identity import RecordRefused
 from ingest.mapping.name_limits import cap_new_names
 from ingest.otlp.records import Record, TooMany
-from ingest.reasons import answer_words
+from ingest.reasons import SKIPPED, answer_words, parted
 from ingest.receive import DECODERS, refused_points, row_maker
 from postgres.instants import instant
 
@@ -109,10 +109,13 @@ def _registry() -> Registry:
 
 def _answer(described: list[dict[str, Any]], refused: Counter[str], malformed: Counter[str]) -> bytes:
     outcomes = Counter(record["outcome"] for record in described)
+    refused, skipped = parted(refused)
     summary: dict[str, Any] = {"stored": outcomes["stored"]}
     if outcomes["accepted"]:
         summary["accepted"] = outcomes["accepted"]
-    summary["refused"] = {reason: number for reason, number in refused.items() if number}
+    summary["refused"] = dict(refused)
+    if skipped:
+        summary["skipped"] = dict(skipped)
     if malformed:
         summary["malformedFields"] = dict(malformed)
     return msgspec.json.encode({"dryRun": True, "summary": summary, "records": described})
@@ -120,7 +123,8 @@ def _answer(described: list[dict[str, Any]], refused: Counter[str], malformed: C
 
 def _outcome(reason: str, key: Key) -> dict[str, str]:
     if reason:
-        return {"outcome": "refused", "reason": reason, "why": answer_words(reason)}
+        outcome = "skipped" if reason in SKIPPED else "refused"
+        return {"outcome": outcome, "reason": reason, "why": answer_words(reason)}
     return {"outcome": "stored"} if key.is_told_of_consent else {"outcome": "accepted", "why": NOT_TOLD}
 
 

@@ -16,7 +16,7 @@ class TrafficCount(models.Model):
     key_id = models.BigIntegerField(null=True, help_text="Null when no valid key was shown.")
     signal = models.CharField(max_length=10, help_text="traces, logs or metrics")
     outcome = models.CharField(
-        max_length=10, help_text="accepted, duplicate, refused (a record) or rejected (a request)"
+        max_length=10, help_text="accepted, duplicate, refused, skipped (a record) or rejected (a request)"
     )
     reason = models.CharField(max_length=40, blank=True)
     count = models.BigIntegerField()

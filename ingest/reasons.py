@@ -21,6 +21,9 @@ REASONS = {
     "no_consent": Reason("no consent", "no consent for the organization or the user it names"),
     "do_not_track": Reason("do-not-track signal", "it asks not to be tracked"),
     "base_telemetry_off": Reason("base telemetry is off", "base telemetry is switched off here"),
+    "not_an_event": Reason(
+        "a span without an event", "a span that describes no event, but a step of something"
+    ),
     "unroutable": Reason("not a known event", "no rule says which table it belongs to"),
     "incomplete": Reason("no event type or feature name", "it lacks its event type or feature name"),
     "no_timestamp": Reason("no time", "it has no time"),
@@ -53,6 +56,8 @@ STATUS = {name: reason.status for name, reason in REASONS.items() if reason.stat
 # Only consent decides whether a record is refused for these: what cannot be stored was admitted before.
 # Keys that are not told of consent (`Key.is_told_of_consent`) are not told of them.
 TELLING = ("no_consent", "unstorable")
+# Not refused: automatic instrumentation sends such records by the dozen, and nobody means them to be stored.
+SKIPPED = frozenset({"not_an_event"})
 LIMITS = ("rate_limited", "busy")  # counted by `candid_rate_limited_total`
 
 
@@ -69,6 +74,12 @@ def page_words(reason: str) -> str:
 def told(refused: Counter[str], *, of_consent: bool) -> Counter[str]:
     """The refusals that an answer may name, by reason."""
     return refused if of_consent else Counter({why: refused[why] for why in refused if why not in TELLING})
+
+
+def parted(reasons: Counter[str]) -> tuple[Counter[str], Counter[str]]:
+    """The records that were refused, and those that were skipped, by reason."""
+    skipped = Counter({why: number for why, number in reasons.items() if why in SKIPPED})
+    return reasons - skipped, skipped
 
 
 def answer_words(reason: str) -> str:

@@ -24,7 +24,7 @@ from ingest.mapping.rows import Mapped, RowMaker
 from ingest.otlp import json, metrics, protobuf
 from ingest.otlp.records import Batch
 from ingest.otlp.status import JSON, PROTOBUF
-from ingest.reasons import answer_words, told
+from ingest.reasons import answer_words, parted, told
 from ingest.traffic import counting
 
 DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
@@ -40,6 +40,8 @@ NO_METRICS = "Candid keeps events from traces and logs; metrics are not kept"
 
 class PartialSuccess(NamedTuple):
     """What the sender is told: how many records (or data points) were refused, and why. 0 and '' if none.
+
+    A message without a number is OTLP's warning: nothing was refused, but nothing was an event either.
 
     To some keys, records without consent count as accepted (`Key.is_told_of_consent`): the answer does not
     depend on what anybody has decided.
@@ -68,11 +70,13 @@ def receive(
     now = now or timezone.now()
     stored = _decode_and_store(DECODERS[signal, encoding], body, key, do_not_track=do_not_track, now=now)
     malformed = stored.malformed.total()
-    refused = stored.mapped.refused + Counter(stored.receipt.refused) + Counter(malformed=malformed)
-    _count(key.pk, signal, stored.receipt, refused)
+    reasons = stored.mapped.refused + Counter(stored.receipt.refused) + Counter(malformed=malformed)
+    refused, skipped = parted(reasons)
+    _count(key.pk, signal, stored.receipt, refused, skipped)
     _note_undeclared_names(key.pk, stored)
     named = told(refused, of_consent=key.is_told_of_consent)
-    return PartialSuccess(named.total(), message_of(named, stored.mapped.total + malformed, stored.malformed))
+    total = stored.mapped.total + malformed
+    return PartialSuccess(named.total(), message_of(named, total, stored.malformed, skipped))
 
 
 class _Stored(NamedTuple):
@@ -130,11 +134,13 @@ def row_maker(
     )
 
 
-def _count(key_id: int, signal: str, receipt: Receipt, refused: Counter[str]) -> None:
+def _count(key_id: int, signal: str, receipt: Receipt, refused: Counter[str], skipped: Counter[str]) -> None:
     counting.count(key_id, signal, "accepted", "", receipt.inserted)
     counting.count(key_id, signal, "duplicate", "", receipt.duplicates)
     for reason, number in refused.items():
         counting.count(key_id, signal, "refused", reason, number)
+    for reason, number in skipped.items():
+        counting.count(key_id, signal, "skipped", reason, number)
 
 
 def _note_undeclared_names(key_id: int, stored: _Stored) -> None:
@@ -162,15 +168,30 @@ def refused_points(encoding: str, body: bytes) -> tuple[Counter[str], Counter[st
     return refused, points.malformed
 
 
-def message_of(refused: Counter[str], total: int, malformed: Counter[str] | None = None) -> str:
-    """`2 of 7 refused: 1 no_consent (…), 1 malformed (…: spanId)`; '' if none was."""
-    if not refused.total():
-        return ""
+def message_of(
+    refused: Counter[str],
+    total: int,
+    malformed: Counter[str] | None = None,
+    skipped: Counter[str] | None = None,
+) -> str:
+    """`2 of 7 refused: 1 no_consent (…), 1 malformed (…: spanId); 3 of 7 skipped: …`; '' if there is none.
+
+    Records that were skipped beside others are not worth a warning in every client's log. Where a request
+    holds nothing else, the sender is told: perhaps an event lacks its attributes.
+    """
+    parts = (
+        [f"{refused.total()} of {total} refused: {_listed(refused, malformed)}"] if refused.total() else []
+    )
+    if skipped and (parts or skipped.total() == total):
+        parts.append(f"{skipped.total()} of {total} skipped: {_listed(skipped)}")
+    return "; ".join(parts)
+
+
+def _listed(refused: Counter[str], malformed: Counter[str] | None = None) -> str:
     words = {reason: answer_words(reason) for reason in refused} | {"malformed": _malformed_words(malformed)}
-    reasons = ", ".join(
+    return ", ".join(
         f"{number} {reason} ({words[reason]})" for reason, number in refused.most_common() if number
     )
-    return f"{refused.total()} of {total} refused: {reasons}"
 
 
 def _malformed_words(fields: Counter[str] | None) -> str:

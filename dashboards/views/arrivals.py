@@ -11,22 +11,26 @@ OUTCOMES = {
     "accepted": "Accepted",
     "duplicate": "Dropped",
     "refused": "Dropped",
+    "skipped": "Skipped",
     "rejected": "Rejected",
 }
+# What is not among the events, in its own unit: a rejected request may have held any number of them.
+APART = {"skipped": "spans", "rejected": "requests"}
 KINDS = {"accepted": "v", "duplicate": "vo", "refused": "vo", "rejected": "bad"}  # colours of the bars
 RECENT_LINES = 12
 
 
 class ArrivalRow(NamedTuple):
-    """Events with one outcome and reason, over all the hours; or requests, where they were rejected."""
+    """Events with one outcome and reason, over all the hours; or what is counted apart from them."""
 
     name: str
     kind: str
     outcome: str
     reason: str
     events: int
-    bar: float
-    share: float | None  # of the records; None for requests, which may have held any number of them
+    bar: float  # against the largest number of events; 0 for what is counted apart
+    share: float | None  # of the events; None for what is counted apart
+    unit: str = ""  # of what is counted apart
 
 
 class ArrivalLine(NamedTuple):
@@ -42,7 +46,8 @@ class Arrivals(NamedTuple):
     """The last `hours`: how much came, in rows (accepted first), hour by hour, and the newest minutes."""
 
     hours: int
-    total: int
+    events: int  # accepted, sent again or refused
+    is_empty: bool  # not even a rejected request came
     rows: list[ArrivalRow]
     by_hour: list[ArrivalInterval]
     lines: list[ArrivalLine]
@@ -69,8 +74,7 @@ def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
     """What arrived in the last `hours` hours, including the current one."""
     traffic = traffic_last(hours, now=now)
     outcomes = [outcome for outcome in traffic.outcomes if outcome.count]
-    records = sum(outcome.count for outcome in outcomes if outcome.outcome != "rejected")
-    largest = max((outcome.count for outcome in outcomes), default=1)
+    of_events = [outcome.count for outcome in outcomes if outcome.outcome not in APART]
     order = list(OUTCOMES)
     rows = [
         ArrivalRow(
@@ -79,14 +83,16 @@ def arrivals(*, hours: int, now: datetime | None = None) -> Arrivals:
             outcome=outcome,
             reason=reason,
             events=events,
-            bar=events / largest,
-            share=None if outcome == "rejected" else events / records,
+            bar=0 if outcome in APART else events / max(of_events),
+            share=None if outcome in APART else events / sum(of_events),
+            unit=APART.get(outcome, ""),
         )
         for outcome, reason, events in outcomes
     ]
     return Arrivals(
         hours=hours,
-        total=sum(outcome.count for outcome in outcomes),
+        events=sum(of_events),
+        is_empty=not outcomes,
         rows=sorted(rows, key=lambda row: order.index(row.outcome) if row.outcome in order else len(order)),
         by_hour=traffic.intervals,
         lines=_newest(traffic.intervals),

@@ -45,6 +45,7 @@ class ArrivalPanel(NamedTuple):
 
     arrivals: Arrivals
     is_stored: bool
+    has_request: bool
     has_key: bool
     checked_at: datetime
     grant: str  # the command that records consent for the ids of the programs
@@ -144,8 +145,10 @@ def _may_make_keys(request: HttpRequest) -> bool:
 
 
 def _panel() -> ArrivalPanel:
+    last_day = arrivals(hours=24)
     return ArrivalPanel(
-        arrivals=arrivals(hours=24),
+        arrivals=last_day,
+        has_request=not last_day.is_empty,
         is_stored=has_events(),
         has_key=usable_keys().filter(scopes__contains=[Scope.INGEST]).exists(),
         checked_at=timezone.now(),

@@ -1,6 +1,7 @@
 """Rows and totals of the page “Pipeline”.
 
-Records are accepted or dropped, requests are rejected: the two are never added up.
+Records are accepted or dropped, requests are rejected: the two are never added up. Spans that describe no
+event are skipped, and are in no share either.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class OutcomeRow(NamedTuple):
     kind: str  # class of the bar
     number: int
     bar: float  # against the largest number
-    share: float
+    share: float | None  # None for what was skipped
 
 
 class Totals(NamedTuple):
@@ -64,14 +65,16 @@ def totals_of(intervals: Sequence[ArrivalInterval]) -> Totals:
 
 
 def record_rows(outcomes: Sequence[OutcomeCount]) -> list[OutcomeRow]:
-    """Accepted, sent again, and each reason for which records were dropped."""
+    """Accepted, sent again, each reason for which records were dropped; then what was skipped."""
     records = [outcome for outcome in outcomes if outcome.outcome in ORDER]
-    return _rows(
+    skipped = [outcome for outcome in outcomes if outcome.outcome == "skipped"]
+    listed = _rows(
         [
             (_record_name(record), "v" if record.outcome == "accepted" else "vo", record.count)
             for record in sorted(records, key=lambda record: ORDER.index(record.outcome))
         ]
     )
+    return listed + [OutcomeRow(_record_name(record), "vo", record.count, 0, None) for record in skipped]
 
 
 def rejected_rows(outcomes: Sequence[OutcomeCount]) -> list[OutcomeRow]:

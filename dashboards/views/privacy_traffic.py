@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ingest.traffic.queries import Traffic, traffic_by_day
 
 DAYS = 30
+EVENTS = ("accepted", "duplicate", "refused")  # not rejected requests, nor spans that describe no event
 COUNTED_EVERY = 60.0  # seconds
 
 
@@ -39,5 +40,5 @@ counter = _Counter()
 def recent_traffic(now: float | None = None) -> RecentTraffic:
     """The counts, up to a minute old. `now` is in seconds of the monotonic clock."""
     traffic = counter.traffic(time.monotonic() if now is None else now)
-    records = (outcome.count for outcome in traffic.outcomes if outcome.outcome != "rejected")
+    records = (outcome.count for outcome in traffic.outcomes if outcome.outcome in EVENTS)
     return RecentTraffic(DAYS, sum(records))

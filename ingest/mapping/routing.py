@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from consent.registry.cleaning import as_text
 from ingest.mapping import aliases
-from ingest.otlp.records import CLIENT, INTERNAL, PRODUCER, SERVER, UNSPECIFIED, Record
+from ingest.otlp.records import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, UNSPECIFIED, Record
 
 MAX_EVENT_NAME = 200  # characters
 MAX_READ = 4096  # characters of a text; nothing beyond is looked at
@@ -76,6 +76,10 @@ BASE_EVENTS = {
 KINDS = {"error": "failed", "exception": "failed", "performance": "timed"}
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 OTHER_METHOD = "_OTHER"  # the semantic conventions' word for an unknown method
+# Automatic instrumentation sends such spans by the dozen: a query, a call, a step of a framework. Without one
+# of these attributes they describe no event. (A span without a kind was made by hand.)
+STEPS = frozenset({CLIENT, CONSUMER, INTERNAL, PRODUCER})
+OF_EVENTS = (*aliases.KIND, *aliases.EVENT_NAME, aliases.EVENT_TYPE, aliases.FEATURE, aliases.ACTION)
 
 EVENT_PREFIXES = ("analytics.", "event:")  # say nothing about an event
 FEATURE_PREFIX = "feature:"  # `feature:task`, `feature:task:created`
@@ -115,12 +119,20 @@ def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[
         if record.name in SESSION_EVENTS and not name:
             return ActivityEvent(SESSION_EVENTS[record.name])
         if record.kind == CLIENT or record.kind == PRODUCER:
-            return Unroutable("unroutable")
+            return _unroutable(record, attributes)
     method = _text(attributes, *aliases.METHOD)
     if method and _is_answered(record, attributes):
         route_sent, path = _text(attributes, aliases.ROUTE), _text(attributes, *aliases.PATH)
         return EndpointEvent(_method(method), route_sent, path, _first(attributes, aliases.STATUS))
-    return _feature(record, attributes, name, event_names) or Unroutable("unroutable")
+    return _feature(record, attributes, name, event_names) or _unroutable(record, attributes)
+
+
+def _unroutable(record: Record, attributes: Mapping[str, Any]) -> Unroutable:
+    """No table for this record: a step of something, or an event that no rule fits."""
+    is_step = record.is_span and record.kind in STEPS and _first(attributes, OF_EVENTS) is None
+    if is_step and (record.kind != INTERNAL or _first(attributes, aliases.METHOD) is None):
+        return Unroutable("not_an_event")
+    return Unroutable("unroutable")
 
 
 def event_name(record: Record, attributes: Mapping[str, Any]) -> str:

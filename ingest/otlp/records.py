@@ -23,7 +23,7 @@ PARENT_IS_REMOTE = 0x200  # of a span's flags
 
 NOTHING_MORE: dict[str, Any] = {}
 
-SERVER, CLIENT, PRODUCER = 2, 3, 4  # Span.SpanKind
+SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5  # Span.SpanKind
 UNSPECIFIED, INTERNAL = 0, 1
 
 

@@ -61,7 +61,7 @@ _waiting = _Waiting()
 
 
 def count(key_id: int | None, signal: str, outcome: str, reason: str, number: int) -> None:
-    """Add to a count. `outcome`: accepted, duplicate, refused (records) or rejected (a request)."""
+    """Add to a count. `outcome`: accepted, duplicate, refused, skipped (records) or rejected (a request)."""
     if number <= 0:
         return
     reason = reason[:40]

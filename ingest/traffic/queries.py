@@ -16,7 +16,7 @@ from consent.models import Key
 from consent.policies.activation import active_registry
 from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
 
-OUTCOMES = ("accepted", "duplicate", "refused", "rejected")
+OUTCOMES = ("accepted", "duplicate", "refused", "rejected", "skipped")
 
 
 class OutcomeCount(NamedTuple):
@@ -28,13 +28,14 @@ class OutcomeCount(NamedTuple):
 
 
 class ArrivalInterval(NamedTuple):
-    """What arrived in one hour or day (UTC); `refused` does not include duplicates."""
+    """What arrived in one hour or day (UTC); `refused` does not include duplicates, nor what was skipped."""
 
     start: datetime
     accepted: int
     duplicate: int
     refused: int
     rejected: int
+    skipped: int = 0
 
 
 class KeyTraffic(NamedTuple):
@@ -45,6 +46,7 @@ class KeyTraffic(NamedTuple):
     duplicate: int
     refused: int
     rejected: int
+    skipped: int = 0
 
 
 class Rejected(NamedTuple):

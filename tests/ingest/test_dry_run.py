@@ -88,7 +88,7 @@ def test_it_is_what_the_real_run_does(key: str) -> None:
         ("/v1/traces", traces(span(2, attributes=FEATURE | http, kind=2, at=at))),
         ("/v1/logs", logs(log("auth.login", attributes={"user.id": "u1-4711", "session.id": "s1"}, at=at))),
         ("/v1/traces", traces(span(3, attributes={"feature.name": "x", "user.id": "u2"}))),
-        ("/v1/traces", traces(span(4))),
+        ("/v1/traces", traces(span(4, kind=2))),
         (
             "/v1/logs",
             logs(log("base_telemetry.heartbeat", attributes={"install_id": "i", "platform": "Linux"})),

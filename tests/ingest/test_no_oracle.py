@@ -70,7 +70,7 @@ def events(user: str, organization: str = "acme") -> dict[str, Any]:
     who = {"user.id": user, "organization.id": organization}
     good = span(1, at=at, attributes=who | {"feature.name": "export"})
     future = span(2, at=at + timedelta(days=9), attributes=who | {"feature.name": "export"})
-    return traces(good, future, span(3, at=at, attributes=who))
+    return traces(good, future, span(3, at=at, kind=2, attributes=who))
 
 
 @KEYS

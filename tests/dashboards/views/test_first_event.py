@@ -112,6 +112,8 @@ def test_a_key_that_is_unknown_is_explained(staff: Client) -> None:
 
     assert "A request arrived without a valid key" in panel
     assert "Authorization: Bearer YOUR_KEY" in panel
+    assert "Requests arrive, but without an event yet" in panel, "a rejected request is no event"
+    assert "A request arrived" in panel
 
 
 def test_commands_name_the_data_dir_of_this_instance(settings: object, tmp_path: Path) -> None:

@@ -49,14 +49,15 @@ def test_records_and_requests_are_counted_apart(staff: Client, key: Key) -> None
     arrived(key, "accepted", number=1500)
     arrived(key, "refused", "no_consent", 500)
     arrived(key, "duplicate", number=7)
+    arrived(key, "skipped", "not_an_event", 9)
     arrived(None, "rejected", "no_key", 3)
     page = text_of(staff)
     assert "Accepted 1,500 74.7% of the records" in page
     assert "Dropped: no consent 500 24.9%" in page
     assert "Sent again, stored once 7 0.3%" in page
     assert "401 Unauthorized: no key, or an unknown one 3 100.0%" in page
-    assert f"web shop {key.hint}… never 1,500 7 500 0" in page
-    assert "No key, or a key deleted since 0 0 0 3" in page
+    assert f"web shop {key.hint}… never 1,500 7 500 9 0" in page
+    assert "No key, or a key deleted since 0 0 0 0 3" in page
 
 
 def test_the_switch_goes_back_thirty_days(staff: Client, key: Key) -> None:

@@ -151,8 +151,8 @@ def test_events_that_arrived_are_counted_stored_or_not() -> None:
     grant(user="u1")
     key, _ = a_key()
     feature = {"feature.name": "export", "user.id": "u1"}
-    events = [span(1, attributes=feature), span(2, attributes=feature | {"user.id": "u2"}), span(3)]
-    post(Client(), "/v1/traces", traces(*events), key)
+    events = [span(1, attributes=feature), span(2, attributes=feature | {"user.id": "u2"}), span(3, kind=2)]
+    post(Client(), "/v1/traces", traces(*events, span(4)), key)  # the last describes no event
     counting.flush()
 
     assert document()["last_days"] == {"days": 30, "arrived": 3}

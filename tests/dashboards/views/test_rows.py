@@ -75,6 +75,7 @@ def test_the_newest_version_has_the_strongest_colour() -> None:
 
 def test_records_are_listed_in_order_with_bars_and_shares() -> None:
     outcomes = [
+        OutcomeCount("skipped", "not_an_event", 500),
         OutcomeCount("refused", "no_consent", 30),
         OutcomeCount("rejected", "no_key", 5),
         OutcomeCount("duplicate", "", 10),
@@ -84,6 +85,7 @@ def test_records_are_listed_in_order_with_bars_and_shares() -> None:
         ("Accepted", "v", 60, 1.0, 0.6),
         ("Sent again, stored once", "vo", 10, 1 / 6, 0.1),
         ("Dropped: no consent", "vo", 30, 0.5, 0.3),
+        ("Skipped: a span without an event", "vo", 500, 0, None),
     ]
     (rejected,) = pipeline_rows.rejected_rows(outcomes)
     assert rejected == ("401 Unauthorized: no key, or an unknown one", "bad", 5, 1.0, 1.0)
@@ -105,19 +107,23 @@ def arrived(outcome: str, reason: str = "", count: int = 1, *, minute: datetime)
 @pytest.mark.django_db
 def test_arrivals_list_the_accepted_first_and_the_newest_dozen_minutes() -> None:
     now = timezone.now().replace(second=0, microsecond=0)
-    arrived("rejected", "no_key", 10, minute=now)
+    arrived("rejected", "no_key", 1000, minute=now)
+    arrived("skipped", "not_an_event", 300, minute=now)
     arrived("refused", "no_consent", 20, minute=now - timedelta(minutes=1))
     for minutes in range(2, 16):
         arrived("accepted", count=5, minute=now - timedelta(minutes=minutes))
     lately = arrivals.arrivals(hours=24, now=now)
-    assert [(row.name, row.kind, row.events, row.share) for row in lately.rows] == [
-        ("Accepted", "v", 70, 7 / 9),
-        ("Dropped: no consent", "vo", 20, 2 / 9),
-        ("Rejected: no key, or an unknown one", "bad", 10, None),  # requests have no share of records
+    assert [(row.name, row.kind, row.events, row.bar, row.share) for row in lately.rows] == [
+        ("Accepted", "v", 70, 1.0, 7 / 9),
+        ("Dropped: no consent", "vo", 20, 2 / 7, 2 / 9),
+        ("Skipped: a span without an event", "vo", 300, 0, None),
+        ("Rejected: no key, or an unknown one", "bad", 1000, 0, None),  # requests are no events
     ]
-    assert (lately.rows[0].bar, lately.total, lately.reasons) == (1.0, 100, {"", "no_consent", "no_key"})
-    assert [line.name for line in lately.lines[:3]] == [
+    assert (lately.events, lately.is_empty) == (90, False)
+    assert lately.reasons == {"", "no_consent", "no_key", "not_an_event"}
+    assert [line.name for line in lately.lines[:4]] == [
         "Rejected: no key, or an unknown one",
+        "Skipped: a span without an event",
         "Dropped: no consent",
         "Accepted",
     ]
@@ -143,6 +149,7 @@ def test_the_public_counts_are_a_minute_old_at_most() -> None:
     arrived("refused", "do_not_track", 4, minute=today)
     arrived("refused", "unroutable", 8, minute=today)
     arrived("rejected", "no_consent", 16, minute=today)
+    arrived("skipped", "not_an_event", 32, minute=today)
     assert privacy_traffic.recent_traffic(now=1000.0) == (30, 15)
     arrived("accepted", minute=today - timedelta(days=1))
     assert privacy_traffic.recent_traffic(now=1060.0).arrived == 15

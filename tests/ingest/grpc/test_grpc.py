@@ -137,7 +137,7 @@ def test_a_key_of_one_organization_is_told_nothing_of_a_person(channel: grpc.Cha
     grant(user="u1", organization="o1")
     text, _ = a_key(organization="o1")
     assert export(channel, encoded(traces(feature(1, **{"user.id": user}))), text) == b""
-    answer = export(channel, encoded(traces(feature(2, **{"user.id": user}), span(3))), text)
+    answer = export(channel, encoded(traces(feature(2, **{"user.id": user}), span(3, kind=2))), text)
     partial = ExportTraceServiceResponse.FromString(answer).partial_success
     assert partial.error_message.startswith("1 of 2 refused: 1 unroutable (")
     assert FeatureUsage.objects.count() == (2 if user == "u1" else 0)
@@ -179,7 +179,7 @@ def test_a_key_is_taken_in_each_of_its_forms(channel: grpc.Channel, key: str, na
 def test_what_arrives_is_counted_and_the_keys_use_is_noted(channel: grpc.Channel) -> None:
     grant(user="u1")
     text, key = a_key()
-    body = encoded(traces(feature(1), feature(2), span(3)))
+    body = encoded(traces(feature(1), feature(2), span(3, kind=2)))
     export(channel, body, text), export(channel, body, text)
     refusal(channel, b"garbage", text)
     counted = TrafficCount.objects.filter(key_id=key.pk)

@@ -47,7 +47,7 @@ def test_protobuf_is_answered_in_protobuf(client: Client, key: str) -> None:
 
 
 def test_refused_records_are_counted_and_explained(client: Client, key: str) -> None:
-    body = traces(feature(1), feature(2, **{"user.id": "u2"}), span(3), span(4))
+    body = traces(feature(1), feature(2, **{"user.id": "u2"}), span(3, kind=2), span(4, kind=2))
     answer = post(client, "/v1/traces", body, key)
     partial = answer.json()["partialSuccess"]
     assert (answer.status_code, partial["rejectedSpans"]) == (200, "3")

@@ -79,7 +79,7 @@ CASES: list[tuple[str, Record, Routed]] = [
     ("base by body", record(body="base_telemetry.heartbeat"), BaseTelemetryEvent("heartbeat")),
     ("base with analytics.", record("analytics.base_telemetry.first_seen"), BaseTelemetryEvent("first_seen")),
     ("base of another kind", record("base_telemetry.other"), Unroutable("unroutable")),
-    ("base as a span's name", internal("base_telemetry.heartbeat"), Unroutable("unroutable")),
+    ("base as a span's name", internal("base_telemetry.heartbeat"), Unroutable("not_an_event")),
     (
         "eventName before event.name",
         record("search", event__name="timer.started"),
@@ -138,7 +138,7 @@ CASES: list[tuple[str, Record, Routed]] = [
     (
         "client",
         record("GET", kind=CLIENT, http__method="GET", http__status_code=200),
-        Unroutable("unroutable"),
+        Unroutable("not_an_event"),
     ),
     ("producer", record("send", kind=PRODUCER, feature__name="mail"), Unroutable("unroutable")),
     ("client of a feature", record("x", kind=CLIENT, feature__name="mail"), Unroutable("unroutable")),
@@ -195,7 +195,7 @@ CASES: list[tuple[str, Record, Routed]] = [
     ("an address as a name", record(event__name="bob@example.com"), Unroutable("unroutable")),
     ("a name of no end", record("x" * 101), Unroutable("unroutable")),
     ("letters of no alphabet here", record("größe"), Unroutable("unroutable")),
-    ("a span's own name", internal("button_click"), Unroutable("unroutable")),
+    ("a span's own name", internal("button_click"), Unroutable("not_an_event")),
     ("a span's own name, prefixed", server("event:button_click"), Unroutable("unroutable")),
     # Errors, as logging libraries report them.
     (
@@ -238,7 +238,7 @@ CASES: list[tuple[str, Record, Routed]] = [
     ("a sentence's end", record(body="Done."), Unroutable("unroutable")),
     ("structure", record(body={"a": 1}), Unroutable("unroutable")),
     ("nothing", record(), Unroutable("unroutable")),
-    ("a span's dotted name", internal("timer.started"), Unroutable("unroutable")),
+    ("a span's dotted name", internal("timer.started"), Unroutable("not_an_event")),
 ]
 
 

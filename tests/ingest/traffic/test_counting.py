@@ -123,20 +123,20 @@ def test_nothing_is_no_count(number: int) -> None:
 
 def test_every_hour_and_every_day_has_its_line() -> None:
     now = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
-    for hours_ago, outcome in ((0, "accepted"), (1, "refused"), (30, "accepted")):
+    for hours_ago, outcome in ((0, "accepted"), (1, "refused"), (1, "skipped"), (30, "accepted")):
         minute = now - timedelta(hours=hours_ago)
         TrafficCount.objects.create(
             minute=minute, key_id=1, signal="logs", outcome=outcome, reason="", count=4
         )
     found = traffic_last(24, now=now)
     assert len(found.intervals) == 24
-    assert [tuple(hour[1:]) for hour in found.intervals[-2:]] == [(0, 0, 4, 0), (4, 0, 0, 0)]
+    assert [tuple(hour[1:]) for hour in found.intervals[-2:]] == [(0, 0, 4, 0, 4), (4, 0, 0, 0, 0)]
     assert (found.accepted, found.refused, found.last_accepted) == (4, 4, now)
     days = traffic_by_day(30, now=now).intervals
     assert len(days) == 30
     assert [tuple(day) for day in days[-2:]] == [
-        (datetime(2026, 11, 22, tzinfo=UTC), 4, 0, 0, 0),
-        (datetime(2026, 11, 23, tzinfo=UTC), 4, 0, 4, 0),
+        (datetime(2026, 11, 22, tzinfo=UTC), 4, 0, 0, 0, 0),
+        (datetime(2026, 11, 23, tzinfo=UTC), 4, 0, 4, 0, 4),
     ]
 
 
@@ -198,7 +198,11 @@ def test_what_each_key_sent_is_told_apart_from_what_had_no_key() -> None:
     counting.count(0, "logs", "accepted", "", 3)  # of a key that is gone
     counting.flush()
     rows = traffic_by_key(timezone.now() - timedelta(hours=1))
-    assert [tuple(row) for row in rows] == [(busy, 5, 0, 1, 0), (idle, 0, 0, 0, 0), (None, 3, 0, 0, 2)]
+    assert [tuple(row) for row in rows] == [
+        (busy, 5, 0, 1, 0, 0),
+        (idle, 0, 0, 0, 0, 0),
+        (None, 3, 0, 0, 2, 0),
+    ]
 
 
 def test_a_rejected_request_is_remembered_without_what_it_held(client: Client) -> None:
