@@ -30,7 +30,7 @@ from dashboards.layout.scope import counting_words
 from dashboards.views.pipeline_rows import OutcomeRow, Totals, record_rows, rejected_rows, totals_of
 from ingest.reasons import page_words
 from ingest.traffic import prometheus, queries
-from ingest.traffic.queries import ArrivalInterval, KeyTraffic, Rejected, Traffic, Undeclared
+from ingest.traffic.queries import ArrivalInterval, KeyTraffic, Rejected, Traffic, UndeclaredNames
 
 REJECTIONS_SHOWN = 20
 NAMES_SHOWN = 50
@@ -78,7 +78,7 @@ class PipelinePage(Page):
     jobs: Sequence[status.JobState]
     dropped: Sequence[DroppedMonth]
     kept_from: Month
-    names: Sequence[Undeclared]
+    undeclared: UndeclaredNames
     counting: Sequence[str]  # by what days are still to be counted
     threshold: int  # names on fewer records are not listed
 
@@ -109,7 +109,7 @@ def pipeline(request: HttpRequest) -> HttpResponse:
         notice=_notice(states, now),
         dropped=pruning.dropped_months(DROPPED_SHOWN),
         kept_from=partitions.oldest_kept_month(now, months_kept()),
-        names=queries.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
+        undeclared=queries.undeclared_names(since, NAMES_SHOWN, at_least=settings.SUPPRESS_BELOW),
         counting=[counting_words(progress) for progress in still_counting()],
         threshold=settings.SUPPRESS_BELOW,
     )

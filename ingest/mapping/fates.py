@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from analytics.storage.rows import BaseEvent, Row
 from consent.registry.cleaning import Dropped
 from consent.registry.registry import Registry
-from ingest.mapping import aliases, scrubbing, undeclared
+from ingest.mapping import aliases, boilerplate, scrubbing, undeclared
 from ingest.mapping.identity import names_somebody, sent_ids
 from ingest.otlp.records import Record
 
@@ -18,6 +18,7 @@ ID_COLUMNS = frozenset({"user_id", "organization_id", "session_id", "pseudonym"}
 # Why an attribute is not stored; the last six name what its value looks like.
 WHY_DROPPED = {
     "undeclared": "nothing declares it",
+    "boilerplate": "SDKs send it by themselves; nothing declares it",
     "type": "its type is not the declared one",
     "range": "it is outside the declared range",
     "length": "it is longer than declared",
@@ -94,7 +95,7 @@ def _stored_or_why_not(
         result.read.append(name)
         return ""
     if answer is None:
-        return "undeclared"
+        return "boilerplate" if boilerplate.group_of(name) else "undeclared"
     return answer.reason if isinstance(answer, Dropped) else "not_here"
 
 

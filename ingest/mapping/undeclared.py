@@ -2,8 +2,9 @@
 
 The app chooses its attributes' names, and may put anything there. So a name is noted only if it is
 short and plain, looks neither personal nor secret, repeats nothing that its record shows to be private,
-and could be declared at all. Looking costs 8 µs a record, so a busy key is sampled: a few records of a
-request, ten requests a second. Counts are therefore lower bounds.
+and could be declared at all. What SDKs send by themselves is noted by group (`boilerplate.py`). Looking costs
+8 µs a record, so a busy key is sampled: a few records of a request, ten requests a second. Counts are
+therefore lower bounds.
 """
 
 import re
@@ -15,7 +16,7 @@ from functools import lru_cache
 from analytics.storage.rows import Row
 from consent.registry.personal_data import finding, is_denied_name, is_persons_name
 from consent.registry.registry import Registry
-from ingest.mapping import scrubbing
+from ingest.mapping import boilerplate, scrubbing
 from ingest.mapping.aliases import READ
 from ingest.otlp.records import Record
 
@@ -46,7 +47,7 @@ def takes_its_turn(key_id: int) -> bool:
 def undeclared(
     admitted: Sequence[Row], rows: Sequence[Row], records: Sequence[Record], registry: Registry
 ) -> dict[str, int]:
-    """Names, and how many of the admitted records that were looked at had each.
+    """Names and groups of boilerplate, and how many of the admitted records that were looked at had each.
 
     `records` are those that `rows` were made of, in the same order; `admitted` are some of the rows.
     """
@@ -59,15 +60,18 @@ def undeclared(
         names: set[str] = set()
         for sent in (tuple(record.attributes), tuple(record.resource.attributes)):
             if sent not in memory:
-                memory[sent] = frozenset(name for name in sent if _is_noted(name, registry))
+                memory[sent] = frozenset(_noted(name, registry) for name in sent) - {""}
             names |= memory[sent]
         if names:
             counts.update(_without_private(names, record))
     return dict(counts)
 
 
-def _is_noted(name: str, registry: Registry) -> bool:
-    return len(name) <= MAX_NAME and name not in READ and registry.find(name) is None and is_plain(name)
+def _noted(name: str, registry: Registry) -> str:
+    """What is noted of an attribute's name: itself, its group if it is boilerplate, or '' for nothing."""
+    if len(name) > MAX_NAME or name in READ or registry.find(name) is not None:
+        return ""
+    return boilerplate.group_of(name) or (name if is_plain(name) else "")
 
 
 @lru_cache(maxsize=8192)

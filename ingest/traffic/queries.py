@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from consent.models import Key
 from consent.policies.activation import active_registry
+from ingest.mapping import boilerplate
 from ingest.models import RejectedRequest, TrafficCount, UndeclaredName
 
 OUTCOMES = ("accepted", "duplicate", "refused", "rejected", "skipped")
@@ -67,6 +68,20 @@ class Undeclared(NamedTuple):
     key: Key | None
     count: int  # type: ignore[assignment]
     last_seen: date
+
+
+class Boilerplate(NamedTuple):
+    """Groups of attributes that SDKs send by themselves (`host.*`); at least `count` records had some."""
+
+    groups: list[str]
+    count: int  # type: ignore[assignment]
+
+
+class UndeclaredNames(NamedTuple):
+    """Names that somebody chose; apart from them what SDKs send, None if nothing of it was seen."""
+
+    names: list[Undeclared]
+    boilerplate: Boilerplate | None
 
 
 class Traffic(NamedTuple):
@@ -139,17 +154,39 @@ def latest_rejections(limit: int) -> list[Rejected]:
     ]
 
 
-def undeclared_names(since: datetime, limit: int, *, at_least: int) -> list[Undeclared]:
-    """Names that are still undeclared and that `at_least` this many records had, the most frequent first."""
+def undeclared_names(since: datetime, limit: int, *, at_least: int) -> UndeclaredNames:
+    """Names that are still undeclared and that `at_least` this many records had, the most frequent first.
+
+    What SDKs send by themselves is told apart. Of it, a group was noted, or by an earlier version each name.
+    """
     grouped = UndeclaredName.objects.filter(day__gte=since.astimezone(UTC).date()).values_list(
         "key_id", "name"
     )
     sums = grouped.annotate(total=Sum("count"), last=Max("day")).filter(total__gte=at_least)
     rows = sums.order_by("-total", "name")
     registry = active_registry()
-    undeclared = [row for row in rows if registry.find(row[1]) is None][:limit]
-    keys = Key.objects.in_bulk({row[0] for row in undeclared})
-    return [Undeclared(name, keys.get(key_id), total, last) for key_id, name, total, last in undeclared]
+    undeclared, of_sdks = [], []
+    for row in rows:
+        group = row[1] if boilerplate.is_group(row[1]) else boilerplate.group_of(row[1])
+        if group:
+            of_sdks.append((row[0], group, row[2]))
+        elif registry.find(row[1]) is None:
+            undeclared.append(row)
+    keys = Key.objects.in_bulk({row[0] for row in undeclared[:limit]})
+    return UndeclaredNames(
+        [Undeclared(name, keys.get(key_id), total, last) for key_id, name, total, last in undeclared[:limit]],
+        _boilerplate(of_sdks),
+    )
+
+
+def _boilerplate(rows: list[tuple[int, str, int]]) -> Boilerplate | None:
+    """The groups, the most frequent first. A record may have several: of a key, the most frequent counts."""
+    if not rows:
+        return None
+    by_key: dict[int, int] = {}
+    for key_id, _, total in rows:
+        by_key[key_id] = max(total, by_key.get(key_id, 0))
+    return Boilerplate(list(dict.fromkeys(group for _, group, _ in rows)), sum(by_key.values()))
 
 
 def _since(start: datetime) -> QuerySet[TrafficCount]:

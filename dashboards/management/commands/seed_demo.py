@@ -23,9 +23,19 @@ from ingest.reasons import STATUS
 
 DEFAULT_EVENTS = 500_000
 KEY_NAME = "Demo data (revoked: nothing can be sent with it)"
-REFUSED = (("refused", "no_consent", 0.071), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002))
+REFUSED = (
+    *(("refused", "no_consent", 0.071), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002)),
+    ("skipped", "not_an_event", 1.3),
+)
 REJECTED = (("malformed", 0.25), ("wrong_type", 0.15), ("too_slow", 0.1))  # requests an hour
-UNDECLARED = {"cart.size": 0.04, "experiment.arm": 0.02, "telemetry.sdk.language": 0.9}  # share of events
+# Shares of events.
+UNDECLARED = {
+    "cart.size": 0.04,
+    "experiment.arm": 0.02,
+    "telemetry.sdk.*": 0.9,
+    "process.*": 0.7,
+    "url.*": 0.3,
+}
 REJECTIONS = 12  # listed one by one
 LOGS = 0.3  # share of events that arrive as log records
 
@@ -135,12 +145,12 @@ def _rejections(rows: list[TrafficCount], key_id: int) -> list[RejectedRequest]:
 
 
 def _counted(random: np.random.Generator, events: int, hours: float) -> Counter[tuple[str, str, str]]:
-    """By signal, outcome and reason: the accepted events, and roughly the refusals that come with so many."""
+    """By signal, outcome and reason: the accepted events, and roughly what else comes with so many."""
     counts: Counter[tuple[str, str, str]] = Counter()
     logs = int(random.binomial(events, LOGS))
     counts["traces", "accepted", ""], counts["logs", "accepted", ""] = events - logs, logs
     for outcome, reason, share in REFUSED:
-        for signal, part in (("traces", 1 - LOGS), ("logs", LOGS)):
+        for signal, part in (("traces", 1 - LOGS), ("logs", 0 if outcome == "skipped" else LOGS)):
             counts[signal, outcome, reason] = int(random.poisson(events * share * part))
     for reason, an_hour in REJECTED:
         counts["traces", "rejected", reason] = int(random.poisson(an_hour * hours))

@@ -123,10 +123,14 @@ def test_the_latest_rejections_are_listed(staff: Client, key: Key) -> None:
 
 
 def test_undeclared_names_are_listed_until_they_are_declared(staff: Client, key: Key) -> None:
-    counting.note_names(key.pk, {"cart.size": 40, "rare.name": 4, "plan": 100, "<b>": 9})
+    names = {"cart.size": 40, "rare.name": 4, "plan": 100, "<b>": 9, "host.*": 900, "http.*": 8}
+    counting.note_names(key.pk, names)
     counting.flush()
     page = text_of(staff)
     assert "cart.size web shop 40" in page
+    assert "at least 900 records had attributes that SDKs" in page
+    assert "need no declaration: host.*, http.*." in page
+    assert page.index("cart.size") < page.index("host.*")
     assert "rare.name" not in page  # too few records to be told
     assert "plan web shop" not in page  # declared by now
     assert b"<b>&lt;" not in staff.get("/dashboards/pipeline/").content

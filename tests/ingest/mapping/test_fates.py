@@ -82,7 +82,7 @@ def test_what_decides_about_columns_was_read() -> None:
     found = of(attributes=http | {"duration_ms": 5, "deployment.type": "cloud", "internal": True})
     assert set(found.read) == {*http, "duration_ms", "deployment.type", "internal"}
     base = of("base_telemetry.heartbeat", attributes={"install_id": "i", "http.route": "/a", "seats": 4})
-    assert reasons(base) == {"http.route": "undeclared", "seats": "undeclared"}
+    assert reasons(base) == {"http.route": "boilerplate", "seats": "undeclared"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from django.test import Client
 from ingest.mapping import undeclared
 from ingest.models import UndeclaredName
 from ingest.traffic import counting
-from tests.support.otlp import a_key, grant, log, logs, post
+from tests.support.otlp import a_key, grant, log, logs, pairs, post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
 
@@ -41,7 +41,35 @@ def event(number: int = 0, user: str = "u1", **attributes: Any) -> dict[str, Any
 def test_undeclared_names_of_admitted_events_are_counted(client: Client, key: str) -> None:
     records = [event(number, cart__size="l", plan="pro") for number in range(3)]
     resource = {"service.version": "1.2.3", "telemetry.sdk.name": "x", "deployment.type": "cloud"}
-    assert noted(client, key, *records, resource=resource) == {"cart.size": 3, "telemetry.sdk.name": 3}
+    assert noted(client, key, *records, resource=resource) == {"cart.size": 3, "telemetry.sdk.*": 3}
+
+
+def test_what_sdks_send_by_themselves_is_noted_by_group(client: Client, key: str) -> None:
+    """So that it neither buries the names that somebody chose nor takes the places of a day."""
+    own = {"http.flavor": "1.1", "net.peer.port": 1, "thread.id": 7, "code.lineno": 3, "telemetry.sdk": "x"}
+    resource = {
+        "telemetry.sdk.name": "x",
+        "telemetry.sdk.language": "python",
+        "telemetry.auto.version": "1",
+        "host.name": "jane-laptop",
+        "host.id": "h",
+        "process.pid": 1,
+        "process.owner": "jane",
+        "service.instance.id": "i",
+        "service.criticality": "high",
+        "os.description": "x",
+        "os.type": "linux",
+    }
+    record = event(1, cart__size="l", otelTraceID="t", taskName="main", hostess="x")
+    record["attributes"] += pairs(own)
+    assert noted(client, key, record, resource=resource) == dict.fromkeys(
+        (
+            *("cart.size", "hostess", "telemetry.sdk", "service.criticality"),  # somebody chose these
+            *("http.*", "net.*", "thread.*", "code.*", "telemetry.sdk.*", "telemetry.auto.*", "host.*"),
+            *("process.*", "service.instance.*", "os.*", "(others)"),
+        ),
+        1,
+    )
 
 
 def test_what_consent_does_not_let_through_leaves_no_name(client: Client, key: str) -> None:

@@ -177,15 +177,19 @@ def test_undeclared_names_that_few_records_had_or_that_are_declared_now_are_not_
     _, key = a_key()
     today = datetime.now(UTC)
     names = {"few.times": 4, "often.seen": 5, "most.often": 9, "app_version": 50}
+    names |= {"telemetry.sdk.*": 90, "host.*": 70, "http.flavor": 80}  # the last by an earlier version
     counting.note_names(key.pk, names)
     counting.flush()
-    listed = undeclared_names(today, 10, at_least=5)
+    counting.note_names(key.pk + 1, {"process.*": 7, "(others)": 4})
+    counting.flush()
+    listed, of_sdks = undeclared_names(today, 10, at_least=5)
     assert [(row.name, row.count, row.key) for row in listed] == [
         ("most.often", 9, key),
         ("often.seen", 5, key),
     ]
-    assert len(undeclared_names(today, 1, at_least=5)) == 1
-    assert undeclared_names(today + timedelta(days=1), 10, at_least=5) == []
+    assert of_sdks == (["telemetry.sdk.*", "http.*", "host.*", "process.*"], 97)
+    assert len(undeclared_names(today, 1, at_least=5).names) == 1
+    assert undeclared_names(today + timedelta(days=1), 10, at_least=5) == ([], None)
 
 
 def test_what_each_key_sent_is_told_apart_from_what_had_no_key() -> None:
