@@ -24,6 +24,10 @@ class Dropped(NamedTuple):
     reason: str
 
 
+_EMPTY = Dropped("empty")
+_NOTHING = ("", "none", "null", "undefined")
+
+
 def cleaner(attribute: Attribute) -> Callable[[object], Kept | Dropped]:
     """The function that cleans this attribute's values."""
     if attribute.kind == "text":
@@ -72,16 +76,17 @@ def _text_cleaner(attribute: Attribute) -> Callable[[object], Kept | Dropped]:
 
 
 def _choice_cleaner(attribute: Attribute) -> Callable[[object], Kept | Dropped]:
-    canonical = {value.lower(): Kept(value) for value in attribute.values}
+    # Apps that have no value often send their programming language's word for nothing.
+    canonical: dict[str, Kept | Dropped] = dict.fromkeys(_NOTHING, _EMPTY)
+    canonical |= {word: Kept(value) if value else _EMPTY for word, value in attribute.spellings}
+    canonical |= {value.lower(): Kept(value) for value in attribute.values}
     other = Kept(OTHER)
 
     def clean(value: object) -> Kept | Dropped:
         text = as_text(value)
         if text is None:
             return Dropped("type")
-        text = text.strip().lower() if len(text) <= MAX_TEXT else OTHER
-        # Apps that have no value often send their programming language's word for nothing.
-        return Dropped("empty") if text in {"", "none", "null", "undefined"} else canonical.get(text, other)
+        return canonical.get(text.strip().lower(), other) if len(text) <= MAX_TEXT else other
 
     return clean
 

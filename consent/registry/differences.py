@@ -85,6 +85,17 @@ def _differences(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:
         yield f"is no longer taken from {', '.join(fewer_names)}", False
 
 
+def _spellings(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    """A word that becomes a value says more than before, when it was “other”."""
+    for word in sorted(before.keys() | after.keys()):
+        old, new = before.get(word), after.get(word)
+        if old != new:
+            if new is None:
+                yield f"no longer counts '{word}' as {old or 'no value'}", not old
+            else:
+                yield f"counts '{word}' as {new or 'no value'}", bool(new)
+
+
 def _limits(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:
     kind = after["kind"]
     if kind == "choice":
@@ -93,6 +104,7 @@ def _limits(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:
             yield f"may also be {', '.join(sorted(new - old))}", True
         if old - new:
             yield f"may no longer be {', '.join(sorted(old - new))}", False
+        yield from _spellings(before.get("spellings", {}), after.get("spellings", {}))
     elif kind == "text":
         if before["pattern"] != after["pattern"]:
             yield "has another pattern", True

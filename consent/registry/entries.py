@@ -21,6 +21,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "example": (str, int, float, bool),
     "also": list,
     "values": list,
+    "spellings": dict,
     "pattern": str,
     "max_length": int,
     "minimum": (int, float),
@@ -48,6 +49,7 @@ def attribute_from(entry: Mapping[str, Any], label: str, mistakes: list[str]) ->
         example=entry["example"],
         also=tuple(entry.get("also", ())),
         values=tuple(entry.get("values", ())),
+        spellings=tuple(entry.get("spellings", {}).items()),
         pattern=entry.get("pattern", ""),
         max_length=entry.get("max_length", MAX_TEXT),
         minimum=entry.get("minimum"),
@@ -102,6 +104,14 @@ def _choice_mistakes(entry: Mapping[str, Any]) -> Iterator[str]:
     values = entry.get("values", [])
     if not values or not all(isinstance(value, str) and value for value in values):
         yield "a choice needs 'values', a list of texts"
+        return
+    for word, value in entry.get("spellings", {}).items():
+        if word != word.strip().lower() or not word:
+            yield f"write '{word[:40]}' in 'spellings' in lower case: case does not count"
+        if value != "" and value not in values:
+            yield f"'spellings' says that '{word[:40]}' is '{str(value)[:40]}', which is not among the values"
+        if word in (known.lower() for known in values):
+            yield f"'{word[:40]}' is a value and a spelling"
 
 
 def _text_mistakes(entry: Mapping[str, Any]) -> Iterator[str]:

@@ -135,7 +135,7 @@ def _allowed(attribute: Attribute) -> str:
     if attribute.kind == "boolean":
         return "yes or no"
     if attribute.kind == "choice":
-        return f"one of: {', '.join(attribute.values)}; else “other”"
+        return f"one of: {', '.join(attribute.choices)}; else “other”"
     if attribute.kind == "text":
         return f"a text in the form of the example, at most {attribute.max_length} characters"
     kind = "whole number" if attribute.kind == "integer" else "number"

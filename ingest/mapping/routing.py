@@ -130,9 +130,8 @@ def route(record: Record, attributes: Mapping[str, Any], event_names: frozenset[
 def _unroutable(record: Record, attributes: Mapping[str, Any]) -> Unroutable:
     """No table for this record: a step of something, or an event that no rule fits."""
     is_step = record.is_span and record.kind in STEPS and _first(attributes, OF_EVENTS) is None
-    if is_step and (record.kind != INTERNAL or _first(attributes, aliases.METHOD) is None):
-        return Unroutable("not_an_event")
-    return Unroutable("unroutable")
+    is_request = record.kind == INTERNAL and not record.is_inner and bool(_text(attributes, *aliases.METHOD))
+    return Unroutable("not_an_event" if is_step and not is_request else "unroutable")
 
 
 def event_name(record: Record, attributes: Mapping[str, Any]) -> str:

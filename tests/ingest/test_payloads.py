@@ -48,17 +48,20 @@ def rows(model: type[Any], *names: str) -> list[tuple[Any, ...]]:
     return list(model.objects.order_by("timestamp").values_list(*names))
 
 
+APP_OF_SDK = {"app": "rhesis", "service.namespace": "rhesis"}
+
+
 def test_seven_spans_of_a_fastapi_backend() -> None:
     grant(user="a84bf89c8113ee9c", organization="724c10c9326cf07e", since=BEFORE)
     assert send("fastapi-001.bin") == (0, "")
     user, organization = pseudonym("user", "a84bf89c8113ee9c"), pseudonym("organization", "724c10c9326cf07e")
     session = pseudonym("session", "sess-1")
     assert rows(UserActivity, "event_type", "session_id", "event_metadata") == [
-        ("login", session, {"app": "rhesis", "login_method": "email", "auth_provider": "email"}),
-        ("logout", session, {"app": "rhesis"}),
+        ("login", session, APP_OF_SDK | {"login_method": "email", "auth_provider": "email"}),
+        ("logout", session, APP_OF_SDK),
     ]
     assert rows(FeatureUsage, "feature_name", "action", "event_metadata") == [
-        ("task", "created", {"app": "rhesis", "entity_type": "Test"})
+        ("task", "created", APP_OF_SDK | {"entity_type": "Test"})
     ]
     assert rows(EndpointUsage, "method", "endpoint", "status_code", "duration_ms") == [
         ("POST", "/tasks/", 200, 1.8053054809570312),

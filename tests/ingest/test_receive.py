@@ -224,7 +224,7 @@ def test_what_the_resource_says_holds_where_the_record_says_nothing(client: Clie
     body = logs(log("a.b"), log("c.d", attributes={"plan": "pro", "internal": False}), resource=resource)
     assert post(client, "/v1/logs", body, key).content == b"{}"
     first, second = FeatureUsage.objects.order_by("feature_name")
-    assert first.event_metadata == {"app_version": "2.0.1", "plan": "team", "environment": "other"}
+    assert first.event_metadata == {"app_version": "2.0.1", "plan": "team"}
     assert second.event_metadata["plan"] == "pro"
     assert (first.deployment_type, first.is_internal, second.is_internal) == ("cloud", True, False)
 

@@ -66,7 +66,7 @@ def test_dimensions_are_in_the_order_of_declaration_and_ours_can_be_replaced(tmp
     assert registry.dimensions[1:] == ("app_version", "platform", "colour_scheme", "colour_scheme_3")
     older = json.loads(registry.as_text())
     for attribute in older["attributes"]:
-        del attribute["dimension"]
+        del attribute["dimension"], attribute["spellings"]
     assert (from_text(registry.as_text()).dimensions, from_text(json.dumps(older)).dimensions) == (
         registry.dimensions,
         (),
@@ -98,6 +98,9 @@ def test_the_setting_names_the_extension(tmp_path: Path, settings: Settings) -> 
         (MORE.replace('"detailed"', '"all"'), "tier 'all' is not one of"),
         (MORE.replace('values = ["light", "dark"]', ""), "a choice needs 'values'"),
         (MORE.replace('["light", "dark"]', '"dark"'), "'values' has the wrong type"),
+        (MORE + 'spellings = { Night = "dark" }\n', "write 'Night' in 'spellings' in lower case"),
+        (MORE + 'spellings = { night = "black" }\n', "'night' is 'black', which is not among the values"),
+        (MORE + 'spellings = { dark = "dark" }\n', "'dark' is a value and a spelling"),
         (MORE.replace('"choice"', '"text"'), "a text needs a 'pattern'"),
         (MORE.replace('"choice"', '"text"') + "pattern = '('\n", "'pattern' is not a regular expression"),
         (MORE.replace('"choice"', '"text"') + "pattern = '(a+)+'\n", "repeats a group that repeats"),
@@ -143,6 +146,28 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
         ("app_version", "5.10.0", "5.10.0"),
         ("app_version", 2, "2"),
         ("app", "@acme/shop-web.v2", "@acme/shop-web.v2"),
+        ("app", "com.example.k8s-gateway", "com.example.k8s-gateway"),
+        ("service.namespace", "shop", "shop"),
+        ("environment", "prod", "production"),
+        ("environment", " Dev ", "development"),
+        ("environment", "testing", "test"),
+        ("environment", "stage", "staging"),
+        ("environment", "production-eu", "other"),
+        ("platform", "linux", "Linux"),
+        ("platform", "windows", "Windows"),
+        ("platform", "darwin", "Darwin"),
+        ("platform", "win32", "Windows"),
+        ("os", "Mac OS X", "macOS"),
+        ("os", "Ubuntu", "Linux"),
+        ("os_version", "10.0.22631", "10.0.22631"),
+        ("device", "Apple Inc.", "Apple"),
+        ("device", "iphone", "iPhone"),
+        ("device", "SM-G991B of Jane", "other"),
+        ("package", "candid_client", "candid_client"),
+        ("package_version", "0.3.0rc1", "0.3.0rc1"),
+        ("python_version", "3.13.0rc2", "3.13.0rc2"),
+        ("python_version", 3.12, "3.12"),
+        ("memory_mb", "48.5", 48.5),
         ("browser", "FIREFOX", "Firefox"),
         ("browser", "Netscape", "other"),
         ("duration_ms", "12.5", 12.5),
@@ -166,6 +191,21 @@ def test_values_that_are_kept(name: str, value: object, kept: object) -> None:
         ("app", "unknown_service", "pattern"),
         ("app", "Unknown_service:python", "pattern"),
         ("app", "My shop", "pattern"),
+        ("app", "web-7d9f8b6c5d-x2x4z", "pattern"),  # a pod
+        ("app", "customer-123456", "pattern"),
+        ("app", "home/jane/shop", "pattern"),
+        ("app", "jane@example.com", "pattern"),
+        ("service.namespace", "550e8400-e29b-41d4-a716-446655440000", "pattern"),
+        ("service.namespace", "/srv/jane", "pattern"),
+        ("package", "jane@host", "pattern"),
+        ("package", "../jane/client", "pattern"),
+        ("package_version", "jane", "pattern"),
+        ("python_version", "20.11.1", "pattern"),  # of Node
+        ("python_version", "3.12.4 (main, Jun 6 2024) [GCC 12] jane@host", "length"),
+        ("environment", "cloud", "empty"),  # a deployment type
+        ("device", "unknown", "empty"),
+        ("memory_mb", -1, "range"),
+        ("memory_mb", 10000001, "range"),
         ("app_version", True, "type"),
         ("app_version", "1.2.3\x00", "pattern"),
         ("app_version", "10.0.0.1", "ip"),
@@ -232,6 +272,9 @@ def test_the_digest_is_that_of_the_content_whatever_the_order(tmp_path: Path) ->
     one, two = extended(tmp_path, MORE + other), extended(tmp_path, other + MORE)
     assert one.digest == two.digest != load([OURS]).digest
     assert extended(tmp_path, MORE + other.replace("dark mode", "light")).digest != one.digest
+    spelled = extended(tmp_path, MORE + 'spellings = { night = "dark", day = "light" }\n')
+    assert from_text(spelled.as_text()).digest == spelled.digest
+    assert from_text(spelled.as_text()).clean("colour_scheme", "Night") == Kept("dark")
     assert from_text(one.as_text()).digest == one.digest
 
 
@@ -246,6 +289,11 @@ def test_a_damaged_registry_is_none(text: str) -> None:
     [
         ("boolean", {}, "true or false"),
         ("choice", {"values": ("a", "b")}, "a, b; anything else becomes “other”"),
+        (
+            "choice",
+            {"values": ("a", "b"), "spellings": (("aa", "a"), ("ah", "a"), ("none", ""))},
+            "a (or aa, ah), b; anything else becomes “other”",
+        ),
         ("integer", {"minimum": 0, "maximum": 10}, "from 0 to 10"),
         ("text", {"pattern": "[a-z]+", "max_length": 9}, "up to 9 characters of the form [a-z]+"),
     ],
