@@ -35,6 +35,7 @@ LONG_FIRST = (
     "tests/analytics/reports/test_equal_plain_sql.py",
     "tests/analytics/test_demo.py",
     "tests/browser/",
+    "tests/ingest/frameworks/",
     "tests/ingest/grpc/",
     "tests/ingest/load/",
     "tests/ingest/test_withdrawal.py",

@@ -9,7 +9,8 @@ be a name. What this cannot tell: a name that stands where a page's own word wou
 import re
 from functools import lru_cache
 
-from ingest.mapping.path_templates import ID, MAX_PATH, PEOPLE, is_id, segments_of, shortened
+from ingest.mapping.path_templates import MAX_PATH, PEOPLE, is_id, segments_of, shortened
+from ingest.mapping.route_syntax import ID
 
 MAX_WORDS = 4  # of one part; more of them are a title
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ingest.otlp import lenient, more
+from ingest.otlp import exceptions, lenient, more
 from ingest.otlp.json_messages import (
     KeyValue,
     LogsRequest,
@@ -29,6 +29,7 @@ from ingest.otlp.json_messages import (
 from ingest.otlp.json_values import attributes_from, enum, nanoseconds, value_from
 from ingest.otlp.more import SentEvent, SentLink, SentScope, scope_of
 from ingest.otlp.records import (
+    FAILED,
     INTERNAL,
     NOTHING_MORE,
     PARENT_IS_REMOTE,
@@ -148,12 +149,16 @@ def _spans(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) 
                 if span.events or span.links:
                     _check_parts(span)
                 kind = enum(span.kind, "kind")
+                status = enum(span.status.code, "status.code") if span.status else 0
+                sent = attributes(span.attributes)
+                if status == FAILED and span.events and trace_id and span_id:
+                    sent = _with_error_type(sent, span.events)
                 record = Record(
                     True,
                     resource,
                     scope.name,
                     span.name or "",
-                    attributes(span.attributes),
+                    sent,
                     None,
                     kind,
                     nanoseconds(span.start_time_unix_nano, "startTimeUnixNano"),
@@ -161,7 +166,7 @@ def _spans(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) 
                     0,
                     trace_id,
                     span_id,
-                    enum(span.status.code, "status.code") if span.status else 0,
+                    status,
                     NOTHING_MORE if trace_id and span_id else _more_of_span(span, scope),
                     kind == INTERNAL and _is_inner(span),
                 )
@@ -169,6 +174,16 @@ def _spans(groups: Groups, attributes: ReadAttributes, malformed: Counter[str]) 
                 malformed[fault.field] += 1
                 continue
             yield record
+
+
+def _with_error_type(attributes: dict[str, Any], events: list[SpanEvent]) -> dict[str, Any]:
+    """A failed span's attributes, and the class of the exception in its events."""
+    if exceptions.wants_type(attributes):
+        for event in reversed(events[-exceptions.LOOKED_AT :]):
+            for pair in (event.attributes or ()) if event.name == exceptions.EXCEPTION else ():
+                if pair.key == exceptions.TYPE and pair.value and pair.value.string_value:
+                    return {**attributes, exceptions.ERROR_TYPE: pair.value.string_value}
+    return attributes
 
 
 def _is_inner(span: Any) -> bool:

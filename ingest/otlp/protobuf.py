@@ -1,15 +1,17 @@
 """OTLP/protobuf into records, the same ones as `json.py` makes. protobuf's C library upb parses."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanParts
 
-from ingest.otlp import more, slices
+from ingest.otlp import exceptions, more, slices
 from ingest.otlp.more import SentEvent, SentLink, SentScope, scope_of
 from ingest.otlp.records import (
+    FAILED,
     INTERNAL,
     MAX_DEPTH,
     NOTHING_MORE,
@@ -103,12 +105,15 @@ def _span(
     span: Any, resource: Resource, scope: SentScope, attribute: Callable[[bytes], tuple[str, Any]]
 ) -> Record:
     trace_id, span_id = hex_id(span.trace_id, 16), hex_id(span.span_id, 8)
+    attributes, status = dict(map(attribute, span.attributes[:])), span.status.code
+    if status == FAILED and span.events and trace_id and span_id:
+        _add_error_type(attributes, span.events)
     return Record(
         True,
         resource,
         scope.name,
         span.name,
-        dict(map(attribute, span.attributes[:])),
+        attributes,
         None,
         span.kind,
         span.start_time_unix_nano,
@@ -116,10 +121,23 @@ def _span(
         0,
         trace_id,
         span_id,
-        span.status.code,
+        status,
         NOTHING_MORE if trace_id and span_id else _more_of_span(span, scope),
         span.kind == INTERNAL and _is_inner(span),
     )
+
+
+def _add_error_type(attributes: dict[str, Any], events: Sequence[bytes]) -> None:
+    """Add the class of the exception in a failed span's events. What is no event is passed over."""
+    if not exceptions.wants_type(attributes):
+        return
+    for encoded in reversed(events[-exceptions.LOOKED_AT :]):
+        with suppress(ProtobufDecodeError):
+            event = SpanParts.Event.FromString(encoded)
+            for pair in event.attributes if event.name == exceptions.EXCEPTION else ():
+                if pair.key == exceptions.TYPE and pair.value.string_value:
+                    attributes[exceptions.ERROR_TYPE] = pair.value.string_value
+                    return
 
 
 def _is_inner(span: Any) -> bool:

@@ -25,6 +25,7 @@ NOTHING_MORE: dict[str, Any] = {}
 
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5  # Span.SpanKind
 UNSPECIFIED, INTERNAL = 0, 1
+FAILED = 2  # Span.Status
 
 
 class DecodeError(Exception):

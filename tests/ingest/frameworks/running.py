@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import urllib.error
@@ -98,14 +99,18 @@ def running(shop: Shop, folder: Path, *, key: str, receivers: Mapping[str, str])
 
 def put_together(shop: Shop, folder: Path) -> None:
     """The apps, and beside them the modules that the documentation shows."""
-    page = (DOCS / f"{shop.name.partition('-')[0]}.md").read_text()
-    for name, code in re.findall(r"^```\w+\n(?:#|//) (\w+\.\w+)\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+    block = re.compile(r"^```\w+\n(?:#|//) (\w+\.\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    for name, code in block.findall(page(shop)):
         (folder / name).write_text(code)
     for app in APPS.iterdir():
         if app.is_file():
             shutil.copy(app, folder)
     if shop.protocol == "http/json":
         (folder / "node_modules").symlink_to(installing.node_modules() / "node_modules")
+
+
+def page(shop: Shop) -> str:
+    return (DOCS / f"{shop.name.partition('-')[0]}.md").read_text()
 
 
 def command(shop: Shop, port: int) -> list[str]:
@@ -117,18 +122,20 @@ def command(shop: Shop, port: int) -> list[str]:
 
 
 def environment(shop: Shop, *, port: int, key: str, endpoint: str) -> dict[str, str]:
-    """What the pages of the documentation set, and spans that are sent soon."""
-    ours = ("DJANGO_SETTINGS_MODULE", "PYTEST_", "OTEL_")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    sending = {
+    """What the page of the documentation exports, with a place to send to, and spans that are sent soon."""
+    theirs = ("DJANGO_SETTINGS_MODULE", "PYTEST_", "OTEL_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
+    exported = {
+        name: value.replace("YOUR_KEY", key)
+        for line in re.findall(r"^export (.+)$", page(shop), re.MULTILINE)
+        for name, _, value in (pair.partition("=") for pair in shlex.split(line, comments=True))
+    }
+    assert exported["OTEL_EXPORTER_OTLP_ENDPOINT"].startswith("https://telemetry.example")
+    ours = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
-        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{key}",
-        "OTEL_SERVICE_NAME": f"{shop.name}-shop",
-        "OTEL_RESOURCE_ATTRIBUTES": "service.version=1.2.3,deployment.environment.name=production",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
         "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": shop.others,
+        "PORT": str(port),
+        "PYTHONPATH": ".",
     }
-    if shop.protocol != "http/json":
-        sending |= {"OTEL_EXPORTER_OTLP_PROTOCOL": shop.protocol}
-        sending |= {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-    return inherited | sending | {"PORT": str(port), "PYTHONPATH": "."} | shop.variables
+    return inherited | exported | ours | shop.variables

@@ -14,7 +14,8 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 from consent.pseudonyms import pseudonym
-from ingest.models import TrafficCount
+from ingest.mapping import boilerplate
+from ingest.models import TrafficCount, UndeclaredName
 from tests.ingest.frameworks.running import SHOPS, App, running
 from tests.support import grpc_receiver
 from tests.support.canaries.search import dumped, in_redis
@@ -49,6 +50,7 @@ ITEMS = {
 }
 STREAMS_COUNT = ("fastapi", "fastapi-instrumented", "express")  # as part of the duration
 MISTAKES_WORK = ("fastapi-instrumented",)
+TELLS_NO_ERRORS = ("express",)  # on the server span
 UNKNOWN_PATHS_NAME_NOBODY = ("fastapi", "fastapi-instrumented")  # no dependency runs
 HEADERS = {"X-Forwarded-For": "203.0.113.7", "User-Agent": "PlantedAgent/1.0"}
 PLANTED = (b"planted", b"jane", b"47114711", b"203.0.113.7", b"PlantedAgent")
@@ -68,6 +70,7 @@ class Everything(NamedTuple):
 
     shops: dict[str, Arrived]
     other_rows: int
+    undeclared: set[str]  # what *Pipeline* would show
     kept: list[tuple[str, bytes]]
 
 
@@ -85,7 +88,8 @@ def everything(
             for name, (_, key) in keys.items()
         }
         others = FeatureUsage.objects.count() + UserActivity.objects.count()
-        return Everything(shops, others, list(kept(folder)))
+        undeclared = set(UndeclaredName.objects.values_list("name", flat=True))
+        return Everything(shops, others, undeclared, list(kept(folder)))
 
 
 def send(folder: Path, keys: dict[str, str]) -> dict[str, dict[str, float]]:
@@ -161,8 +165,9 @@ def test_each_request_is_one_row_of_whoever_asked(shop: str, everything: Everyth
     assert {row.method for row in rows} == {"GET"}
     assert {row.organization_id for row in rows} == {pseudonym("organization", ORGANIZATION)}
     for row in rows:
-        assert row.event_metadata.pop("error.type", "ValueError") in ("ValueError", "500")
         assert row.event_metadata.items() >= {"app_version": "1.2.3", "environment": "production"}.items()
+    error = "" if shop in TELLS_NO_ERRORS else "ValueError"
+    assert [row.event_metadata.get("error.type", "") for row in rows[:3]] == ["", error, ""]
 
 
 @every_shop
@@ -186,6 +191,11 @@ def test_whoever_is_set_on_another_span_is_lost(shop: str, everything: Everythin
     mistaken, unknown = shop not in MISTAKES_WORK, shop in UNKNOWN_PATHS_NAME_NOBODY
     assert counts["no_consent"] + counts["names_nobody"] == 1 + mistaken + unknown
     assert counts["accepted"] == len(everything.shops[shop].rows)
+    assert counts["not_an_event"] > 0 == counts["unroutable"]
+
+
+def test_no_name_of_boilerplate_buries_those_that_somebody_chose(everything: Everything) -> None:
+    assert {name for name in everything.undeclared if not boilerplate.is_group(name)} == set()
 
 
 def test_nothing_of_anybody_is_kept(everything: Everything) -> None:
