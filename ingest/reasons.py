@@ -18,7 +18,23 @@ class Reason(NamedTuple):
 
 REASONS = {
     # --- Records -------------------------------------------------------------------------------
-    "no_consent": Reason("no consent", "no consent for the organization or the user it names"),
+    # Whose consent is missing when the event happened, or has been withdrawn since. All begin alike.
+    "no_consent": Reason("no consent", "neither the organization nor the user it names has agreed"),
+    "no_consent_organization": Reason(
+        "no consent of the organization", "the organization it names has not agreed, or not yet at its time"
+    ),
+    "no_consent_user": Reason(
+        "no consent of the user",
+        "the user it names, or whose session it is, has not agreed, or not yet at its time",
+    ),
+    "no_consent_stale": Reason(
+        "consent from before the policy changed",
+        "the consent of the organization or the user is from before the policy changed: ask them again",
+    ),
+    "names_nobody": Reason(
+        "names neither user nor organization", "it names neither a user nor an organization, so nobody agreed"
+    ),
+    "telemetry_off": Reason("detailed events are off", "detailed events are switched off here"),
     "do_not_track": Reason("do-not-track signal", "it asks not to be tracked"),
     "base_telemetry_off": Reason("base telemetry is off", "base telemetry is switched off here"),
     "not_an_event": Reason(
@@ -55,7 +71,10 @@ REASONS = {
 STATUS = {name: reason.status for name, reason in REASONS.items() if reason.status}
 # Only consent decides whether a record is refused for these: what cannot be stored was admitted before.
 # Keys that are not told of consent (`Key.is_told_of_consent`) are not told of them.
-TELLING = ("no_consent", "unstorable")
+TELLING = (
+    *("no_consent", "no_consent_organization", "no_consent_user", "no_consent_stale"),
+    "unstorable",
+)
 # Not refused: automatic instrumentation sends such records by the dozen, and nobody means them to be stored.
 SKIPPED = frozenset({"not_an_event"})
 LIMITS = ("rate_limited", "busy")  # counted by `candid_rate_limited_total`

@@ -13,8 +13,9 @@ from analytics.storage.seal_border import sealed_until
 from analytics.storage.seen_with import MOST_PEOPLE, People, names_of, of_nobody, people_of, read_people
 from consent.gate import gate
 from consent.gate.permissions import ALWAYS, Permissions, Span
-from consent.gate.switches import base_allowed
-from postgres.instants import microseconds
+from consent.gate.refusals import SWITCHED_OFF
+from consent.gate.switches import base_allowed, switches
+from postgres.instants import instant, microseconds
 
 NOBODY: Mapping[str, Collection[str]] = MappingProxyType({})
 
@@ -51,10 +52,10 @@ def admit_rows(
             if since <= at < until:
                 break
         else:
-            refused["no_consent"] += 1
+            refused[permissions.why_not(*who, instant(at))] += 1
             continue
         if people and not row.user and not _their_people_allow(row, permissions, people):
-            refused["no_consent"] += 1
+            refused["no_consent_user"] += 1  # of somebody whose session it is
             continue
         if internal and not row.is_internal and row.organization_id in internal:
             row = row._replace(is_internal=True)
@@ -87,10 +88,16 @@ def admit_base_events(base_events: Sequence[BaseEvent], refused: Counter[str]) -
 
 
 class AllAllowed:
-    """Stands in for `Permissions` where an answer must not depend on consent: all is allowed."""
+    """Stands in for `Permissions` where an answer must not depend on consent: all is allowed.
+
+    Unless detailed events are switched off for everybody, which such keys are told.
+    """
 
     def spans(self, organization: str, user: str) -> Sequence[Span]:
-        return [ALWAYS]
+        return [ALWAYS] if switches().detailed else []
+
+    def why_not(self, organization: str, user: str, at: datetime) -> str:
+        return SWITCHED_OFF
 
     def internal(self) -> frozenset[str]:
         return frozenset()

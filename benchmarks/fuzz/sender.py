@@ -19,7 +19,10 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 LAST_CHUNK = b"0\r\n\r\n"
 CLOSES = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 REFUSED = re.compile(rb"(\d+) of (\d+) refused: ([^\x00-\x08]*)")
-IN_STORAGE = (b"no_consent", b"do_not_track", b"unstorable", b"base_telemetry_off")  # decided in there
+IN_STORAGE = (  # decided in there; the first one begins several
+    *(b"no_consent", b"names_nobody", b"do_not_track", b"unstorable"),
+    *(b"telemetry_off", b"base_telemetry_off"),
+)
 
 
 class Connection:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from consent.gate.refusals import ORGANIZATION, USER, Refusals, refusals
 from consent.gate.rules import StatePeriod, notice_in_force, profile_of
 from consent.gate.switches import switches
-from consent.gate.windows import AboutOrganization, Window, is_within, windows
+from consent.gate.windows import AboutOrganization, Window, Windows, is_within, windows
 from consent.pseudonyms import ANONYMOUS
 from postgres.instants import microseconds
 
@@ -54,6 +55,7 @@ class Permissions:
         self._now = now
         self._switches = switches()
         self._about: dict[str, AboutOrganization] = {}
+        self._whys: dict[tuple[str, str], tuple[str, Refusals]] = {}  # today's reason, and those of all times
 
     def allows(self, organization: str, user: str, at: datetime) -> bool:
         """Whether a detailed event dated `at` may be stored. '' means that no such subject is named.
@@ -68,6 +70,21 @@ class Permissions:
             (microseconds(since), microseconds(until) if until else _WITHOUT_END)
             for since, until in self._windows_of(organization, user)
         ]
+
+    def why_not(self, organization: str, user: str, at: datetime) -> str:
+        """Why an event that `allows` does not allow is refused: a reason of `ingest/reasons.py`.
+
+        Today's state comes first: it may forbid what was allowed then. If neither does, a subject was erased.
+        """
+        why = self._whys.get((organization, user))
+        if why is None:  # asked for each event that is refused
+            decided = self._decided(organization, user)
+            found = refusals(*decided)
+            why = self._whys[organization, user] = found.at(self._today(windows(*decided))), found
+        if reason := why[0] or why[1].at(at):
+            return reason
+        erased_until = self._tombstones.get(organization)
+        return ORGANIZATION if erased_until is not None and at <= erased_until else USER
 
     def require_registry(self, digest: str) -> None:
         """Raises `OtherRegistry` unless this registry is active. '' is for events that none has filtered."""
@@ -86,16 +103,29 @@ class Permissions:
 
     def _windows_of(self, organization: str, user: str) -> Sequence[Window]:
         """The windows of event time that may be stored. There are none if today's state forbids storing."""
+        found = windows(*self._decided(organization, user))
+        if not is_within(found.open, self._today(found)):
+            return ()
+        return self._not_erased(found.open, organization, user)
+
+    def _today(self, found: Windows) -> datetime:
+        """The last decision counts today, whatever a clock says.
+
+        This request may have waited for a withdrawal younger than its `now`, or for one that another
+        machine's clock dated ahead.
+        """
+        last_decision = found.last_decision
+        return self._now if last_decision is None else max(self._now, last_decision)
+
+    def _decided(
+        self, organization: str, user: str
+    ) -> tuple[AboutOrganization, tuple[StatePeriod, ...] | None]:
+        """What the rules ask about these two; None for the user if none is named."""
         about = self._about.get(organization)
         if about is None:
             about = self._about[organization] = self._about_organization(organization)
         is_named = user and not user.startswith(ANONYMOUS)
-        decided = tuple(self._users.get(user, ())) if is_named else None
-        opened, last_decision = windows(about, decided)
-        # The last decision counts today, whatever a clock says: this request may have waited for a
-        # withdrawal younger than its `now`, or for one that another machine's clock dated ahead.
-        today = self._now if last_decision is None else max(self._now, last_decision)
-        return self._not_erased(opened, organization, user) if is_within(opened, today) else ()
+        return about, tuple(self._users.get(user, ())) if is_named else None
 
     def _not_erased(self, opened: Sequence[Window], organization: str, user: str) -> Sequence[Window]:
         """The parts of these windows that lie after the subjects' tombstones."""

@@ -154,13 +154,36 @@ def tier(
     below = Tier.BASE if base_on else Tier.NOTHING
     if not detailed_on:
         return below
+    missing = who_lacks(
+        profile=profile, organization=organization, user=user, at=at, notice_since=notice_since
+    )
+    return below if missing.organization or missing.user else Tier.DETAILED
+
+
+class Lacking(NamedTuple):
+    """Whose consent an event lacks."""
+
+    organization: bool
+    user: bool
+
+
+def who_lacks(
+    *,
+    profile: Profile,
+    organization: State | None,
+    user: State | None,
+    at: datetime,
+    notice_since: datetime | None = None,
+) -> Lacking:
+    """Whose consent an event dated `at` lacks, by the rules of `tier`. Without both, the organization's.
+
+    A user who has not decided lacks nothing where the profile has users follow their organization.
+    """
     noticed = profile is Profile.NOTICE and notice_since is not None and notice_since <= at
     asks_organization = organization is not None or user is None
     organization_agrees = organization == State.GRANTED or (organization in (State.UNSET, None) and noticed)
-    if asks_organization and not organization_agrees:
-        return below
-    if user is None or user == State.GRANTED:
-        return Tier.DETAILED
-    if user == State.UNSET and profile is not Profile.STRICT and organization_agrees:
-        return Tier.DETAILED
-    return below
+    follows = user == State.UNSET and profile is not Profile.STRICT
+    return Lacking(
+        organization=asks_organization and not organization_agrees,
+        user=not (user in (None, State.GRANTED) or (follows and (organization_agrees or asks_organization))),
+    )

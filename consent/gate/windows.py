@@ -38,15 +38,12 @@ def windows(about: AboutOrganization, user: tuple[StatePeriod, ...] | None) -> W
 
     Cached, because every request asks about the same decisions again.
     """
-    decision_edges = {
-        edge for period in (*(about.periods or ()), *(user or ())) for edge in period[1:] if edge
-    }
     # Before the first edge nobody has decided and no notice was shown: nothing is stored.
-    edges = sorted(decision_edges | ({about.notice_since} if about.notice_since else set()))
+    edges = edges_of(about, user)
     opened = tuple(
         (since, until)
         for since, until, organization_state, user_state in zip(
-            edges, (*edges[1:], None), _states(about.periods, edges), _states(user, edges), strict=False
+            edges, (*edges[1:], None), states(about.periods, edges), states(user, edges), strict=False
         )
         if Tier.DETAILED
         is tier(
@@ -58,13 +55,22 @@ def windows(about: AboutOrganization, user: tuple[StatePeriod, ...] | None) -> W
             detailed_on=about.detailed_on,
         )
     )
-    return Windows(opened, max(decision_edges, default=None))
+    return Windows(opened, max(_decision_edges(about, user), default=None))
 
 
 def is_within(opened: Sequence[Window], at: datetime) -> bool:
     return any(since <= at and (until is None or at < until) for since, until in opened)
 
 
-def _states(periods: Sequence[StatePeriod] | None, edges: Sequence[datetime]) -> Iterable[State | None]:
+def edges_of(about: AboutOrganization, user: Sequence[StatePeriod] | None) -> list[datetime]:
+    """The times at which the answer may change, in their order."""
+    return sorted(_decision_edges(about, user) | ({about.notice_since} if about.notice_since else set()))
+
+
+def _decision_edges(about: AboutOrganization, user: Sequence[StatePeriod] | None) -> set[datetime]:
+    return {edge for period in (*(about.periods or ()), *(user or ())) for edge in period[1:] if edge}
+
+
+def states(periods: Sequence[StatePeriod] | None, edges: Sequence[datetime]) -> Iterable[State | None]:
     """The state at each edge; None at each when no subject is named."""
     return repeat(None) if periods is None else states_at(periods, edges)

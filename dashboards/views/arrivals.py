@@ -61,6 +61,10 @@ class Arrivals(NamedTuple):
     def reasons(self) -> set[str]:
         return {row.reason for row in self.rows}
 
+    @property
+    def lacks_consent(self) -> bool:
+        return any(reason.startswith("no_consent") for reason in self.reasons)
+
 
 def words(outcome: str, reason: str) -> str:
     """“Dropped: no consent”. Single records are dropped, on purpose; whole requests are rejected."""

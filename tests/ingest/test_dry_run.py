@@ -17,6 +17,7 @@ from consent.pseudonyms import pseudonym
 from ingest.mapping import undeclared
 from ingest.mapping.name_limits import known_names
 from ingest.models import SeenName, TrafficCount, UndeclaredName
+from ingest.reasons import answer_words
 from ingest.traffic import counting
 from tests.support.otlp import a_key, grant, log, logs, post, span, traces
 
@@ -100,7 +101,7 @@ def test_it_is_what_the_real_run_does(key: str) -> None:
 
     refused = [said["summary"]["refused"] for said in told]
     assert [bool(said) for said in refused] == [bool(answer) for answer in answers]
-    assert refused[3:5] == [{"no_consent": 1}, {"unroutable": 1}]
+    assert refused[3:5] == [{"no_consent_user": 1}, {"unroutable": 1}]
     models = {model._meta.db_table: model for model in (FeatureUsage, EndpointUsage, UserActivity)}
     for said in told[:3]:
         (record,) = said["records"]
@@ -190,8 +191,8 @@ def test_consent_has_its_say_and_the_record_is_explained_all_the_same(key: str) 
     )
     record = one(key, FEATURE)
 
-    assert (record["outcome"], record["reason"]) == ("refused", "no_consent")
-    assert record["why"] == "no consent for the organization or the user it names"
+    assert (record["outcome"], record["reason"]) == ("refused", "no_consent_user")
+    assert record["why"] == answer_words("no_consent_user")
     assert record["columns"]["feature_name"] == "export"
 
 

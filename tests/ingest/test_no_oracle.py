@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from analytics.models import FeatureUsage
+from analytics.models import FeatureUsage, SeenWith
 from consent.decisions.recording import record_decision
 from consent.decisions.tombstones import ask_for_erasure
 from consent.keys import issue_key
-from consent.models import Key, Method, State, SubjectKind
+from consent.models import InForce, Key, Method, State, SubjectKind
 from consent.pseudonyms import pseudonym
 from dashboards.views import privacy_traffic
 from ingest.models import TrafficCount
@@ -25,20 +25,26 @@ from tests.support.otlp import encoded, grant, log, logs, post, span, traces
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("rolled_back")]
 
 PAGE = "https://app.example"
-PEOPLE = ("agrees", "refuses", "undecided", "erased")
+PEOPLE = ("agrees", "refuses", "undecided", "erased", "outdated")
+ORGANIZATIONS = ("acme", "said-no", "unheard-of", "outdated")
+CHANGED = datetime.now(UTC) - timedelta(days=30)  # the policy, materially
 
 
 @pytest.fixture(autouse=True)
 def _decisions() -> None:
+    grant(user="outdated", organization="outdated", since=CHANGED - timedelta(days=1))
+    InForce.objects.update(material_since=CHANGED)
     for user in ("agrees", "refuses", "erased"):
-        grant(user=user)
-    grant(organization="acme")
-    for kind, raw in ((SubjectKind.USER, "refuses"), (SubjectKind.ORGANIZATION, "said-no")):
-        record_decision(
-            kind=kind, subject=pseudonym(kind, raw), state=State.DENIED, actor="t", method=Method.API
-        )
+        grant(user=user, since=CHANGED)
+    grant(organization="acme", since=CHANGED)
+    _decide(SubjectKind.USER, "refuses", State.DENIED)
+    _decide(SubjectKind.ORGANIZATION, "said-no", State.DENIED)
     who = pseudonym("user", "erased")
     ask_for_erasure(kind=SubjectKind.USER, pseudonym=who, actor="t", method=Method.API)
+
+
+def _decide(kind: SubjectKind, raw: str, state: State) -> None:
+    record_decision(kind=kind, subject=pseudonym(kind, raw), state=state, actor="t", method=Method.API)
 
 
 def publishable() -> str:
@@ -91,8 +97,51 @@ def _renamed(sent: Any, user: str) -> Any:
 
 def test_a_publishable_key_learns_nothing_of_organizations() -> None:
     key = publishable()
-    answers = {whole_answer("/v1/traces", events("agrees", name), key)[2] for name in ("acme", "said-no")}
+    answers = {whole_answer("/v1/traces", events("agrees", name), key)[2] for name in ORGANIZATIONS}
     assert len(answers) == 1
+
+
+@KEYS
+def test_only_what_nobody_s_decision_makes_is_said_of_an_event_that_names_nobody(
+    make_key: Callable[[], str], settings: Settings
+) -> None:
+    """A strict profile refuses it, whoever its session is known with and whatever they have decided."""
+    key = make_key()
+    is_bound = make_key is not publishable
+    sessions = ["", *PEOPLE]
+    for profile, expected in (("strict", "{}" if is_bound else "1 names_nobody ("), ("notice", "{}")):
+        settings.CONSENT_PROFILE_CLOUD = settings.CONSENT_PROFILE_SELF_HOSTED = profile
+        settings.CONSENT_NOTICE_SINCE = CHANGED.isoformat()
+        for number, user in enumerate(PEOPLE):
+            whole_answer("/v1/traces", traces(span(number + 1, attributes=_at_work(user))), key)
+        if profile == "notice":  # from here on, a known session's events are refused for its person
+            _decide(SubjectKind.USER, "agrees", State.DENIED)
+        answers = {str(whole_answer("/v1/traces", _of_session(session), key)) for session in sessions}
+        assert len(answers) == 1
+        assert expected in answers.pop()
+    assert SeenWith.objects.exists()
+
+
+@KEYS
+def test_what_is_switched_off_for_everybody_is_said(make_key: Callable[[], str], settings: Settings) -> None:
+    settings.TELEMETRY_ENABLED = False
+    key = make_key()
+    said = {str(whole_answer("/v1/traces", traces(_span_of(user)), key)) for user in PEOPLE}
+    assert len(said) == 1
+    assert "1 telemetry_off (" in said.pop()
+    if make_key is bound:
+        assert json.loads(dry(traces(_span_of("agrees")), key)[2])["summary"]["refused"] == {
+            "telemetry_off": 1
+        }
+
+
+def _of_session(session: str) -> dict[str, Any]:
+    """An event that names nobody but a session."""
+    return traces(span(99, attributes=_at_work("", session or "new")))
+
+
+def _span_of(user: str) -> dict[str, Any]:
+    return span(1, attributes={"user.id": user, "feature.name": "export"})
 
 
 @KEYS
@@ -137,15 +186,45 @@ def test_an_event_that_the_database_cannot_hold_is_answered_like_any_other(
     body = traces(span(1, attributes={"user.id": user, "feature.name": "export"}))
     assert whole_answer("/v1/traces", body, bound())[2] == b"{}"
     counting.flush()
-    reason = "unstorable" if user == "agrees" else "no_consent"
-    assert TrafficCount.objects.get().reason == reason
+    expected = {"agrees": "unstorable", "outdated": "no_consent_stale"}
+    assert TrafficCount.objects.get().reason == expected.get(user, "no_consent_user")
 
 
 def test_an_unbound_secret_key_is_told_the_reasons_as_before() -> None:
     key, _ = issue_key(name="server", scopes=["ingest"])
     partial = json.loads(whole_answer("/v1/traces", events("refuses"), key)[2])["partialSuccess"]
     assert partial["rejectedSpans"] == "3"
-    assert "1 no_consent" in partial["errorMessage"]
+    assert "1 no_consent_user (" in partial["errorMessage"]
+
+
+def test_an_unbound_secret_key_is_told_whose_consent_is_missing() -> None:
+    key, _ = issue_key(name="server", scopes=["ingest"])
+    expected = {
+        ("agrees", "acme"): "",
+        ("agrees", "unheard-of"): "no_consent_organization",
+        ("refuses", "acme"): "no_consent_user",
+        ("erased", "acme"): "no_consent_user",
+        ("undecided", "said-no"): "no_consent",
+        ("outdated", "acme"): "no_consent_stale",
+        ("agrees", "outdated"): "no_consent_stale",
+        ("outdated", "outdated"): "no_consent_stale",
+        ("outdated", "said-no"): "no_consent",
+        ("", "said-no"): "no_consent_organization",
+        ("undecided", ""): "no_consent_user",
+        ("", ""): "names_nobody",
+    }
+    for (user, organization), reason in expected.items():
+        who = {"user.id": user, "organization.id": organization, "feature.name": "export"}
+        sent = traces(span(1, at=datetime.now(UTC) - timedelta(minutes=1), attributes=who))
+        (record,) = json.loads(dry(sent, key)[2])["records"]
+        assert record.get("reason", "") == reason, (user, organization)
+        message = whole_answer("/v1/traces", sent, key)[2].decode()
+        assert (f"1 {reason} ({record['why']})" in message) if reason else message == "{}"
+    early = traces(
+        span(2, at=CHANGED - timedelta(hours=1), attributes={"user.id": "agrees", "feature.name": "x"})
+    )
+    assert "no_consent_user" in whole_answer("/v1/traces", early, key)[2].decode()
+    assert "not yet at its time" in whole_answer("/v1/traces", early, key)[2].decode()
 
 
 @pytest.mark.parametrize("make_key", [publishable, bound])
@@ -155,12 +234,12 @@ def test_staff_see_the_counts_by_reason_of_every_key(make_key: Callable[[], str]
     whole_answer("/v1/traces", events("refuses"), make_key())
     counting.flush()
     assert set(TrafficCount.objects.values_list("reason", "count")) == {
-        ("no_consent", 1),
+        ("no_consent_user", 1),
         ("in_future", 1),
         ("unroutable", 1),
     }
     for page in ("/dashboards/pipeline/", "/dashboards/first-event/arrivals/"):
-        assert "no consent" in staff.get(page).content.decode()
+        assert "no consent of the user" in staff.get(page).content.decode()
     assert "none is stored yet" in staff.get("/dashboards/first-event/").content.decode()
     whole_answer("/v1/traces", events("agrees"), make_key())
     counting.flush()

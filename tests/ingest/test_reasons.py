@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from consent.gate import refusals
 from ingest import reasons
 from ingest.errors import CODES
 
@@ -24,8 +25,16 @@ def named_in_code() -> set[str]:
 
 def test_every_reason_that_code_names_is_in_the_table() -> None:
     named = named_in_code()
-    assert {"no_consent", "unroutable", "too_old", "busy", "wrong_origin", "do_not_track"} <= named
+    assert {"unroutable", "too_old", "busy", "wrong_origin", "do_not_track"} <= named
     assert named <= reasons.REASONS.keys()
+
+
+def test_every_reason_of_the_gate_has_words_and_is_told_only_if_nobody_s_decision_makes_it() -> None:
+    of_decisions = {refusals.ORGANIZATION, refusals.USER, refusals.BOTH, refusals.STALE}
+    assert of_decisions == {reason for reason in reasons.TELLING if reason.startswith("no_consent")}
+    for reason in (refusals.NAMES_NOBODY, refusals.SWITCHED_OFF):
+        assert reason not in reasons.TELLING
+        assert reasons.answer_words(reason) != reason
 
 
 def test_every_status_has_a_usual_reason_and_a_code_of_grpc() -> None:

@@ -123,8 +123,22 @@ def test_the_same_over_grpc(receiver: Receiver, key: str, kind: str) -> None:
         assert _exported(channel, key, 1, {**attributes, "user.id": "jane"}) == b""
         assert _exported(channel, key, 2, attributes) == b""
         deny()
-        assert b"no_consent" in _exported(channel, key, 3, attributes)
+        assert b"1 no_consent_user (" in _exported(channel, key, 3, attributes)
     assert rows() == 2
+
+
+def test_over_grpc_a_key_of_one_organization_is_told_of_nobody(receiver: Receiver, key: str) -> None:
+    deny("jim")
+    customer, _ = a_key(organization="acme")
+    of_acme = {"organization.id": "acme", **KINDS["feature"][1]}
+    with receiver.channel() as channel:
+        for number, (user, reason) in enumerate(
+            [("jane", b""), ("jim", b"1 no_consent_user ("), ("unheard-of", b"1 no_consent_user (")]
+        ):
+            named = {**of_acme, "user.id": user}
+            assert _exported(channel, customer, 2 * number + 1, named) == b""
+            assert reason in _exported(channel, key, 2 * number + 2, named)
+        assert b"1 names_nobody (" in _exported(channel, key, 9, KINDS["feature"][1])
 
 
 def _exported(channel: grpc.Channel, key: str, number: int, attributes: dict[str, Any]) -> bytes:
@@ -307,7 +321,7 @@ def test_a_withdrawal_waits_for_events_of_a_known_session_whichever_bucket_is_lo
             assert waits(withdrawal, pool)
 
         assert in_flight(a_row(2, session=session), meanwhile) == 1
-    assert store([a_row(3, session=session)]).refused == {"no_consent": 1}
+    assert store([a_row(3, session=session)]).refused == {"no_consent_user": 1}
 
 
 def test_a_link_is_stored_with_its_event_or_not_at_all(key: str) -> None:
@@ -331,7 +345,7 @@ def test_a_session_of_too_many_people_is_nobodys_to_allow(key: str) -> None:
         user = f"{number:032x}"
         decide_long_ago(user)
         SeenWith.objects.create(name=name, user_id=user, month=month, recorded_at=now)
-    assert store([a_row(1, session="f" * 32)]).refused == {"no_consent": 1}
+    assert store([a_row(1, session="f" * 32)]).refused == {"no_consent_user": 1}
     SeenWith.objects.filter(user_id=f"{100:032x}").delete()
     assert store([a_row(1, session="f" * 32)]).inserted == 1
 

@@ -50,7 +50,7 @@ def test_a_request_is_measured(client: Client) -> None:
     assert more("candid_requests_total", signal="logs", transport="http", status="400") == 1
     assert more("candid_request_duration_seconds_count", signal="logs", transport="http") == 2
     assert more("candid_records_total", signal="logs", outcome="accepted", reason="") == 1
-    assert more("candid_records_total", signal="logs", outcome="refused", reason="no_consent") == 1
+    assert more("candid_records_total", signal="logs", outcome="refused", reason="names_nobody") == 1
     assert more("candid_records_total", signal="logs", outcome="rejected", reason="malformed") == 1
     assert more("candid_received_bytes_total", transport="http") > 100
     assert value(after, "candid_requests_in_flight", transport="http") == 0

@@ -24,7 +24,8 @@ from ingest.reasons import STATUS
 DEFAULT_EVENTS = 500_000
 KEY_NAME = "Demo data (revoked: nothing can be sent with it)"
 REFUSED = (
-    *(("refused", "no_consent", 0.071), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002)),
+    *(("refused", "no_consent_user", 0.052), ("refused", "no_consent_organization", 0.013)),
+    *(("refused", "no_consent_stale", 0.006), ("duplicate", "", 0.009), ("refused", "unroutable", 0.002)),
     ("skipped", "not_an_event", 1.3),
 )
 REJECTED = (("malformed", 0.25), ("wrong_type", 0.15), ("too_slow", 0.1))  # requests an hour

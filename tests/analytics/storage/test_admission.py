@@ -15,6 +15,9 @@ class Granted:
     def spans(self, organization, user):
         return [(10, 20), (30, 40)]
 
+    def why_not(self, organization, user, at):
+        return "no_consent"
+
     def internal(self):
         return frozenset({ORGANIZATION})
 

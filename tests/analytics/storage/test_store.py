@@ -90,7 +90,7 @@ def test_the_same_again_changes_nothing(consent):
 
 
 def test_without_consent_nothing_is_stored_and_it_is_counted(transactional_db):
-    assert store([row(), row(user="")]) == Receipt(0, 0, {"no_consent": 2})
+    assert store([row(), row(user="")]) == Receipt(0, 0, {"no_consent": 1, "no_consent_organization": 1})
     assert stored() == 0
 
 
@@ -105,9 +105,9 @@ def test_an_event_dated_before_the_grant_stays_out(transactional_db):
 def test_after_a_withdrawal_even_older_events_stay_out_and_a_new_grant_starts_anew(consent):
     before = timezone.now()
     decide(State.DENIED)
-    assert store([row(at=before)]).refused == {"no_consent": 1}
+    assert store([row(at=before)]).refused == {"no_consent_user": 1}
     decide(State.GRANTED)
-    assert store([row(at=before), row()]) == Receipt(1, 0, {"no_consent": 1})
+    assert store([row(at=before), row()]) == Receipt(1, 0, {"no_consent_user": 1})
 
 
 def test_the_signal_wins_over_every_grant(consent):
@@ -264,7 +264,7 @@ def test_a_withdrawal_dated_ahead_by_another_machine_holds_at_once(consent):
     now = timezone.now()
     decide(State.UNSET)
     ConsentPeriod.objects.filter(until=None).update(since=now + timedelta(seconds=30))
-    assert store([row(at=now - timedelta(hours=1))]).refused == {"no_consent": 1}
+    assert store([row(at=now - timedelta(hours=1))]).refused == {"no_consent_user": 1}
 
 
 @pytest.mark.parametrize("number", [3, 200])
@@ -400,7 +400,7 @@ def test_a_withdrawal_that_ingest_waited_for_is_seen(consent):
         TelemetryUser.objects.filter(pseudonym=USER).update(state=State.DENIED)
         ConsentPeriod.objects.filter(subject=USER, until=None).update(state=State.DENIED)
         withdrawing.close()
-        assert storing.result(30) == [Receipt(0, 0, {"no_consent": 1})]
+        assert storing.result(30) == [Receipt(0, 0, {"no_consent_user": 1})]
 
 
 def somebody_waits():
@@ -438,6 +438,6 @@ def test_columns_that_differ_from_a_models_are_refused_at_start():
 def test_a_dry_run_tells_what_would_be_stored(consent):
     event = row()
     assert foretell(event) == (event, "")
-    assert foretell(row(user="d" * 32))[1] == "no_consent"
+    assert foretell(row(user="d" * 32))[1] == "no_consent_user"
     assert (foretell(BASE)[1], foretell(BASE._replace(do_not_track=True))[1]) == ("", "do_not_track")
     assert stored() == 0

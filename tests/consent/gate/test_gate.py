@@ -69,15 +69,33 @@ def test_windows_say_what_the_rules_say_after_the_tombstone(
     named = "" if organization is None else ORGANIZATION
     registration = registered if named else None
 
-    def is_detailed(moment):
+    def states_then(moment):
+        return {
+            "organization": None if organization is None else state_at(organization, moment),
+            "user": None if user is None else state_at(user, moment),
+        }
+
+    def is_detailed(moment, **instead):
         return Tier.DETAILED is tier(
             profile=profile_of(registration.deployment_type if registration else None, switches),
-            organization=None if organization is None else state_at(organization, moment),
-            user=None if user is None else state_at(user, moment),
             at=moment,
             notice_since=registration.notice_since if registration else None,
             detailed_on=detailed_on,
+            **states_then(moment) | instead,
         )
+
+    def plain_reason(moment):
+        """Whoever could have made it right alone by agreeing is the one whose consent lacks."""
+        if not detailed_on:
+            return "telemetry_off"
+        then = {kind: state for kind, state in states_then(moment).items() if state is not None}
+        if not then:
+            return "names_nobody"
+        alone = [kind for kind in then if is_detailed(moment, **{kind: State.GRANTED})]
+        assert len(alone) <= 1
+        if {then[kind] for kind in alone or then} == {State.STALE}:
+            return "no_consent_stale"
+        return f"no_consent_{alone[0]}" if alone else "no_consent"
 
     decided = [
         edge
@@ -85,10 +103,16 @@ def test_windows_say_what_the_rules_say_after_the_tombstone(
         for edge in (period.since, period.until)
         if edge
     ]
-    expected = is_detailed(at) and is_detailed(max([now, *decided]))
+    today = max([now, *decided])
+    expected = is_detailed(at) and is_detailed(today)
     if user is not None and erased and at <= erased:
         expected = False
-    assert permissions.allows(named, "" if user is None else USER, at) == expected
+    who = "" if user is None else USER
+    assert permissions.allows(named, who, at) == expected
+    if not expected:
+        refusing = next((moment for moment in (today, at) if not is_detailed(moment)), None)
+        reason = plain_reason(refusing) if refusing else "no_consent_user"
+        assert permissions.why_not(named, who, at) == reason
 
 
 # --- Edge cases -------------------------------------------------------------------------------------

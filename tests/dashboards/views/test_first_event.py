@@ -228,10 +228,16 @@ def test_a_key_that_may_send_is_seen(staff: Client, scopes: list[str], revoked: 
     assert ("A key that may send events exists" in panel) is ready
 
 
-def test_advice_ends_with_the_first_event(staff: Client) -> None:
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [("no_consent_user", "must both have agreed"), ("names_nobody", "names neither a user nor")],
+)
+def test_advice_ends_with_the_first_event(staff: Client, reason: str, advice: str) -> None:
     TrafficCount.objects.create(
-        minute=timezone.now(), signal="traces", outcome="refused", reason="no_consent", count=1
+        minute=timezone.now(), signal="traces", outcome="refused", reason=reason, count=1
     )
-    assert "Your event arrived but was dropped" in one_line(staff.get("/dashboards/first-event/arrivals/"))
+    panel = one_line(staff.get("/dashboards/first-event/arrivals/"))
+    assert "Your event arrived but was dropped" in panel
+    assert advice in panel
     feature_used("somebody", at=days_ago(1))
     assert "Your event arrived" not in one_line(staff.get("/dashboards/first-event/arrivals/"))

@@ -52,7 +52,7 @@ def test_refused_records_are_counted_and_explained(client: Client, key: str) -> 
     partial = answer.json()["partialSuccess"]
     assert (answer.status_code, partial["rejectedSpans"]) == (200, "3")
     assert partial["errorMessage"].startswith("3 of 4 refused: 2 unroutable (")
-    assert "1 no_consent (" in partial["errorMessage"]
+    assert "1 no_consent_user (" in partial["errorMessage"]
 
 
 def test_refused_records_are_counted_in_protobuf_too(client: Client, key: str) -> None:
@@ -248,7 +248,8 @@ def test_with_nothing_granted_nothing_is_stored_and_the_answer_says_so(client: C
     answer = post(client, "/v1/traces", body, a_key()[0])
     partial = answer.json()["partialSuccess"]
     assert (answer.status_code, partial["rejectedSpans"]) == (200, "3")
-    assert "3 no_consent" in partial["errorMessage"]
+    assert partial["errorMessage"].startswith("3 of 3 refused: 2 no_consent_user (the user it names")
+    assert "1 names_nobody (it names neither a user nor an organization" in partial["errorMessage"]
     assert not FeatureUsage.objects.exists()
     assert not EndpointUsage.objects.exists()
 

@@ -42,7 +42,7 @@ def test_a_request_is_counted_by_outcome_and_reason(client: Client) -> None:
     assert list(counts) == [
         (key.pk, "logs", "accepted", "", 1),
         (key.pk, "logs", "duplicate", "", 1),
-        (key.pk, "logs", "refused", "no_consent", 2),
+        (key.pk, "logs", "refused", "names_nobody", 2),
         (key.pk, "logs", "refused", "unroutable", 2),
         (key.pk, "logs", "rejected", "malformed", 1),
         (None, "logs", "rejected", "no_key", 1),
