@@ -40,6 +40,7 @@ class ReportFilters:
     definition: str = "window"
     metric: str = "dau"
     sort: str = ""
+    by: str = ""  # a dimension: rows are told by its values, too
     sealed_until: date | None = None  # the last sealed day, if it lies in the range
     whole_weeks: bool = False  # asked by a customer: nothing smaller than a week is shown
 
@@ -70,6 +71,7 @@ class ReportFilters:
             deployment=parameters.deployment(query),
             organization=parameters.organization(query),
             sort=parameters.sort(query),
+            by=choice(query, "by", dict.fromkeys(dimensions, ""), ""),
             include_internal=flag(query, "internal", False),
             dimensions=parameters.dimensions(query, dimensions),
             compare=flag(query, "compare", True),
@@ -218,6 +220,7 @@ class ReportFilters:
             "definition": "" if self.definition == "window" else self.definition,
             "metric": "" if self.metric == "dau" else self.metric,
             "sort": self.sort,
+            "by": self.by,
         }
         return {name: value for name, value in parameters.items() if value and (not names or name in names)}
 

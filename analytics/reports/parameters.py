@@ -53,6 +53,7 @@ PARAMETERS = (
     "definition",
     "metric",
     "sort",
+    "by",
 )
 NAVIGATION = ("range", "from", "to", "deployment", "org", "compare", "internal")
 

@@ -12,8 +12,9 @@ LONGEST = 60  # characters of a value
 TAKEN = frozenset(
     re.findall(
         r"\w+",
-        "action activity by compare definition deployment endpoint feature format from internal interval kind"
-        " method metric org page period print q range rows search sealed_until sort step time_zone to window",
+        "action activity by compare definition deployment endpoint error_type feature format from internal"
+        " interval kind method metric name org page period place print q range rows search sealed_until sort"
+        " step time_zone to window",
     )
 )
 # A pattern's parts: an escape, a set of characters, or one character.

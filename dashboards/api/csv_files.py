@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Iterator
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -11,6 +12,7 @@ from analytics.reports.filters import ReportFilters
 from dashboards.api.documents import question_of
 from dashboards.api.exports.export import ReportExport, ReportTable
 
+PARTS = "parts"  # a kind of column, the last one: in a file it holds the value that a row is of
 # A spreadsheet runs a cell that begins like this as a formula (OWASP, "CSV Injection").
 FORMULA_STARTS = "=+-@＝＋－＠"
 CONTROLS = ("\t", "\r", "\n")
@@ -31,8 +33,25 @@ def as_csv(export: ReportExport, filters: ReportFilters, table: ReportTable) -> 
     writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     writer.writerow([*(column.name for column in export.columns), *(f"asked_{name}" for name in question)])
     for row in table.rows:
-        writer.writerow([_cell(value) for value in [*row, *question.values()]])
+        for own in _with_parts(export, row):
+            writer.writerow([_cell(value) for value in [*own, *question.values()]])
     return text.getvalue()
+
+
+def _with_parts(export: ReportExport, row: list[Any]) -> Iterator[list[Any]]:
+    """A row; where its export tells parts, then a row for each, with the value that it is of."""
+    cells = dict(zip((column.name for column in export.columns), row, strict=True))
+    told = [column for column in export.columns if column.kind == PARTS]
+    if not told:
+        yield row
+        return
+    (column,) = told
+    parts = cells.pop(column.name)
+    yield [*cells.values(), ""]
+    names = {column.name for column in export.columns if column.kind == "text"}
+    for part in parts:
+        own = {name: cells[name] if name in names else part.get(name) for name in cells}
+        yield [*own.values(), part["value"]]
 
 
 def _cell(value: Any) -> Any:

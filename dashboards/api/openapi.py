@@ -32,6 +32,7 @@ def _parameters(export: ReportExport) -> list[OpenApiParameter]:
         ("definition", "which retention", DEFINITIONS),
         ("metric", "which measure of active users", METRICS),
         ("sort", "a column, with - before it for descending", None),
+        ("by", "a dimension: rows of errors and timings also by its values, in `by`", None),
         ("format", "json (default) or csv", dict.fromkeys(FORMATS, "")),
         *((name, "only rows with this value", None) for name in export.extra),
     ]
@@ -77,6 +78,7 @@ def _columns(columns: Iterable[Column]) -> dict[str, Any]:
         "date": {"type": "string", "format": "date"},
         "day": {"oneOf": [{"type": "string", "format": "date", "nullable": True}, withheld]},
         "flag": {"type": "boolean"},
+        "parts": {"type": "array", "items": {"type": "object"}},
         "count": {"oneOf": [{"type": "integer", "nullable": True}, withheld]},
         "measure": {"oneOf": [{"type": "number", "nullable": True}, withheld]},
     }

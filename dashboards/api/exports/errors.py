@@ -1,7 +1,9 @@
 """Errors as a table: a row for each type at each place."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from analytics.reports.by_dimension import by_value
 from analytics.reports.catalogue import ERRORS
 from analytics.reports.cells import AndFewMore
 from analytics.reports.filters import ReportFilters
@@ -11,8 +13,9 @@ from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, Report
 def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
     report = ERRORS.shown(filters)
     error_type, place = query.get("error_type", ""), query.get("place", "")
+    parts = parts_by_error(filters)
     rows = [
-        [*row[:8], isinstance(row.occurrences, AndFewMore)]
+        [*row[:8], isinstance(row.occurrences, AndFewMore), parts.get((row.error_type, row.place), [])]
         for row in report.rows
         if (not error_type or row.error_type == error_type) and (not place or row.place == place)
     ]
@@ -24,6 +27,17 @@ def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
         "previous_days": report.previous_days,
     }
     return ReportTable(rows, details)
+
+
+def parts_by_error(filters: ReportFilters) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The parts of each error by the values of the dimension asked for."""
+    parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for value, report in by_value(ERRORS.shown, filters):
+        for row in report.rows if report else ():
+            told = {name: getattr(row, name) for name in ("users", "occurrences", "first_seen", "last_seen")}
+            part = {"value": value.value, **told, "few_more": isinstance(row.occurrences, AndFewMore)}
+            parts.setdefault((row.error_type, row.place), []).append(part)
+    return parts
 
 
 EXPORT = ReportExport(
@@ -38,6 +52,7 @@ EXPORT = ReportExport(
         Column("change", "measure", "relative change of users against the previous period"),
         Column("previous_users", "count", PREVIOUS),
         Column("few_more", "flag", "whether occurrences at few people are left out"),
+        Column("by", "parts", "the same by the values of the dimension asked for (by), of most people first"),
     ),
     table=_table,
     extra=("error_type", "place"),

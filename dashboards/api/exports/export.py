@@ -11,10 +11,10 @@ PREVIOUS = "the same in the previous period; empty without compare"
 
 class Column(NamedTuple):
     """`kind`: a count is of people or of what they did, a measure any other number, a day a date that may be
-    withheld."""
+    withheld; parts are the same row by the values of a dimension, each a dict with its `value`."""
 
     name: str
-    kind: Literal["text", "date", "day", "flag", "count", "measure"]
+    kind: Literal["text", "date", "day", "flag", "count", "measure", "parts"]
     meaning: str
 
 
