@@ -58,6 +58,7 @@ REASONS = {
     # --- Requests; where several share a status, the first is the usual one --------------------------
     "no_key": Reason("no key, or an unknown one", status=401),
     "wrong_scope": Reason("key without the scope “ingest”", status=403),
+    "key_in_address": Reason("secret key in an address, which proxies may log", status=403),
     "wrong_origin": Reason("publishable key on another website", status=403),
     "wrong_method": Reason("not a POST", status=405),
     "too_slow": Reason("body arrived too slowly", status=408),

@@ -1,6 +1,7 @@
 """The path of one request, in one place: decode → map → gate → write → count → answer.
 
 HTTP and gRPC both call `receive`, with a key that they have admitted (`http/rules.py`, `grpc/service.py`).
+What Sentry-shaped clients send by HTTP takes the same path: it is decoded into the same records.
 """
 
 from collections import Counter
@@ -18,13 +19,14 @@ from consent.models import Key
 from consent.policies.activation import adopt, working_registry
 from consent.policies.event_lifetime import months_kept
 from consent.registry.registry import Registry, RegistryError
-from ingest.mapping import undeclared
+from ingest.mapping import sentry, undeclared
 from ingest.mapping.name_limits import RouteBook, cap_new_names, known_names
 from ingest.mapping.rows import Mapped, RowMaker
 from ingest.otlp import json, metrics, protobuf
 from ingest.otlp.records import Batch
 from ingest.otlp.status import JSON, PROTOBUF
 from ingest.reasons import answer_words, parted, told
+from ingest.sentry import addresses
 from ingest.traffic import counting
 
 DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
@@ -32,6 +34,8 @@ DECODERS: dict[tuple[str, str], Callable[[bytes], Batch]] = {
     ("traces", PROTOBUF): protobuf.decode_traces,
     ("logs", JSON): json.decode_logs,
     ("logs", PROTOBUF): protobuf.decode_logs,
+    (addresses.SIGNAL, addresses.ENVELOPE): sentry.decode_envelope,
+    (addresses.SIGNAL, addresses.STORE): sentry.decode_store,
 }
 MAX_FIELDS = 8  # named in one answer
 ATTEMPTS = 3  # to store one request while the active registry changes
@@ -49,6 +53,7 @@ class PartialSuccess(NamedTuple):
 
     rejected: int
     message: str
+    event_id: str = ""  # what a Sentry-shaped client calls what it has sent
 
 
 def receive(
@@ -62,7 +67,7 @@ def receive(
 ) -> PartialSuccess:
     """Store whatever may be stored of a request. Returning means committed.
 
-    `signal` is `traces`, `logs` or `metrics`, `encoding` one of the two content types. Raises
+    `signal` and `encoding` are a pair of `DECODERS`; or `metrics`, with one of the two content types. Raises
     `DecodeError`, and `StoreUnavailable` (perhaps nothing was stored; sending again is safe).
     """
     if signal == "metrics":
@@ -76,7 +81,8 @@ def receive(
     _note_undeclared_names(key.pk, stored)
     named = told(refused, of_consent=key.is_told_of_consent)
     total = stored.mapped.total + malformed
-    return PartialSuccess(named.total(), message_of(named, total, stored.malformed, skipped))
+    message = message_of(named, total, stored.malformed, skipped)
+    return PartialSuccess(named.total(), message, stored.event_id)
 
 
 class _Stored(NamedTuple):
@@ -87,6 +93,7 @@ class _Stored(NamedTuple):
     admitted: list[Row]
     receipt: Receipt
     registry: Registry
+    event_id: str
 
 
 def _decode_and_store(
@@ -117,7 +124,7 @@ def _store(batch: Batch, registry: Registry, key: Key, *, do_not_track: bool, no
             # Only here: an event that is refused leaves no trace, not even its name.
             attempt.write(cap_new_names(admitted, key_id=key.pk, today=today))
             stored += admitted
-    return _Stored(mapped, batch.malformed, stored, storing.receipt, registry)
+    return _Stored(mapped, batch.malformed, stored, storing.receipt, registry, batch.event_id)
 
 
 def row_maker(

@@ -29,7 +29,7 @@ ROOMS = {
         "heartbeats", "customers", "access", "demo", "admin", "tasks", "urls", "management",
     ],
     "ingest": [
-        "reasons", "models", "otlp", "mapping", "traffic", "load", "receive", "errors",
+        "reasons", "models", "otlp", "sentry", "mapping", "traffic", "load", "receive", "errors",
         "dry_run", "http", "grpc", "customers", "admin", "checks", "tasks", "urls",
     ],
     "dashboards": [

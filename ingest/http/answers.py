@@ -1,16 +1,19 @@
-"""Answers of OTLP over HTTP: success, refusal, no such address; with their headers, compressed if long.
+"""Answers of ingest over HTTP: success, refusal, no such address; with their headers, compressed if long.
 
-An error is a google.rpc.Status in the request's own encoding, as OTLP wants it. There are no
+An error is a google.rpc.Status in the request's own encoding, as OTLP wants it, or what Sentry's clients
+expect. There are no
 redirects, sessions or cookies. Of the security headers only `nosniff` is sent: no answer is a page.
 """
 
 import gzip
 
-from ingest.errors import CODES, failure_of
+from ingest.errors import CODES, Failure, failure_of
 from ingest.http import cors
 from ingest.http.messages import ExportAnswer, ExportRequest
 from ingest.otlp import status
 from ingest.reasons import LIMITS
+from ingest.sentry import addresses
+from ingest.sentry import answers as sentry_answers
 from ingest.traffic import counting, prometheus
 
 COMPRESS_FROM = 256  # bytes; most answers are `{}`, which compression only makes longer
@@ -29,9 +32,18 @@ def refusal(request: ExportRequest, error: Exception) -> ExportAnswer:
     counting.reject(key_id, request.signal, failure.reason, transport="http", status=failure.code)
     if failure.reason in LIMITS:
         prometheus.RATE_LIMITED.labels("http", failure.reason).inc()
+    if request.signal == addresses.SIGNAL:
+        return _sentry_refusal(request, failure)
     encoding = request.encoding or status.JSON
     content = status.failure(encoding, CODES[failure.code], failure.message)
     return _answer(request, failure.code, encoding, content, failure.headers)
+
+
+def _sentry_refusal(request: ExportRequest, failure: Failure) -> ExportAnswer:
+    headers = failure.headers
+    if failure.code == 429:
+        headers = sentry_answers.limited(headers, failure.reason)
+    return _answer(request, failure.code, status.JSON, sentry_answers.failure(failure.message), headers)
 
 
 def not_found(encoding: str) -> ExportAnswer:

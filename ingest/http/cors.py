@@ -23,7 +23,7 @@ PREFLIGHT = [
     ("Access-Control-Allow-Methods", "POST, OPTIONS"),
     (
         "Access-Control-Allow-Headers",
-        "authorization, content-type, content-encoding, x-api-key, dnt, sec-gpc",
+        "authorization, content-type, content-encoding, x-api-key, x-sentry-auth, dnt, sec-gpc",
     ),
     ("Access-Control-Max-Age", "7200"),  # seconds; the most that Chromium heeds
 ]
@@ -44,7 +44,7 @@ def answer_headers(origin: str) -> list[tuple[str, str]]:
         headers += [
             ("Access-Control-Allow-Origin", origin),
             ("Access-Control-Allow-Credentials", "true"),
-            ("Access-Control-Expose-Headers", "Retry-After"),
+            ("Access-Control-Expose-Headers", "Retry-After, X-Sentry-Rate-Limits"),
         ]
     return headers
 

@@ -1,4 +1,4 @@
-"""OTLP over HTTP as granian serves it (RSGI): bodies are read on the event loop, stored on threads.
+"""Ingest over HTTP as granian serves it (RSGI): bodies are read on the event loop, stored on threads.
 
 A slow sender holds a few hundred bytes here; under WSGI it would hold a thread. A refusal is
 sent before the body has arrived; the rest of the body is then read and discarded, so that a
@@ -10,12 +10,19 @@ from django.conf import settings
 from ingest.errors import Failure
 from ingest.http import answers, cors, rules
 from ingest.http.incoming import IncomingBody
-from ingest.http.messages import ExportAnswer, ExportRequest, media_type_of, read_head
+from ingest.http.messages import (
+    ExportAnswer,
+    ExportRequest,
+    media_type_of,
+    read_head,
+    read_sentry_head,
+)
 from ingest.http.rsgi import HTTPProtocol, Scope
 from ingest.load.body import LARGE, BodyRefused
 from ingest.load.memory_budget import Budget, Share
 from ingest.load.recent_keys import RecentKeys
 from ingest.load.threads import Pool
+from ingest.sentry.addresses import encoding_at
 
 SIGNALS = {
     f"{prefix}/v1/{signal}": signal for prefix in ("", "/otlp") for signal in ("traces", "logs", "metrics")
@@ -23,8 +30,13 @@ SIGNALS = {
 PREFIXES = ("/v1/", "/otlp/v1/")  # every address below them is answered here
 
 
+def answers_at(path: str) -> bool:
+    """Whether `Edge` answers at this address: below `PREFIXES`, and where a DSN leads."""
+    return path.startswith(PREFIXES) or encoding_at(path) != ""
+
+
 class Edge:
-    """Answers every request below `PREFIXES`."""
+    """Answers every request for which `answers_at` holds."""
 
     def __init__(self, pool: Pool, budget: Budget) -> None:
         self._pool, self._budget = pool, budget
@@ -33,12 +45,11 @@ class Edge:
     async def __call__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         share = self._budget.share()
         incoming = IncomingBody(protocol, scope.headers, share)
-        signal = SIGNALS.get(scope.path)
+        request = _head(scope)
         try:
-            if signal is None:
+            if request is None:
                 answer = answers.not_found(media_type_of(scope.headers))
             else:
-                request = read_head(scope.method, signal, scope.headers)
                 status: str | int = "gone"  # unless an answer follows
                 try:
                     answer = await self._answer(request, scope, incoming, share)
@@ -74,7 +85,7 @@ class Edge:
                 raw = b""
                 result = await self._pool.run_for(key_id, rules.answer, request, result, is_large=True)
             return result
-        except Exception as error:  # the outermost edge: whatever happens is an OTLP answer
+        except Exception as error:  # the outermost edge: whatever happens is an answer of the protocol
             return answers.refusal(request, error)
 
     def _is_expected(self, request: ExportRequest) -> bool:
@@ -87,6 +98,15 @@ class Edge:
         except (Failure, BodyRefused):
             return False
         return True
+
+
+def _head(scope: Scope) -> ExportRequest | None:
+    """The head of a request to one of our addresses; None for another one below `PREFIXES`."""
+    if signal := SIGNALS.get(scope.path):
+        return read_head(scope.method, signal, scope.headers)
+    if encoding := encoding_at(scope.path):
+        return read_sentry_head(scope.method, encoding, scope.headers, scope.query_string)
+    return None
 
 
 def _take_and_answer(request: ExportRequest, raw: bytes, share: Share) -> ExportAnswer | bytes:

@@ -1,4 +1,4 @@
-"""What the edges of OTLP over HTTP and its rules exchange: a request's head, and an answer."""
+"""What the edges of ingest over HTTP and its rules exchange: a request's head, and an answer."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,6 +7,8 @@ from consent.api.do_not_track import Headers, asks_not_to_be_tracked
 from consent.keys import CREDENTIAL_HEADERS
 from consent.models import Key
 from ingest.otlp import status
+from ingest.sentry import addresses
+from ingest.sentry.credentials import sent_key
 from ingest.traffic import prometheus
 
 DRY_RUN_HEADER = "x-telemetry-dry-run"
@@ -17,8 +19,8 @@ class ExportRequest:
     """One request: what its head says, and its key once it is known."""
 
     method: str
-    signal: str  # 'traces', 'logs' or 'metrics'
-    encoding: str  # its media type if that is one of OTLP's two, else ''
+    signal: str  # 'traces', 'logs', 'metrics' or 'sentry'
+    encoding: str  # its media type if that is one of OTLP's two, else ''; what Sentry's address says
     coding: str  # Content-Encoding, lower-case
     length: str  # Content-Length as sent
     credentials: dict[str, str]  # the headers that may hold its key, and its origin
@@ -27,6 +29,7 @@ class ExportRequest:
     accepted_coding: str
     measure: prometheus.RequestMeasure
     dry_run: str = ""  # the header X-Telemetry-Dry-Run, lower-case
+    key_is_in_address: bool = False  # where proxies may log it
     key: Key | None = None
     is_admitted: bool = False  # whether its key has been looked up for this very request
 
@@ -60,3 +63,15 @@ def read_head(method: str, signal: str, headers: Headers) -> ExportRequest:
         measure=prometheus.RequestMeasure("http", signal),
         dry_run=headers.get(DRY_RUN_HEADER, "").strip().lower(),
     )
+
+
+def read_sentry_head(method: str, encoding: str, headers: Headers, query: str) -> ExportRequest:
+    """The same for an address of a DSN, whose key has places of its own."""
+    request = read_head(method, addresses.SIGNAL, headers)
+    request.encoding = encoding
+    key = sent_key(headers, query)
+    if key.text:
+        request.credentials["authorization"] = f"Bearer {key.text}"
+        request.credentials["address"] = "1" if key.is_in_address else ""
+        request.key_is_in_address = key.is_in_address
+    return request

@@ -1,4 +1,4 @@
-"""OTLP over HTTP, step by step, for `/v1/traces`, `/v1/logs`, `/v1/metrics`: admit, take, answer.
+"""Ingest over HTTP, step by step, for OTLP's addresses and those of a DSN: admit, take, answer.
 
 Two thin edges share these rules: `edge.py`, which granian serves, and the Django view in `views.py`.
 Neither logs anything of a payload. The host name is not checked: no answer depends on it, and senders
@@ -7,7 +7,7 @@ may reach us under many names. What admits a request is its key.
 
 from collections.abc import Callable
 
-from consent.keys import authenticate
+from consent.keys import KeyRefused, authenticate
 from consent.models import Key
 from ingest import dry_run
 from ingest.errors import Failure
@@ -16,13 +16,15 @@ from ingest.http.messages import ExportAnswer, ExportRequest
 from ingest.load import body, rate_limits
 from ingest.otlp import status
 from ingest.receive import receive
+from ingest.sentry import addresses
+from ingest.sentry import answers as sentry_answers
 from ingest.traffic import counting
 
 
 def admit(request: ExportRequest) -> Key:
     """Check method, key, rate, type, coding, length. Sets and returns the key, or raises the refusal."""
     check_method(request)
-    key = request.key = authenticate(request.credentials, "ingest")
+    key = request.key = _authenticated(request)
     counting.note_use(key.pk)
     rate_limits.spend(key)
     check_head(request)
@@ -38,7 +40,7 @@ def take(request: ExportRequest, raw: bytes, hold: Callable[[int], None] | None 
     called with each number of bytes that inflating adds.
     """
     if request.is_admitted:
-        request.key = authenticate(request.credentials, "ingest")
+        request.key = _authenticated(request)
     else:
         admit(request)
     content = body.inflated(raw, request.coding, hold=hold)
@@ -62,8 +64,19 @@ def answer(request: ExportRequest, content: bytes) -> ExportAnswer:
     )
     if isinstance(result, bytes):
         return answers.accepted(request, status.JSON, result)
+    if request.signal == addresses.SIGNAL:
+        return answers.accepted(request, status.JSON, sentry_answers.accepted(result.event_id))
     response = status.response(request.signal, request.encoding, result.rejected, result.message)
     return answers.accepted(request, request.encoding, response)
+
+
+def _authenticated(request: ExportRequest) -> Key:
+    """The key of a request. Proxies log addresses, so none but a publishable key may stand in one."""
+    key = authenticate(request.credentials, "ingest")
+    if request.key_is_in_address and not key.is_publishable:
+        message = "a secret key may not stand in an address: use a publishable key, or X-Sentry-Auth"
+        raise KeyRefused(403, message, reason="key_in_address")
+    return key
 
 
 def check_method(request: ExportRequest) -> None:

@@ -83,12 +83,17 @@ def _shared(message: dict[str, Any], field: str, kind: type[Type]) -> Type | Non
 def convert(value: Any, kind: type[Type], name: str) -> Type:
     """The value as a message, with numbers read from text. Raises `Malformed`, with `name` for the whole."""
     try:
-        return msgspec.convert(_mended(value), kind, strict=False)
+        return msgspec.convert(mended(value), kind, strict=False)
     except msgspec.ValidationError as error:
-        path = _PATH.search(str(error))
-        raise Malformed(_INDEX.sub("", path[1]) if path else name) from None
+        raise Malformed(field_in(error) or name) from None
     except (RecursionError, OverflowError):
         raise Malformed(name) from None
+
+
+def field_in(error: msgspec.ValidationError) -> str:
+    """The field at fault, '' where it is the whole message."""
+    path = _PATH.search(str(error))
+    return _INDEX.sub("", path[1]) if path else ""
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def items_of(message: Any, field: str) -> list[Any]:
     return value
 
 
-def _mended(value: Any, depth: int = 0) -> Any:
+def mended(value: Any, depth: int = 0) -> Any:
     """The value without lone surrogates, which nothing could encode."""
     if isinstance(value, str):
         if value.isascii():
@@ -130,7 +135,7 @@ def _mended(value: Any, depth: int = 0) -> Any:
     if depth > 200:
         raise RecursionError
     if isinstance(value, list):
-        return [_mended(one, depth + 1) for one in value]
+        return [mended(one, depth + 1) for one in value]
     if isinstance(value, dict):
-        return {_mended(key): _mended(one, depth + 1) for key, one in value.items()}
+        return {mended(key): mended(one, depth + 1) for key, one in value.items()}
     return value

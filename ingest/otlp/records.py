@@ -73,15 +73,19 @@ class Record(msgspec.Struct, frozen=True, gc=False):  # a named tuple takes four
 class Batch:
     """A decoded request: its records, and those that could not be read, known once all are consumed.
 
-    `malformed` counts these by the field at fault. Records are made one by one as they are consumed, so that
+    `malformed` counts these by the field at fault. `event_id` is what a Sentry-shaped client calls the whole;
+    it may be known only once all are consumed, too. Records are made one by one as they are consumed, so that
     a large request is never in memory as records. Consuming them may raise `DecodeError`.
     """
 
-    __slots__ = ("malformed", "records")
+    __slots__ = ("event_id", "malformed", "records")
 
-    def __init__(self, records: Iterator[Record], malformed: Counter[str] | None = None) -> None:
+    def __init__(
+        self, records: Iterator[Record], malformed: Counter[str] | None = None, *, event_id: str = ""
+    ) -> None:
         self.records = records
         self.malformed: Counter[str] = Counter() if malformed is None else malformed
+        self.event_id = event_id
 
 
 class SharedAttributes(dict[bytes, tuple[str, Any]]):

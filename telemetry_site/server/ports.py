@@ -1,4 +1,4 @@
-"""The two ports that granian serves (RSGI): OTLP goes to `ingest`, everything else to Django.
+"""The two ports that granian serves (RSGI): events go to `ingest`, everything else to Django.
 
 In each process one event loop reads bodies and a few threads do the work. OTLP has threads of its own, and
 so has each lane of the site (`lanes.py`): a slow report delays neither ingest nor a withdrawal.
@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from django.conf import settings
 
 from ingest.http.answers import not_found
-from ingest.http.edge import PREFIXES, Edge
+from ingest.http.edge import Edge, answers_at
 from ingest.http.incoming import IncomingBody
 from ingest.http.messages import media_type_of
 from ingest.http.rsgi import HTTPProtocol, Scope
@@ -32,7 +32,7 @@ TURN = 0.02
 
 
 class Port:
-    """An RSGI application. Without a site it is the OTLP port: OTLP and /health, and nothing else."""
+    """An RSGI application. Without a site it is the OTLP port: events and /health, and nothing else."""
 
     def __init__(self, site: Application | None = None) -> None:
         gc.freeze()  # everything loaded so far stays
@@ -48,7 +48,7 @@ class Port:
         self._bridge = Bridge(site, self._lanes, self._budget) if site else None
 
     def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> Awaitable[None]:
-        if scope.path.startswith(PREFIXES):
+        if answers_at(scope.path):
             return self._edge(scope, protocol)
         if scope.path == "/health" and scope.method in ("GET", "HEAD"):
             return _healthy(protocol)

@@ -30,10 +30,18 @@ def test_an_invited_page_is_told_all_that_it_may_do(client: Client, settings: Se
     assert told == {
         "Access-Control-Allow-Origin": SITE,
         "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Expose-Headers": "Retry-After",
+        "Access-Control-Expose-Headers": "Retry-After, X-Sentry-Rate-Limits",
         "Access-Control-Allow-Methods": "POST, OPTIONS",
         "Access-Control-Allow-Headers": ", ".join(
-            ("authorization", "content-type", "content-encoding", "x-api-key", "dnt", "sec-gpc")
+            (
+                "authorization",
+                "content-type",
+                "content-encoding",
+                "x-api-key",
+                "x-sentry-auth",
+                "dnt",
+                "sec-gpc",
+            )
         ),
         "Access-Control-Max-Age": "7200",
     }

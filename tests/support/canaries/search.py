@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import redis
+from django.conf import settings
+from django.db import connections
 
 from telemetry_site.embedded.programs import package_directory
 from tests.support.canaries.payloads import FOUND, HARMLESS
@@ -61,6 +63,14 @@ def in_redis(url: str) -> Iterator[tuple[str, bytes]]:
         for key in connection.scan_iter(count=1000):
             for part in [key, *READ[connection.type(key)](connection, key)]:
                 yield "redis", part
+
+
+def everywhere(logs: Path, folder: Path) -> Found:
+    """What is found in Redis, in these logs and in dumps of both databases, which are written to `folder`."""
+    found = search(in_redis(settings.REDIS_URL)) + search(in_files(logs))
+    for alias in ("default", "analytics"):
+        found += search(dumped(connections[alias].get_connection_params(), folder / alias))
+    return found
 
 
 def in_files(folder: Path) -> Iterator[tuple[str, bytes]]:

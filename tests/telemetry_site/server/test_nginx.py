@@ -1,4 +1,4 @@
-"""The example for nginx in the documentation, as a real nginx runs it."""
+"""The examples of proxies in the documentation; the one for nginx as a real nginx runs it."""
 
 import re
 import subprocess
@@ -28,13 +28,20 @@ class _Echo(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+def example(language: str) -> str:
+    """The first example of a proxy in this language."""
+    found = re.search(rf"```{language}\n(.*?)```", (ROOT / "docs/operate.md").read_text(), re.DOTALL)
+    assert found
+    return found[1]
+
+
 @pytest.fixture
 def nginx(tmp_path: Path) -> Iterator[str]:
     """The address of an nginx with the documented server, without TLS, in front of an echo."""
     program, port = needed("nginx"), free_port()
     upstream = HTTPServer(("127.0.0.1", 0), _Echo)
     threading.Thread(target=upstream.serve_forever, daemon=True).start()
-    [server] = re.findall(r"```nginx\n(server \{.*?)```", (ROOT / "docs/operate.md").read_text(), re.DOTALL)
+    server = example("nginx").replace("/var/log/nginx", str(tmp_path))
     server = server.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
     server = server.replace("127.0.0.1:8000", f"127.0.0.1:{upstream.server_port}")
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -69,3 +76,31 @@ def test_what_a_client_writes_into_the_header_does_not_arrive(nginx: str, path: 
     forged = {"X-Forwarded-For": "203.0.113.9, 10.0.0.5"}
     assert forwarded(nginx + path, **forged) == "127.0.0.1"
     assert forwarded(nginx + path) == "127.0.0.1"
+
+
+def test_no_log_of_nginx_has_a_query_an_address_or_a_referrer(nginx: str, tmp_path: Path) -> None:
+    """Browsers with a client of Sentry put their key into the query, and links may hold more."""
+    path = f"{nginx}/api/1/envelope/?sentry_key=cnd_pub_canary"
+    assert forwarded(path, Referer="https://app.example/?canary") == "127.0.0.1"
+    until(lambda: (tmp_path / "candid.log").read_text(), what="the request is in the log")
+    logs = (tmp_path / "candid.log").read_text() + (tmp_path / "candid-errors.log").read_text()
+    assert "/api/1/envelope/" in logs
+    assert "canary" not in logs
+    assert "127.0.0.1" not in logs
+
+
+def test_no_example_of_a_proxy_logs_a_query() -> None:
+    nginx, caddy = example("nginx"), example("caddy")
+    logged = re.findall(r"access_log (.*?);", nginx)
+    assert set(logged) == {"/var/log/nginx/candid.log no_query", "off"}
+    [fields] = re.findall(r"log_format no_query '(.*?)';", nginx)
+    assert not set(re.findall(r"\$\w+", fields)) & {
+        "$request",
+        "$request_uri",
+        "$args",
+        "$query_string",
+        "$http_referer",
+    }
+    assert 'request>uri regexp "(/privacy/mine/|[?]).*" ""' in caddy
+    assert "request>headers delete" in caddy
+    assert "exclude http.log.error" in caddy
