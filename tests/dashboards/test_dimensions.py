@@ -22,7 +22,7 @@ from tests.support.rolling import roll_up
 
 pytestmark = pytest.mark.django_db
 ASKED = "app=web&environment=%7Bnone%7D"
-PAGES = ("", "active-users/", "features/", "endpoints/", "retention/", "pipeline/")
+PAGES = ("", "active-users/", "features/", "endpoints/", "errors/", "timings/", "retention/", "pipeline/")
 DETAILS = ("features/export/", "endpoints/detail/?endpoint=/api/things/%7Bid%7D&method=GET")
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap, BitMap64
 
 from analytics.rollups.layout import KEY_SHIFT
-from analytics.rollups.numbers import NOTHING, Flags, Numbers
+from analytics.rollups.numbers import NOTHING, Flags, Numbers, distinct
 from analytics.rollups.packing import unpack
 
 Dimensions = tuple[tuple[str, str], ...]  # each dimension asked for, and its value; '': not reported
@@ -96,12 +96,12 @@ def _once(
     names: list[tuple[str, ...]], numbers: Numbers, arrays: dict[str, NDArray[Any]], chosen: Flags
 ) -> Unpacked:
     """The chosen numbers, each once, with the sum of its counts."""
-    numbers, which = np.unique(numbers[chosen], return_inverse=True)
-    return Unpacked(
-        names,
-        numbers,
-        {name: _summed(values[chosen], which, len(numbers)) for name, values in arrays.items()},
-    )
+    numbers = numbers[chosen]
+    if not arrays:
+        return Unpacked(names, distinct(numbers), {})
+    order, starts = _alike(numbers)
+    sums = {name: _summed(values[chosen], order, starts) for name, values in arrays.items()}
+    return Unpacked(names, numbers[order[starts]], sums)
 
 
 def _part_of_entries(kind: str, whole: Unpacked, inside: Flags) -> Unpacked:
@@ -109,12 +109,9 @@ def _part_of_entries(kind: str, whole: Unpacked, inside: Flags) -> Unpacked:
     arrays = {name: values[chosen] for name, values in whole.arrays.items() if name != SLICE}
     if kind == "session":  # whose parts reports join anyway
         return Unpacked(whole.names, NOTHING, arrays)
-    by = [name for name in arrays if name not in SUMMED]
-    _, first, which = np.unique(
-        _combined([arrays[name] for name in by]), return_index=True, return_inverse=True
-    )
+    order, starts = _alike(_combined([values for name, values in arrays.items() if name not in SUMMED]))
     together = {
-        name: values[first] if name in by else _summed(values, which, len(first))
+        name: _summed(values, order, starts) if name in SUMMED else values[order[starts]]
         for name, values in arrays.items()
     }
     return Unpacked(whole.names, NOTHING, together)
@@ -130,6 +127,14 @@ def _combined(columns: Sequence[Numbers]) -> Numbers:
     return reduce(with_, columns)
 
 
-def _summed(values: NDArray[Any], which: Numbers, length: int) -> NDArray[Any]:
-    sums: NDArray[Any] = np.bincount(which, weights=values, minlength=length).astype(values.dtype)
-    return sums
+def _alike(values: Numbers) -> tuple[Numbers, Numbers]:
+    """Their order, and where in it each value begins: `np.unique` takes more than twice as long."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    begins = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    return order, np.flatnonzero(begins)
+
+
+def _summed(values: NDArray[Any], order: Numbers, starts: Numbers) -> NDArray[Any]:
+    return np.add.reduceat(values[order], starts) if len(starts) else values[:0]
