@@ -39,6 +39,12 @@ AGAIN = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}
 WINDOW = timedelta(hours=1)
 AT_ONCE = 100_000  # rows of a table; a day with more is read hour by hour
 
+# The other processors are for ingest. Rows are grouped by hashing: sorting an hour of a large day takes twice
+# as long. With less memory, each hour would be read from the whole month instead of by index.
+SETTINGS = """
+SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0;
+SET LOCAL work_mem = '32MB'; SET LOCAL enable_sort = off
+"""
 ENTER_DAY = """
 INSERT INTO analytics_rolledday (day, state, zone, version, events) VALUES (%s, 'open', '', 0, 0)
     ON CONFLICT DO NOTHING
@@ -138,8 +144,7 @@ def build_day(day: date) -> int | None:
 
 
 def _build(cursor: CursorWrapper, day: date) -> int | None:
-    cursor.execute("SET LOCAL jit = off")
-    cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # the other processors are for ingest
+    cursor.execute(SETTINGS)
     # Erasure waits for this lock: no build that has read a subject's rows commits after their erasure.
     cursor.execute(locks.TAKE_SHARED, locks.ROLL_UP_BUILD)
     cursor.execute(ENTER_DAY, [day])

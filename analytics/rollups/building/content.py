@@ -1,6 +1,6 @@
 """Packing a day: from its windows of rows to one content of each kind (listed in `rollups/layout.py`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,14 +20,14 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class DayColumns(NamedTuple):
-    """Columns of all windows of a day, members by number."""
+    """Columns of all windows of a day, members by number, in small types."""
 
-    member: Numbers
-    person: Numbers
-    group: Numbers
-    key: Numbers
-    slice: Numbers
-    number: Numbers  # of events
+    member: NDArray[Any]
+    person: NDArray[Any]
+    group: NDArray[Any]
+    key: NDArray[Any]
+    slice: NDArray[Any]
+    number: NDArray[Any]  # of events
     own: Arrays
 
 
@@ -48,7 +48,7 @@ class Divided:
 def contents(
     windows: list[Window], members: NumberedMembers, cells: Numbers, names: DayNames
 ) -> dict[str, bytes]:
-    """Each kind's content. `cells` gives the cell of each group by the group's number."""
+    """Each kind's content. `cells` gives the cell of each group by the group's number. Empties `windows`."""
     divided = Divided(cells, *names.slices.kept(_events_of_slices(windows, names)))
     packed = {SLICES: pack([names.slices.dimensions, *divided.slices]), "active": _active(members)}
     activity = _joined(windows, members, [window.activity for window in windows], divided)
@@ -58,13 +58,14 @@ def contents(
     rows = _joined(windows, members, [window.features for window in windows], divided)
     packed |= _features(rows, divided, list(names.features.numbers))
     present.append(_present(rows))
-    rows = _joined(windows, members, [window.endpoints for window in windows], divided)
-    packed |= _endpoints(rows, divided, list(names.endpoints.numbers))
-    present.append(_present(rows))
     rows = _joined(windows, members, [window.errors for window in windows], divided)
     packed |= _errors(rows, divided, list(names.errors.numbers))
     rows = _joined(windows, members, [window.timings for window in windows], divided)
     packed |= _timings(rows, divided, list(names.timings.numbers))
+    rows = _joined(windows, members, [window.endpoints for window in windows], divided)
+    windows.clear()
+    packed |= _endpoints(rows, divided, list(names.endpoints.numbers))
+    present.append(_present(rows))
     if True in divided.kinds:
         packed[sliced("active")] = pack(bitmap=_bits(distinct(np.concatenate(present))))
     return packed
@@ -96,12 +97,12 @@ def _joined(
 
     own = {name: column(part.own[name] for part in columns) for name in (columns[0].own if columns else ())}
     return DayColumns(
-        member=members.number[place],
-        person=members.person[place],
-        group=members.group[place],
-        key=column(part.key for part in columns).astype(np.int64),
-        slice=divided.place[column(part.slice for part in columns)],
-        number=column(part.count for part in columns).astype(np.int64),
+        member=members.number.astype(np.int32)[place],
+        person=members.person.astype(np.int32)[place],
+        group=members.group.astype(np.int32)[place],
+        key=column(part.key for part in columns),
+        slice=divided.place.astype(np.int32)[column(part.slice for part in columns)],
+        number=column(part.count for part in columns),
         own=own,
     )
 
@@ -122,7 +123,7 @@ def _logins(rows: DayColumns, divided: Divided) -> dict[str, bytes]:
     members, counts = np.unique(rows.member[chosen], return_counts=True)
     packed = {"login": pack(bitmap=BitMap(members.astype(np.uint32).data).serialize(), count=counts)}
     if True in divided.kinds:
-        pairs, counts = np.unique(rows.slice[chosen] << KEY_SHIFT | rows.member[chosen], return_counts=True)
+        pairs, counts = np.unique(_both(rows.slice[chosen], rows.member[chosen]), return_counts=True)
         packed[sliced("login")] = pack(bitmap=_bits(pairs), count=counts)
     return packed
 
@@ -149,7 +150,7 @@ def _sessions(rows: DayColumns, divided: Divided) -> dict[str, bytes]:
     return packed
 
 
-def _visits(at: Numbers, **by: Numbers) -> Arrays:
+def _visits(at: NDArray[Any], **by: NDArray[Any]) -> Arrays:
     """The first and last event of each combination."""
     columns = [at, *reversed(by.values())]
     order = np.lexsort(columns)
@@ -176,18 +177,18 @@ def _features(rows: DayColumns, divided: Divided, names: list[tuple[str, ...]]) 
     member, person, group, page, of_slice, number = (column[viewed] for column in columns)
     views = DayColumns(member, person, group, page, of_slice, number, {})
     rows = rows._replace(key=action_of[rows.key])
-    uses = _sums({"count": rows.number}, key=rows.key, group=rows.group, slice=rows.slice)
+    by = {"key": rows.key, "group": rows.group, "slice": rows.slice}
     return {
         **_people("feature", rows, actions, divided),
         **_people("page", views, pages, divided, with_count=True),
-        **_by_cell_and_group("uses", actions, uses, ("key", "group"), divided),
+        **_by_cell_and_group("uses", actions, {"count": rows.number}, by, divided),
     }
 
 
-def _places(names: list[tuple[str, ...]], ordered: list[tuple[str, ...]]) -> Numbers:
+def _places(names: list[tuple[str, ...]], ordered: list[tuple[str, ...]]) -> NDArray[Any]:
     """The place of each name among the ordered ones, -1 where it is none of them."""
     place = {name: number for number, name in enumerate(ordered)}
-    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
+    return np.array([place.get(name, -1) for name in names], dtype=np.int32)
 
 
 def _by_name(rows: DayColumns, given: list[tuple[str, ...]]) -> tuple[DayColumns, list[tuple[str, ...]]]:
@@ -196,8 +197,13 @@ def _by_name(rows: DayColumns, given: list[tuple[str, ...]]) -> tuple[DayColumns
     return rows._replace(key=_places(given, names)[rows.key]), names
 
 
-def _pairs(key: Numbers, member: Numbers) -> Numbers:
-    pairs: Numbers = distinct(key << KEY_SHIFT | member)
+def _both(key: NDArray[Any], member: NDArray[Any]) -> Numbers:
+    both: Numbers = key.astype(np.int64) << KEY_SHIFT | member
+    return both
+
+
+def _pairs(key: NDArray[Any], member: NDArray[Any]) -> Numbers:
+    pairs: Numbers = distinct(_both(key, member))
     return pairs
 
 
@@ -215,40 +221,48 @@ def _people(
     for by_slice in divided.kinds:
         if by_slice:
             kind, key = sliced(kind), key * len(divided.slices) + of_slice
-            used = distinct(key)
+            used, key = _used(key, len(names) * len(divided.slices))
             places = (divmod(both, len(divided.slices)) for both in used.tolist())
             names = [(*names[name], str(place)) for name, place in places]
-            key = np.searchsorted(used, key)
         pairs = _pairs(key, member)
         arrays = {}
         if with_count:
-            which = np.searchsorted(pairs, key << KEY_SHIFT | member)
+            which = np.searchsorted(pairs, _both(key, member))
             arrays["count"] = _summed(which, rows.number[named], len(pairs))
         packed[kind] = pack(names, _bits(pairs), **arrays)
     return packed
 
 
 def _by_cell_and_group(
-    kind: str, names: list[tuple[str, ...]], finest: Arrays, by: tuple[str, ...], divided: Divided
+    kind: str, names: list[tuple[str, ...]], values: Arrays, by: Arrays, divided: Divided
 ) -> dict[str, bytes]:
-    """The sums of `finest`, which are by group and slice as well, in every form in which they are kept."""
-    packed: dict[str, bytes] = {}
-    for by_slice in divided.kinds:
-        columns = (*by, "slice") if by_slice else by
-        of_groups = _summed_by(finest, columns)
-        of_cells = _summed_by(of_groups | {"group": divided.cells[of_groups["group"]]}, columns)
-        contents = {kind: pack(names, b"", **of_cells), **_in_pieces(kind, names, of_groups)}
-        packed |= {sliced(one) if by_slice else one: content for one, content in contents.items()}
-    return packed
+    """The sums of these values over `by`, in every form in which they are kept. Last in `by` is the slice."""
+    sums, packed = _sums(values, by), {}
+    *columns, of_slice = by
+    if True in divided.kinds:
+        forms = _forms(kind, names, sums, tuple(by), divided)
+        packed = {sliced(one): content for one, content in forms.items()}
+        sums = _summed_over({name: sums[name] for name in sums if name != of_slice}, columns)
+    else:
+        del sums[of_slice]
+    return packed | _forms(kind, names, sums, columns, divided)
 
 
-def _summed_by(arrays: Arrays, by: tuple[str, ...]) -> Arrays:
-    """The sums of all other arrays over these, without what would be one by slice only."""
-    values = {name: array for name, array in arrays.items() if name not in (*by, "slice")}
-    return _sums(values, **{name: arrays[name] for name in by})
+def _forms(
+    kind: str, names: list[tuple[str, ...]], sums: Arrays, by: Sequence[str], divided: Divided
+) -> dict[str, bytes]:
+    """Sums by group as they are kept: by cell as one content, by group in pieces."""
+    of_cells = _summed_over(sums | {"group": divided.cells[sums["group"]]}, by)
+    return {kind: pack(names, b"", **of_cells), **_in_pieces(kind, names, sums)}
 
 
-def _sums(values: Arrays, **by: Numbers) -> Arrays:
+def _summed_over(sums: Arrays, by: Sequence[str]) -> Arrays:
+    """The sums of all other arrays over these."""
+    values = {name: array for name, array in sums.items() if name not in by}
+    return _sums(values, {name: sums[name] for name in by})
+
+
+def _sums(values: Arrays, by: Arrays) -> Arrays:
     """The combinations of `by`, ascending, and the sum of each of the values."""
     combinations, _, which = counted(*by.values())
     arrays: Arrays = dict(zip(by, combinations, strict=True))
@@ -261,14 +275,24 @@ def _sums(values: Arrays, **by: Numbers) -> Arrays:
 def _in_pieces(kind: str, names: list[tuple[str, ...]], arrays: Arrays) -> dict[str, bytes]:
     """The same by group, in pieces, so that an organization's part is found without reading all of it."""
     packed = {}
-    for piece in range(PIECES):
-        inside = arrays["group"] % PIECES == piece
-        if inside.any():
-            used = distinct(arrays["key"][inside])
-            piece_arrays = {name: values[inside] for name, values in arrays.items()}
-            piece_arrays["key"] = np.searchsorted(used, piece_arrays["key"])
-            packed[piece_of(kind, piece)] = pack([names[place] for place in used.tolist()], **piece_arrays)
+    piece = (arrays["group"] % PIECES).astype(np.uint8)
+    order = np.argsort(piece, kind="stable")
+    ends = np.cumsum(np.bincount(piece, minlength=PIECES))
+    ordered = {name: values[order] for name, values in arrays.items()}
+    for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        if start < end:
+            of_piece = {name: values[start:end] for name, values in ordered.items()}
+            used, of_piece["key"] = _used(of_piece["key"], len(names))
+            packed[piece_of(kind, number)] = pack([names[place] for place in used.tolist()], b"", **of_piece)
     return packed
+
+
+def _used(keys: NDArray[Any], length: int) -> tuple[Numbers, Numbers]:
+    """Which of so many keys occur, and each one's place among these."""
+    used = np.flatnonzero(np.bincount(keys, minlength=length))
+    place = np.zeros(length, dtype=np.int64)
+    place[used] = np.arange(len(used))
+    return used, place[keys]
 
 
 def _summed(which: NDArray[Any], counts: NDArray[Any], length: int) -> Numbers:
@@ -277,33 +301,25 @@ def _summed(which: NDArray[Any], counts: NDArray[Any], length: int) -> Numbers:
 
 def _endpoints(rows: DayColumns, divided: Divided, given: list[tuple[str, ...]]) -> dict[str, bytes]:
     rows, names = _by_name(rows, given)
-    by = {"key": rows.key, "group": rows.group, "slice": rows.slice}
-    known = rows.own["is_known"] > 0
-    requests = _sums(
-        {"count": rows.number, "known": rows.number * known, "total_ms": rows.own["total_ms"]},
-        status=rows.own["status"].astype(np.int64),
-        **by,
-    )
-    latency = _sums(
-        {"count": rows.number[known]},
-        bucket=rows.own["bucket"][known].astype(np.int64),
-        **{name: column[known] for name, column in by.items()},
-    )
-    return {
-        **_people("endpoint", rows, names, divided),
-        **_by_cell_and_group("requests", names, requests, ("key", "group", "status"), divided),
-        **_by_cell_and_group("latency", names, latency, ("key", "bucket", "group"), divided),
-    }
+    packed = _people("endpoint", rows, names, divided)
+    known = rows.own["is_known"]
+    values = {"count": rows.number, "known": rows.number * known, "total_ms": rows.own["total_ms"]}
+    by = {"key": rows.key, "group": rows.group, "status": rows.own["status"], "slice": rows.slice}
+    packed |= _by_cell_and_group("requests", names, values, by, divided)
+    values = {"count": rows.number[known]}
+    by = {"key": rows.key, "bucket": rows.own["bucket"], "group": rows.group, "slice": rows.slice}
+    by = {name: column[known] for name, column in by.items()}
+    return packed | _by_cell_and_group("latency", names, values, by, divided)
 
 
 def _errors(rows: DayColumns, divided: Divided, given: list[tuple[str, ...]]) -> dict[str, bytes]:
     if not given:
         return {}
     rows, names = _by_name(rows, given)
-    counts = _sums({"count": rows.number}, key=rows.key, group=rows.group, slice=rows.slice)
+    by = {"key": rows.key, "group": rows.group, "slice": rows.slice}
     return {
         **_people("error", rows, names, divided),
-        **_by_cell_and_group("errors", names, counts, ("key", "group"), divided),
+        **_by_cell_and_group("errors", names, {"count": rows.number}, by, divided),
     }
 
 
@@ -311,13 +327,13 @@ def _timings(rows: DayColumns, divided: Divided, given: list[tuple[str, ...]]) -
     if not given:
         return {}
     rows, names = _by_name(rows, given)
-    by = {"key": rows.key, "group": rows.group, "slice": rows.slice}
     sums = {name: rows.own[name] for name in ("total_ms", "with_memory", "memory_mb")}
-    no_status = np.zeros(len(rows.key), dtype=np.int64)
-    calls = _sums({"count": rows.number, "known": rows.number, **sums}, status=no_status, **by)
-    durations = _sums({"count": rows.number}, bucket=rows.own["bucket"].astype(np.int64), **by)
+    calls = {"count": rows.number, "known": rows.number, **sums}
+    no_status = np.zeros(len(rows.key), dtype=np.int32)
+    by = {"key": rows.key, "group": rows.group, "status": no_status, "slice": rows.slice}
+    durations = {"key": rows.key, "bucket": rows.own["bucket"], "group": rows.group, "slice": rows.slice}
     return {
         **_people("timing", rows, names, divided),
-        **_by_cell_and_group("timings", names, calls, ("key", "group", "status"), divided),
-        **_by_cell_and_group("durations", names, durations, ("key", "bucket", "group"), divided),
+        **_by_cell_and_group("timings", names, calls, by, divided),
+        **_by_cell_and_group("durations", names, {"count": rows.number}, durations, divided),
     }

@@ -11,7 +11,7 @@ import numpy as np
 from django.db.backends.utils import CursorWrapper
 
 from analytics.rollups.building.scan import Combination, Window, combinations
-from analytics.rollups.numbers import NOTHING, Numbers, distinct
+from analytics.rollups.numbers import NOTHING, Numbers, array_text, distinct
 from postgres import locks
 
 VERSIONS = 1 << 62  # a day's version is drawn at random, so that a restored backup cannot repeat one
@@ -115,12 +115,12 @@ def number_members(cursor: CursorWrapper, windows: Sequence[Window]) -> Numbered
         _enter(cursor, ordered, first.tolist())
         members = _look_up(cursor, hashes)
     named = (members.number > 0) & (members.person > 0)
-    cursor.execute(NOTE_FIRST, [members.number[named].tolist(), first_us[named].tolist()])
+    cursor.execute(NOTE_FIRST, [array_text(members.number[named]), array_text(first_us[named])])
     return members
 
 
 def _look_up(cursor: CursorWrapper, hashes: Numbers) -> NumberedMembers:
-    cursor.execute(LOOK_UP, [hashes.tolist()])
+    cursor.execute(LOOK_UP, [array_text(hashes)])
     rows = np.array(cursor.fetchall(), dtype=np.int64).reshape(-1, 4)
     places = np.searchsorted(hashes, rows[:, 0])
     columns = np.zeros((3, len(hashes)), dtype=np.int64)
@@ -145,7 +145,10 @@ def _enter(cursor: CursorWrapper, new: list[Combination], first_us: list[int]) -
 def note_logins(cursor: CursorWrapper, members: Numbers, at: Numbers) -> None:
     """Move members' first and next sign-ins back; `at` in microseconds since 1970, in any order."""
     order = np.lexsort((at, members))
-    pairs = np.unique(np.stack([members[order], at[order]], axis=1), axis=0)
-    ids, starts, sizes = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+    members, at = members[order], at[order]
+    is_new = np.ones(len(at), dtype=np.bool_)
+    is_new[1:] = (members[1:] != members[:-1]) | (at[1:] != at[:-1])
+    members, at = members[is_new], at[is_new]
+    ids, starts, sizes = np.unique(members, return_index=True, return_counts=True)
     later = np.where(sizes > 1, starts + 1, starts)  # a single one is given twice, and counts once
-    cursor.execute(NOTE_LOGINS, [ids.tolist(), pairs[starts, 1].tolist(), pairs[later, 1].tolist()])
+    cursor.execute(NOTE_LOGINS, [array_text(ids), array_text(at[starts]), array_text(at[later])])

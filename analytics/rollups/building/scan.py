@@ -290,7 +290,7 @@ def _found(rows: _Rows, everybody: Numbers) -> tuple[Numbers, Flags]:
     return place, is_known
 
 
-def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:
+def counted(*columns: NDArray[Any]) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:
     """The combinations of values, ascending, as columns; how often each occurs; which one each row has."""
     if not len(columns[0]):
         nothing = np.empty(0, dtype=np.int64)
@@ -300,12 +300,31 @@ def counted(*columns: Numbers) -> tuple[tuple[Numbers, ...], Numbers, Numbers]:
     key = np.zeros(len(columns[0]), dtype=np.int64)
     for column, least, size in zip(columns, low, width, strict=True):
         key = key * size + (column - least)
-    keys, which, counts = np.unique(key, return_inverse=True, return_counts=True)
+    order, keys = _in_order(key)
+    is_first = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    which = np.empty(len(keys), dtype=np.int64)
+    which[order] = np.cumsum(is_first) - 1
+    starts = np.flatnonzero(is_first)
+    keys, counts = keys[starts], np.diff(starts, append=len(key))
     values = []
     for least, size in zip(reversed(low), reversed(width), strict=True):
         values.append(keys % size + least)
         keys = keys // size
     return tuple(values[::-1]), counts, which
+
+
+def _in_order(key: Numbers) -> tuple[Numbers, Numbers]:
+    """The order that sorts keys (not negative), and the keys sorted.
+
+    numpy sorts numbers ten times as fast as it finds their order, so both go into one number if they fit.
+    """
+    bits = len(key).bit_length()
+    if int(key.max()).bit_length() + bits > 63:
+        order = np.argsort(key)
+        return order, key[order]
+    packed = np.sort(key << bits | np.arange(len(key)))
+    return packed & (1 << bits) - 1, packed >> bits
 
 
 def combinations(cursor: CursorWrapper, window: Window, hashes: Numbers) -> list[Combination]:

@@ -128,6 +128,9 @@ def rolled_sums(day, kind):
     """By name, slice and cell (and status class or bucket): the sums."""
     slices = slices_of(day)
     names, _, arrays = content(day, sliced(kind))
+    by_group = RollUp.objects.filter(day=day, kind__startswith=f"{kind}_by_group/", kind__endswith="~")
+    pieces = [unpack(bytes(piece.content))[2]["count"] for piece in by_group]
+    assert np.concatenate(pieces).sum() == arrays["count"].sum()
     also = next(
         (arrays[name] for name in ("status", "bucket") if name in arrays), np.zeros(len(arrays["key"]))
     )
