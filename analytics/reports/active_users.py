@@ -1,6 +1,6 @@
 """Active users: distinct people on a day, in the 7 and in the 28 days that end on it. Never sums of days."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import NamedTuple
@@ -21,6 +21,10 @@ from analytics.reports.together import PeopleTogether, read_active_together
 from analytics.rollups.layout import LONGEST_WINDOW, WINDOWS
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import SealedDay, Segment
+
+NUMBERS = {"total": "", "cloud": "cloud", "self_hosted": "self-hosted", "unknown": "unknown"}  # of a day
+# Days that are hidden beside other values of the dimensions asked for, by metric and number of a day.
+Hidden = Mapping[tuple[str, str], Set[date]]
 
 
 class ActiveDay(NamedTuple):
@@ -85,6 +89,7 @@ class ActiveUsersReport:
     beside: tuple[Beside, ...] = field(default=(), repr=False)
     rest: "WithoutKnown | None" = field(default=None, repr=False)
     together: PeopleTogether | None = field(default=None, repr=False, compare=False)
+    hidden: Hidden = field(default_factory=dict, repr=False, compare=False)
     published: bool = False
 
     @property
@@ -117,9 +122,32 @@ def active_users_report(filters: ReportFilters, *, published: bool = False) -> A
         is_divided = reader.some_have_accounts
         rest = _compared_with(reader, filters, sealed, first, is_rest=True) if is_divided else None
         together = read_active_together(reader, filters, activity=filters.activity)
+        hidden = _hidden_beside(reader, filters, first)
     return replace(
-        report, history=own.history, beside=own.beside, rest=rest, together=together, published=True
+        report,
+        history=own.history,
+        beside=own.beside,
+        rest=rest,
+        together=together,
+        hidden=hidden,
+        published=True,
     )
+
+
+def _hidden_beside(reader: rollups.Reader, filters: ReportFilters, first: date) -> Hidden:
+    """What is hidden beside other values of the dimensions asked for."""
+    if not filters.dimensions:
+        return {}
+    kind = "login" if filters.activity == "login" else "active"
+    days, hidden = days_between(first, filters.last), {}
+    for number, deployment in NUMBERS.items():
+        segment = replace(Segment.of(filters), deployment=deployment)
+        flags = reader.hidden_in_windows(kind, segment, first, filters.last, list(WINDOWS.values()))
+        for metric, width in WINDOWS.items():
+            hidden[metric, number] = {
+                day for day, flag in zip(days, flags[width].tolist(), strict=True) if flag
+            }
+    return hidden
 
 
 def _compared_since(reader: rollups.Reader, filters: ReportFilters) -> date:

@@ -3,7 +3,7 @@
 People whose seven days are not over are *immature*: they count neither as back nor as gone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import dropwhile
@@ -59,6 +59,9 @@ class CohortCell(NamedTuple):
     open: bool
 
 
+MOST_OTHERS = 12  # values of a dimension that one is compared with: those of the most slices
+
+
 class CohortRow(NamedTuple):
     """Everyone first seen in the week that begins on `week_start` (a Monday), and the headline for them."""
 
@@ -86,10 +89,18 @@ class RetentionReport:
     cohorts: list[CohortRow]  # oldest first
     averages: list[Measure]
     beside: Mapping[Segment, "RetentionReport"] = field(default_factory=dict, repr=False, compare=False)
+    beside_values: "Sequence[BesideValues]" = field(default=(), repr=False, compare=False)
 
     @property
     def rate(self) -> Compared:
         return Compared(self.headline.rate, self.previous.rate if self.previous else None)
+
+
+class BesideValues(NamedTuple):
+    """The same report without a value that is asked for, and with other values of its dimension."""
+
+    whole: RetentionReport
+    others: Sequence[RetentionReport]
 
 
 def retention_report(
@@ -107,7 +118,10 @@ def retention_report(
             return only_cohorts(filters, kept)
         open_days = filters.unsealed
         report = retention_of(open_days, read_cohorts(reader, open_days, now), kept)
-        if not published or AskedTogether.of(filters).is_the_whole:
+        if not published:
+            return report
+        report = replace(report, beside_values=list(_beside_values(reader, open_days, now)))
+        if AskedTogether.of(filters).is_the_whole:
             return report
         asked = AskedTogether.of(filters).as_counted
         beside = {}
@@ -115,6 +129,24 @@ def retention_report(
             under = with_segment(open_days, segment)
             beside[segment] = retention_of(under, read_cohorts(reader, under, now))
         return replace(report, beside=beside)
+
+
+def _beside_values(reader: Reader, filters: ReportFilters, now: datetime) -> Iterator[BesideValues]:
+    """For each dimension asked for; and the whole, if several are."""
+    dimensions, values = filters.dimensions, dict(reader.values_between(filters.first, filters.last))
+
+    def under(asked: Iterable[tuple[str, str]]) -> RetentionReport:
+        other = replace(filters, dimensions=tuple(asked))
+        return retention_of(other, read_cohorts(reader, other, now))
+
+    for name, value in dimensions:
+        others = sorted({*values.get(name, ())[:MOST_OTHERS]} - {value})
+        yield BesideValues(
+            under(pair for pair in dimensions if pair[0] != name),
+            [under((own, other if own == name else has) for own, has in dimensions) for other in others],
+        )
+    if len(dimensions) > 1:
+        yield BesideValues(under(()), [])
 
 
 def retention_of(filters: ReportFilters, cohorts: Cohorts, kept: Sequence[CohortRow] = ()) -> RetentionReport:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from analytics.reports.cells import Compared, Count, exact, ratio
 from analytics.reports.filters import ReportFilters
-from analytics.reports.together import AskedTogether, PeopleTogether, spans_of
+from analytics.reports.together import AskedTogether, PeopleTogether, beside_of_active, spans_of, stands_alone
+from analytics.rollups.numbers import Flags
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reaches import Reaches
 from analytics.rollups.reading.reader import Reader, Segment
@@ -70,19 +71,23 @@ def sessions_report(filters: ReportFilters) -> SessionsReport | None:
 def _together(reader: Reader, filters: ReportFilters, pages: Sequence[str]) -> PeopleTogether | None:
     """Who had a session, signed in, or viewed a page, under all filters that are marked together."""
     asked = AskedTogether.of(filters)
-    if asked.is_the_whole and not reader.some_have_accounts:
+    if stands_alone(reader, asked):
         return None
     spans = spans_of(filters)
     first, last = min(first for first, _ in spans.values()), filters.last
     what = "sessions together", asked, tuple(pages), tuple(spans.items())
     together: PeopleTogether = reader.kept(
-        what, first, last, lambda: _counted_together(reader, asked, spans, pages)
+        what, first, last, lambda: _counted_together(reader, asked, spans, pages, Segment.of(filters))
     )
     return together
 
 
 def _counted_together(
-    reader: Reader, asked: AskedTogether, spans: Mapping[str, tuple[date, date]], pages: Sequence[str]
+    reader: Reader,
+    asked: AskedTogether,
+    spans: Mapping[str, tuple[date, date]],
+    pages: Sequence[str],
+    segment: Segment,
 ) -> PeopleTogether:
     whole = spans["range"]
     compared = {name: span for name, span in spans.items() if name != "range"}
@@ -92,11 +97,17 @@ def _counted_together(
         sign_ins = reader.active_reaches(asked.segments, *compared.values(), activity="login")
         active |= {f"session {name}": reaches for name, reaches in zip(compared, sessions, strict=True)}
         active |= {f"login {name}": reaches for name, reaches in zip(compared, sign_ins, strict=True)}
+    beside: dict[str, Flags] = {}
+    for kind in ("session", "login") if segment.dimensions and compared else ():
+        named = beside_of_active(reader, [segment], compared, kind)[segment]
+        beside |= {f"{kind} {name}": flags for name, flags in named.items()}
     if not pages:
-        return PeopleTogether(asked, active=active)
+        return PeopleTogether(asked, active=active, beside={segment: beside})
+    if segment.dimensions:
+        beside["range"] = reader.hidden_in_spans("page", segment, [whole], pages)[whole, False]
     rows = reader.row_reaches("page", asked.segments, *whole, pages)
     (seen,) = rows.spans([whole])
-    return PeopleTogether(asked, active=active, names=pages, spans={"range": seen})
+    return PeopleTogether(asked, active=active, names=pages, spans={"range": seen}, beside={segment: beside})
 
 
 def sessions_of(

@@ -7,6 +7,7 @@ without internal use, of all organizations and of the one asked for.
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 
 import numpy as np
 
@@ -14,8 +15,11 @@ from analytics.report_days import days_between
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import DEPLOYMENTS
 from analytics.rollups.numbers import Flags, Numbers
-from analytics.rollups.reading.reaches import Reaches, SpanReaches
+from analytics.rollups.reading.reaches import Reaches, Span, SpanReaches
 from analytics.rollups.reading.reader import Reader, Segment
+
+# What is hidden beside other values of the dimensions asked for, by segment and what it is of (`Marks`).
+Beside = Mapping[Segment, Mapping[str, Flags]]
 
 ALL_TOGETHER = None  # stands among names for all of them together
 
@@ -85,6 +89,7 @@ class PeopleTogether:
     daily: Reaches | None = None
     spans: Mapping[str, SpanReaches] = field(default_factory=dict)
     has_everybody: bool = False  # whether organizations with account reports count, too
+    beside: Beside = field(default_factory=dict, repr=False)
     hidden: dict[Segment, Mapping[str, Flags]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -134,11 +139,14 @@ def read_together(
     """Who used each feature or called each endpoint (`kind`), to be marked together; None where one figure
     stands alone. `repeated`: spans of which it is also told who was there on two or more days.
     """
+    marked = [Segment.of(filters), *(asked.layers[-1] if asked else ())]
     asked = asked or AskedTogether.of(filters)
-    if asked.is_the_whole and not reader.some_have_accounts:
+    if stands_alone(reader, asked):
         return None
+    active_beside = beside_of_active(reader, marked, spans_of(filters))
     if not names:
-        return PeopleTogether(asked, active=_active(reader, asked, filters, "any"), has_everybody=True)
+        active = _active(reader, asked, filters, "any")
+        return PeopleTogether(asked, active=active, has_everybody=True, beside=active_beside)
     first = reader.begin(filters.previous.first if filters.compare else filters.first, filters.last)
     spans = spans_of(filters)
     twice = [spans[name] for name in repeated if name in spans]
@@ -154,6 +162,12 @@ def read_together(
             daily=reader.daily_reaches(kind, asked.segments, first, filters.last, names),
             spans=dict(zip(spans, counted, strict=True)),
             has_everybody=bool(filters.organization) or not reader.some_have_accounts,
+            beside={
+                segment: dict(active_beside[segment])
+                | _beside_of_names(reader, kind, segment, names, spans, twice)
+                | {"daily": reader.hidden_on_days(kind, segment, first, filters.last, names)}
+                for segment in active_beside
+            },
         )
 
     what = "together", kind, asked, tuple(names), tuple(spans.items()), tuple(twice)
@@ -161,12 +175,61 @@ def read_together(
     return together
 
 
+def stands_alone(reader: Reader, asked: AskedTogether) -> bool:
+    """Whether there is nothing beside which the figure would have to be marked."""
+    (segment, *_) = asked.segments
+    return asked.is_the_whole and not reader.some_have_accounts and not segment.dimensions
+
+
+def beside_of_active(
+    reader: Reader, segments: Sequence[Segment], spans: Mapping[str, Span], kind: str = "active"
+) -> dict[Segment, dict[str, Flags]]:
+    """What is hidden of who was active (who signed in, had a session: `kind`) in each span, beside other
+    values. Nothing where no dimension is asked for."""
+    first, last = min(first for first, _ in spans.values()), max(last for _, last in spans.values())
+
+    def of(segment: Segment) -> dict[str, Flags]:
+        hidden = reader.hidden_in_spans(kind, segment, list(spans.values()), [ALL_TOGETHER])
+        return {f"{name} active": hidden[span, False][0] for name, span in spans.items()}
+
+    return {
+        segment: reader.kept(
+            ("active beside", kind, segment, tuple(spans.items())),
+            first,
+            last,
+            partial(of, segment),
+            len,
+        )
+        for segment in dict.fromkeys(segments)
+        if segment.dimensions
+    }
+
+
+def _beside_of_names(
+    reader: Reader,
+    kind: str,
+    segment: Segment,
+    names: Sequence[Hashable],
+    spans: Mapping[str, Span],
+    repeated: Sequence[Span],
+) -> dict[str, Flags]:
+    """The same of the people of each name."""
+    hidden = reader.hidden_in_spans(kind, segment, list(spans.values()), names, repeated)
+    return {
+        f"{name} twice" if twice else name: hidden[span, twice]
+        for name, span in spans.items()
+        for twice in (False, True)
+    }
+
+
 def read_active_together(reader: Reader, filters: ReportFilters, *, activity: str) -> PeopleTogether | None:
     """The same of those who were active (who signed in, with `activity` “login”)."""
     asked = AskedTogether.of(filters)
-    if asked.is_the_whole and not reader.some_have_accounts:
+    if stands_alone(reader, asked):
         return None
-    return PeopleTogether(asked, active=_active(reader, asked, filters, activity))
+    kind = "login" if activity == "login" else "active"
+    beside = beside_of_active(reader, [Segment.of(filters)], spans_of(filters), kind)
+    return PeopleTogether(asked, active=_active(reader, asked, filters, activity), beside=beside)
 
 
 def _active(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from analytics.reports.active_users import ActiveDay, ActiveUsersReport, Beside
+from analytics.reports.active_users import NUMBERS, ActiveDay, ActiveUsersReport, Beside, Hidden
 from analytics.reports.cells import Compared, Count, Measure, Withheld, exact
 from analytics.reports.suppression.rules import (
     compared,
@@ -19,8 +19,6 @@ from analytics.reports.suppression.rules import (
 from analytics.reports.suppression.together import Marks
 from analytics.rollups.layout import WINDOWS
 from analytics.small_groups import too_few
-
-NUMBERS = ("total", "cloud", "self_hosted", "unknown")
 
 
 def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
@@ -43,11 +41,12 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
         beside=(),
         rest=None,
         together=None,
+        hidden={},
     )
     filters = report.filters
     monthly = _latest(hidden, "mau", report.mau)
     steady = [not any(few(day) for day in days) for days in report.stickiness_days]
-    whole = _all_shown(hidden, "dau") if filters.deployment else (True, True)
+    whole = _all_shown(hidden, "dau") if filters.deployment or filters.dimensions else (True, True)
     average_shown = _all_shown(hidden, report.metric)
     complete = [day for day in hidden.days if day.complete and isinstance(day.total, int)]
     return replace(
@@ -74,7 +73,7 @@ def suppress_active_users(report: ActiveUsersReport) -> ActiveUsersReport:
 
 def _marked(report: ActiveUsersReport) -> dict[str, dict[date, ActiveDay]]:
     """Every day by metric, as it may be shown: beside other days, windows and segments."""
-    marked = _beside(report.history, report.beside)
+    marked = _beside_values(_beside(report.history, report.beside), report.hidden)
     if report.rest is not None:
         rest = _stepped(_beside(*report.rest))
         marked = {
@@ -95,6 +94,22 @@ def _beside(history: dict[str, list[ActiveDay]], others: Sequence[Beside]) -> di
             ]
         marked[metric] = own
     return marked
+
+
+def _beside_values(marked: dict[str, list[ActiveDay]], hidden: Hidden) -> dict[str, list[ActiveDay]]:
+    """The days without numbers that would give few away beside those of other values of a dimension."""
+    if not hidden:
+        return marked
+    return {metric: [_beside_value(day, metric, hidden) for day in days] for metric, days in marked.items()}
+
+
+def _beside_value(day: ActiveDay, metric: str, hidden: Hidden) -> ActiveDay:
+    changes: dict[str, Any] = {
+        name: Withheld.HIDDEN
+        for name in NUMBERS
+        if day.day in hidden[metric, name] and type(getattr(day, name)) is int and getattr(day, name)
+    }
+    return day._replace(**changes) if changes else day
 
 
 def _stepped(marked: dict[str, list[ActiveDay]]) -> dict[str, list[ActiveDay]]:

@@ -39,7 +39,7 @@ def suppress_retention(report: RetentionReport) -> RetentionReport:
         cohorts=_cohort_rows(report),
     )
     marked = marked_together(alone)
-    return replace(marked, averages=cohort_averages(marked.cohorts), beside={})
+    return replace(marked, averages=cohort_averages(marked.cohorts), beside={}, beside_values=())
 
 
 def _headline(ledger: Headline) -> Headline:

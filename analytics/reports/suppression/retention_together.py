@@ -1,6 +1,6 @@
 """Marking retention under several filters together. It knows how many people each filter counts, not who."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -16,15 +16,18 @@ from analytics.reports.together import AskedTogether
 from analytics.rollups.numbers import Numbers
 from analytics.rollups.reading.reaches import Reaches
 from analytics.rollups.reading.reader import Segment
+from analytics.small_groups import enough, too_few
 
 Hidden = set[Hashable]
 
 
 def marked_together(report: RetentionReport) -> RetentionReport:
     """The report without numbers that would give few away beside the same under other filters."""
-    if not report.beside:
+    hidden = _hidden_beside_values(report)
+    if report.beside:
+        hidden |= _hidden(report)
+    if not hidden:
         return report
-    hidden = _hidden(report)
     return replace(
         report,
         headline=_headline(report.headline, "headline", hidden),
@@ -60,6 +63,29 @@ def _hidden(report: RetentionReport) -> Hidden:
     }
     flags = hidden_in(_reaches(asked, counts), asked, segment)
     return {place for place, is_hidden in zip(places, flags.tolist(), strict=True) if is_hidden}
+
+
+def _hidden_beside_values(report: RetentionReport) -> Hidden:
+    """What would give few away beside the same without a value asked for, or with another one."""
+    own, hidden = _numbers(report), set()
+    for beside in report.beside_values:
+        whole, others = _numbers(beside.whole), [_numbers(other) for other in beside.others]
+        for place, number in own.items():
+            beside_it = [other.get(place, 0) for other in others]
+            if number and not _stands_apart(number, whole.get(place, 0), beside_it):
+                hidden.add(place)
+    return hidden
+
+
+def _stands_apart(number: int, whole: int, others: Iterable[int]) -> bool:
+    """Whether a number of a dimension's value leaves none or enough of the whole: by itself, with a larger
+    one, or with all larger ones if it is the last. How many are in two of them is unknown."""
+    shown = [other for other in others if enough(other)]
+    larger = [other for other in shown if other >= number]
+    differences = [whole - number, *(abs(whole - number - other) for other in larger)]
+    if len(larger) == len(shown):
+        differences.append(abs(whole - number - sum(larger)))
+    return not any(map(too_few, differences))
 
 
 def _reaches(asked: AskedTogether, counts: Mapping[Segment, Numbers]) -> Reaches:

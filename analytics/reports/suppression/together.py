@@ -102,6 +102,8 @@ def _hidden_by_figure(together: PeopleTogether, segment: Segment) -> dict[str, F
             hidden[f"{span} twice"] = hidden_in(twice, asked, segment) | hidden_in(once, asked, segment)
     for span, active in together.active.items():
         hidden[f"{span} active"] = hidden_in(active, asked, segment)
+    for figure, flags in together.beside.get(segment, {}).items():
+        hidden[figure] = hidden[figure] | flags if figure in hidden else flags
     return hidden
 
 

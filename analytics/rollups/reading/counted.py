@@ -24,6 +24,14 @@ class Counted(NamedTuple):
         """Bytes, about."""
         return sum(values.nbytes for values in self.arrays.values())
 
+    def chosen(self, which: NDArray[Any]) -> "Counted":
+        return Counted({name: values[which] for name, values in self.arrays.items()})
+
+    def levels(self, day: date, levels: Levels) -> Numbers:
+        """By entry: its level. Under a filter by dimensions it was told when the entries were read."""
+        told: Numbers | None = self.arrays.get("level")
+        return levels(day, self.arrays["row"], self.arrays["group"]) if told is None else told
+
 
 def merged(parts: Sequence[Mapping[date, Counted]]) -> dict[date, Counted]:
     """The entries of each day from several pieces."""
@@ -65,7 +73,7 @@ class Joined:
             for name in ("row", *names):
                 parts[name].append(entries.arrays[name][chosen])
             if levels is not None:
-                parts["level"].append(levels(day, parts["row"][-1], entries.arrays["group"][chosen]))
+                parts["level"].append(entries.chosen(chosen).levels(day, levels))
         self._columns = {name: np.concatenate(values) for name, values in parts.items()}
         self._shape = len(rows_asked), len(days)
         self.rest = Unpublished.nothing(len(rows_asked))

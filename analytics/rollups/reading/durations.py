@@ -48,17 +48,13 @@ class DayDurations(NamedTuple):
 
 def divided_by_day(day: date, latency: Counted, groups: Flags, levels: Levels | None) -> DayDurations:
     """The durations of a day in these groups: what the day publishes (all without `levels`), and the rest."""
-    inside = _chosen(latency, groups[latency.arrays["group"]])
+    inside = latency.chosen(groups[latency.arrays["group"]])
     if levels is None:
         return DayDurations(histograms(inside), None)
-    by_day = levels(day, inside.arrays["row"], inside.arrays["group"]) == BY_DAY
+    by_day = inside.levels(day, levels) == BY_DAY
     if by_day.all():
         return DayDurations(histograms(inside), None)
-    return DayDurations(histograms(_chosen(inside, by_day)), _chosen(inside, ~by_day))
-
-
-def _chosen(entries: Counted, which: Flags) -> Counted:
-    return Counted({name: values[which] for name, values in entries.arrays.items()})
+    return DayDurations(histograms(inside.chosen(by_day)), inside.chosen(~by_day))
 
 
 class Durations(NamedTuple):

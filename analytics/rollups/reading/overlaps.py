@@ -66,7 +66,7 @@ def shown_columns(patterns: Numbers, people: Numbers, order: Order) -> Flags:
 class _Figures:
     """Some figures, whose columns are entered one after another."""
 
-    def __init__(self, people: Numbers, inside: Numbers, sizes: Numbers, order: Order) -> None:
+    def __init__(self, people: Numbers, inside: Floats, sizes: Numbers, order: Order) -> None:
         self._people, self._sizes = people.astype(np.float64), sizes
         self._inside = inside  # patterns, columns
         self._order = order
@@ -93,7 +93,7 @@ class _Figures:
         own = self._inside.T[column]  # figures, patterns
         family = self._family[column]
         before = self._times_apart[family, figure] > 0
-        overlapping = ((self._people[figure] * own) * before).sum(axis=1)
+        overlapping = (self._people[figure] * own * before).sum(axis=1).astype(np.int64)
         apart = ~are_enough(overlapping) & (family != NO_FAMILY)
         safe = ~self._leaves_few(figure, column, own) & ~self._leaves_few_of_whole(figure, column, own, apart)
         self._shown[figure[safe], column[safe]] = True
@@ -104,7 +104,7 @@ class _Figures:
     def _leaves_few(self, figure: Numbers, column: Numbers, own: Floats) -> Flags:
         """Whether it and a shown column, or its whole without it and another, differ by few people."""
         shown, sizes, row = self._shown[figure], self._sizes[figure], np.arange(len(figure))
-        both = (self._people[figure] * own) @ self._inside  # figures, columns
+        both = ((self._people[figure] * own) @ self._inside).astype(np.int64)  # figures, columns
         size, whole = sizes[row, column][:, np.newaxis], self._whole[column]
         leaves = (are_too_few(size + sizes - 2 * both) & shown).any(axis=1)
         of_whole = shown[row, whole] & (whole != NO_FAMILY)
@@ -120,7 +120,7 @@ class _Figures:
         people, in_whole = self._people[figure], self._inside.T[whole]
         leaves = np.zeros(len(figure), dtype=np.bool_)
         for times, entered in ((self._times_shown, family != NO_FAMILY), (self._times_apart, apart)):
-            left = (people * in_whole * (times[family, figure] + own != 1)).sum(axis=1)
+            left = (people * in_whole * (times[family, figure] + own != 1)).sum(axis=1).astype(np.int64)
             leaves |= are_too_few(left) & entered
         flags: Flags = leaves & self._shown[figure, whole]
         return flags

@@ -72,7 +72,7 @@ class DayCells(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Crowded:
+class Crowded:
     """How many people are at each place; `others` are not of organizations with account reports."""
 
     people: Numbers
@@ -80,7 +80,7 @@ class _Crowded:
     is_deserted: Flags
 
     @classmethod
-    def at(cls, place: Numbers, length: int, member: Numbers, everybody: Everybody) -> "_Crowded":
+    def at(cls, place: Numbers, length: int, member: Numbers, everybody: Everybody) -> "Crowded":
         counts, person = everybody.counts[member], everybody.person[member]
         people = others = _people(place[counts], person[counts], length)
         if everybody.has_account.any():
@@ -123,18 +123,18 @@ def _withheld_cells(entries: Entries, everybody: Everybody) -> tuple[Flags, Flag
     cell = everybody.cell[member]
     place, part = top * CELLS + cell, row * CELLS + cell
     length = int(max(place.max(initial=-1), part.max(initial=-1))) + 1
-    withheld = _Crowded.at(place, length, member, everybody).too_few
+    withheld = Crowded.at(place, length, member, everybody).too_few
     if top is row:
         return withheld, withheld
-    crowded = _Crowded.at(part, length, member, everybody)
-    return withheld, _withheld_parts(part, place, member, crowded, crowded.too_few, withheld, everybody)
+    crowded = Crowded.at(part, length, member, everybody)
+    return withheld, withheld_with_rest(part, place, member, crowded, crowded.too_few, withheld, everybody)
 
 
-def _withheld_parts(
+def withheld_with_rest(
     part: Numbers,
     whole: Numbers,
     member: Numbers,
-    crowded: _Crowded,
+    crowded: Crowded,
     too_few: Flags,
     whole_withheld: Flags,
     everybody: Everybody,
@@ -175,22 +175,26 @@ def _organizations(
 ) -> tuple[Numbers, Numbers, Flags]:
     """Keys by name and group, each entry's place among them, and which are withheld."""
     keys, place = np.unique(name << KEY_SHIFT | everybody.group[member], return_inverse=True)
-    crowded = _Crowded.at(place, len(keys), member, everybody)
+    crowded = Crowded.at(place, len(keys), member, everybody)
     is_withheld = crowded.too_few
     is_withheld[place[~everybody.is_named[member]]] = True
     whole = name * CELLS + everybody.cell[member]
-    return keys, place, _withheld_parts(place, whole, member, crowded, is_withheld, whole_withheld, everybody)
+    return (
+        keys,
+        place,
+        withheld_with_rest(place, whole, member, crowded, is_withheld, whole_withheld, everybody),
+    )
 
 
 def organizations_of_enough(organization: Numbers, member: Numbers, everybody: Everybody) -> Numbers:
     """The organizations (numbers, one for each member) of enough people, so that the rest has, too."""
     length = int(organization.max(initial=-1)) + 1
-    crowded = _Crowded.at(organization, length, member, everybody)
+    crowded = Crowded.at(organization, length, member, everybody)
     withheld = ~are_enough(crowded.people)
     withheld[organization[~everybody.is_named[member]]] = True
     together = np.zeros_like(organization)
     nothing = np.zeros(1, dtype=np.bool_)
-    withheld = _withheld_parts(organization, together, member, crowded, withheld, nothing, everybody)
+    withheld = withheld_with_rest(organization, together, member, crowded, withheld, nothing, everybody)
     return np.flatnonzero(~withheld)
 
 

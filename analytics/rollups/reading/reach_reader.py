@@ -34,7 +34,7 @@ class ReachReader(Snapshot):
     def _arranged(
         self, kind: str, asked: Dimensions, first: date, last: date, *, by_first: bool
     ) -> tuple[dict[date, Arranged], NameNumbers]:
-        width, form = self.members.width, _form(kind, by_first=by_first)
+        width, form = self.members.width, form_of(kind, by_first=by_first)
         rows = cache().rows[form]
 
         def decode(content: Unpacked) -> Arranged:
@@ -55,7 +55,7 @@ class ReachReader(Snapshot):
         asked = dimensions_of(segments)
         arranged_days, numbers = self._arranged(kind, asked, first, last, by_first=kind in BY_FIRST_PART)
         days, reachable = days_between(first, last), self._crowds.reachable(segments)
-        width, rows = self.members.width, _rows_of(names, numbers)
+        width, rows = self.members.width, rows_of(names, numbers)
         return RowReaches(days, arranged_days, rows, len(numbers), width, reachable)
 
     def daily_reaches(
@@ -63,7 +63,7 @@ class ReachReader(Snapshot):
     ) -> Reaches:
         """The same of each day: shape (names, days, reaches)."""
         width, by_first, reachable = self.members.width, kind == "feature", self._crowds.reachable(segments)
-        numbers = cache().rows[_form(kind, by_first=by_first)]
+        numbers = cache().rows[form_of(kind, by_first=by_first)]
 
         def decode(_: date, content: Unpacked) -> DayReaches:
             sets: NamedSets[Any] = decode_pairs(content)
@@ -74,7 +74,7 @@ class ReachReader(Snapshot):
 
         form = f", reaches of {hash(tuple(segments))}, {self._crowds.version}"
         counted = self._contents_of_days(kind, dimensions_of(segments), first, last, decode, form)
-        return by_day(days_between(first, last), counted, _rows_of(names, numbers))
+        return by_day(days_between(first, last), counted, rows_of(names, numbers))
 
     @property
     def some_have_accounts(self) -> bool:
@@ -105,11 +105,11 @@ class ReachReader(Snapshot):
         return present
 
 
-def _form(kind: str, *, by_first: bool) -> str:
+def form_of(kind: str, *, by_first: bool) -> str:
     """What names of this kind are numbered by."""
     return f"{kind}, by first part" if by_first else kind
 
 
-def _rows_of(names: Sequence[Any], numbers: NameNumbers) -> Numbers:
+def rows_of(names: Sequence[Any], numbers: NameNumbers) -> Numbers:
     rows = [ALL_NAMES if name is None else int(numbers.of([name])[0]) for name in names]
     return np.array(rows, dtype=np.int64)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,15 +18,13 @@ from django.db.backends.utils import CursorWrapper
 from numpy.typing import NDArray
 
 from analytics.report_days import days_between
-from analytics.rollups.layout import DEPLOYMENT_TYPES, PEOPLE_OF, piece_of
-from analytics.rollups.numbers import NOTHING, Flags, Numbers
-from analytics.rollups.reading.blocks import blocks_of
+from analytics.rollups.layout import DEPLOYMENT_TYPES
+from analytics.rollups.numbers import NOTHING, Numbers
 from analytics.rollups.reading.cache import cache
-from analytics.rollups.reading.counted import Counted, Name, merged
+from analytics.rollups.reading.counted import Name
 from analytics.rollups.reading.decoding import (
     decode_counted,
     decode_members,
-    decode_pairs,
     decode_sessions,
     size_of,
 )
@@ -38,15 +35,10 @@ from analytics.rollups.reading.kept_presence import NUMBER_BYTES, KeptPresence
 from analytics.rollups.reading.people import KeptSpans, People
 from analytics.rollups.reading.presence import Presence, Words, words_of
 from analytics.rollups.reading.published import (
-    DayCells,
-    Entries,
     Levels,
-    Published,
-    cells_of_day,
-    organizations_of_day,
     organizations_of_enough,
 )
-from analytics.rollups.reading.reach_reader import ReachReader
+from analytics.rollups.reading.published_reader import PublishedReader
 from analytics.rollups.reading.requests import Requests
 from analytics.rollups.reading.sealed_days import SealedDay, sealed_days
 from analytics.rollups.reading.segments import Segment, Withdrawn
@@ -108,7 +100,7 @@ def _withdrawn() -> Withdrawn:
     )
 
 
-class Reader(ReachReader):
+class Reader(PublishedReader):
     """Answers from one snapshot of the data. People have the same numbers in all of its answers."""
 
     def __init__(self, cursor: CursorWrapper, withdrawn: Withdrawn) -> None:
@@ -258,19 +250,6 @@ class Reader(ReachReader):
 
     # --- how often, how long --------------------------------------------------------------------
 
-    def _counted(
-        self, kind: str, segment: Segment, first: date, last: date, rows: NameNumbers
-    ) -> tuple[dict[date, Counted], Flags]:
-        """Entries by cell (by group, if an organization is asked for), and which cells lie in the segment."""
-
-        decode, asked = partial(decode_counted, rows=rows), segment.dimensions
-        if segment.organization:
-            groups = segment.groups(self.groups)
-            pieces = {piece_of(kind, group) for group in np.flatnonzero(groups).tolist()}
-            parts = [self._contents(piece, asked, first, last, decode) for piece in sorted(pieces)]
-            return merged(parts), groups
-        return self._contents(kind, asked, first, last, decode), segment.cells()
-
     def uses(
         self,
         segment: Segment,
@@ -289,7 +268,9 @@ class Reader(ReachReader):
         `by_action`.
         """
         rows = cache().rows[kind]
-        counted, inside = self._counted(kind, segment, first, last, rows)
+        counted, inside = self._counted(
+            kind, segment, first, last, rows, published=published, by_part=by_action
+        )
         levels = self._levels(kind, segment, first, last, rows, by_part=by_action) if published else None
         return Uses.of(days_between(first, last), counted, inside, rows, feature, levels)
 
@@ -308,7 +289,7 @@ class Reader(ReachReader):
         With `published`, only those of enough people.
         """
         rows = cache().rows[kind]
-        requests, inside = self._counted(kind, segment, first, last, rows)
+        requests, inside = self._counted(kind, segment, first, last, rows, published=published)
         levels = self._levels(kind, segment, first, last, rows) if published else None
         durations = self._durations(DURATIONS_OF[kind], segment, first, last, rows, levels)
         days, more = days_between(first, last), MEMORY if kind == "timings" else ()
@@ -320,10 +301,12 @@ class Reader(ReachReader):
         form = f" of {segment}, {self.groups.version}"
         if levels is not None:
             form += f", published {self._crowds.version}"
-        if segment.organization:
+        published = levels is not None
+        if segment.organization or (segment.dimensions and published):
 
             def divide(days: list[date]) -> dict[date, DayDurations]:
-                counted, inside = self._counted(kind, segment, min(days), max(days), rows)
+                span = min(days), max(days)
+                counted, inside = self._counted(kind, segment, *span, rows, published=published)
                 return {
                     day: divided_by_day(day, counted[day], inside, levels) for day in days if day in counted
                 }
@@ -340,34 +323,6 @@ class Reader(ReachReader):
             {day: durations.histograms for day, durations in divided.items()},
             {day: durations.rest for day, durations in divided.items() if durations.rest is not None},
         )
-
-    def _levels(
-        self,
-        kind: str,
-        segment: Segment,
-        first: date,
-        last: date,
-        rows: NameNumbers,
-        *,
-        by_part: bool = False,
-    ) -> Levels:
-        """Which entries of a kind of events are published."""
-        everybody, of_features = self._crowds.everybody, kind == "uses"
-        select = organizations_of_day if segment.organization else cells_of_day
-
-        def decode(_: date, content: Unpacked) -> DayCells:
-            sets = decode_pairs(content)
-            row = np.repeat(rows.of(sets.keys), np.diff(sets.starts))
-            top = rows.firsts()[row] if of_features else row
-            return select(Entries(top, row, sets.members), everybody)
-
-        kind = PEOPLE_OF[kind]
-        form, asked = f", {select.__name__}, {self._crowds.version}", segment.dimensions
-        days = self._contents_of_days(kind, asked, first, last, decode, form)
-        what = f"{kind}{form} {asked}"
-        blocks = blocks_of(days, self._versions_of(first, last), self.sealed_until, what)
-        published = Published(days, blocks, rows.firsts() if of_features else rows.own())
-        return partial(published.levels, by_part=by_part)
 
     def sessions(self, segment: Segment, first: date, last: date) -> SessionFigures:
         """Sessions and sign-ins. Of a session, only the part within the days counts."""

@@ -117,7 +117,7 @@ class Crowds:
         members, groups = self._members, self._groups
         crowd = self.of(Segment(include_internal=True))
         organizations = groups.organization
-        has_account = self._has_account
+        has_account = self.has_account
         return Everybody(
             person=members.person,
             cell=(2 * groups.deployment + groups.is_internal)[members.group],
@@ -129,7 +129,7 @@ class Crowds:
         )
 
     @cached_property
-    def _has_account(self) -> Flags:
+    def has_account(self) -> Flags:
         """By group: whether its organization has account reports."""
         organizations = self._groups.organization
         return np.array([name in self._with_accounts for name in organizations], dtype=np.bool_)
@@ -184,7 +184,7 @@ class Crowds:
         members = self._members
         inside = segment.groups(self._groups)[members.group] & members.is_known & (members.person > 0)
         if segment.without_accounts:
-            inside = inside & ~self._has_account[members.group]
+            inside = inside & ~self.has_account[members.group]
         counts = inside & ~self._left
         firsts = counts & ~members.is_other
         return Crowd(members.person, counts, firsts, inside & self._left)
