@@ -14,6 +14,7 @@ from tests.support.attack.asking import (
     Attacker,
     Question,
     all_organizations,
+    by_dimensions,
     described,
     filters,
     organization_of_lone,
@@ -23,8 +24,10 @@ from tests.support.attack.cells import Knowledge, isolated
 from tests.support.attack.world import VARIATIONS, plant
 
 pytestmark = pytest.mark.django_db
-FEW = ("30d",)  # presets; all four, and 40 ranges, in the proof
-SOME = ("deployment type", "action", "account reports", "group of 2")  # of every kind; all in the proof
+FEW, RANGES = ("30d",), 4  # presets and other ranges; all four, and 40 ranges, in the proof
+SOME = ("deployment type", "action", "account reports", "two apps of 3")  # of every kind; all in the proof
+OF_VALUES = ("two apps of 3",)  # in which these are asked for, too
+VALUES = [{"app": "web"}, {"app": "desktop"}, {"environment": "staging"}]
 NOTHING = {"key": "", "bound key": ""}
 # What docs/privacy.md does not promise: how many did not use a feature, and who was there over two ranges.
 NOT_PROMISED = ("group of 3", "group of 4")
@@ -38,12 +41,13 @@ def _reports_are_up_to_date() -> None:
 def attack(variation: str, staff: Client, *, whole: bool) -> dict[str, str]:
     """What was isolated with each key, in words; '' when nothing was."""
     world = plant(variation)
-    spans = ranges(40) if whole else ranges(4, FEW)
+    spans = ranges(40) if whole else ranges(RANGES, FEW)
     organizations = all_organizations(variation)
-    questions = filters(every=whole, organizations=organizations)
+    questions = filters(every=whole, organizations=organizations) + (by_dimensions() if whole else [])
     found = {"key": _isolated(Knowledge(world), variation, "", questions, spans, staff)}
     own = pseudonym("organization", "lone-works" if "lone-works" in organizations else organization_of_lone())
-    questions = [{**question, "org": own} for question in filters(every=whole, organizations=())]
+    questions = filters(every=whole, organizations=()) + (by_dimensions(pairs=False) if whole else [])
+    questions = [{**question, "org": own} for question in questions]
     found["bound key"] = _isolated(Knowledge(world), variation, own, questions, spans, staff)
     return found
 
@@ -58,7 +62,10 @@ def _isolated(
 ) -> str:
     key, _ = issue_key(name="attacker", scopes=["reports"], organization_pseudonym=bound)
     attacker = Attacker(knowledge, headers={"x-api-key": key}, staff=staff)
-    attacker.ask_everything(questions, spans, details=not bound)
+    thorough = len(spans) > len(FEW) + RANGES
+    attacker.ask_everything(questions, spans, details=not bound, thorough=thorough)
+    if variation in OF_VALUES and not bound and not thorough:
+        attacker.ask_everything(VALUES, spans[:1], details=False, thorough=False)
     found = isolated(knowledge)
     name = f"{variation}, {'a bound key' if bound else 'a key'}"
     asked = f"{attacker.asked} questions ({attacker.refused} refused)"

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 from django.test import Client
 
 from consent.pseudonyms import pseudonym
 from tests.support.attack.cells import Isolated, Knowledge, days_between
-from tests.support.attack.world import DAYS, LONE, ORGANIZATIONS, ago
+from tests.support.attack.world import DAYS, DIMENSIONS, LONE, ORGANIZATIONS, ago
 
 PARTS = {"all": "", "cloud": "cloud", "self_hosted": "self-hosted", "not_reported": "unknown"}
 PRESETS = ("7d", "30d", "90d", "12m")
@@ -31,6 +32,17 @@ def filters(*, every: bool, organizations: tuple[str, ...]) -> list[Question]:
     ]
     few = [question for question in chosen if sum(bool(value) for value in question.values()) <= 1]
     return [{name: value for name, value in one.items() if value} for one in (chosen if every else few)]
+
+
+def by_dimensions(*, pairs: bool = True) -> list[Question]:
+    """Each value of each dimension; with `pairs`, also two of them, and under other filters."""
+    single = [{name: value} for name, values in DIMENSIONS.items() for value in values]
+    if not pairs:
+        return single
+    pairs = [one | other for one, other in combinations(single, 2) if one.keys() != other.keys()]
+    others: list[Question] = [{"deployment": name} for name in ("cloud", "self-hosted", "unknown")]
+    others += [{"internal": "1"}, {"org": pseudonym("organization", organization_of_lone())}]
+    return [*single, *pairs, *(one | other for one in single for other in others)]
 
 
 def ranges(number: int, presets: Sequence[str] = PRESETS) -> list[Question]:
@@ -70,12 +82,19 @@ class Attacker:
         answer: dict[str, Any] = response.json()
         return answer
 
-    def ask_everything(self, questions: list[Question], spans: list[Question], *, details: bool) -> None:
+    def ask_everything(
+        self, questions: list[Question], spans: list[Question], *, details: bool, thorough: bool
+    ) -> None:
+        """`details`: pages of single names, files, and periods before. `thorough`: errors and timings of each
+        span, too."""
         for span in spans:
             for question in questions:
                 self.features({**question, **span})
                 self.endpoints({**question, **span})
                 self.active_users({**question, **span})
+                if thorough or "from" not in span:
+                    self.errors({**question, **span})
+                    self.timings({**question, **span})
                 if "from" not in span:
                     self.active_users({**question, **span, "activity": "login"})
                     self.retention({**question, **span})
@@ -167,6 +186,34 @@ class Attacker:
         if not _is_number(errors) and _is_number(row.get("error_rate")) and _is_number(row["requests"]):
             errors = round(row["error_rate"] * row["requests"])
         same("errors", errors, requests, words, lambda event: event.status >= 500)
+
+    def errors(self, question: Question) -> None:
+        if not (answer := self._get("errors", {**question, "compare": "0"})):
+            return
+        events, scope, words = self._within(answer, question)
+        for row in answer["rows"]:
+            name = row["error_type"]
+            if name.isdigit():
+                continue  # a status, which the endpoints tell
+
+            def own(event: Any, name: str = name) -> bool:
+                return bool(event.error == name)
+
+            of = f"occurrences of {name}, {words}"
+            self.knowledge.told_events("occurrences", row["occurrences"], events, of, own)
+            self.knowledge.told_people(row["users"], events, scope, f"people of {name}, {words}", own)
+
+    def timings(self, question: Question) -> None:
+        if not (answer := self._get("timings", {**question, "compare": "0"})):
+            return
+        events, scope, words = self._within(answer, question)
+        for row in answer["rows"]:
+
+            def own(event: Any, name: str = row["name"]) -> bool:
+                return event.kind == "feature" and not event.error and name.startswith(event.what)
+
+            self.knowledge.told_events("calls", row["calls"], events, f"calls of {row['name']}, {words}", own)
+            self.knowledge.told_people(row["users"], events, scope, f"people of {row['name']}, {words}", own)
 
     def active_users(self, question: Question) -> None:
         if not (answer := self._get("daily-active-users", {**question, "compare": "0"})):
@@ -411,7 +458,7 @@ class Came:
 
 
 def _filters_of(question: Question) -> tuple[str, ...]:
-    return tuple(question.get(name, "") for name in ("deployment", "org", "internal"))
+    return tuple(question.get(name, "") for name in ("deployment", "org", "internal", *DIMENSIONS))
 
 
 def _is_number(shown: Any) -> bool:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from consent.pseudonyms import pseudonym
-from tests.support.attack.world import LONE, MOST, Sent, World
+from tests.support.attack.world import DIMENSIONS, LONE, MOST, Sent, World
 
 MASK = 2**64 - 1
 
@@ -61,12 +61,14 @@ class Knowledge:
         """The numbers of the events that a question's filters let through."""
         organization = self._organization.get(asked.get("org", ""), "")
         deployment = asked.get("deployment", "")
+        values = [(name, asked[name]) for name in DIMENSIONS if name in asked]
         return [
             number
             for day, numbers in self._by_day.items()
             if first <= day <= last
             for number in numbers
             if self._passes(self.world.sent[number], organization, deployment, asked.get("internal") == "1")
+            and all(self.world.sent[number].value(name) == value for name, value in values)
         ]
 
     def _passes(self, event: Sent, organization: str, deployment: str, include_internal: bool) -> bool:

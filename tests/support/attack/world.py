@@ -1,5 +1,6 @@
 """Planted data: a crowd that is large in everything it does, and one lone person who does one thing more.
 
+Everybody has one of two apps, some use the staging environment as well, and all went from version 1.0 to 1.1.
 All of it arrives through `/v1/logs`, with consent. What was sent is kept as plain events, so that the
 attack knows whom a number belongs to.
 """
@@ -23,6 +24,12 @@ from tests.support.rolling import roll_up
 
 CROWD = 36
 DAYS = 24  # the crowd's days, up to yesterday
+UPDATED = 12  # days ago: the first of version 1.1
+DIMENSIONS = {  # and values that are asked for
+    "app": ("web", "desktop", "lab"),
+    "app_version": ("1.0", "1.1", "0.9"),
+    "environment": ("production", "staging", "test"),
+}
 ORGANIZATIONS = ("north-works", "south-works", "east-works")
 LONE = CROWD  # the number of the lone person, and of the first of a small group
 MOST = 4  # people of a small group
@@ -44,6 +51,15 @@ class Sent:
     status: int = 200
     ms: int = 20
     page: str = ""
+    app: str = "web"
+    app_version: str = ""  # '': that of the day
+    environment: str = "production"
+    error: str = ""  # its type
+
+    def value(self, dimension: str) -> str:
+        if dimension == "app_version" and not self.app_version:
+            return "1.0" if self.day < ago(UPDATED) else "1.1"
+        return str(getattr(self, dimension))
 
 
 def ago(days: int) -> date:
@@ -58,14 +74,18 @@ def crowd(lone: int = 1) -> list[Sent]:
         place = {
             "organization": ORGANIZATIONS[person % len(ORGANIZATIONS)],
             "deployment": "cloud" if person >= LONE or person % 2 else "self-hosted",
+            "app": "desktop" if person < LONE and person // 2 % 2 else "web",
         }
         for back in range(1, DAYS + 1):
             if person < LONE and chance.random() > 0.75:
                 continue
             day = ago(back)
+            if person < LONE and person % 5 in (0, 2):
+                place["environment"] = chance.choice(("production", "staging"))
             sent.append(Sent(person, day, "login", "login", **place))
             for name in ("export", "timer"):
                 sent += [Sent(person, day, "feature", name, **place)] * chance.randint(1, 3)
+            sent.append(Sent(person, day, "feature", "timer", error="TimeoutError", **place))
             for route in ("/items", "/orders"):
                 status = chance.choice((200, 200, 200, 404, 500))
                 sent.append(
@@ -95,6 +115,25 @@ def _of_group(people: int, **changes: Any) -> list[Sent]:
     return [replace(event, person=LONE + number) for number in range(people) for event in _of_lone(**changes)]
 
 
+def _usual(people: int = 1, **changes: Any) -> list[Sent]:
+    """What the lone person (or group) usually does on a day."""
+    day = ago(9)
+    return [replace(one, **changes) for one in crowd(people) if one.person >= LONE and one.day == day]
+
+
+def _of_one_version() -> list[Sent]:
+    """The lone person uses a feature in one version only, which the others use in both."""
+    return [replace(event, what="import") for event in crowd() if _is_import(event)]
+
+
+def _is_import(event: Sent) -> bool:
+    if event.what != "timer" or event.error:
+        return False
+    if event.person < LONE:
+        return (event.person + event.day.toordinal()) % 3 > 0  # on two days of three
+    return event.value("app_version") == "1.0"
+
+
 VARIATIONS: dict[str, Callable[[], list[Sent]]] = {
     "deployment type": lambda: _of_lone(deployment="unknown"),
     "internal use": lambda: _of_lone(internal=True),
@@ -110,11 +149,28 @@ VARIATIONS: dict[str, Callable[[], list[Sent]]] = {
     "withdrawn": lambda: _of_lone(what="secret_plan"),
     "on both": lambda: _of_lone(deployment="self-hosted"),
     "account reports": lambda: _of_lone(organization="lone-works"),
+    "error": lambda: [replace(event, error="LoneError") for event in _of_lone()[:10]],
+    "app": lambda: _of_lone(app="lab"),
+    "error of an app": lambda: _usual(app="lab"),
+    "version": lambda: _of_lone(app_version="0.9"),
+    "one version": _of_one_version,
+    "two apps": lambda: _usual(app="desktop"),
+    "pair of values": lambda: _usual(app="desktop", environment="staging"),
+    "app of an environment": lambda: _of_lone(app="lab", environment="test"),
+    "app of a deployment type": lambda: _of_lone(app="lab", deployment="unknown"),
+    "app of 3": lambda: _usual(3, app="lab"),
+    "two apps of 3": lambda: _usual(3, app="desktop"),
     "group of 2": lambda: _of_group(2, internal=True),
     "group of 3": lambda: _of_group(3, deployment="unknown"),
     "group of 4": lambda: _of_group(4, what="secret_plan"),
 }
-PEOPLE = {"group of 2": 2, "group of 3": 3, "group of 4": 4}  # of 1 elsewhere
+PEOPLE = {  # of 1 elsewhere
+    "group of 2": 2,
+    "group of 3": 3,
+    "group of 4": 4,
+    "app of 3": 3,
+    "two apps of 3": 3,
+}
 
 
 @dataclass(frozen=True)
@@ -173,6 +229,9 @@ def _record(number: int, event: Sent) -> dict[str, Any]:
         "organization.id": event.organization,
         "session.id": f"session-{event.person:04}-{event.day}",
         "deployment.type": event.deployment,
+        "service.name": event.app,
+        "service.version": event.value("app_version"),
+        "deployment.environment.name": event.environment,
     }
     if event.internal:
         attributes["internal"] = True
@@ -180,6 +239,7 @@ def _record(number: int, event: Sent) -> dict[str, Any]:
         attributes["page.path"] = event.page
     if event.kind == "feature":
         attributes |= {"feature.name": event.what, "feature.action": event.action}
+        attributes |= {"error.type": event.error} if event.error else {"duration_ms": float(event.ms)}
         return log("page_view" if event.page else "", at=at(event.day), attributes=attributes)
     if event.kind == "endpoint":
         attributes |= {
