@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from consent.registry.attributes import OTHER
+
 Entry = Mapping[str, Any]
 
 
@@ -86,14 +88,15 @@ def _differences(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:
 
 
 def _spellings(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
-    """A word that becomes a value says more than before, when it was “other”."""
+    """A word that becomes a value says more than before, when it was “other”, or no value at all."""
+    more, less = [], []
     for word in sorted(before.keys() | after.keys()):
-        old, new = before.get(word), after.get(word)
+        old, new = before.get(word, OTHER), after.get(word, OTHER)
         if old != new:
-            if new is None:
-                yield f"no longer counts '{word}' as {old or 'no value'}", not old
-            else:
-                yield f"counts '{word}' as {new or 'no value'}", bool(new)
+            says_more = new and (new != OTHER or not old)
+            (more if says_more else less).append(f"“{word}” as {new or 'no value'}")
+    for words in filter(None, (more, less)):
+        yield f"counts {', '.join(words)}", words is more
 
 
 def _limits(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:

@@ -135,7 +135,8 @@ def _allowed(attribute: Attribute) -> str:
     if attribute.kind == "boolean":
         return "yes or no"
     if attribute.kind == "choice":
-        return f"one of: {', '.join(attribute.choices)}; else “other”"
+        listed = ", ".join(attribute.values)
+        return f"one of: {listed}{', or another word for one' if attribute.spellings else ''}; else “other”"
     if attribute.kind == "text":
         return f"a text in the form of the example, at most {attribute.max_length} characters"
     kind = "whole number" if attribute.kind == "integer" else "number"

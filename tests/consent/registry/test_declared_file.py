@@ -12,12 +12,14 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from analytics.models import FeatureUsage
+from analytics.report_days import report_today
 from consent.models import InForce, PolicyVersion
 from consent.policies import activation
 from consent.policies.in_force import put_in_force
 from consent.registry import registry
 from tests.support.declaring import collect
 from tests.support.otlp import a_key, grant, log, logs, post
+from tests.support.rolling import roll_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = (Path(__file__).parents[3] / "docs" / "declare.md").read_text()
@@ -74,6 +76,29 @@ def test_the_file_in_the_documentation_keeps_what_it_says(
     }
     assert activation.active_registry().dimensions[-1] == "region"
     assert "optimized" in activation.active_registry().event_names
+
+
+def test_reports_are_filtered_by_its_dimension(client: Client, tmp_path: Path, settings: Settings) -> None:
+    """Six people in one region, two in another; today, since nobody has consented before."""
+    collect(settings, tmp_path, block("toml"))
+    key, _ = a_key()
+    for number in range(8):
+        grant(user=f"u{number}", since=timezone.now())
+        region = "eu-west-1" if number < 6 else "us-east-1"
+        stored(client, key, str(number), {"user.id": f"u{number}", "region": region})
+    roll_up()
+    reader, _ = a_key(scopes=("reports",))
+    query = {"range": "custom", "from": f"{report_today()}", "to": f"{report_today()}", "compare": "0"}
+
+    def users(**filters: str) -> list[tuple[str, object]]:
+        document = client.get(
+            "/api/reports/feature-adoption", query | filters, headers={"x-api-key": reader}
+        ).json()
+        return [(row["feature"], row["users"]) for row in document["rows"]]
+
+    assert users(region="eu-west-1") == [("retrieval", 6)]
+    assert users(region="us-east-1") in ([], [("retrieval", "<5")])
+    assert users(region="mars-north-1") == []
 
 
 def test_an_upgraded_instance_keeps_its_registry_until_the_policy_is_published(

@@ -67,8 +67,8 @@ def test_equal_registries_differ_in_nothing() -> None:
         ),
         (
             collected(CHOICE),
-            collected(CHOICE | {"spellings": {"night": "dark"}}),
-            "'theme' counts 'night' as dark",
+            collected(CHOICE | {"spellings": {"night": "dark", "day": "light"}}),
+            "'theme' counts “day” as light, “night” as dark",
         ),
         (collected(NUMBER), collected(NUMBER | {"maximum": 11}), "'size' has the maximum 11 instead of 10"),
         (collected(NUMBER), collected(NUMBER | {"minimum": -1}), "'size' has the minimum -1 instead of 0"),
