@@ -40,6 +40,7 @@ class EventsAsked:
     deployment: str = ""
     organization: str = ""
     include_internal: bool = False
+    dimension: tuple[str, str] | None = None  # a name and its value; '': not reported
 
 
 # Those who have withdrawn are joined: as a list in an expression they would be searched one by one.
@@ -52,6 +53,7 @@ _ROWS = """
    AND %(organization)s IN ('', organization_id)
    AND %(deployment)s IN ('', CASE WHEN deployment_type IN ('cloud', 'self-hosted') THEN deployment_type
                                    ELSE 'unknown' END)
+   AND (%(dimension)s::text = '' OR coalesce(event_metadata->>%(dimension)s::text, '') = %(value)s)
 """
 _ACTIVE = f"""
 SELECT count(DISTINCT user_id) FROM (
@@ -109,7 +111,7 @@ def from_rows(cursor: CursorWrapper, day: date, scope: EventsAsked) -> Figures:
         "internal": scope.include_internal,
         "organization": scope.organization,
         "deployment": scope.deployment,
-    }
+    } | dict(zip(("dimension", "value"), scope.dimension or ("", ""), strict=True))
 
     internal = internal_now(cursor)
 
@@ -137,6 +139,7 @@ def from_reports(day: date, scope: EventsAsked) -> Figures:
         organization=scope.organization,
         include_internal=scope.include_internal,
         compare=False,
+        dimensions=(scope.dimension,) if scope.dimension else (),
     )
     active = active_users_report(filters)
     figures = _of("daily-active-users", "", [("people", one.total) for one in active.days])

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from django.db import connections
 
-from analytics.models.rollups import Group, RolledDay
+from analytics.models.rollups import Group, RolledDay, RollUp
 from analytics.report_days import report_today, report_zone_name
 from analytics.rollups.building.build import build_day
 from analytics.rollups.building.marks import quarters_of_day
-from analytics.rollups.layout import DEPLOYMENT_TYPES
+from analytics.rollups.layout import DEPLOYMENT_TYPES, OTHER, SLICES
+from analytics.rollups.packing import unpack
 from analytics.rollups.reading import reader as rollups
 from analytics.self_check.figures import EventsAsked, Figure, from_reports, from_rows
 
@@ -54,7 +55,7 @@ def check_figures() -> str:
     """
     compared, days, differences = 0, 0, []
     for day in _sample():
-        for scope in _scopes():
+        for scope in _scopes(day):
             checked = _check(day, scope)
             days += checked is not None and scope == EventsAsked()
             if checked:
@@ -78,14 +79,26 @@ def _sample() -> list[date]:
     return [*({yesterday} & known), *sorted(chosen, reverse=True)]
 
 
-def _scopes() -> Iterator[EventsAsked]:
-    """Everything, then one deployment type and one organization at random: roll-ups keep each apart."""
+def _scopes(day: date) -> Iterator[EventsAsked]:
+    """Everything, and one deployment type, organization, value of a dimension: roll-ups keep each apart."""
     yield EventsAsked()
     yield EventsAsked(deployment=CHANCE.choice(DEPLOYMENT_TYPES), include_internal=CHANCE.random() < 0.5)
     named = Group.objects.exclude(organization_id=None).exclude(organization_id="")
     organization = named.order_by("?").values_list("organization_id", flat=True).first()
     if organization:
         yield EventsAsked(organization=organization, include_internal=True)
+    if values := _values(day):
+        yield EventsAsked(dimension=CHANCE.choice(values), include_internal=CHANCE.random() < 0.5)
+
+
+def _values(day: date) -> list[tuple[str, str]]:
+    """The values of the day's dimensions, of those of which the day keeps all values."""
+    content = RollUp.objects.filter(day=day, kind=SLICES).values_list("content", flat=True).first()
+    if content is None:
+        return []
+    names, *slices = unpack(bytes(content))[0]
+    values = {name: {one[place] for one in slices} for place, name in enumerate(names)}
+    return sorted((name, value) for name in names if OTHER not in values[name] for value in values[name])
 
 
 def _check(day: date, scope: EventsAsked) -> Checked | None:

@@ -31,7 +31,8 @@ def month(db: None) -> None:
         for user in range(1, 7):
             activity(user, day)
             feature(user, day, name="export")
-            endpoint(user, day, path="/items", status=500 if user == 1 else 200, ms=user * 1.5)
+            status, app = 500 if user == 1 else 200, {"app": "shop" if user % 2 else "till"}
+            endpoint(user, day, path="/items", status=status, ms=user * 1.5, event_metadata=app)
     endpoint("anon:" + "0" * 27, YESTERDAY, path="/items", ms=None)
     for user in range(1, 7):
         measured = {"duration_ms": user * 2.5, "memory_mb": 10.0 * user}
@@ -85,6 +86,7 @@ def test_rows_that_wait_to_be_counted_are_no_difference(month: None) -> None:
         ("requests", "total_ms", "endpoint-performance, {day}, GET /items, mean duration"),
         ("errors", "count", "errors, {day}, 500 GET /items, occurrences"),
         ("timings", "memory_mb", "timings, {day}, render, mean memory"),
+        ("requests~", "count", "endpoint-performance, {day}, GET /items, requests"),
     ],
 )
 def test_a_falsified_roll_up_is_named(month: None, kind: str, array: str, named: str) -> None:
