@@ -8,13 +8,11 @@ import pytest
 
 from analytics.storage.rows import Row
 from consent.pseudonyms import pseudonym
-from consent.registry.registry import current_registry
-from ingest.mapping.name_limits import RouteBook
-from ingest.mapping.rows import Mapped, RowMaker
+from ingest.mapping.rows import Mapped
 from ingest.mapping.sentry import decode_envelope
 from ingest.otlp.records import Record
-from tests.ingest.sentry.envelopes import envelope, event, item
-from tests.support.otlp import KEPT_FROM, NOW
+from tests.ingest.sentry.envelopes import a_maker, envelope, event, item
+from tests.support.otlp import NOW
 
 SECRET = "qzjanedoe@example.com"
 BEGAN = NOW.timestamp()
@@ -25,16 +23,7 @@ def records(*items: bytes) -> list[Record]:
 
 
 def mapped(*items: bytes) -> Mapped:
-    registry = current_registry()
-    maker = RowMaker(
-        organization="",
-        do_not_track=False,
-        now=NOW,
-        kept_from=KEPT_FROM,
-        registry=registry,
-        routes=RouteBook(registry.endpoints),
-    )
-    return maker.map(records(*items))
+    return a_maker().map(records(*items))
 
 
 def row_of(kind: str = "event", **fields: Any) -> Row:

@@ -4,6 +4,11 @@ import json
 import time
 from typing import Any
 
+from consent.registry.registry import current_registry
+from ingest.mapping.name_limits import RouteBook
+from ingest.mapping.rows import RowMaker
+from tests.support.otlp import KEPT_FROM, NOW
+
 EVENT_ID = "9ec79c33ec9942ab8353589fcb2e04dc"
 
 
@@ -29,3 +34,16 @@ def event(message: str = "event:cart.filled", *, number: int = 1, **fields: Any)
 def sent(message: str = "event:cart.filled", *, number: int = 1, **fields: Any) -> bytes:
     """The envelope of such an event."""
     return envelope(item("event", event(message, number=number, **fields)), event_id=f"{number:032x}")
+
+
+def a_maker() -> RowMaker:
+    """What makes rows of the records of one request, without a database."""
+    registry = current_registry()
+    return RowMaker(
+        organization="",
+        do_not_track=False,
+        now=NOW,
+        kept_from=KEPT_FROM,
+        registry=registry,
+        routes=RouteBook(registry.endpoints),
+    )

@@ -1,5 +1,7 @@
 """The real SDK of Sentry for Python, unmodified, pointed at Candid; what it plants is found nowhere."""
 
+import http.client
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from analytics.models import EndpointUsage, FeatureUsage, UserActivity
 from consent.pseudonyms import pseudonym
-from ingest.models import TrafficCount
+from ingest.models import RejectedRequest, TrafficCount
 from tests.support.canaries.payloads import CANARY
 from tests.support.canaries.search import everywhere
 from tests.support.otlp import a_key, grant
@@ -35,6 +37,22 @@ def address(logs: Path, django_db_setup: None, django_db_blocker: DjangoDbBlocke
 
 def dsn(address: str, key: str) -> str:
     return f"http://{key}@{urlsplit(address).netloc}/1"
+
+
+def test_a_secret_key_in_the_address_is_refused_before_the_body_and_logged_nowhere(
+    address: str, logs: Path
+) -> None:
+    text, _ = a_key()
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection.putrequest("POST", f"/api/1/envelope/?sentry_version=7&sentry_key={text}")
+    connection.putheader("Content-Length", "1000000")
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, set(json.loads(answer.read()))) == (403, {"detail", "causes"})
+    connection.close()
+    assert text not in (logs / "log").read_text()
+    refused = RejectedRequest.objects.filter(reason="key_in_address", signal="sentry", status="403")
+    until(refused.exists, what="the refusal is counted")
 
 
 def test_the_real_python_sdk(address: str, logs: Path, tmp_path: Path) -> None:
