@@ -77,6 +77,8 @@ def test_the_same_event_is_one_row_however_it_comes(client: Client, key: str) ->
     own = json.dumps(once).encode()
     for body, path in ((again, ENVELOPE), (again.replace(b"12:00", b"12:01"), ENVELOPE), (own, STORE)):
         assert post(client, body, key, path=path).json() == {"id": once["event_id"]}
+    amended = once | {"tags": {"plan": "pro"}}  # by a relay on its way, for instance: its id decides
+    assert post(client, envelope(item("event", amended)), key).status_code == 200
     assert FeatureUsage.objects.count() == 1
     without_id = {name: value for name, value in once.items() if name != "event_id"}
     for number in (1, 1, 2):
