@@ -232,7 +232,11 @@ def test_other_methods_are_405() -> None:
     ("declared", "words"),
     [
         ({"kind": "boolean"}, "yes or no"),
-        ({"kind": "choice", "values": ("a", "b")}, "one of: a, b; else “other”"),
+        ({"kind": "choice", "values": ("a", "b"), "spellings": ()}, "one of: a, b; else “other”"),
+        (
+            {"kind": "choice", "values": ("a", "b"), "spellings": (("aa", "a"),)},
+            "one of: a, b, or another word for one; else “other”",
+        ),
         ({"kind": "text", "max_length": 32}, "a text in the form of the example, at most 32 characters"),
         ({"kind": "integer", "minimum": 1, "maximum": 5000}, "a whole number from 1 to 5,000"),
         ({"kind": "number", "maximum": 0.5}, "a number from 0 to 0.5"),
