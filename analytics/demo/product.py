@@ -147,19 +147,19 @@ class DemoError(NamedTuple):
 
 
 FAILURES = (
-    DemoError("test_run", "finished", "TimeoutError", "runner.execution.wait_for_result", 0.011, 0.009),
-    DemoError("test_run", "started", "ConnectionResetError", "runner.transport.open_session", 0.004, 0.004),
+    DemoError("test_run", "finished", "TimeoutError", "runner.execution.wait_for_result", 0.05, 0.03),
+    DemoError("test_run", "started", "ConnectionResetError", "runner.transport.open_session", 0.012, 0.012),
     DemoError("report_export", "failed", "PermissionError", "studio.exports.pdf.render_pages", 0.5, 0.4),
     DemoError("report_export", "failed", "MemoryError", "studio.exports.sheets.write_rows", 0.6, 0.2),
     DemoError("bulk_import", "failed", "UnicodeDecodeError", "studio.imports.csv_files.read_rows", 0.8, 0.8),
-    DemoError("bulk_import", "started", "KeyError", "studio.imports.columns.match", 0.01, 0.06),
-    DemoError("integration_chat", "sent", "ssl.SSLError", "studio.chat.webhooks.post_message", 0.03, 0.03),
-    DemoError("search", "used", "ValueError", "studio.search.parse_query", 0.02, 0.0),
-    DemoError("scheduled_run", "started", "OperationalError", "runner.schedule.claim_next", 0.012, 0.01),
-    DemoError("comparison", "viewed", "ZeroDivisionError", "studio.comparison.relative_change", 0.0, 0.09),
-    DemoError("dataset", "created", "ValidationError", "studio.datasets.columns.check", 0.05, 0.05),
-    DemoError("snapshot", "restored", "FileNotFoundError", "studio.snapshots.restore", 0.2, 0.2),
-    DemoError("dashboard", "viewed", "TypeError", "", 0.002, 0.012),
+    DemoError("bulk_import", "started", "KeyError", "studio.imports.columns.match", 0.03, 0.3),
+    DemoError("integration_chat", "sent", "ssl.SSLError", "studio.chat.webhooks.post_message", 0.06, 0.06),
+    DemoError("search", "used", "ValueError", "studio.search.parse_query", 0.07, 0.0),
+    DemoError("scheduled_run", "started", "OperationalError", "runner.schedule.claim_next", 0.03, 0.03),
+    DemoError("comparison", "viewed", "ZeroDivisionError", "studio.comparison.relative_change", 0.0, 0.3),
+    DemoError("dataset", "created", "ValidationError", "studio.datasets.columns.check", 0.12, 0.12),
+    DemoError("snapshot", "restored", "FileNotFoundError", "studio.snapshots.restore", 0.3, 0.3),
+    DemoError("dashboard", "viewed", "TypeError", "", 0.004, 0.03),
 )
 SERVER_ERRORS = ("OperationalError", "TimeoutError", "KeyError")  # of requests that failed
 # Actions that say how long they took: p50 and p95 in milliseconds, and megabytes where they say that, too.

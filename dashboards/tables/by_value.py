@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from analytics.reports.by_dimension import OfValue
-from analytics.reports.cells import Measure
+from analytics.reports.cells import Measure, Withheld
 
 MOST_COLUMNS = 6
 
@@ -27,8 +27,9 @@ def by_value_table(
     key: Callable[[Any], Hashable],
     measure: Callable[[Any], Measure],
 ) -> ByValueTable | None:
-    """`key` says what a row is of. None where there is nothing to tell apart."""
-    if len(parts) < 2:
+    """`key` says what a row is of. Rows of few people are left out. None where there is nothing to tell."""
+    rows = [row for row in rows if not isinstance(row.users, Withheld) or row.users is Withheld.GONE]
+    if len(parts) < 2 or not rows:
         return None
     columns = [{key(row): measure(row) for row in part.report.rows} if part.report else {} for part in parts]
     values = [part.value.label for part in parts]
