@@ -89,7 +89,8 @@ def _differences(before: Entry, after: Entry) -> Iterator[tuple[str, bool]]:
 
 def _spellings(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
     """A word that becomes a value says more than before, when it was “other”, or no value at all."""
-    more, less = [], []
+    more: list[str] = []
+    less: list[str] = []
     for word in sorted(before.keys() | after.keys()):
         old, new = before.get(word, OTHER), after.get(word, OTHER)
         if old != new:
