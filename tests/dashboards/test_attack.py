@@ -24,7 +24,7 @@ from tests.support.attack.cells import Knowledge, isolated
 from tests.support.attack.world import VARIATIONS, plant
 
 pytestmark = pytest.mark.django_db
-FEW, RANGES = ("30d",), 4  # presets and other ranges; all four, and 40 ranges, in the proof
+FEW = ("30d",)  # presets; all four, and 40 ranges, in the proof
 SOME = ("deployment type", "action", "account reports", "two apps of 3")  # of every kind; all in the proof
 OF_VALUES = ("two apps of 3",)  # in which these are asked for, too
 VALUES = [{"app": "web"}, {"app": "desktop"}, {"environment": "staging"}]
@@ -38,39 +38,47 @@ def _reports_are_up_to_date() -> None:
     """The roll-ups are built once, when all is planted."""
 
 
+Asked = list[tuple[list[Question], list[Question]]]  # questions, and the ranges of each
+
+
 def attack(variation: str, staff: Client, *, whole: bool) -> dict[str, str]:
     """What was isolated with each key, in words; '' when nothing was."""
     world = plant(variation)
-    spans = ranges(40) if whole else ranges(RANGES, FEW)
     organizations = all_organizations(variation)
-    questions = filters(every=whole, organizations=organizations) + (by_dimensions() if whole else [])
-    found = {"key": _isolated(Knowledge(world), variation, "", questions, spans, staff)}
     own = pseudonym("organization", "lone-works" if "lone-works" in organizations else organization_of_lone())
-    questions = filters(every=whole, organizations=()) + (by_dimensions(pairs=False) if whole else [])
-    questions = [{**question, "org": own} for question in questions]
-    found["bound key"] = _isolated(Knowledge(world), variation, own, questions, spans, staff)
-    return found
+
+    def asked(organizations: tuple[str, ...], *, pairs: bool) -> Asked:
+        questions = filters(every=whole, organizations=organizations)
+        if whole:
+            return [(questions, ranges(40)), (by_dimensions(pairs=pairs), ranges(6, ("30d", "90d")))]
+        values = VALUES if variation in OF_VALUES and pairs else []
+        return [(questions, ranges(4, FEW)), (values, ranges(0, FEW))]
+
+    def with_own(questions: list[Question]) -> list[Question]:
+        return [{**question, "org": own} for question in questions]
+
+    of_own = [(with_own(questions), spans) for questions, spans in asked((), pairs=False)]
+    return {
+        "key": _isolated(
+            Knowledge(world), variation, "", asked(organizations, pairs=True), staff, whole=whole
+        ),
+        "bound key": _isolated(Knowledge(world), variation, own, of_own, staff, whole=whole),
+    }
 
 
 def _isolated(
-    knowledge: Knowledge,
-    variation: str,
-    bound: str,
-    questions: list[Question],
-    spans: list[Question],
-    staff: Client,
+    knowledge: Knowledge, variation: str, bound: str, asked: Asked, staff: Client, *, whole: bool
 ) -> str:
     key, _ = issue_key(name="attacker", scopes=["reports"], organization_pseudonym=bound)
     attacker = Attacker(knowledge, headers={"x-api-key": key}, staff=staff)
-    thorough = len(spans) > len(FEW) + RANGES
-    attacker.ask_everything(questions, spans, details=not bound, thorough=thorough)
-    if variation in OF_VALUES and not bound and not thorough:
-        attacker.ask_everything(VALUES, spans[:1], details=False, thorough=False)
+    for place, (questions, spans) in enumerate(asked):
+        details = not bound and (whole or place == 0)
+        attacker.ask_everything(questions, spans, details=details, thorough=whole)
     found = isolated(knowledge)
     name = f"{variation}, {'a bound key' if bound else 'a key'}"
-    asked = f"{attacker.asked} questions ({attacker.refused} refused)"
+    number = f"{attacker.asked} questions ({attacker.refused} refused)"
     known = f"{knowledge.understood} numbers ({knowledge.not_understood} not understood)"
-    print(f"{name}: {asked}, {known}, {len(found)} isolated")
+    print(f"{name}: {number}, {known}, {len(found)} isolated")
     assert bound or knowledge.understood > 300, "the attacker does not understand what is shown"
     return f"{len(found)} isolated:\n{described(found[:20])}" if found else ""
 

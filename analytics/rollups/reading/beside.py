@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analytics.rollups.layout import DEPLOYMENT_TYPES
 from analytics.rollups.numbers import Flags, Numbers, distinct
 from analytics.rollups.reading.directory import GroupColumns
-from analytics.rollups.reading.overlaps import MOST_COLUMNS, Order, shown_columns
+from analytics.rollups.reading.overlaps import MOST_AT_ONCE, MOST_COLUMNS, Order, shown_columns
 from analytics.rollups.reading.segments import Segment
 from analytics.rollups.reading.slices import DaySlices, Dimensions
 
@@ -187,12 +187,22 @@ class Figures:
 
     def hidden(self) -> list[Flags]:
         """Of what was added, in order: in which rows the question is hidden."""
-        if not self._added:
-            return []
-        patterns = distinct(np.concatenate([own for own, _ in self._added]))
-        people = np.zeros((sum(len(rows) for _, rows in self._added), len(patterns)), dtype=np.int64)
-        ends = np.cumsum([len(rows) for _, rows in self._added])
-        for end, (own, rows) in zip(ends, self._added, strict=True):
+        hidden: list[Flags] = []
+        some: list[tuple[Numbers, Numbers]] = []
+        rows = patterns = 0
+        for own, people in self._added:
+            rows, patterns = rows + len(people), patterns + len(own)
+            if some and rows * patterns > MOST_AT_ONCE:
+                hidden += self._hidden(some)
+                some, rows, patterns = [], len(people), len(own)
+            some.append((own, people))
+        return hidden + self._hidden(some) if some else hidden
+
+    def _hidden(self, added: Sequence[tuple[Numbers, Numbers]]) -> list[Flags]:
+        patterns = distinct(np.concatenate([own for own, _ in added]))
+        ends = np.cumsum([len(rows) for _, rows in added])
+        people = np.zeros((ends[-1], len(patterns)), dtype=np.int64)
+        for end, (own, rows) in zip(ends, added, strict=True):
             people[end - len(rows) : end, np.searchsorted(patterns, own)] = rows
         hidden = ~shown_columns(patterns, people, self._columns.order)[:, self._columns.asked]
         return np.split(hidden, ends[:-1])

@@ -39,7 +39,7 @@ from analytics.rollups.reading.segments import Segment, Withdrawn
 from analytics.rollups.reading.slices import SETS_OF_MEMBERS, SLICE, DaySlices, Unpacked
 
 PERSON = (1 << KEY_SHIFT) - 1
-MOST_CELLS = 1 << 23  # of a table of rows and people: 64 MiB
+MOST_CELLS = 1 << 22  # of a table of rows and people: 32 MiB
 
 
 class HiddenRows(NamedTuple):

@@ -16,7 +16,8 @@ from analytics.rollups.numbers import Flags, Floats, Numbers
 from analytics.small_groups import are_enough, are_too_few
 
 MOST_COLUMNS = 62  # a bit for each in a signed number
-MOST_AT_ONCE = 4_000_000  # cells of figures by pattern
+MOST_AT_ONCE = 1_000_000  # cells of figures by pattern, that are put together
+MOST_COMPARED = 60_000  # of these, that are compared: more take longer, as figures have few patterns each
 NO_FAMILY = -1
 
 
@@ -54,7 +55,7 @@ def shown_columns(patterns: Numbers, people: Numbers, order: Order) -> Flags:
     enough = are_enough(sizes)
     delicate = np.flatnonzero(are_too_few(people).any(axis=1))  # elsewhere any difference is of enough
     shown |= enough
-    step = max(MOST_AT_ONCE // max(len(patterns), 1), 1)
+    step = max(MOST_COMPARED // max(len(patterns), 1), 1)
     for start in range(0, len(delicate), step):
         some = delicate[start : start + step]
         occurs = people[some].any(axis=0)
