@@ -32,7 +32,8 @@ def test_a_span_within_the_server_span_is_no_second_request(
     """A FastAPI app under another one, NestJS and hapi send the request again, as an internal span."""
     server = span(1, kind=2, attributes=REQUEST | {"http.route": "/shop"})
     inner = span(2, attributes=REQUEST | {"http.route": "/items/{id}"}, flags=flags, **INNER)
-    assert endpoints(client, inner, server, protobuf=protobuf) == ["/shop"]
+    alone = span(3, attributes=REQUEST | {"http.route": "/items/{id}"})
+    assert endpoints(client, inner, server, alone, protobuf=protobuf) == ["/items/{id}", "/shop"]
     assert {label[3:] for label in counting._waiting.counts} >= {
         ("accepted", ""),
         ("skipped", "not_an_event"),
