@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from analytics.models import FeatureUsage, RolledDay, UserActivity
+from analytics.models import EndpointUsage, FeatureUsage, RolledDay, UserActivity
 from analytics.report_days import report_today
+from analytics.reports.endpoints import endpoints_report
 from analytics.rollups.building import build
+from analytics.rollups.reading import reader as rollups
 from consent.keys import issue_key
 from dashboards.api.exports import EXPORTS
 from tests.dashboards.conftest import days_ago, feature_used, people, pseudonym, requested, signed_in
 from tests.support.declaring import collect
-from tests.support.events import installation
+from tests.support.events import filters, installation
 from tests.support.pages import one_line
 from tests.support.rolling import roll_up
 
@@ -28,7 +30,7 @@ DETAILS = ("features/export/", "endpoints/detail/?endpoint=/api/things/%7Bid%7D&
 
 def tagged(**metadata: str) -> None:
     """Every event that has no values yet gets these."""
-    for model in (FeatureUsage, UserActivity):
+    for model in (FeatureUsage, UserActivity, EndpointUsage):
         model.objects.filter(event_metadata={}).update(event_metadata=metadata)
 
 
@@ -63,6 +65,19 @@ def test_a_report_counts_what_has_all_the_values(staff: Client, two_apps: None) 
     assert rows(staff, app="web", environment="{none}") == {"export": 7}
     assert rows(staff, app="web", environment="production") == {}
     assert rows(staff, app="{other}") == rows(staff, app="unheard of") == {}
+
+
+def test_somebody_with_two_versions_on_a_day_is_one_person(staff: Client, two_apps: None) -> None:
+    for version in ("1.0", "2.0"):
+        requested(*people(7), endpoint="/both")
+        tagged(app="web", app_version=version)
+
+    with rollups.reading():
+        rows = endpoints_report(filters(report_today(), app="web")).rows
+
+    row = next(row for row in rows if row.endpoint == "/both")
+    assert (row.requests, row.users) == (14, 7)
+    assert row.trend_users[-2:] == (7, 0)
 
 
 def test_what_is_offered_are_the_values_of_the_range(staff: Client, two_apps: None) -> None:
