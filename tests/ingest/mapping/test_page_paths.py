@@ -130,7 +130,7 @@ ways = st.sampled_from(
 between = st.lists(st.sampled_from(["edit", "settings", "new", "", ".", "x", "%2e", "list"]), max_size=3)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(parents, between, names, ways, st.sampled_from(["", "/edit", "/", "?a=b", "/bob"]))
 def test_nobody_below_a_collection_is_kept(parent, through, name, way, after) -> None:  # type: ignore[no-untyped-def]
     template = page_template("/".join(["", parent, *through, way(name)]) + after)

@@ -266,7 +266,7 @@ PIECES = [
 said = st.lists(st.sampled_from(PIECES) | st.text(string.printable, max_size=4), max_size=6).map("".join)
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given_any(said)
 def test_only_what_is_written_like_a_name_is_one(text: str) -> None:
     """Whatever a log says: a feature's name has a form, and a line of a log is no name."""
