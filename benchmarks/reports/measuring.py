@@ -19,10 +19,12 @@ from analytics.reports import (
     active_users,
     catalogue,
     endpoints,
+    errors,
     features,
     retention,
     sessions,
     suppression,
+    timings,
 )
 from analytics.reports.dimensions import dimension_names
 from analytics.reports.filters import ReportFilters
@@ -77,6 +79,8 @@ REPORTS = {
         ),
         lambda asked: plain_sql.endpoint_report(asked, *ENDPOINT),
     ),
+    "errors": Report(errors.errors_report, catalogue.ERRORS.shown, plain_sql.errors_report),
+    "timings": Report(timings.timings_report, catalogue.TIMINGS.shown, plain_sql.timings_report),
     "retention": Report(retention.retention_report, catalogue.RETENTION.shown, plain_sql.retention_report),
     "sign-ins again": Report(
         retention.retention_report,
@@ -219,6 +223,8 @@ def measure_pages(runs: int, ranges: list[str]) -> Iterator[tuple[str, str, floa
         ("feature", {"name": FEATURE}, {}),
         ("endpoints", {}, {}),
         ("endpoint", {}, endpoint),
+        ("errors", {}, {}),
+        ("timings", {}, {}),
         ("retention", {}, {}),
     ):
         for chosen in ranges:

@@ -20,6 +20,13 @@ METHODS = (b"GET", b"GET", b"GET", b"POST", b"PATCH", b"DELETE")
 ACTIONS = (b"opened", b"changed", b"shared", b"exported")
 PAGES = 25
 RUN = 20_000  # rows
+ENDING = 0.2  # share of uses that say how they ended: how long they took, and some of them an error
+ENDS = [
+    f', "duration_ms": {1.3**step:.1f}, "memory_mb": {64 + step}'
+    + (f', "error.type": "Error{step:c}", "code.function.name": "app.part_{step:c}.run"' if step > 64 else "")
+    + "}"
+    for step in (*range(1, 40), *range(65, 77))
+]
 APPS = ("shop-web", "till")
 VERSIONS = ("5.9.3", "5.10.0", "5.11.0-rc.1")
 ENVIRONMENTS = ("production", "staging")
@@ -85,8 +92,10 @@ def _blocks(random: np.random.Generator, people: Crowd, size: Size, day: Day, ke
     elif key == "feature":
         name = skewed(random, n, size.features)
         views = name == 0
-        endings = ["}", *(f', "page.path": "/pages/{page:02d}"}}' for page in range(PAGES))]
+        endings = ["}", *(f', "page.path": "/pages/{page:02d}"}}' for page in range(PAGES)), *ENDS]
         ending = np.where(views, 1 + skewed(random, n, PAGES), 0)
+        ends = ~views & (random.random(n) < ENDING)
+        ending = np.where(ends, 1 + PAGES + random.integers(0, len(ENDS), n), ending)
         texts_of = [f"{text}{end}".encode() for text in ORIGINS for end in endings]
         metadata = Column(origin * len(endings) + ending, texts_of)
         names = [b"page_view", *(b"feature-%02d" % number for number in range(1, size.features))]
