@@ -45,6 +45,7 @@ class EndpointCounts:
     spans: dict[tuple[Name, str], RequestMeasures] = field(default_factory=dict)
     days: dict[date, RequestMeasures] = field(default_factory=dict)
     trends: dict[Name, Trend] = field(default_factory=dict)
+    memory: dict[Name, Measure] = field(default_factory=dict)  # of what was timed: mean MB in the range
     published: bool = False
     together: PeopleTogether | None = None  # for suppression, if published
 
@@ -82,6 +83,8 @@ def read_endpoints(
     spans_of_all = _measured(requests, people, spans, together=name is None)
     counts = EndpointCounts(spans=spans_of_all, published=published)
     counts.days = _days(requests, people, together=name is None)
+    if kind == "timing":
+        counts.memory = _memory(requests, filters)
     if name is None:
         counts.trends = _trends(requests, people, filters)
     if published:
@@ -108,12 +111,10 @@ def read_endpoint_detail(
     return EndpointDetail(statuses, latency)
 
 
-def read_memory(reader: Reader, filters: ReportFilters, *, published: bool = False) -> dict[Name, Measure]:
+def _memory(requests: Requests, filters: ReportFilters) -> dict[Name, Measure]:
     """The mean memory (MB) of what was timed in the range, where it was sent, by name."""
-    first = reader.begin(filters.first, filters.last)
-    calls = reader.requests(Segment.of(filters), first, filters.last, kind="timings", published=published)
-    sent, total = (calls.total_of(name, filters.first, filters.last) for name in MEMORY)
-    return dict(zip(calls.keys, map(ratio, total.tolist(), sent.tolist()), strict=True))
+    sent, total = (requests.total_of(name, filters.first, filters.last) for name in MEMORY)
+    return dict(zip(requests.keys, map(ratio, total.tolist(), sent.tolist()), strict=True))
 
 
 def _measured(

@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from analytics.reports.cells import Count, Measure, Withheld
-from analytics.reports.endpoint_counts import Name, read_endpoints, read_memory
+from analytics.reports.endpoint_counts import Name, read_endpoints
 from analytics.reports.endpoints import EndpointRow, EndpointsReport, endpoints_of
 from analytics.reports.filters import ReportFilters
 from analytics.rollups.reading import reader as rollups
@@ -78,8 +78,7 @@ def timings_report(filters: ReportFilters, *, published: bool = False) -> Timing
     filters = filters.countable
     with rollups.reading() as reader:
         counts = read_endpoints(reader, filters, kind="timing", published=published)
-        memory = read_memory(reader, filters, published=published)
-    return timings_of(endpoints_of(filters, counts), memory)
+    return timings_of(endpoints_of(filters, counts), counts.memory)
 
 
 def timings_of(measured: EndpointsReport, memory: Mapping[Name, Measure]) -> TimingsReport:
