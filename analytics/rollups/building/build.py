@@ -7,7 +7,8 @@ commit deletes exactly these marks. Events that arrive meanwhile leave marks of 
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -24,9 +25,9 @@ from analytics.rollups.building.content import contents, logins
 from analytics.rollups.building.marks import marked_days, quarters_of_day
 from analytics.rollups.building.members import VERSIONS, NumberedMembers, note_logins, number_members
 from analytics.rollups.building.reclassifying import settle
-from analytics.rollups.building.scan import DayNames, Names, scan
+from analytics.rollups.building.scan import DayNames, Fetched, Names, Window, fetch, scan
 from analytics.rollups.building.slicing import Slices
-from analytics.rollups.internal_use import internal_now
+from analytics.rollups.internal_use import Internal, internal_now
 from analytics.rollups.layout import cell_of
 from analytics.rollups.numbers import Numbers
 from consent.policies.activation import active_registry
@@ -161,10 +162,7 @@ def _fill(cursor: CursorWrapper, day: date) -> int:
     dimensions = active_registry().dimensions
     names = DayNames(Names(), Names(), Names(), Names(), Slices(dimensions))
     internal = internal_now(cursor)
-    windows = [
-        scan(cursor, start, end, names, internal) for start, end in _windows(cursor, *bounds(day, day))
-    ]
-    windows = [window for window in windows if window.events]
+    windows = list(_scanned(cursor, day, names, internal))
     events = sum(window.events for window in windows)
     cursor.execute(EMPTY_DAY, [day])
     if windows:
@@ -181,6 +179,24 @@ def _fill(cursor: CursorWrapper, day: date) -> int:
     ]
     cursor.execute(NOTE_BUILT, noted)
     return events
+
+
+def _scanned(cursor: CursorWrapper, day: date, names: DayNames, internal: Internal) -> Iterator[Window]:
+    """The day's windows that have events. While one is decoded, PostgreSQL is busy with the next."""
+
+    def fetched(stretch: tuple[datetime, datetime]) -> Fetched:
+        return fetch(cursor, *stretch, names.slices.dimensions, internal)
+
+    stretches = _windows(cursor, *bounds(day, day))
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        coming = ahead.submit(fetched, stretches[0])
+        for following in [*stretches[1:], None]:
+            here = coming.result()
+            if following is not None:
+                coming = ahead.submit(fetched, following)
+            window = scan(here, names, internal)
+            if window.events:
+                yield window
 
 
 def _windows(cursor: CursorWrapper, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:

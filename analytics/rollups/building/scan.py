@@ -142,17 +142,36 @@ class DayNames:
     slices: Slices
 
 
-def scan(
-    cursor: CursorWrapper, start: datetime, end: datetime, names: DayNames, internal: Internal = AS_ARRIVED
-) -> Window:
-    """The rows of [start, end)."""
+class Fetched(NamedTuple):
+    """What the statements gave of the rows of one stretch of time, not decoded yet."""
 
-    def read(statement: str) -> _Rows:
-        width = OWN_NAMES[statement]
-        text, parameters = _by_slice(statement, width, names.slices.dimensions)
+    start: datetime
+    end: datetime
+    rows: dict[str, list[tuple[Any, ...]]]  # by statement
+
+
+def fetch(
+    cursor: CursorWrapper,
+    start: datetime,
+    end: datetime,
+    dimensions: Sequence[str] = (),
+    internal: Internal = AS_ARRIVED,
+) -> Fetched:
+    """The rows of [start, end). PostgreSQL does most of the work."""
+    rows = {}
+    for statement, width in OWN_NAMES.items():
+        text, parameters = _by_slice(statement, width, dimensions)
         parameters |= {"start": start, "end": end} | internal.parameters
         cursor.execute(text.format(internal=internal.condition), parameters)
-        return _Rows.of(cursor.fetchall(), width, names.slices)
+        rows[statement] = cursor.fetchall()
+    return Fetched(start, end, rows)
+
+
+def scan(fetched: Fetched, names: DayNames, internal: Internal = AS_ARRIVED) -> Window:
+    """The same as columns of numbers. Forgets the rows, which take more memory."""
+
+    def read(statement: str) -> _Rows:
+        return _Rows.of(fetched.rows.pop(statement), OWN_NAMES[statement], names.slices)
 
     tables = [read(statement) for statement in (ACTIVITY, FEATURES, ENDPOINTS)]
     activity, features, endpoints = tables
@@ -164,8 +183,8 @@ def scan(
     np.minimum.at(first, member, at)
     ends = np.cumsum([len(of_table) for of_table in hashes])
     return Window(
-        start=start,
-        end=end,
+        start=fetched.start,
+        end=fetched.end,
         hashes=everybody,
         first_us=first,
         activity=_activity(activity, member[: ends[0]], at[: ends[0]]),
