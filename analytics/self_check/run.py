@@ -92,13 +92,14 @@ def _scopes(day: date) -> Iterator[EventsAsked]:
 
 
 def _values(day: date) -> list[tuple[str, str]]:
-    """The values of the day's dimensions, of those of which the day keeps all values."""
+    """The values of the day's dimensions, of those of which the day keeps all values, and several."""
     content = RollUp.objects.filter(day=day, kind=SLICES).values_list("content", flat=True).first()
     if content is None:
         return []
     names, *slices = unpack(bytes(content))[0]
     values = {name: {one[place] for one in slices} for place, name in enumerate(names)}
-    return sorted((name, value) for name in names if OTHER not in values[name] for value in values[name])
+    compared = [name for name in names if len(values[name]) > 1 and OTHER not in values[name]]
+    return sorted((name, value) for name in compared for value in values[name])
 
 
 def _check(day: date, scope: EventsAsked) -> Checked | None:

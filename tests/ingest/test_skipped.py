@@ -103,7 +103,7 @@ def test_beside_refusals_steps_are_told_apart(client: Client, staff: Client, key
     dry = post(client, "/v1/traces", body, key, **{"X-Telemetry-Dry-Run": "1"}).json()
     assert dry["summary"] == {
         "stored": 0,
-        "refused": {"no_consent": 1, "unroutable": 1},
+        "refused": {"no_consent_user": 1, "unroutable": 1},
         "skipped": {"not_an_event": 5},
     }
     assert dry["records"][-1]["outcome"] == "skipped"

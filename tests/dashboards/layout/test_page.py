@@ -14,8 +14,8 @@ from django.urls import get_resolver
 
 from dashboards.layout.page import Page
 
-LAYOUT = {"navigation", "version", "request", "perms", "block", "forloop", "None"}
-ASKED_FOR = {"plot", "height", "show_all"}  # includes print these where a page has them
+LAYOUT = {"navigation", "version", "request", "perms", "block", "forloop", "None", "True"}
+ASKED_FOR = {"plot", "height", "show_all", "in_ms"}  # includes print these where a page has them
 
 
 def pages() -> list[type[Page]]:

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 ORGANIZATION = "faults-organization"
+APP = "faults"
 USERS = 40
 TABLES = ("analytics_user_activity", "analytics_endpoint_usage", "analytics_feature_usage")
 MIXED = -1  # a request with records of all three tables
@@ -73,7 +74,7 @@ def expected(piece: Piece, time: int) -> tuple[int, str, tuple[Any, ...]]:
         own = ("/faults/{id}", "GET", 200 + number % 5, None if piece.are_logs else float(1 + number % 900))
     else:
         own = (_feature(number), "used")
-    return kind, user(number % USERS), (*own, {"count": number})
+    return kind, user(number % USERS), (*own, {"app": APP, "count": number})
 
 
 def _feature(number: int) -> str:
@@ -123,7 +124,7 @@ def _json(piece: Piece) -> bytes:
     return json.dumps({"resourceLogs" if piece.are_logs else "resourceSpans": [group]}).encode()
 
 
-_RESOURCE: dict[str, str | int] = {"service.name": "faults", "organization.id": ORGANIZATION}
+_RESOURCE: dict[str, str | int] = {"service.name": APP, "organization.id": ORGANIZATION}
 
 
 def _pairs(attributes: dict[str, str | int]) -> list[dict[str, Any]]:
