@@ -43,9 +43,10 @@ AT_ONCE = 100_000  # rows of a table; a day with more is read hour by hour
 # The other processors are for ingest. Rows are grouped by hashing: sorting an hour of a large day takes twice
 # as long. With less memory, each hour would be read from the whole month instead of by index.
 SETTINGS = """
-SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0;
-SET LOCAL work_mem = '32MB'; SET LOCAL enable_sort = off
+SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '32MB'
 """
+# Rows are grouped by hashing; whatever else is asked is planned as usual.
+BY_HASHING = "SET LOCAL enable_sort = {}"
 ENTER_DAY = """
 INSERT INTO analytics_rolledday (day, state, zone, version, events) VALUES (%s, 'open', '', 0, 0)
     ON CONFLICT DO NOTHING
@@ -162,7 +163,9 @@ def _fill(cursor: CursorWrapper, day: date) -> int:
     dimensions = active_registry().dimensions
     names = DayNames(Names(), Names(), Names(), Names(), Slices(dimensions))
     internal = internal_now(cursor)
+    cursor.execute(BY_HASHING.format("off"))
     windows = list(_scanned(cursor, day, names, internal))
+    cursor.execute(BY_HASHING.format("on"))
     events = sum(window.events for window in windows)
     cursor.execute(EMPTY_DAY, [day])
     if windows:
