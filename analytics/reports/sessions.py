@@ -73,11 +73,12 @@ def _together(reader: Reader, filters: ReportFilters, pages: Sequence[str]) -> P
     asked = AskedTogether.of(filters)
     if stands_alone(reader, asked):
         return None
-    spans = spans_of(filters)
+    spans, segment = spans_of(filters), Segment.of(filters)
     first, last = min(first for first, _ in spans.values()), filters.last
-    what = "sessions together", asked, tuple(pages), tuple(spans.items())
+    marked = segment if segment.dimensions else None  # only that one, beside other values
+    what = "sessions together", asked, marked, tuple(pages), tuple(spans.items())
     together: PeopleTogether = reader.kept(
-        what, first, last, lambda: _counted_together(reader, asked, spans, pages, Segment.of(filters))
+        what, first, last, lambda: _counted_together(reader, asked, spans, pages, segment)
     )
     return together
 

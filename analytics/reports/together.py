@@ -170,7 +170,7 @@ def read_together(
             },
         )
 
-    what = "together", kind, asked, tuple(names), tuple(spans.items()), tuple(twice)
+    what = "together", kind, asked, tuple(active_beside), tuple(names), tuple(spans.items()), tuple(twice)
     together: PeopleTogether = reader.kept(what, first, filters.last, count)
     return together
 

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from analytics.rollups.reading import reader as rollups
 from tests.dashboards.conftest import days_ago, feature_used, people
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,29 @@ def test_a_value_is_hidden_if_it_would_give_the_rest_away(staff: Client) -> None
         staff.get("/api/reports/retention", {"app_version": "2.0"}).json()["headline"]["new_users"]
     ]
     assert headline == "hidden"
+
+
+@pytest.mark.parametrize("report", ["errors", "timings", "daily-active-users"])
+def test_a_value_is_hidden_in_its_deployment_type_whatever_was_asked_before(
+    staff: Client, report: str
+) -> None:
+    own = people(60, "hosted")
+    hosted = [("1.0", own[:40]), ("2.0", own[40:57]), ("3.0", own[57:])]
+    for version, deployment, users in [
+        ("2.0", "cloud", people(20)),
+        *((version, "self-hosted", users) for version, users in hosted),
+    ]:
+        metadata = {"app_version": version, "page.path": "/a", "error.type": "KeyError", "duration_ms": 9}
+        feature_used(*users, feature="page_view", deployment=deployment, metadata=metadata)
+
+    def users(deployment: str) -> object:
+        query = {"app_version": "2.0", "deployment": deployment}
+        answer = staff.get(f"/api/reports/{report}", query).json()
+        (row,) = answer["sessions"]["pages"] if "sessions" in answer else answer["rows"]
+        return row["users"]
+
+    with rollups.reading():  # no day is built again in between
+        assert [users("cloud"), users("self-hosted")] == [20, "hidden"]
 
 
 def test_values_of_few_people_show_nothing(staff: Client) -> None:
