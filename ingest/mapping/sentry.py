@@ -5,8 +5,8 @@ a timing, a session its beginning and its end: `docs/clients/sentry.md`. Everyth
 id that an event has makes its row's, so that it is stored once however often it comes.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from ingest.mapping import aliases
 from ingest.mapping.sentry_attributes import SESSION, an_id, nanoseconds, of_event, of_session, text
@@ -30,13 +30,24 @@ from ingest.otlp.records import (
 )
 from ingest.sentry import framing
 from ingest.sentry.framing import Item
-from ingest.sentry.messages import ClientEvent, SentSession, SentSessions, SentSpans, read, read_attributes
+from ingest.sentry.messages import (
+    ClientEvent,
+    SentSession,
+    SentSessions,
+    SentSpan,
+    SentSpans,
+    SessionCount,
+    read,
+    read_attributes,
+)
 
 MAX_RECORDS = 10_000  # of an envelope: sessions that were counted, and spans, come by the hundred
 NOWHERE = Resource({})  # everything is said by the records themselves
 ORDINARY = frozenset({"", "event", "error", "default"})  # types of an event that may be one of ours
 ENDED = frozenset({"exited", "crashed", "abnormal"})  # statuses of a session
 COUNTS = ("exited", "errored", "abnormal", "crashed", "unhandled")
+
+Part = TypeVar("Part")
 
 
 def decode_envelope(body: bytes) -> Batch:
@@ -122,28 +133,30 @@ def _of_sessions(batch: Batch, item: Item) -> list[Record]:
     They have no ids. What comes again is known by its content.
     """
     sent: SentSessions = read(item.type, item.payload)
-    records = []
-    for counted in filter(None, sent.aggregates or []):
+
+    def of_minute(counted: SessionCount) -> Record:
         numbers = [getattr(counted, name) for name in COUNTS]
         total = sum(number for number in numbers if type(number) is int and number > 0)
         attributes = of_session(sent.attrs, counted.did) | {"count": total}
         time = nanoseconds(counted.started, "sessions.started")
-        records.append(_record(attributes, time, "", item, name="session_start"))
-    return records
+        return _record(attributes, time, "", item, name="session_start")
+
+    return _of_each(batch, sent.aggregates, of_minute)
 
 
 # --- Timings -------------------------------------------------------------------------------------
 def _of_spans(batch: Batch, item: Item) -> list[Record]:
     """Spans that stand for a transaction. Those within one are parts of it, and are passed over."""
     sent: SentSpans = read(item.type, item.payload)
-    records = []
-    for span in filter(None, sent.items or []):
-        if span.is_segment is True:
-            trace_id = valid_id(text(span.trace_id), 32, "span.trace_id")
-            span_id = valid_id(text(span.span_id), 16, "span.span_id")
-            uid = f"span {trace_id} {span_id}" if trace_id and span_id else ""
-            records.append(_of_timing(segment(span, read_attributes(span)), uid, item))
-    return records
+
+    def of_segment(span: SentSpan) -> Record:
+        trace_id = valid_id(text(span.trace_id), 32, "span.trace_id")
+        span_id = valid_id(text(span.span_id), 16, "span.span_id")
+        uid = f"span {trace_id} {span_id}" if trace_id and span_id else ""
+        return _of_timing(segment(span, read_attributes(span)), uid, item)
+
+    segments = [span for span in sent.items or [] if span and span.is_segment is True]
+    return _of_each(batch, segments, of_segment)
 
 
 def _of_timing(timing: Timing, uid: str, item: Item) -> Record:
@@ -157,6 +170,20 @@ READERS: dict[str, Callable[[Batch, Item], list[Record]]] = {
     "sessions": _of_sessions,
     "span": _of_spans,
 }
+
+
+def _of_each(
+    batch: Batch, parts: Iterable[Part | None] | None, record_of: Callable[[Part], Record]
+) -> list[Record]:
+    """The records of an item's parts. Of these, too, one that cannot be read does not harm the others."""
+    records = []
+    for part in parts or ():
+        try:
+            if part is not None:
+                records.append(record_of(part))
+        except Malformed as fault:
+            batch.malformed[fault.field] += 1
+    return records
 
 
 def _record(

@@ -231,6 +231,22 @@ def test_spans_in_a_container_are_timings_if_they_stand_for_a_transaction() -> N
     assert (fit.names, page.id) == (("fit", "timed"), mapped(body).rows[0].id)
 
 
+def test_one_part_that_cannot_be_read_does_not_harm_the_others() -> None:
+    def span(**fields: Any) -> dict[str, Any]:
+        return {"name": "fit", "is_segment": True, "start_timestamp": BEGAN, "end_timestamp": BEGAN} | fields
+
+    spans = [span(), span(end_timestamp="soon"), span(trace_id="x"), span(attributes=7), span(name="load")]
+    counted = [{"started": BEGAN, "exited": 3}, {"started": "soon", "exited": 2}, {"started": BEGAN + 60}]
+    batch = decode_envelope(
+        envelope(item("span", {"items": spans}), item("sessions", {"aggregates": counted}))
+    )
+    result = a_maker().map(batch.records)
+    assert [row.names[0] for row in result.rows] == ["fit", "load", "session_start", "session_start"]
+    assert batch.malformed == {
+        "span.end_timestamp": 1, "span.trace_id": 1, "span.attributes": 1, "sessions.started": 1,
+    }  # fmt: skip
+
+
 # --- Sessions ------------------------------------------------------------------------------------
 def test_a_session_begins_and_ends() -> None:
     session = {
