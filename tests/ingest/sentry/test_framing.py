@@ -78,6 +78,9 @@ def test_an_envelope_is_bounded() -> None:
         envelope(written(item("event", large)), KEPT)
     with pytest.raises(TooMany, match="'event' is larger than 1048576"):
         decode_store(large)
+    assert len(envelope(written(item("span", large)), {"span"}).items) == 1
+    with pytest.raises(TooMany, match="'span' is larger than 8388608"):
+        envelope(written(item("span", b" " * (framing.MAX_SPANS + 1))), {"span"})
     with pytest.raises(TooMany, match="more than 100000 JSON objects"):
         decode_envelope(written(item("span", b'{"items":[' + b"{}," * 100_000 + b"{}]}")))
     minutes = {"aggregates": [{"started": 1.8e9, "exited": 1}] * 10_001}
