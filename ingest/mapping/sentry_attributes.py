@@ -39,6 +39,7 @@ EXPLICIT = frozenset(
 )
 # What clients add to tags and extra by themselves, and names of ids that are not theirs to choose.
 BOILERPLATE = frozenset({"sys.argv", "arguments", "replayId", aliases.LOG_UID, "trace_id", "span_id"})
+_LEFT_OUT = ROUTED | BOILERPLATE
 MAX_TEXT = 200  # characters of a name; nothing longer is one
 
 _RELEASE = re.compile(r"(?:(?P<app>\S{1,100})@)?(?P<version>[^@\s]{1,100})")
@@ -48,7 +49,7 @@ _PYTHONS = frozenset({"CPython", "PyPy", "GraalVM"})
 def of_event(event: ClientEvent) -> dict[str, Any]:
     """The attributes of an event or a transaction; whoever it names under the name of an id."""
     attributes = plain(_pairs(event.extra)) | plain(_pairs(event.tags))
-    for name in ROUTED | BOILERPLATE:
+    for name in _LEFT_OUT:
         attributes.pop(name, None)
     if event.user:
         if event.user.id is not None:

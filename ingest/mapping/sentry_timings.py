@@ -88,7 +88,7 @@ def segment(span: SentSpan, sent: dict[str, Any]) -> Timing:
     attributes = {
         name: value
         for name, value in plain(sent).items()
-        if name in _OF_SEGMENTS or ("." not in name and name not in EXPLICIT)
+        if name in _OF_SEGMENTS or ("." not in name and name not in _ROUTED_OR_EXPLICIT)
     }
     add_origin(attributes, sent.get("sentry.release"), sent.get("sentry.environment"))
     method, path = _method_and_path(text(span.name))
@@ -113,10 +113,10 @@ _OF_SEGMENTS = frozenset(
         aliases.FEATURE, aliases.ACTION,
     )
 )  # fmt: skip
+_ROUTED_OR_EXPLICIT = ROUTED | EXPLICIT
 
 
 def _timing(attributes: dict[str, Any], timed: Timed, begin: int, end: int) -> Timing:
-    attributes = {name: value for name, value in attributes.items() if name not in ROUTED}
     attributes.pop(aliases.DURATION, None)
     if begin and end >= begin:
         attributes[aliases.DURATION] = (end - begin) / 1e6

@@ -215,6 +215,7 @@ def test_spans_in_a_container_are_timings_if_they_stand_for_a_transaction() -> N
         "sentry.release": "shop@1.2.3",
     }
     said |= {"url.full": SECRET, "user.email": SECRET, "organization.id": "acme"}
+    said |= {"event_category": "error", "event_name": "login", "endpoint": "/b"}  # choose no other table
     attributes = {name: {"value": value, "type": "string"} for name, value in said.items()}
     spans = [
         span(1, name="Pageload", attributes=attributes | {"odd": None}),
