@@ -22,6 +22,7 @@ from analytics.reports.dimensions import dimension_names
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import PARAMETERS, FilterError
 from analytics.reports.sealed_days import last_sealed_day
+from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading.reader import ReportTimedOut
 from consent.api.errors import ApiError, JsonErrorView
 from dashboards.api.authentication import KeyHolder, MayReadReports, ReportKeyAuthentication
@@ -66,7 +67,8 @@ class ReportView(JsonErrorView):
             dimensions=dimension_names(),
         )
         filters = self.export.report.asked(asked)
-        table = self.export.table(filters, query)
+        with rollups.reading():  # the report and its parts from one state of the data
+            table = self.export.table(filters, query)
         if query.get("format") == "csv":
             response: HttpResponse | Response = HttpResponse(
                 as_csv(self.export, filters, table), content_type="text/csv; charset=utf-8"

@@ -19,6 +19,7 @@ from analytics.reports.definitions import DEFINITIONS
 from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import FilterError
 from analytics.reports.segments import TooFewPeople
+from analytics.rollups.reading import reader as rollups
 from dashboards.access import View, staff_only
 from dashboards.layout.filter_bar import FilterBar, filter_bar, filters_of
 from dashboards.layout.navigation import navigation
@@ -106,7 +107,8 @@ def report_page(view: ReportView[P]) -> View[P]:
         filters = None
         try:
             filters = filters_of(request, today=today)
-            return view(request, filters, *args, **kwargs)
+            with rollups.reading():  # all of the page's figures from one state of the data
+                return view(request, filters, *args, **kwargs)
         except TooFewPeople:
             assert filters is not None
             return _too_few(request, filters)
