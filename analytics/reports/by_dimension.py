@@ -1,6 +1,6 @@
 """A report by the values of a dimension: each as the report shows it to whoever filters by that value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
@@ -9,6 +9,7 @@ from analytics.reports.filters import ReportFilters
 from analytics.reports.parameters import NOT_REPORTED, FilterError
 
 MOST_VALUES = 12  # of many people first
+USUAL = "app_version"
 
 AReport = TypeVar("AReport")
 
@@ -46,6 +47,12 @@ def by_value(
 def dimensions_to_choose(filters: ReportFilters) -> dict[str, str]:
     """The dimensions that tell the events of these days apart, each in words."""
     return {choice.name: choice.label for choice in dimension_choices(filters) if len(choice.values) > 1}
+
+
+def dimension_shown(filters: ReportFilters, dimensions: Iterable[str]) -> str:
+    """The dimension that a page tells its rows by: the one asked for, else the version, else the first."""
+    names = list(dimensions)
+    return filters.by or (USUAL if USUAL in names else next(iter(names), ""))
 
 
 def _stored(value: DimensionValue) -> str:

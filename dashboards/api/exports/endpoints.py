@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from analytics.reports.catalogue import ENDPOINTS
 from analytics.reports.cells import AndFewMore
 from analytics.reports.filters import ReportFilters
-from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable
+from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable, details_of
 
 
 def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
@@ -16,14 +16,7 @@ def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
         for row in report.rows
         if (not endpoint or row.endpoint == endpoint) and (not method or row.method == method)
     ]
-    details = {
-        "headline": report.headline,
-        "previous": report.previous,
-        "total": report.total,
-        "days": report.days,
-        "previous_days": report.previous_days,
-    }
-    return ReportTable(rows, details)
+    return ReportTable(rows, details_of(report))
 
 
 EXPORT = ReportExport(

@@ -1,43 +1,27 @@
 """Errors as a table: a row for each type at each place."""
 
 from collections.abc import Mapping
-from typing import Any
+from operator import attrgetter
 
-from analytics.reports.by_dimension import by_value
 from analytics.reports.catalogue import ERRORS
 from analytics.reports.cells import AndFewMore
 from analytics.reports.filters import ReportFilters
-from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable
+from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable, details_of
+from dashboards.api.exports.parts import parts_by_row
+
+MEASURES = ("users", "occurrences", "first_seen", "last_seen")  # of the parts by a dimension
 
 
 def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
     report = ERRORS.shown(filters)
     error_type, place = query.get("error_type", ""), query.get("place", "")
-    parts = parts_by_error(filters)
+    parts = parts_by_row(ERRORS, filters, attrgetter("error_type", "place"), MEASURES, "occurrences")
     rows = [
         [*row[:8], isinstance(row.occurrences, AndFewMore), parts.get((row.error_type, row.place), [])]
         for row in report.rows
         if (not error_type or row.error_type == error_type) and (not place or row.place == place)
     ]
-    details = {
-        "headline": report.headline,
-        "previous": report.previous,
-        "total": report.total,
-        "days": report.days,
-        "previous_days": report.previous_days,
-    }
-    return ReportTable(rows, details)
-
-
-def parts_by_error(filters: ReportFilters) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """The parts of each error by the values of the dimension asked for."""
-    parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for value, report in by_value(ERRORS.shown, filters):
-        for row in report.rows if report else ():
-            told = {name: getattr(row, name) for name in ("users", "occurrences", "first_seen", "last_seen")}
-            part = {"value": value.value, **told, "few_more": isinstance(row.occurrences, AndFewMore)}
-            parts.setdefault((row.error_type, row.place), []).append(part)
-    return parts
+    return ReportTable(rows, details_of(report))
 
 
 EXPORT = ReportExport(

@@ -25,6 +25,12 @@ class ReportTable(NamedTuple):
     details: dict[str, Any]
 
 
+def details_of(report: Any) -> dict[str, Any]:
+    """What the reports of endpoints, errors and timings say besides their rows."""
+    names = ("headline", "previous", "total", "days", "previous_days")
+    return {name: getattr(report, name) for name in names}
+
+
 class ReportExport(NamedTuple):
     """How a report is exported: as JSON and as CSV, with the same columns."""
 

@@ -1,46 +1,28 @@
 """Timings as a table: a row for each feature and action whose uses say how long they took."""
 
 from collections.abc import Mapping
-from typing import Any
+from operator import attrgetter
 
-from analytics.reports.by_dimension import by_value
 from analytics.reports.catalogue import TIMINGS
 from analytics.reports.cells import AndFewMore
 from analytics.reports.filters import ReportFilters
-from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable
+from dashboards.api.exports.export import PREVIOUS, Column, ReportExport, ReportTable, details_of
+from dashboards.api.exports.parts import parts_by_row
+
+# Of the parts by a dimension.
+MEASURES = ("calls", "mean_ms", "p50_ms", "p95_ms", "p99_ms", "memory_mb", "users")
 
 
 def _table(filters: ReportFilters, query: Mapping[str, str]) -> ReportTable:
     report = TIMINGS.shown(filters)
     name = query.get("name", "")
-    parts = parts_by_name(filters)
+    parts = parts_by_row(TIMINGS, filters, attrgetter("name"), MEASURES, "calls")
     rows = [
         [*row[:10], isinstance(row.calls, AndFewMore), parts.get(row.name, [])]
         for row in report.rows
         if not name or row.name == name
     ]
-    details = {
-        "headline": report.headline,
-        "previous": report.previous,
-        "total": report.total,
-        "days": report.days,
-        "previous_days": report.previous_days,
-    }
-    return ReportTable(rows, details)
-
-
-MEASURES = ("calls", "mean_ms", "p50_ms", "p95_ms", "p99_ms", "memory_mb", "users")
-
-
-def parts_by_name(filters: ReportFilters) -> dict[str, list[dict[str, Any]]]:
-    """The parts of each timing by the values of the dimension asked for."""
-    parts: dict[str, list[dict[str, Any]]] = {}
-    for value, report in by_value(TIMINGS.shown, filters):
-        for row in report.rows if report else ():
-            told = {name: getattr(row, name) for name in MEASURES}
-            part = {"value": value.value, **told, "few_more": isinstance(row.calls, AndFewMore)}
-            parts.setdefault(row.name, []).append(part)
-    return parts
+    return ReportTable(rows, details_of(report))
 
 
 EXPORT = ReportExport(

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.http import HttpRequest, HttpResponse
 
 from analytics.reports import catalogue
-from analytics.reports.by_dimension import by_value, dimensions_to_choose
+from analytics.reports.by_dimension import by_value, dimension_shown, dimensions_to_choose
 from analytics.reports.errors import ErrorsReport
 from analytics.reports.filters import ReportFilters
 from dashboards import charts
@@ -35,7 +35,7 @@ class ErrorsPage(ReportPage):
 def errors(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     report = catalogue.ERRORS.shown(filters)
     dimensions = dimensions_to_choose(filters)
-    by = filters.by or ("app_version" if "app_version" in dimensions else next(iter(dimensions), ""))
+    by = dimension_shown(filters, dimensions)
     parts = by_value(catalogue.ERRORS.shown, replace(filters, by=by), MOST_COLUMNS)
     page = ErrorsPage(
         title="Errors",

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.http import HttpRequest, HttpResponse
 
 from analytics.reports import catalogue
-from analytics.reports.by_dimension import by_value, dimensions_to_choose
+from analytics.reports.by_dimension import by_value, dimension_shown, dimensions_to_choose
 from analytics.reports.filters import ReportFilters
 from analytics.reports.timings import TimingsReport
 from dashboards import charts
@@ -36,7 +36,7 @@ class TimingsPage(ReportPage):
 def timings(request: HttpRequest, filters: ReportFilters) -> HttpResponse:
     report = catalogue.TIMINGS.shown(filters)
     dimensions = dimensions_to_choose(filters)
-    by = filters.by or ("app_version" if "app_version" in dimensions else next(iter(dimensions), ""))
+    by = dimension_shown(filters, dimensions)
     parts = by_value(catalogue.TIMINGS.shown, replace(filters, by=by), MOST_COLUMNS)
     axis_ms = latency_axis_ms(report.rows)
     page = TimingsPage(
