@@ -4,7 +4,7 @@ A part of the reader. Everything is decided by person and column (`beside.py`); 
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -83,8 +83,8 @@ class BesideReader(ReachReader):
         days = days_between(first, last)
         sliced_days = self._sliced(kind, first, last)
         hidden_days: dict[date, HiddenRows] = cache().contents(
-            self._versions_of(first, last),
-            ("beside", kind, asked, self._who),
+            self._versions_of_people(first, last),
+            ("beside", kind, asked),
             lambda some: self._beside(asked, sliced_days.of(some)),
             size_of,
         )
@@ -182,7 +182,7 @@ class BesideReader(ReachReader):
         self, kind: str, asked: Segment, first: date, last: date, widths: Sequence[int]
     ) -> dict[int, Flags]:
         before = first - timedelta(days=max(widths) - 1)
-        days, versions = self._sliced(kind, before, last), self._versions_of(before, last)
+        days, versions = self._sliced(kind, before, last), self._versions_of_people(before, last)
         hidden = {width: np.zeros((last - first).days + 1, dtype=np.bool_) for width in widths}
         for columns in self._questions(asked, days):
             counted: dict[date, CountedPeople] = {}
@@ -195,7 +195,7 @@ class BesideReader(ReachReader):
                 }
                 flags = cache().contents(
                     {day: tuple((one, versions[one]) for one in own) for day, own in windows.items() if own},
-                    ("window beside", width, kind, columns, self._who),
+                    ("window beside", width, kind, columns),
                     partial(self._windows, days, columns, windows, counted),
                     lambda _: 1,
                 )
@@ -227,11 +227,6 @@ class BesideReader(ReachReader):
         return values_of(self._slices(first, last).values())
 
     # --- columns, and who is in them ------------------------------------------------------------
-
-    @property
-    def _who(self) -> Hashable:
-        """Another one whenever the same sets may hold other people."""
-        return self._crowds.version, self.groups.version
 
     def _questions(self, asked: Segment, days: SlicedDays) -> list[ComparedColumns]:
         """The columns of each dimension asked for: beside the values of the others, and beside all that

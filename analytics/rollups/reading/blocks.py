@@ -1,6 +1,6 @@
 """The blocks that publish what single days do not, as a process remembers them between reports."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import date
 from itertools import groupby
 
@@ -10,7 +10,7 @@ from analytics.rollups.reading.published import FOUR_WEEKS, Blocks, DayCells, bl
 
 
 def blocks_of(
-    days: Mapping[date, DayCells], versions: Mapping[date, int], sealed_until: date | None, form: str
+    days: Mapping[date, DayCells], versions: Mapping[date, Hashable], sealed_until: date | None, form: str
 ) -> dict[int, Blocks]:
     """The blocks by the number of their four weeks. `form` says what `days` are made from."""
     together = {

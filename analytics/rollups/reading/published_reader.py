@@ -82,10 +82,10 @@ class PublishedReader(BesideReader):
             return select(Entries(top, row, sets.members), everybody)
 
         kind = PEOPLE_OF[kind]
-        form, asked = f", {select.__name__}, {self._crowds.version}", segment.dimensions
-        days = self._contents_of_days(kind, asked, first, last, decode, form)
+        form, asked = f", {select.__name__}", segment.dimensions
+        days = self._contents_of_days(kind, asked, first, last, decode, form, of_people=True)
         what = f"{kind}{form} {asked}"
-        blocks = blocks_of(days, self._versions_of(first, last), self.sealed_until, what)
+        blocks = blocks_of(days, self._versions_of_people(first, last), self.sealed_until, what)
         published = Published(days, blocks, rows.firsts() if of_features else rows.own())
         return partial(published.levels, by_part=by_part)
 
@@ -122,8 +122,8 @@ class PublishedReader(BesideReader):
                     for day, content in self._read(own, some)
                 }
 
-            what = "published by slice", piece, by_part, bool(segment.organization), asked, self._who
-            return cache().contents(self._versions_of(first, last), what, fetch, size_of)
+            what = "published by slice", piece, by_part, bool(segment.organization), asked
+            return cache().contents(self._versions_of_people(first, last), what, fetch, size_of)
 
         return read
 
@@ -149,8 +149,8 @@ class PublishedReader(BesideReader):
                 )
             return made
 
-        what = "blocks by slice", kind, by_part, of_organizations, self._who
-        return cache().contents(self._versions_of(first, last), what, make, size_of)
+        what = "blocks by slice", kind, by_part, of_organizations
+        return cache().contents(self._versions_of_people(first, last), what, make, size_of)
 
 
 def _levels(blocks: DayBlocks | None, key: Numbers, slices: DaySlices, segment: Segment) -> Numbers:

@@ -72,8 +72,8 @@ class ReachReader(Snapshot):
             day = arranged(sets, numbers, self.members, width, everybody=kind in WITH_EVERYBODY)
             return reaches_of_day(day, width, reachable)
 
-        form = f", reaches of {hash(tuple(segments))}, {self._crowds.version}"
-        counted = self._contents_of_days(kind, dimensions_of(segments), first, last, decode, form)
+        form, asked = f", reaches of {hash(tuple(segments))}", dimensions_of(segments)
+        counted = self._contents_of_days(kind, asked, first, last, decode, form, of_people=True)
         return by_day(days_between(first, last), counted, rows_of(names, numbers))
 
     @property

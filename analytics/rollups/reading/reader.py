@@ -298,10 +298,8 @@ class Reader(PublishedReader):
     def _durations(
         self, kind: str, segment: Segment, first: date, last: date, rows: NameNumbers, levels: Levels | None
     ) -> Durations:
-        form = f" of {segment}, {self.groups.version}"
-        if levels is not None:
-            form += f", published {self._crowds.version}"
         published = levels is not None
+        form = f" of {segment}{', published' if published else ''}"
         if segment.organization or (segment.dimensions and published):
 
             def divide(days: list[date]) -> dict[date, DayDurations]:
@@ -311,14 +309,16 @@ class Reader(PublishedReader):
                     day: divided_by_day(day, counted[day], inside, levels) for day in days if day in counted
                 }
 
-            divided = cache().contents(self._versions_of(first, last), kind + form, divide, size_of)
+            divided = cache().contents(self._versions_of_people(first, last), kind + form, divide, size_of)
         else:
             cells = segment.cells()
 
             def decode(day: date, content: Unpacked) -> DayDurations:
                 return divided_by_day(day, decode_counted(content, rows), cells, levels)
 
-            divided = self._contents_of_days(kind, segment.dimensions, first, last, decode, form)
+            divided = self._contents_of_days(
+                kind, segment.dimensions, first, last, decode, form, of_people=True
+            )
         return Durations(
             {day: durations.histograms for day, durations in divided.items()},
             {day: durations.rest for day, durations in divided.items() if durations.rest is not None},

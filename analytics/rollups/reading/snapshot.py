@@ -55,6 +55,12 @@ class Snapshot:
             self._versions[first, last] = dict(self._cursor.fetchall())
         return self._versions[first, last]
 
+    def _versions_of_people(self, first: date, last: date) -> dict[date, Hashable]:
+        """The versions of what follows from these days and from who counts: others whenever the same sets may
+        hold other people."""
+        who = self._crowds.version, self.groups.version
+        return {day: (version, *who) for day, version in self._versions_of(first, last).items()}
+
     def _contents(
         self,
         kind: str,
@@ -79,8 +85,10 @@ class Snapshot:
         last: date,
         decode: Callable[[date, Unpacked], Any],
         form: str,
+        *,
+        of_people: bool = False,
     ) -> dict[date, Any]:
-        """The same, where decoding depends on the day."""
+        """The same, where decoding depends on the day (`of_people`: and on who counts)."""
 
         def fetch(days: list[date]) -> dict[date, Any]:
             if not asked:
@@ -94,7 +102,8 @@ class Snapshot:
                 for day, content in self._read(sliced(kind), part)
             }
 
-        return cache().contents(self._versions_of(first, last), (kind + form, asked), fetch, size_of)
+        versions = (self._versions_of_people if of_people else self._versions_of)(first, last)
+        return cache().contents(versions, (kind + form, asked), fetch, size_of)
 
     def _read(self, kind: str, days: list[date]) -> Iterator[tuple[date, Unpacked]]:
         if not days:

@@ -4,9 +4,11 @@ import pytest
 from django.db import connections
 
 from analytics.models import Member, RollUp
+from analytics.reports.catalogue import ACTIVE_USERS, ENDPOINTS, FEATURES
 from analytics.rollups.building import build, erasing
 from analytics.rollups.reading import reader as rollups
 from analytics.rollups.reading import snapshot
+from analytics.rollups.reading.cache import cache
 from analytics.rollups.reading.reader import Segment
 from consent.models import ErasureRequest, Organization, State, SubjectKind, TelemetryUser
 from tests.support.events import (
@@ -14,6 +16,7 @@ from tests.support.events import (
     ago,
     endpoint,
     feature,
+    filters,
     make_partitions,
     person,
 )
@@ -143,3 +146,24 @@ def test_an_organizations_name_is_left_until_its_rows_or_its_group_are_gone(two_
     assert erasing.is_left(request)
     assert erasing.erase(request) == {"analytics_member": 1, "analytics_group": 1}
     assert not erasing.is_left(request)
+
+
+@pytest.mark.django_db
+def test_what_is_remembered_of_who_counted_before_a_withdrawal_makes_room():
+    make_partitions()
+    for user in range(1, 20):
+        values = {"event_metadata": {"app": "web" if user < 12 else "till"}}
+        activity(user, DAY, **values)
+        feature(user, DAY, **values)
+        endpoint(user, DAY, **values)
+    roll_up()
+
+    def remembered():
+        for asked in ({}, {"app": "web"}):
+            for report in (ACTIVE_USERS, FEATURES, ENDPOINTS):
+                report.shown(filters(**asked))
+        return cache()._contents.keys()
+
+    before = {*remembered()}
+    TelemetryUser.objects.create(pseudonym=person(1), state=State.DENIED)
+    assert {*remembered()} - before == set()
