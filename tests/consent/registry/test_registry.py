@@ -1,6 +1,7 @@
 """The registry: what our own file declares, what an extension may add, and how mistakes are reported."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,20 @@ def test_dimensions_are_in_the_order_of_declaration_and_ours_can_be_replaced(tmp
         registry.dimensions,
         (),
     )
+
+
+def test_the_documentation_names_every_other_name_of_what_it_lists() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "declare.md").read_text()
+    table = page.partition("| attribute | also sent as |")[2].partition("\n\n")[0]
+    rows = [
+        [re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[1:3]] for line in table.splitlines()[2:]
+    ]
+    *rows, (unlisted, _) = rows  # the last row points to /privacy/
+    attributes = load([OURS]).attributes
+    assert [also for _, also in rows] == [
+        [name for declared in names for name in attributes[declared].also] for names, _ in rows
+    ]
+    assert set(unlisted) <= attributes.keys()
 
 
 def test_an_extension_replaces(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import re
 import string
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.mapping.aliases import PAGE_PATH, PAGE_ROUTE
 from ingest.mapping.name_limits import RouteBook
 from ingest.mapping.page_paths import page_template
 from tests.support.examples import examples
@@ -148,3 +150,11 @@ def test_what_is_declared_or_was_seen_as_a_route_decides_first() -> None:
     assert RouteBook(["/{username}"]).page("/alice") == "/{username}"
     assert book.match("/pricing") == "/{path:path}"
     assert RouteBook([]).match("/pricing") == "{unmatched}"  # endpoints stay as they were
+
+
+def test_the_documentation_lists_the_names_of_routes_and_paths_in_their_order() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "send-events.md").read_text()
+    sentences = page.partition("The page of a page view is its route")[2].partition("the first one sent")[0]
+    routes, _, paths = sentences.partition("Else it is its path")
+    assert re.findall(r"`([^`]+)`", routes) == list(PAGE_ROUTE)
+    assert re.findall(r"`([^`]+)`", paths) == list(PAGE_PATH)
