@@ -1,8 +1,8 @@
 """Answers of ingest over HTTP: success, refusal, no such address; with their headers, compressed if long.
 
 An error is a google.rpc.Status in the request's own encoding, as OTLP wants it, or what Sentry's clients
-expect. There are no
-redirects, sessions or cookies. Of the security headers only `nosniff` is sent: no answer is a page.
+expect. There are no redirects, sessions or cookies. Of the security headers only `nosniff` is sent: no answer
+is a page.
 """
 
 import gzip

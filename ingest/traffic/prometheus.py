@@ -145,12 +145,12 @@ _bytes_lock = threading.Lock()
 
 
 class RequestMeasure:
-    """Measures one OTLP request. Call `ended` exactly once, also after an error."""
+    """Measures one request. Call `ended` exactly once, also after an error."""
 
     __slots__ = ("_began", "_bytes", "_is_over", "_signal", "_transport")
 
     def __init__(self, transport: str, signal: str) -> None:
-        """`transport` is http or grpc, `signal` traces, logs or metrics."""
+        """`transport` is http or grpc, `signal` traces, logs, metrics or sentry."""
         self._transport, self._signal, self._bytes, self._is_over = transport, signal, 0, False
         self._began = time.perf_counter()
         _of_transport(transport)[0].inc()
