@@ -12,6 +12,7 @@ from ingest.sentry.credentials import sent_key
 from ingest.traffic import prometheus
 
 DRY_RUN_HEADER = "x-telemetry-dry-run"
+IN_ADDRESS = "address"  # a credential, so that `RecentKeys` does not take a header for an address
 
 
 @dataclass(slots=True)
@@ -23,15 +24,19 @@ class ExportRequest:
     encoding: str  # its media type if that is one of OTLP's two, else ''; what Sentry's address says
     coding: str  # Content-Encoding, lower-case
     length: str  # Content-Length as sent
-    credentials: dict[str, str]  # the headers that may hold its key, and its origin
+    credentials: dict[str, str]  # the headers that may hold its key, its origin, and `IN_ADDRESS`
     do_not_track: bool
     origin: str
     accepted_coding: str
     measure: prometheus.RequestMeasure
     dry_run: str = ""  # the header X-Telemetry-Dry-Run, lower-case
-    key_is_in_address: bool = False  # where proxies may log it
     key: Key | None = None
     is_admitted: bool = False  # whether its key has been looked up for this very request
+
+    @property
+    def key_is_in_address(self) -> bool:
+        """Whether its key stood in the address, where proxies may log it."""
+        return IN_ADDRESS in self.credentials
 
 
 class ExportAnswer(NamedTuple):
@@ -72,6 +77,6 @@ def read_sentry_head(method: str, encoding: str, headers: Headers, query: str) -
     key = sent_key(headers, query)
     if key.text:
         request.credentials["authorization"] = f"Bearer {key.text}"
-        request.credentials["address"] = "1" if key.is_in_address else ""
-        request.key_is_in_address = key.is_in_address
+    if key.is_in_address:
+        request.credentials[IN_ADDRESS] = "1"
     return request
