@@ -27,6 +27,7 @@ from analytics.rollups.reading.beside import (
 from analytics.rollups.reading.cache import cache
 from analytics.rollups.reading.decoding import size_of
 from analytics.rollups.reading.directory import NameNumbers
+from analytics.rollups.reading.named_sets import ALL_NAMES
 from analytics.rollups.reading.reach_reader import (
     BY_FIRST_PART,
     WITH_EVERYBODY,
@@ -156,7 +157,7 @@ class BesideReader(ReachReader):
             seen = np.zeros((len(some), width), dtype=np.int64)
             again = np.zeros_like(seen) if repeated else None
             for day in days.entries:
-                counted = self._counted_people(days, day, columns)
+                counted = self._counted_people(days, day, columns, some)
                 place = place_of[np.minimum(counted.key >> KEY_SHIFT, len(place_of) - 1)]
                 chosen = place >= 0
                 place, person, bits = place[chosen], (counted.key & PERSON)[chosen], counted.bits[chosen]
@@ -266,9 +267,14 @@ class BesideReader(ReachReader):
             self._bits_of_members[columns] = np.where(everybody.counts, of_group[everybody.group], 0)
         return self._bits_of_members[columns]
 
-    def _counted_people(self, days: SlicedDays, day: date, columns: ComparedColumns) -> CountedPeople:
-        """In which columns each person of a day is, by row."""
+    def _counted_people(
+        self, days: SlicedDays, day: date, columns: ComparedColumns, rows: Numbers | None = None
+    ) -> CountedPeople:
+        """In which columns each person of a day is, by row; of `rows` at least, if given."""
         entries, person_of = days.entries[day], self._crowds.everybody.person
+        with_everybody = days.kind in WITH_EVERYBODY and (rows is None or ALL_NAMES in rows)
+        if rows is not None and not with_everybody:
+            entries = entries.of(np.isin(entries.row, rows))
         if (columns, day) not in self._bits_of_slices:
             self._bits_of_slices[columns, day] = columns.bits_of_slices(days.slices.get(day))
         of_slice, of_member = self._bits_of_slices[columns, day], self._bits(columns)
@@ -276,7 +282,7 @@ class BesideReader(ReachReader):
         inside = np.flatnonzero(bits)
         bits, person = bits[inside], person_of[entries.member[inside]]
         key = entries.row[inside].astype(np.int64) << KEY_SHIFT | person
-        if days.kind in WITH_EVERYBODY:
+        if with_everybody:
             key, bits = np.concatenate([key, person]), np.concatenate([bits, bits])
         order = np.argsort(key, kind="stable")
         key, bits = key[order], bits[order]
