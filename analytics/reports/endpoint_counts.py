@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from analytics.reports.cells import DESERTED, Measure, and_few_more, of_people, ratio
 from analytics.reports.filters import ReportFilters
-from analytics.reports.together import ALL_TOGETHER, PeopleTogether, read_together
+from analytics.reports.together import ALL_TOGETHER, PeopleTogether, read_together, spans_of
 from analytics.rollups.reading.people import People
+from analytics.rollups.reading.reaches import Span
 from analytics.rollups.reading.reader import MEMORY, Reader, Segment
 from analytics.rollups.reading.requests import Requests
 
@@ -75,13 +76,8 @@ def read_endpoints(
     segment, events = Segment.of(filters), EVENTS[kind]
     requests = reader.requests(segment, first, filters.last, kind=events, name=name, published=published)
     people = reader.endpoint_people(segment, first, filters.last, kind=kind, name=name)
-    spans = {"range": filters}
-    if filters.complete.length:
-        spans["complete"] = filters.complete
-        if filters.compare:
-            spans["before"] = filters.previous_complete
-    spans_of_all = _measured(requests, people, spans, together=name is None)
-    counts = EndpointCounts(spans=spans_of_all, published=published)
+    measured = _measured(requests, people, spans_of(filters), together=name is None)
+    counts = EndpointCounts(spans=measured, published=published)
     counts.days = _days(requests, people, together=name is None)
     if kind == "timing":
         counts.memory = _memory(requests, filters)
@@ -118,17 +114,16 @@ def _memory(requests: Requests, filters: ReportFilters) -> dict[Name, Measure]:
 
 
 def _measured(
-    requests: Requests, people: People[Name], spans: dict[str, ReportFilters], *, together: bool
+    requests: Requests, people: People[Name], spans: dict[str, Span], *, together: bool
 ) -> dict[tuple[Name, str], RequestMeasures]:
     """Measures of each name with requests in a span, and of all names together."""
     if not requests.keys:
         return {}
-    bounds = [(span.first, span.last) for span in spans.values()]
-    measured = requests.spans(PERCENTILES, *bounds)
-    crowds = people.spans(*bounds, repeated=False)
+    measured = requests.spans(PERCENTILES, *spans.values())
+    crowds = people.spans(*spans.values(), repeated=False)
     measures = {}
-    for span, (first, last), (by_name, of_all), crowd in zip(spans, bounds, measured, crowds, strict=True):
-        sums = requests.totals(first, last)
+    for (span, days), (by_name, of_all), crowd in zip(spans.items(), measured, crowds, strict=True):
+        sums = requests.totals(*days)
         users = dict(zip(people.keys, of_people(crowd.distinct, crowd.deserted), strict=True))
         rows = zip(*(column.tolist() for column in sums), strict=True)
         for name, row, percentiles in zip(requests.keys, rows, _known(by_name), strict=True):
