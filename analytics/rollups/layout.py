@@ -38,6 +38,7 @@ PIECES. Building writes this, reading and sealing read it.
 from datetime import timedelta
 
 KINDS_OF_PEOPLE = ("active", "login", "feature", "endpoint", "page", "error", "timing", "session")
+SETS_OF_MEMBERS = ("active", "login")  # their whole days are bitmaps of 32 bits
 # Kinds of events, each with the kind that has its people.
 PEOPLE_OF = {
     "uses": "feature",

@@ -18,7 +18,7 @@ from analytics.models import RolledDay, RollUp
 from analytics.report_days import bounds
 from analytics.rollups.building.marks import mark
 from analytics.rollups.building.members import VERSIONS
-from analytics.rollups.layout import KEY_SHIFT, KINDS_OF_PEOPLE, sliced
+from analytics.rollups.layout import KEY_SHIFT, KINDS_OF_PEOPLE, SETS_OF_MEMBERS, sliced
 from analytics.rollups.numbers import Numbers
 from analytics.rollups.packing import pack, unpack
 from consent.models import ErasureRequest, SubjectKind
@@ -106,7 +106,7 @@ def _take_out(day: date, gone: Numbers) -> None:
         if kind in ("session", sliced("session")):
             members = arrays["member"]
         else:
-            members, bitmap = _without(BitMap if kind in ("active", "login") else BitMap64, bitmap, gone)
+            members, bitmap = _without(BitMap if kind in SETS_OF_MEMBERS else BitMap64, bitmap, gone)
         stays = ~np.isin(members, gone)
         content = pack(names, bitmap, **{name: values[stays] for name, values in arrays.items()})
         RollUp.objects.filter(day=day, kind=kind).update(content=content)

@@ -13,7 +13,7 @@ import numpy as np
 from django.db.backends.utils import CursorWrapper
 
 from analytics.report_days import days_between
-from analytics.rollups.layout import KEY_SHIFT, sliced
+from analytics.rollups.layout import KEY_SHIFT, SETS_OF_MEMBERS, sliced
 from analytics.rollups.numbers import NOTHING, Flags, Numbers, distinct
 from analytics.rollups.reading.beside import (
     ComparedColumns,
@@ -37,7 +37,7 @@ from analytics.rollups.reading.reach_reader import (
 )
 from analytics.rollups.reading.reaches import Span
 from analytics.rollups.reading.segments import Segment, Withdrawn
-from analytics.rollups.reading.slices import SETS_OF_MEMBERS, SLICE, DaySlices, Unpacked
+from analytics.rollups.reading.slices import SLICE, DaySlices, Unpacked
 
 PERSON = (1 << KEY_SHIFT) - 1
 MOST_CELLS = 1 << 22  # of a table of rows and people: 32 MiB

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap, BitMap64
 
-from analytics.rollups.layout import KEY_SHIFT
+from analytics.rollups.layout import KEY_SHIFT, SETS_OF_MEMBERS
 from analytics.rollups.numbers import NOTHING, Flags, Numbers, distinct
 from analytics.rollups.packing import unpack
 
 Dimensions = tuple[tuple[str, str], ...]  # each dimension asked for, and its value; '': not reported
 
-SETS_OF_MEMBERS = ("active", "login")  # their whole days are bitmaps of 32 bits
 SLICE = "slice"
 # Of entries that differ in their slice alone:
 SUMMED = ("count", "known", "total_ms", "with_memory", "memory_mb")

@@ -8,13 +8,12 @@ import numpy as np
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
-from analytics.rollups.layout import SLICES, sliced
+from analytics.rollups.layout import SETS_OF_MEMBERS, SLICES, sliced
 from analytics.rollups.reading.cache import cache
 from analytics.rollups.reading.decoding import size_of
 from analytics.rollups.reading.segments import Crowds, Withdrawn
 from analytics.rollups.reading.slice_sizes import DayValues, ValueSize, day_values, values_of
 from analytics.rollups.reading.slices import (
-    SETS_OF_MEMBERS,
     DaySlices,
     Dimensions,
     Unpacked,
