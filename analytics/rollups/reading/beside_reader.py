@@ -185,15 +185,16 @@ class BesideReader(ReachReader):
         before = first - timedelta(days=max(widths) - 1)
         days, versions = self._sliced(kind, before, last), self._versions_of_people(before, last)
         hidden = {width: np.zeros((last - first).days + 1, dtype=np.bool_) for width in widths}
+        by_width = {
+            width: {
+                day: [one for one in days_between(day - timedelta(days=width - 1), day) if one in versions]
+                for day in days_between(first, last)
+            }
+            for width in widths
+        }
         for columns in self._questions(asked, days):
             counted: dict[date, CountedPeople] = {}
-            for width in widths:
-                windows = {
-                    day: [
-                        one for one in days_between(day - timedelta(days=width - 1), day) if one in versions
-                    ]
-                    for day in days_between(first, last)
-                }
+            for width, windows in by_width.items():
                 flags = cache().contents(
                     {day: tuple((one, versions[one]) for one in own) for day, own in windows.items() if own},
                     ("window beside", width, kind, columns),
